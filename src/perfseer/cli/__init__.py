@@ -1,0 +1,1 @@
+"""The door: one verb per stage. Rules and people call the same verbs."""
