@@ -1,0 +1,71 @@
+"""The ``perfseer`` command: registers the verbs, turns user faults into messages and exit codes.
+
+Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 130 interrupted.
+"""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from perfseer.cli.collect import collect
+from perfseer.cli.dataset import dataset, graph_build
+from perfseer.cli.graph import graph_show
+from perfseer.cli.params import params_check, params_schema
+from perfseer.cli.report import report
+from perfseer.cli.train import summarize, train
+from perfseer.cli.zoo import zoo_sample, zoo_survey
+from perfseer.errors import PerfseerError
+
+app = typer.Typer(
+    name="perfseer",
+    help="What a deep-learning model will cost on a device, before it is run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+graph = typer.Typer(help="Model graphs: look at one, or build those of a table.", no_args_is_help=True)
+zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_args_is_help=True)
+params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
+
+app.command("collect")(collect)
+app.command("dataset")(dataset)
+app.command("train")(train)
+app.command("summarize")(summarize)
+app.command("report")(report)
+graph.command("show")(graph_show)
+graph.command("build")(graph_build)
+zoo.command("sample")(zoo_sample)
+zoo.command("survey")(zoo_survey)
+params.command("check")(params_check)
+params.command("schema")(params_schema)
+app.add_typer(graph, name="graph")
+app.add_typer(zoo, name="zoo")
+app.add_typer(params, name="params")
+
+
+def run() -> None:
+    """Entry point: a `PerfseerError` or a file-system refusal becomes one message, never a traceback."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except PerfseerError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(error.exit_code)
+    except OSError as error:
+        console.print(f"[bold red]error:[/] {escape(_explain(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        sys.exit(130)
+
+
+def _explain(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"the file system refused: {error.strerror or error}{where}; check space and permissions"
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,26 @@
+"""``perfseer params``: check params.yaml, print its JSON schema."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def params_check(
+    params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
+) -> None:
+    """Check every parameter; a fault names the parameter, its value and what is allowed."""
+    from perfseer.cli.parameters import Parameters, load_mapping
+
+    parameters = Parameters.from_mapping(load_mapping(params))
+    typer.echo(
+        f"{params}: valid, {len(parameters.predictors)} predictors, "
+        f"{len(parameters.splits.names)} splits, {len(parameters.seeds)} seeds"
+    )
+
+
+def params_schema() -> None:
+    """Print the JSON schema of params.yaml (kept in workflow/schemas/params.schema.json)."""
+    from perfseer.cli.parameters import Parameters
+
+    typer.echo(json.dumps(Parameters.json_schema(), indent=2))

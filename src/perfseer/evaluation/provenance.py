@@ -1,0 +1,26 @@
+"""Which source each stage runs: the digest of these rooms is a parameter of every rule and record.
+
+The same lists stand as ``deps`` in ``dvc.yaml`` (a test compares them), because neither tool sees an edit
+inside an imported package by itself.
+"""
+
+CODE_ROOMS: dict[str, tuple[str, ...]] = {
+    "collect": ("errors.py", "targets.py", "digests.py", "zoo", "measure", "cli/collect.py"),
+    "survey": ("errors.py", "digests.py", "graphs", "zoo", "cli/zoo.py"),
+    "graphs": ("errors.py", "digests.py", "graphs", "zoo", "data", "cli/dataset.py"),
+    "dataset": ("errors.py", "targets.py", "digests.py", "graphs", "measure", "data", "cli/dataset.py"),
+    "train": (
+        "errors.py",
+        "targets.py",
+        "digests.py",
+        "graphs",
+        "data",
+        "nn",
+        "training",
+        "predictors",
+        "evaluation",
+        "cli/train.py",
+    ),
+    "summarize": ("evaluation", "cli/train.py"),
+    "report": ("targets.py", "digests.py", "data", "evaluation", "reporting", "cli/report.py"),
+}

@@ -1,0 +1,105 @@
+"""One real run of the pipeline at the ci preset, in a temporary repository, shared by all workflow tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def merged(base, overlay):
+    """``overlay`` laid over ``base``, as Snakemake lays a --configfile over params.yaml."""
+    if not (isinstance(base, dict) and isinstance(overlay, dict)):
+        return overlay
+    return {**base, **{key: merged(base.get(key), value) for key, value in overlay.items()}}
+
+
+class Repository:
+    """A clone of the project in which commands run as a user runs them."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.path / "src"),
+            "COLUMNS": "200",
+        }
+        done = subprocess.run(
+            command, cwd=self.path, env=environment, capture_output=True, text=True, check=False
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
+        return done
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        done = self.run("snakemake", *arguments, check=check)
+        return done.stdout + done.stderr
+
+    def dvc(self, *arguments: str, check: bool = True) -> str:
+        done = self.run("dvc", *arguments, check=check)
+        return done.stdout + done.stderr
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
+
+    def edit(self, path: str, value) -> None:
+        """Set one parameter, addressed as ``section.key``."""
+        file = self.path / "params.yaml"
+        mapping = yaml.safe_load(file.read_text())
+        *parents, last = path.split(".")
+        inner = mapping
+        for name in parents:
+            inner = inner[name]
+        inner[last] = value
+        file.write_text(yaml.safe_dump(mapping, sort_keys=False))
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Jobs per rule that Snakemake would run now."""
+        text = self.snakemake("--dry-run", *arguments)
+        if "Nothing to be done" in text:
+            return {}
+        table = text.split("Job stats:")[-1].splitlines()[3:]
+        jobs = {}
+        for line in table:
+            if not line.strip():
+                break
+            rule, count = line.split()
+            jobs[rule] = int(count)
+        return {rule: count for rule, count in jobs.items() if rule not in {"all", "total"}}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Repository:
+    """The tracked files of this checkout, with the ci preset as params.yaml, run once from end to end."""
+    path = tmp_path_factory.mktemp("perfseer")
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.split(b"\0")
+    for name in filter(None, (item.decode() for item in tracked)):
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, path / name)
+    preset = yaml.safe_load((ROOT / "workflow/presets/ci.yaml").read_text())
+    base = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (path / "params.yaml").write_text(yaml.safe_dump(merged(base, preset), sort_keys=False))
+    repository = Repository(path)
+    repository.run("git", "init", "--quiet", "--initial-branch=main")
+    repository.run("git", "config", "user.name", "test")
+    repository.run("git", "config", "user.email", "test@localhost")
+    repository.commit("start")
+    repository.snakemake()
+    repository.run("sh", "workflow/record.sh")
+    repository.commit("run")
+    return repository

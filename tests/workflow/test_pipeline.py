@@ -1,0 +1,129 @@
+"""The workflow as its users run it: real Snakemake and real DVC on a real run (order matters, top to bottom)."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .conftest import Repository
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+
+
+def stamps(folder: Path) -> dict[str, int]:
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_finished_run_leaves_nothing_to_do(finished):
+    assert finished.planned() == {}
+
+
+def test_a_finished_run_leaves_dvc_clean(finished):
+    assert "up to date" in finished.dvc("status")
+
+
+def test_dvc_repro_after_snakemake_runs_nothing(finished):
+    before = stamps(finished.path / "results")
+    assert "Running stage" not in finished.dvc("repro")
+    assert stamps(finished.path / "results") == before
+
+
+def test_the_reports_name_no_impossible_number(finished):
+    text = (finished.path / "reports/perfseer.md").read_text()
+    words = text.lower().replace("|", " ").replace("%", " ").split()
+    assert not {"inf", "nan", "-inf"} & set(words)
+    metrics = json.loads((finished.path / "reports/metrics.json").read_text())
+    assert metrics
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [("predictors.boosting.num_leaves", -3), ("training.max_epoch", 10), ("collect.device", "abacus")],
+)
+def test_a_bad_parameter_stops_before_any_job(finished, path, value):
+    original = (finished.path / "params.yaml").read_text()
+    try:
+        finished.edit(path, value)
+        done = finished.run("snakemake", check=False)
+    finally:
+        (finished.path / "params.yaml").write_text(original)
+    assert done.returncode != 0
+    assert path.split(".")[-1] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "rule " not in done.stderr
+
+
+def test_an_edit_of_one_predictor_reruns_it_and_the_reports_under_dvc(finished):
+    finished.edit("predictors.boosting.n_estimators", 50)
+    others = stamps(finished.path / "results/models/seernet")
+    dataset = stamps(finished.path / "results/dataset")
+    text = finished.dvc("repro")
+    ran = [line for line in text.splitlines() if "Running stage" in line]
+    assert [line.split("'")[1] for line in ran] == ["train@boosting", "report"]
+    assert stamps(finished.path / "results/models/seernet") == others
+    assert stamps(finished.path / "results/dataset") == dataset
+    assert "up to date" in finished.dvc("status")
+    assert finished.planned() == {}
+    record = finished.path / "results/models/boosting/architecture/0/record.json"
+    assert json.loads(record.read_text())["settings"]["n_estimators"] == 50
+
+
+def test_an_edit_of_one_predictor_reruns_it_and_the_reports_under_snakemake(finished):
+    finished.edit("predictors.boosting.n_estimators", 60)
+    assert finished.planned() == {"train_predictor": 3, "summarize_predictor": 1, "render_report": 1}
+    others = stamps(finished.path / "results/models/seernet")
+    finished.snakemake()
+    assert stamps(finished.path / "results/models/seernet") == others
+    assert finished.planned() == {}
+    finished.run("sh", "workflow/record.sh")
+    assert "up to date" in finished.dvc("status")
+    finished.commit("boosting with 60 trees")
+
+
+def test_an_edit_of_code_is_seen(finished):
+    file = finished.path / "src/perfseer/predictors/base.py"
+    original = file.read_text()
+    try:
+        file.write_text(original + "\n# an edit\n")
+        planned = finished.planned()
+    finally:
+        file.write_text(original)
+    assert planned["train_predictor"] == 12
+    assert "collect" not in planned
+    assert "build_graphs" not in planned
+
+
+def test_a_deleted_table_costs_seconds_because_the_journal_stays(finished):
+    table = finished.path / "results/measurements/local.parquet"
+    before = table.read_bytes()
+    table.unlink()
+    finished.snakemake(str(table.relative_to(finished.path)))
+    assert table.read_bytes() == before
+
+
+def test_a_fresh_clone_with_a_remote_bootstraps(finished, tmp_path):
+    finished.dvc("remote", "add", "--default", "--force", "store", str(tmp_path / "store"))
+    finished.commit("remote")
+    finished.dvc("push")
+    finished.run("git", "clone", "--quiet", str(finished.path), str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    clone.dvc("pull")
+    clone.snakemake("--touch", "--forceall")
+    assert clone.planned() == {}
+    assert "up to date" in clone.dvc("status")
+    clone.edit("predictors.boosting.num_leaves", 7)
+    assert clone.planned() == {"train_predictor": 3, "summarize_predictor": 1, "render_report": 1}
+
+
+def test_a_clone_without_bootstrap_still_repros_only_what_changed(finished, tmp_path):
+    """File times after a checkout mean nothing; the dvc profile keeps Snakemake from believing them."""
+    finished.run("git", "clone", "--quiet", str(finished.path), str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    shutil.copytree(finished.path / ".dvc/cache", clone.path / ".dvc/cache", dirs_exist_ok=True)
+    clone.dvc("checkout")
+    clone.edit("predictors.boosting.num_leaves", 9)
+    text = clone.dvc("repro")
+    ran = [line.split("'")[1] for line in text.splitlines() if "Running stage" in line]
+    assert ran == ["train@boosting", "report"]
+    assert "up to date" in clone.dvc("status")

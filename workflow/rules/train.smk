@@ -1,0 +1,56 @@
+# One job fits a predictor on one split with all its targets and seeds: importing torch dozens of times
+# would be the largest cost of a small run.
+
+
+rule train_predictor:
+    input:
+        rows="results/dataset/rows.parquet",
+        splits="results/dataset/splits.parquet",
+        normalisers="results/dataset/normalisers.json",
+        manifest="results/dataset/manifest.json",
+        graphs="results/graphs/graphs.safetensors",
+        index="results/graphs/index.parquet",
+    output:
+        records=ensure(
+            expand("results/models/{{predictor}}/{{split}}/{seed}/record.json", seed=SEEDS), non_empty=True
+        ),
+        predictions=expand("results/models/{{predictor}}/{{split}}/{seed}/predictions.parquet", seed=SEEDS),
+        history=expand("results/models/{{predictor}}/{{split}}/{seed}/history.jsonl", seed=SEEDS),
+        models=expand("results/models/{{predictor}}/{{split}}/{seed}/model/predictor.json", seed=SEEDS),
+    log:
+        "logs/train_predictor/{predictor}/{split}.log",
+    benchmark:
+        "logs/train_predictor/{predictor}/{split}.jsonl"
+    conda:
+        "../envs/perfseer.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        config=train_sections,
+        code=code("train"),
+        dataset=subpath(input.manifest, parent=True),
+        folder=subpath(output.records[0], ancestor=2),
+    message:
+        "Training {wildcards.predictor} on the {wildcards.split} split"
+    shell:
+        "perfseer train --params {params.config:q} --predictor {wildcards.predictor} --split {wildcards.split}"
+        " --dataset {params.dataset} --graphs {input.graphs} --index {input.index}"
+        " --threads {threads} --out {params.folder} > {log} 2>&1"
+
+
+rule summarize_predictor:
+    input:
+        records=expand("results/models/{{predictor}}/{split}/{seed}/record.json", split=SPLITS, seed=SEEDS),
+    output:
+        summary=ensure("results/models/{predictor}/summary.json", non_empty=True),
+    log:
+        "logs/summarize_predictor/{predictor}.log",
+    conda:
+        "../envs/perfseer.yaml"
+    params:
+        code=code("summarize"),
+    message:
+        "Listing the records of {wildcards.predictor}"
+    shell:
+        "perfseer summarize --out {output.summary} {input.records} > {log} 2>&1"
