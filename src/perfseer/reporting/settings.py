@@ -1,0 +1,88 @@
+"""Settings of the report (section ``report`` of params.yaml): every threshold behind a judgement."""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+AboveOne = Annotated[float, Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Grades(_Frozen):
+    """Upper MAPE bounds of the grade words [%]; above the last the word is "poor"."""
+
+    excellent: Positive
+    good: Positive
+    fair: Positive
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if not self.excellent < self.good < self.fair:
+            raise ValueError(
+                f"grades must ascend: excellent {self.excellent} < good {self.good} < fair {self.fair}"
+            )
+        return self
+
+    def word(self, mape_pct: float) -> str:
+        """Grade of a MAPE [%]: excellent, good, fair or poor."""
+        bounds = (("excellent", self.excellent), ("good", self.good), ("fair", self.fair))
+        return next((word for word, bound in bounds if mape_pct <= bound), "poor")
+
+
+class Judgement(_Frozen):
+    """Thresholds of the checks behind the recommendations (reporting/judgement.py).
+
+    Attributes:
+        late_best_share: a curve whose best epoch lies in this last share of the allowed epochs was cut short.
+        generalisation_ratio: test over validation MAPE above which unseen architectures are the problem.
+        family_ratio: family-split over headline MAPE above which unseen styles are the problem.
+        leak_ratio: headline over random-split MAPE above which the random split flatters.
+        group_ratio: a group's MAPE over the whole's above which the group is named.
+        group_rows: groups with fewer test rows are not judged.
+        noise_share: measurement half width over MAPE above which measuring better is worth it.
+        quarantine_pct: share of refused rows above which they are a concern [%].
+        wide_pct: share of labels that missed the protocol's interval width above which that is a concern [%].
+        bias_pct: median signed error beyond which predictions are called systematically high or low [%].
+        tail_ratio: RMSPE over MAPE above which a few rows carry the error.
+        rows: fewer training rows than this are called few.
+    """
+
+    late_best_share: Share
+    generalisation_ratio: AboveOne
+    family_ratio: AboveOne
+    leak_ratio: AboveOne
+    group_ratio: AboveOne
+    group_rows: PositiveInt
+    noise_share: Share
+    quarantine_pct: Positive
+    wide_pct: Positive
+    bias_pct: Positive
+    tail_ratio: AboveOne
+    rows: PositiveInt
+
+
+class ReportSettings(_Frozen):
+    """What the report dwells on and how it judges.
+
+    Attributes:
+        predictor: whose predictions are analysed in detail.
+        reference: the predictor it must beat on the same rows.
+        grades: words for MAPE.
+        samples: rows in the table of sample predictions.
+        sample_seed: draws those rows.
+        error_bounds_pct: counted in the detailed analysis: below the first and second, above the third [%].
+        judgement: thresholds of the checks.
+    """
+
+    predictor: str
+    reference: str
+    grades: Grades
+    samples: PositiveInt
+    sample_seed: int
+    error_bounds_pct: tuple[Positive, Positive, Positive]
+    judgement: Judgement
