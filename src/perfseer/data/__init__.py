@@ -1,0 +1,1 @@
+"""The dataset: packed graphs, clean rows, features, normalisers, splits, folds and mini-batches."""

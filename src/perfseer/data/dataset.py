@@ -1,0 +1,136 @@
+"""The dataset: clean rows and their graphs, finite by construction."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perfseer.data.features import GraphFeatures, graph_features
+from perfseer.data.files import read_json, read_parquet
+from perfseer.data.packed import PackedGraphs
+from perfseer.digests import file_digest
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.perfgraph import FloatArray, IntArray, PerfGraph
+from perfseer.targets import TARGET_NAMES, TARGETS
+
+SCHEMA_VERSION = 1
+WRITTEN_BY = "perfseer dataset"
+# Of rows.parquet, beside the measurement table's own: the row's identity and its graph's number.
+ROW_COLUMNS: tuple[str, ...] = ("configuration", "graph", "architecture", "family", *TARGET_NAMES)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Configurations with their labels and graphs.
+
+    Attributes:
+        rows: one row per configuration, RangeIndex, the measurement table's columns, ``configuration`` (id)
+            and ``graph`` (number in ``graphs``).
+        labels: [n, 6] float64, columns `targets.TARGET_NAMES` in their units; finite and positive.
+        graphs: all graphs of the store, flat memory-mapped arrays.
+        graph_rows: [n] which graph of ``graphs`` belongs to each row.
+    """
+
+    rows: pd.DataFrame
+    labels: FloatArray
+    graphs: PackedGraphs
+    graph_rows: IntArray
+    _shared: dict[str, GraphFeatures] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        expected = (len(self.rows), len(TARGET_NAMES))
+        require(self.labels.shape == expected, f"labels of shape {self.labels.shape}, expected {expected}")
+        require(self.graph_rows.shape == expected[:1], f"graph_rows of shape {self.graph_rows.shape}")
+        for column, target in zip(self.labels.T, TARGETS, strict=True):
+            highest = 100.0 if target.quantity == "util" else np.inf
+            good = bool((np.isfinite(column) & (column > 0) & (column <= highest)).all())
+            require(
+                good, f"label {target.name} has values that are not finite and in range: run `{WRITTEN_BY}`"
+            )
+        inside = (self.graph_rows >= 0) & (self.graph_rows < len(self.graphs))
+        require(
+            bool(inside.all()),
+            f"rows name graphs outside the {len(self.graphs)} there are: run `{WRITTEN_BY}`",
+        )
+
+    @classmethod
+    def open(cls, folder: Path, graphs: Path) -> "Dataset":
+        """Open what ``perfseer dataset`` wrote, checking digests against its manifest.
+
+        Args:
+            folder: holds rows.parquet and manifest.json.
+            graphs: graphs.safetensors, the one the dataset was made from.
+
+        Raises:
+            PerfseerError: a file is missing, damaged, or not the one the manifest names.
+        """
+        manifest = read_manifest(folder)
+        check_digest(manifest, "outputs", folder / "rows.parquet")
+        check_digest(manifest, "inputs", graphs)
+        rows = read_parquet(folder / "rows.parquet", ROW_COLUMNS, WRITTEN_BY)
+        return cls.from_rows(rows, PackedGraphs.load(graphs))
+
+    @classmethod
+    def from_rows(cls, rows: pd.DataFrame, graphs: PackedGraphs) -> "Dataset":
+        """From a table with `ROW_COLUMNS`; ``graph`` numbers index ``graphs``."""
+        rows = rows.reset_index(drop=True)
+        labels = np.ascontiguousarray(rows[list(TARGET_NAMES)].to_numpy(dtype=np.float64))
+        return cls(rows, labels, graphs, rows["graph"].to_numpy(dtype=np.int64))
+
+    def __len__(self) -> int:
+        """Number of configurations."""
+        return len(self.rows)
+
+    @property
+    def features(self) -> GraphFeatures:
+        """Raw features of all graphs, computed once for a dataset and its subsets."""
+        if "features" not in self._shared:
+            self._shared["features"] = graph_features(self.graphs)
+        return self._shared["features"]
+
+    def subset(self, indices: npt.ArrayLike) -> "Dataset":
+        """The chosen rows, in that order, over the same graphs and features."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return Dataset(
+            self.rows.iloc[chosen].reset_index(drop=True),
+            self.labels[chosen],
+            self.graphs,
+            self.graph_rows[chosen],
+            self._shared,
+        )
+
+    def graph(self, row: int) -> PerfGraph:
+        """The PerfGraph of one row."""
+        return self.graphs.graph(int(self.graph_rows[row]))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read manifest.json.
+
+    Raises:
+        PerfseerError: it is missing, damaged, or of another schema.
+    """
+    manifest = read_json(folder / "manifest.json", WRITTEN_BY)
+    version = manifest.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise PerfseerError(
+            f"{folder} has schema version {version}, expected {SCHEMA_VERSION}: run `{WRITTEN_BY}` again"
+        )
+    return manifest
+
+
+def check_digest(manifest: dict[str, Any], group: str, path: Path) -> None:
+    """Require that ``path`` is the file the manifest names under the same file name.
+
+    Raises:
+        PerfseerError: it is missing or has changed since.
+    """
+    require(path.is_file(), f"no file {path}: run `{WRITTEN_BY}` first")
+    expected, found = manifest["digests"][group].get(path.name), file_digest(path)
+    require(
+        expected == found,
+        f"{path} has digest {found}, the dataset was made with {expected}: run `{WRITTEN_BY}` again",
+    )

@@ -1,0 +1,95 @@
+"""Reading and writing this room's files: whole or not at all, with messages a person can act on."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from perfseer.errors import PerfseerError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    Readers see the old file or the new one, never half of it.
+
+    Raises:
+        PerfseerError: the folder cannot be written or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide results from a reader's group
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise PerfseerError(
+            f"cannot write {path}: {error.strerror or error}. Free some space, or name another output"
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON with sorted keys; NaN and infinity are refused."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    with atomic(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, written_by: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        PerfseerError: the file is missing or is not a JSON object; names the verb that writes it.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
+    except (OSError, ValueError) as error:
+        raise PerfseerError(f"cannot read {path} ({error}): run `{written_by}` again") from error
+    if not isinstance(value, dict):
+        raise PerfseerError(
+            f"{path} holds a {type(value).__name__}, expected an object: run `{written_by}` again"
+        )
+    return value
+
+
+def write_parquet(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index."""
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.DataFrame:
+    """Read a table and check that it has ``columns``.
+
+    Raises:
+        PerfseerError: the file is missing, truncated, not Parquet, or lacks a column.
+    """
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
+    except (OSError, ValueError) as error:  # pyarrow's errors derive from both
+        raise PerfseerError(f"cannot read {path} ({error}): run `{written_by}` again") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise PerfseerError(f"{path} lacks the columns {missing}: run `{written_by}` again")
+    return table
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

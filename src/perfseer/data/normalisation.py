@@ -1,0 +1,316 @@
+"""Normalisation of labels and features: fitted on training rows only, invertible, bounded.
+
+Labels: ln y for times and memory, ln(y / (ceiling − y)) for utilisation, then a z-score. Decoding clamps
+to the training range widened by a margin, so no finite network output decodes to infinity or leaves the
+physical range. Features: ln(1 + x) of size-like columns, a z-score, and a clip.
+
+The paper's normalisation was not found; log1p then z-score is the live reproduction's (METHODS 1.2, 1.4),
+ln instead of log1p for labels because MAPE is judged on relative error (METHODS 1.7, item 2).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS, FeatureArray, GraphFeatures
+from perfseer.data.settings import LabelSettings, LogitTransform
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+
+# Normalised features never leave ±CLIP standard deviations, so that an unseen extreme cannot explode.
+CLIP = 10.0
+# exp(±_EXTREME) is finite and positive; transformed labels beyond it cannot be decoded.
+_EXTREME = 708.0
+# A spread below this share of the mean is rounding: the column is constant.
+_CONSTANT = 1e-9
+# Bounded columns and small integers keep their scale; everything else is size-like: ln(1 + x).
+_LINEAR = frozenset(
+    {
+        *("conv_kernel", "conv_stride", "conv_padding", "conv_dilation", "conv_bias", "linear_bias"),
+        *("pool_kernel", "pool_stride", "pool_padding", "pool_ceil"),
+        *("flops_share", "bytes_share", "weight_share", "density"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class LabelScale:
+    """The map of one label, y ↔ z.
+
+    Attributes:
+        ceiling: None for ln y; the percentage above 100 of ln(y / (ceiling − y)) for utilisation.
+        mean: of the transformed training labels.
+        scale: their standard deviation; 1 if they are all equal.
+        low: lower clamp of decoding, on the transformed scale.
+        high: upper clamp of decoding.
+    """
+
+    ceiling: float | None
+    mean: float
+    scale: float
+    low: float
+    high: float
+
+    def transform(self, labels: FloatArray) -> FloatArray:
+        """Physical to transformed."""
+        if self.ceiling is None:
+            return np.asarray(np.log(labels))
+        return np.asarray(np.log(labels) - np.log(self.ceiling - labels))
+
+    def inverse(self, transformed: FloatArray) -> FloatArray:
+        """Transformed to physical, clamped; utilisation to at most 100."""
+        clamped = np.clip(transformed, self.low, self.high)
+        if self.ceiling is None:
+            return np.asarray(np.exp(clamped))
+        return np.minimum(self.ceiling / (1.0 + np.exp(-clamped)), 100.0)
+
+
+@dataclass(frozen=True)
+class LabelNormaliser:
+    """Labels in physical units ↔ z-scores a network learns.
+
+    Attributes:
+        scales: one `LabelScale` per target name, in column order.
+    """
+
+    scales: Mapping[str, LabelScale]
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the columns, in order."""
+        return tuple(self.scales)
+
+    @classmethod
+    def fit(
+        cls, labels: FloatArray, settings: LabelSettings, targets: tuple[str, ...] = TARGET_NAMES
+    ) -> "LabelNormaliser":
+        """Fit on training labels.
+
+        Args:
+            labels: [n, len(targets)] in physical units, finite and positive, n ≥ 1.
+            settings: section ``labels`` of params.yaml.
+            targets: names of the columns.
+
+        Raises:
+            PerfseerError: a label is not finite, not positive, or a utilisation is above 100.
+        """
+        _check_labels(labels, targets)
+        require(len(labels) > 0, "no training rows to fit a label normaliser on")
+        return cls({name: _fit_label(labels[:, i], name, settings) for i, name in enumerate(targets)})
+
+    def select(self, targets: tuple[str, ...]) -> "LabelNormaliser":
+        """The normaliser of some of the columns, in the order given."""
+        return LabelNormaliser({name: self.scales[name] for name in targets})
+
+    def encode(self, labels: FloatArray) -> FloatArray:
+        """Physical units [n, k] to z [n, k].
+
+        Raises:
+            PerfseerError: a label is not finite, not positive, or a utilisation is above 100.
+        """
+        _check_labels(labels, self.targets)
+        columns = [(scale.transform(labels[:, i]) - scale.mean) / scale.scale for i, scale in self._columns()]
+        return np.column_stack(columns)
+
+    def decode(self, z: FloatArray) -> FloatArray:
+        """Network outputs z [n, k] to physical units [n, k]: finite, positive, utilisation at most 100.
+
+        Raises:
+            PerfseerError: an output is NaN or infinite, or the shape is wrong.
+        """
+        z = np.asarray(z, dtype=np.float64)
+        _check_columns(z, self.targets)
+        bad = ~np.isfinite(z)
+        if bad.any():
+            names = [name for name, column in zip(self.targets, bad.T, strict=True) if column.any()]
+            raise PerfseerError(
+                f"{int(bad.sum())} predictions of {', '.join(names)} are NaN or infinite; "
+                "the network diverged: lower training.learning_rate and train again"
+            )
+        with np.errstate(over="ignore"):  # an output of 1e300 overflows to ±infinity and is clamped
+            columns = [scale.inverse(z[:, i] * scale.scale + scale.mean) for i, scale in self._columns()]
+        return np.column_stack(columns)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """JSON value that `from_json` turns into an equal normaliser; a list keeps the order of columns."""
+        return [{"target": name, **vars(scale)} for name, scale in self.scales.items()]
+
+    @classmethod
+    def from_json(cls, value: Sequence[Mapping[str, Any]]) -> "LabelNormaliser":
+        """Read what `to_json` gave."""
+        entries = [dict(entry) for entry in value]
+        return cls({entry.pop("target"): LabelScale(**entry) for entry in entries})
+
+    def _columns(self) -> enumerate[LabelScale]:
+        return enumerate(self.scales.values())
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnScales:
+    """z-scores of one block of columns; a scale of 0 marks a column that was constant in training.
+
+    Attributes:
+        columns: names.
+        means: [F] after the logarithm of size-like columns.
+        scales: [F] standard deviations.
+    """
+
+    columns: tuple[str, ...]
+    means: FloatArray
+    scales: FloatArray
+
+    @classmethod
+    def fit(cls, values: FeatureArray, columns: tuple[str, ...]) -> "ColumnScales":
+        """Fit on raw values [N, F]; without any rows every column counts as constant."""
+        if not len(values):
+            return cls(columns, np.zeros(len(columns)), np.zeros(len(columns)))
+        moments = [_moments(_compress(values[:, i], name)) for i, name in enumerate(columns)]
+        means, scales = np.array(moments).T
+        return cls(columns, means, scales)
+
+    def transform(self, values: FeatureArray) -> npt.NDArray[np.float32]:
+        """Raw values [N, F] to float32 within ±`CLIP`; constant columns become 0."""
+        result = np.zeros(values.shape, dtype=np.float32)
+        for i in np.flatnonzero(self.scales):
+            score = (_compress(values[:, i], self.columns[i]) - self.means[i]) / self.scales[i]
+            result[:, i] = np.clip(score, -CLIP, CLIP)
+        return result
+
+    def to_json(self) -> dict[str, Any]:
+        """Column name to mean and scale."""
+        pairs = zip(self.means.tolist(), self.scales.tolist(), strict=True)
+        return dict(zip(self.columns, ([mean, scale] for mean, scale in pairs), strict=True))
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], columns: tuple[str, ...]) -> "ColumnScales":
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: the columns are not those this perfseer computes.
+        """
+        if set(value) != set(columns):
+            different = sorted(set(value) ^ set(columns))
+            raise PerfseerError(
+                f"the normaliser is of other features (differing in {different}): "
+                "run `perfseer dataset` and train again"
+            )
+        means, scales = np.array([value[name] for name in columns], dtype=np.float64).T
+        return cls(columns, means, scales)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureNormaliser:
+    """Raw features to bounded float32 z-scores; statistics of the training graphs only."""
+
+    nodes: ColumnScales
+    edges: ColumnScales
+    globals_: ColumnScales
+
+    @classmethod
+    def fit(cls, features: GraphFeatures, graphs: IntArray) -> "FeatureNormaliser":
+        """Fit on the chosen (training) graphs; each distinct graph counts once.
+
+        Args:
+            features: raw features of all graphs.
+            graphs: [n] graph numbers of the training rows, may repeat.
+        """
+        chosen = features.take(np.unique(graphs))
+        return cls(
+            ColumnScales.fit(chosen.nodes, NODE_COLUMNS),
+            ColumnScales.fit(chosen.edges, EDGE_COLUMNS),
+            ColumnScales.fit(chosen.globals_, GLOBAL_COLUMNS),
+        )
+
+    def transform(self, features: GraphFeatures) -> GraphFeatures:
+        """The same graphs with float32 features within ±`CLIP`."""
+        return GraphFeatures(
+            nodes=self.nodes.transform(features.nodes),
+            edges=self.edges.transform(features.edges),
+            globals_=self.globals_.transform(features.globals_),
+            operators=features.operators,
+            edge_index=features.edge_index,
+            node_ptr=features.node_ptr,
+            edge_ptr=features.edge_ptr,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value that `from_json` turns into an equal normaliser."""
+        return {
+            "nodes": self.nodes.to_json(),
+            "edges": self.edges.to_json(),
+            "globals": self.globals_.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "FeatureNormaliser":
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: the columns are not those this perfseer computes.
+        """
+        return cls(
+            ColumnScales.from_json(value["nodes"], NODE_COLUMNS),
+            ColumnScales.from_json(value["edges"], EDGE_COLUMNS),
+            ColumnScales.from_json(value["globals"], GLOBAL_COLUMNS),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Normaliser:
+    """Both normalisers of one fold."""
+
+    labels: LabelNormaliser
+    features: FeatureNormaliser
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value that `from_json` turns into an equal normaliser."""
+        return {"labels": self.labels.to_json(), "features": self.features.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Normaliser":
+        """Read what `to_json` gave."""
+        return cls(LabelNormaliser.from_json(value["labels"]), FeatureNormaliser.from_json(value["features"]))
+
+
+def _fit_label(labels: FloatArray, name: str, settings: LabelSettings) -> LabelScale:
+    mapping = getattr(settings, TARGET_BY_NAME[name].quantity)
+    ceiling = mapping.ceiling if isinstance(mapping, LogitTransform) else None
+    transformed = LabelScale(ceiling, 0.0, 1.0, 0.0, 0.0).transform(labels)
+    mean, scale = _moments(transformed)
+    low = max(float(transformed.min()) - mapping.margin, -_EXTREME)
+    high = min(float(transformed.max()) + mapping.margin, _EXTREME)
+    return LabelScale(ceiling, mean, scale or 1.0, low, high)
+
+
+def _moments(values: FeatureArray) -> tuple[float, float]:
+    """Mean and standard deviation; the deviation is 0 where all values are equal up to rounding."""
+    mean, deviation = float(values.mean()), float(values.std())
+    return mean, deviation if deviation > _CONSTANT * max(abs(mean), 1.0) else 0.0
+
+
+def _compress(values: FeatureArray, column: str) -> FeatureArray:
+    """sign(x) ln(1 + |x|) of size-like columns; the others as they are."""
+    return values if column in _LINEAR else np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+
+
+def _check_columns(values: FloatArray, targets: tuple[str, ...]) -> None:
+    if values.ndim != 2 or values.shape[1] != len(targets):
+        raise PerfseerError(
+            f"labels of shape {values.shape}, expected [n, {len(targets)}] for {', '.join(targets)}"
+        )
+
+
+def _check_labels(labels: FloatArray, targets: tuple[str, ...]) -> None:
+    _check_columns(labels, targets)
+    for name, column in zip(targets, labels.T, strict=True):
+        highest = 100.0 if TARGET_BY_NAME[name].quantity == "util" else np.inf
+        good = np.isfinite(column) & (column > 0) & (column <= highest)
+        if not good.all():
+            raise PerfseerError(
+                f"{int((~good).sum())} labels {name} are not finite, positive and in range "
+                f"(for example {column[~good][0]}): `perfseer dataset` puts such rows into quarantine"
+            )
