@@ -5,7 +5,8 @@ import json
 import pytest
 import yaml
 
-from perfseer.cli.parameters import Parameters, load_mapping, training_parameters
+from perfseer.cli.parameters import load_mapping
+from perfseer.cli.schema import Parameters, training_parameters
 from perfseer.errors import PerfseerError
 
 
@@ -30,7 +31,9 @@ def test_the_file_is_complete_so_there_are_no_hidden_defaults(mapping):
 
 def test_the_schema_in_the_repository_is_the_generated_one(repository):
     stored = json.loads((repository / "workflow/schemas/params.schema.json").read_text())
-    assert stored == Parameters.json_schema(), "run: perfseer params schema > workflow/schemas/params.schema.json"
+    assert stored == Parameters.json_schema(), (
+        "run: perfseer params schema > workflow/schemas/params.schema.json"
+    )
 
 
 @pytest.mark.parametrize(

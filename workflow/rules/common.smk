@@ -2,7 +2,7 @@
 
 from snakemake.exceptions import WorkflowError
 
-from perfseer.cli.parameters import Parameters
+from perfseer.cli.schema import Parameters
 from perfseer.digests import canonical_json, code_digest
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.provenance import CODE_ROOMS
@@ -12,7 +12,7 @@ try:
 except PerfseerError as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None
 
-PREDICTORS = list(PARAMETERS.predictors)
+PREDICTORS = list(PARAMETERS.predictor_names)
 SPLITS = list(PARAMETERS.splits.names)
 SEEDS = list(PARAMETERS.seeds)
 
@@ -29,7 +29,10 @@ def sections(*names):
 
 def train_sections(wildcards):
     """What fitting one predictor depends on: the shared recipe and its own section."""
-    shared = {name: config[name] for name in ("seeds", "splits", "labels", "training", "evaluation")}
+    shared = {
+        name: config[name]
+        for name in ("seeds", "splits", "labels", "training", "evaluation")
+    }
     own = {wildcards.predictor: config["predictors"][wildcards.predictor]}
     return canonical_json({**shared, "predictors": own})
 

@@ -3,7 +3,9 @@ REPORTS = ["reports/perfseer.md", "reports/perfseer.html", "reports/metrics.json
 
 rule render_report:
     input:
-        summaries=expand("results/models/{predictor}/summary.json", predictor=PREDICTORS),
+        summaries=expand(
+            "results/models/{predictor}/summary.json", predictor=PREDICTORS
+        ),
         rows="results/dataset/rows.parquet",
         splits="results/dataset/splits.parquet",
         manifest="results/dataset/manifest.json",

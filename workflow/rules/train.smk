@@ -9,14 +9,24 @@ rule train_predictor:
         normalisers="results/dataset/normalisers.json",
         manifest="results/dataset/manifest.json",
         graphs="results/graphs/graphs.safetensors",
-        index="results/graphs/index.parquet",
     output:
         records=ensure(
-            expand("results/models/{{predictor}}/{{split}}/{seed}/record.json", seed=SEEDS), non_empty=True
+            expand(
+                "results/models/{{predictor}}/{{split}}/{seed}/record.json", seed=SEEDS
+            ),
+            non_empty=True,
         ),
-        predictions=expand("results/models/{{predictor}}/{{split}}/{seed}/predictions.parquet", seed=SEEDS),
-        history=expand("results/models/{{predictor}}/{{split}}/{seed}/history.jsonl", seed=SEEDS),
-        models=expand("results/models/{{predictor}}/{{split}}/{seed}/model/predictor.json", seed=SEEDS),
+        predictions=expand(
+            "results/models/{{predictor}}/{{split}}/{seed}/predictions.parquet",
+            seed=SEEDS,
+        ),
+        history=expand(
+            "results/models/{{predictor}}/{{split}}/{seed}/history.jsonl", seed=SEEDS
+        ),
+        models=expand(
+            "results/models/{{predictor}}/{{split}}/{seed}/model/predictor.json",
+            seed=SEEDS,
+        ),
     log:
         "logs/train_predictor/{predictor}/{split}.log",
     benchmark:
@@ -35,13 +45,17 @@ rule train_predictor:
         "Training {wildcards.predictor} on the {wildcards.split} split"
     shell:
         "perfseer train --params {params.config:q} --predictor {wildcards.predictor} --split {wildcards.split}"
-        " --dataset {params.dataset} --graphs {input.graphs} --index {input.index}"
+        " --dataset {params.dataset} --graphs {input.graphs}"
         " --threads {threads} --out {params.folder} > {log} 2>&1"
 
 
 rule summarize_predictor:
     input:
-        records=expand("results/models/{{predictor}}/{split}/{seed}/record.json", split=SPLITS, seed=SEEDS),
+        records=expand(
+            "results/models/{{predictor}}/{split}/{seed}/record.json",
+            split=SPLITS,
+            seed=SEEDS,
+        ),
     output:
         summary=ensure("results/models/{predictor}/summary.json", non_empty=True),
     log:

@@ -1,4 +1,7 @@
-"""Reading params.yaml: the raw mapping every verb starts from."""
+"""Where a verb's parameters come from: a YAML file, or inline JSON from a Snakemake rule.
+
+Apart from `schema` because ``perfseer collect`` must run where pydantic does not exist.
+"""
 
 import json
 from pathlib import Path
@@ -22,10 +25,10 @@ def load_mapping(source: str) -> dict[str, Any]:
     Raises:
         PerfseerError: the file is missing or is not a mapping.
     """
-    text = source if source.lstrip().startswith("{") else _read(Path(source))
+    inline = source.lstrip().startswith("{")
     try:
-        mapping = json.loads(text) if text is source else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        mapping = json.loads(source) if inline else yaml.safe_load(_read(Path(source)))
+    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise PerfseerError(f"cannot read parameters from {source[:80]!r}: {error}") from error
     if not isinstance(mapping, dict):
         raise PerfseerError(f"parameters in {source[:80]!r} are {type(mapping).__name__}, expected a mapping")

@@ -10,17 +10,18 @@ def params_check(
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
 ) -> None:
     """Check every parameter; a fault names the parameter, its value and what is allowed."""
-    from perfseer.cli.parameters import Parameters, load_mapping
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.cli.schema import Parameters
 
     parameters = Parameters.from_mapping(load_mapping(params))
     typer.echo(
-        f"{params}: valid, {len(parameters.predictors)} predictors, "
+        f"{params}: valid, {len(parameters.predictor_names)} predictors, "
         f"{len(parameters.splits.names)} splits, {len(parameters.seeds)} seeds"
     )
 
 
 def params_schema() -> None:
     """Print the JSON schema of params.yaml (kept in workflow/schemas/params.schema.json)."""
-    from perfseer.cli.parameters import Parameters
+    from perfseer.cli.schema import Parameters
 
     typer.echo(json.dumps(Parameters.json_schema(), indent=2))

@@ -1,0 +1,149 @@
+"""The whole of params.yaml: read, validated, described. Each section's model lives in its own room."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, model_validator
+
+from perfseer.data.settings import LabelSettings, SplitSettings
+from perfseer.errors import PerfseerError
+from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.measure.settings import CollectSettings
+from perfseer.predictors.settings import SETTINGS
+from perfseer.reporting.settings import ReportSettings
+from perfseer.training.settings import TrainingSettings
+from perfseer.zoo.space import SearchSpace
+from perfseer.zoo.survey import SurveySettings
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _PredictorSections(BaseModel):
+    """One section per predictor that takes part; a predictor without a section is left out."""
+
+    model_config = _STRICT
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError(f"no predictor is listed; there are {', '.join(SETTINGS)}")
+        return self
+
+
+Predictors = create_model(
+    "Predictors",
+    __base__=_PredictorSections,
+    **{name: (model | None, None) for name, model in SETTINGS.items()},  # type: ignore[call-overload]
+)
+
+
+class TrainingParameters(BaseModel):
+    """The sections that fitting one predictor depends on.
+
+    Attributes:
+        seeds: each draws a new split and new initial weights.
+        labels: how each quantity is mapped for learning.
+        splits: which splits are drawn, and their shares.
+        training: the recipe of the networks.
+        predictors: one section per predictor, by its registered name.
+        evaluation: what is computed from predictions.
+    """
+
+    model_config = _STRICT
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    labels: LabelSettings
+    splits: SplitSettings
+    training: TrainingSettings
+    predictors: Predictors  # type: ignore[valid-type]
+    evaluation: EvaluationSettings
+
+    @model_validator(mode="after")
+    def _seeds_are_distinct(self) -> Self:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)} repeat; each may stand once")
+        return self
+
+    @classmethod
+    def from_mapping(cls, mapping: dict[str, Any]) -> Self:
+        """Validate.
+
+        Raises:
+            PerfseerError: lists every fault as ``parameter = value: what is allowed``.
+        """
+        try:
+            return cls.model_validate(mapping)
+        except ValidationError as error:
+            raise PerfseerError(_explain(error)) from error
+
+    def settings_of(self, predictor: str) -> BaseModel:
+        """The validated section of one predictor.
+
+        Raises:
+            PerfseerError: it is unknown or left out.
+        """
+        settings = getattr(self.predictors, predictor, None)
+        if settings is None:
+            raise PerfseerError(
+                f"no section predictors.{predictor}; params.yaml has {', '.join(self.predictor_names)}"
+            )
+        return settings
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        """Predictors that take part, in the registered order."""
+        return tuple(name for name in SETTINGS if getattr(self.predictors, name) is not None)
+
+
+class Parameters(TrainingParameters):
+    """params.yaml, complete.
+
+    Attributes:
+        zoo: the search space that is measured.
+        collect: what is measured and how.
+        report: what the report dwells on and how it judges.
+        survey: the search space at the paper's own setting, not measured.
+    """
+
+    zoo: SearchSpace
+    collect: CollectSettings
+    report: ReportSettings
+    survey: SurveySettings
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """JSON schema of params.yaml, for editors and for readers."""
+        return cls.model_json_schema()
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Plain data, as YAML would hold it; sections of absent predictors left out."""
+        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", exclude_unset=False)
+        plain["predictors"] = {name: plain["predictors"][name] for name in self.predictor_names}
+        return plain
+
+
+def training_parameters(mapping: dict[str, Any], predictor: str, split: str) -> TrainingParameters:
+    """The sections of ``mapping`` that fitting ``predictor`` on ``split`` depends on, validated.
+
+    Raises:
+        PerfseerError: a section is missing or at fault, or the predictor or split is not in it.
+    """
+    wanted = {name: mapping[name] for name in TrainingParameters.model_fields if name in mapping}
+    parameters = TrainingParameters.from_mapping(wanted)
+    parameters.settings_of(predictor)
+    if split not in parameters.splits.names:
+        raise PerfseerError(f"no split {split!r}; params.yaml has {', '.join(parameters.splits.names)}")
+    return parameters
+
+
+def _explain(error: ValidationError) -> str:
+    lines = [
+        f"  {'.'.join(map(str, fault['loc'])) or 'params'} = {_short(fault['input'])}: {fault['msg']}"
+        for fault in error.errors()
+    ]
+    return "\n".join([f"{len(lines)} fault{'s' * (len(lines) > 1)} in the parameters:", *lines])
+
+
+def _short(value: Any, limit: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
