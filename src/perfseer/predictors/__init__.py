@@ -1,0 +1,1 @@
+"""Who predicts: one contract (`base`), one registry, four predictors."""

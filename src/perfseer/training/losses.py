@@ -1,0 +1,66 @@
+"""Losses on normalised labels (the paper's) and in physical units (what MAPE judges).
+
+Every loss maps outputs and labels [B, T], both normalised, to one value per label, [T].
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from perfseer.data.normalisation import LabelNormaliser
+from perfseer.errors import PerfseerError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+# Predictions off by more than e^3 = 20 times count as that much: exp must not overflow.
+_LARGEST_LOG_RATIO = 3.0
+
+
+def mse(outputs: Tensor, labels: Tensor) -> Tensor:
+    """[T] mean squared error of normalised labels (METHODS 1.4)."""
+    return (outputs - labels).square().mean(dim=0)
+
+
+class RelativeLoss:
+    """Mean relative error in physical units, ``mean |y_hat - y| / y``: the loss that MAPE is.
+
+    Args:
+        normaliser: of the T labels, in column order.
+    """
+
+    def __init__(self, normaliser: LabelNormaliser) -> None:
+        scales = list(normaliser.scales.values())
+        self._means = torch.tensor([scale.mean for scale in scales])
+        self._scales = torch.tensor([scale.scale for scale in scales])
+        self._bounded = torch.tensor([scale.ceiling is not None for scale in scales])
+
+    def __call__(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """[T] mean relative errors."""
+        log_ratio = self._log(outputs) - self._log(labels)
+        bound = _LARGEST_LOG_RATIO
+        # Beyond the bound the error grows with the logarithm, so that there is still a slope.
+        excess = (log_ratio.abs() - bound).clamp(min=0)
+        return (torch.expm1(log_ratio.clamp(-bound, bound)).abs() + excess).mean(dim=0)
+
+    def _log(self, z: Tensor) -> Tensor:
+        """ln of the physical value, up to a constant that cancels in a ratio."""
+        transformed = z * self._scales + self._means
+        return torch.where(self._bounded, F.logsigmoid(transformed), transformed)
+
+
+def make_loss(name: str, normaliser: LabelNormaliser) -> Loss:
+    """Loss by its name in params.yaml: ``mse`` or ``relative``.
+
+    Args:
+        name: of the loss.
+        normaliser: of the labels that are learned, in column order.
+
+    Raises:
+        PerfseerError: there is no such loss.
+    """
+    if name == "mse":
+        return mse
+    if name == "relative":
+        return RelativeLoss(normaliser)
+    raise PerfseerError(f"loss {name!r} is not known; choose mse or relative")
