@@ -1,0 +1,1 @@
+"""Which models exist: the PerfSeer search space, reference networks, model references."""

@@ -1,0 +1,118 @@
+"""Settings as plain frozen dataclasses, checked without pydantic.
+
+The measuring path runs where pydantic does not exist. A field's bounds stand once, in its metadata, in
+pydantic's own words (``ge``, ``le``, ``multiple_of``, ``description``): pydantic reads them there where it is
+installed, `check_bounds` and `load_settings` read them everywhere.
+"""
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from perfseer.errors import PerfseerError
+
+T = TypeVar("T")
+
+
+def number(description: str, *, ge: int, le: int, multiple_of: int = 1) -> Any:
+    """A dataclass field holding an integer between ``ge`` and ``le``, both inclusive."""
+    bounds = {"ge": ge, "le": le} | ({"multiple_of": multiple_of} if multiple_of > 1 else {})
+    return dataclasses.field(metadata={"description": description, **bounds})
+
+
+def described(description: str) -> Any:
+    """A dataclass field with a description and no bounds of its own."""
+    return dataclasses.field(metadata={"description": description})
+
+
+def check_bounds(settings: Any) -> None:
+    """Check every field of a dataclass against the bounds in its metadata.
+
+    Raises:
+        ValueError: names the field, its value and the allowed range.
+    """
+    for item in dataclasses.fields(settings):
+        if "ge" in item.metadata:
+            bounds = {key: item.metadata[key] for key in ("ge", "le")}
+            step = item.metadata.get("multiple_of", 1)
+            check_range(item.name, getattr(settings, item.name), **bounds, multiple_of=step)
+
+
+def check_range(name: str, value: int, *, ge: int, le: int, multiple_of: int = 1) -> None:
+    """Check one integer.
+
+    Raises:
+        ValueError: names the field, its value and the allowed range.
+    """
+    if not ge <= value <= le or value % multiple_of:
+        step = f" in multiples of {multiple_of}" if multiple_of > 1 else ""
+        raise ValueError(f"{name} is {value}, expected {ge} to {le}{step}")
+
+
+def load_settings(cls: type[T], mapping: Any, where: str) -> T:
+    """Build a settings dataclass from plain data, refusing whatever it does not know.
+
+    Args:
+        cls: a dataclass of int, float, bool, str, literal, optional and tuple fields.
+        mapping: the keys and values, as read from YAML or JSON.
+        where: how messages name the mapping, for example ``zoo``.
+
+    Raises:
+        PerfseerError: an unknown or missing key, a wrong type or a value out of range.
+    """
+    if not isinstance(mapping, Mapping):
+        raise PerfseerError(f"{where} is {type(mapping).__name__}, expected a mapping of settings")
+    fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    required = {name for name, item in fields.items() if item.default is dataclasses.MISSING}
+    unknown, missing = sorted(set(map(str, mapping)) - set(fields)), sorted(required - set(mapping))
+    if unknown:
+        raise PerfseerError(f"{where} has unknown keys {unknown}; known are {sorted(fields)}")
+    if missing:
+        raise PerfseerError(f"{where} lacks the keys {missing}")
+    hints = get_type_hints(cls)
+    values = {name: typed(value, hints[name], f"{where}.{name}") for name, value in mapping.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise PerfseerError(f"{where}: {error}") from error
+
+
+def typed(value: Any, hint: Any, where: str) -> Any:
+    """``value`` as the annotated type, with lists turned into tuples and integers into floats.
+
+    Raises:
+        PerfseerError: ``value`` is not of that type; the message starts with ``where``.
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return _typed_tuple(value, args, where)
+    if origin is Literal:
+        return _expect(
+            any(value is a or (type(value) is type(a) and value == a) for a in args), value, where, args
+        )
+    if origin in (Union, types.UnionType):
+        inner = [arg for arg in args if arg is not types.NoneType]
+        return None if value is None and len(inner) < len(args) else typed(value, inner[0], where)
+    if hint is float and type(value) is int:
+        return float(value)
+    # bool is a subclass of int, but True is no integer here.
+    matches = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    return _expect(matches, value, where, hint.__name__)
+
+
+def _typed_tuple(value: Any, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    _expect(isinstance(value, (list, tuple)), value, where, "a list")
+    variadic = len(args) == 2 and args[1] is Ellipsis
+    _expect(variadic or len(value) == len(args), value, where, f"a list of {len(args)}")
+    hints = [args[0]] * len(value) if variadic else args
+    return tuple(
+        typed(item, hint, f"{where}[{i}]") for i, (item, hint) in enumerate(zip(value, hints, strict=True))
+    )
+
+
+def _expect(condition: bool, value: Any, where: str, expected: Any) -> Any:
+    if not condition:
+        named = f"one of {list(expected)}" if isinstance(expected, tuple) else expected
+        raise PerfseerError(f"{where} is {str(value)[:60]!r} ({type(value).__name__}), expected {named}")
+    return value
