@@ -68,8 +68,8 @@ class Dataset:
             PerfseerError: a file is missing, damaged, or not the one the manifest names.
         """
         manifest = read_manifest(folder)
-        check_digest(manifest, "outputs", folder / "rows.parquet")
-        check_digest(manifest, "inputs", graphs)
+        check_digest(folder / "rows.parquet", manifest["digests"]["outputs"]["rows.parquet"])
+        check_digest(graphs, manifest["digests"]["inputs"]["graphs"])
         rows = read_parquet(folder / "rows.parquet", ROW_COLUMNS, WRITTEN_BY)
         return cls.from_rows(rows, PackedGraphs.load(graphs))
 
@@ -122,15 +122,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def check_digest(manifest: dict[str, Any], group: str, path: Path) -> None:
-    """Require that ``path`` is the file the manifest names under the same file name.
+def check_digest(path: Path, expected: str) -> None:
+    """Require that ``path`` is still the file the manifest was written with.
 
     Raises:
         PerfseerError: it is missing or has changed since.
     """
     require(path.is_file(), f"no file {path}: run `{WRITTEN_BY}` first")
-    expected, found = manifest["digests"][group].get(path.name), file_digest(path)
+    found = file_digest(path)
     require(
-        expected == found,
-        f"{path} has digest {found}, the dataset was made with {expected}: run `{WRITTEN_BY}` again",
+        found == expected,
+        f"{path} has digest {found}, the dataset's manifest says {expected}: run `{WRITTEN_BY}` again",
     )

@@ -44,9 +44,9 @@ def open_fold(dataset: Dataset, folder: Path, split: str, seed: int) -> Fold:
     Raises:
         PerfseerError: there is no such split or seed, or a file is damaged or of another dataset.
     """
-    manifest = read_manifest(folder)
+    digests = read_manifest(folder)["digests"]["outputs"]
     for name in ("splits.parquet", "normalisers.json"):
-        check_digest(manifest, "outputs", folder / name)
+        check_digest(folder / name, digests[name])
     table = read_parquet(folder / "splits.parquet", ("configuration", "split", "seed", "fold"), WRITTEN_BY)
     chosen = table[(table["split"] == split) & (table["seed"] == seed)].set_index("configuration")["fold"]
     available = sorted(

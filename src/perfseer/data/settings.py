@@ -1,8 +1,11 @@
-"""Settings of the dataset: sections ``labels`` and ``splits`` of params.yaml."""
+"""Settings of the dataset: ``seeds`` and the sections ``labels`` and ``splits`` of params.yaml."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from perfseer.errors import PerfseerError
 
 SplitName = Literal["architecture", "random", "family"]
 Margin = Annotated[
@@ -75,3 +78,34 @@ class SplitSettings(_Settings):
         if self.headline not in self.names:
             raise ValueError(f"headline {self.headline!r} is not among names {list(self.names)}")
         return self
+
+
+class DatasetSettings(_Settings):
+    """The sections of params.yaml that a dataset depends on.
+
+    Attributes:
+        seeds: each draws every split anew.
+        labels: section ``labels``.
+        splits: section ``splits``.
+    """
+
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    labels: LabelSettings
+    splits: SplitSettings
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """Validate ``seeds``, ``labels`` and ``splits`` of params.yaml; other sections are not looked at.
+
+        Raises:
+            PerfseerError: names each faulty parameter, its value and what is allowed.
+        """
+        sections = {name: mapping[name] for name in cls.model_fields if name in mapping}
+        try:
+            return cls.model_validate(sections)
+        except ValidationError as error:
+            lines = [
+                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (given {fault['input']!r})"
+                for fault in error.errors()
+            ]
+            raise PerfseerError("parameters at fault: " + "; ".join(lines)) from error

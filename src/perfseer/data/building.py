@@ -1,0 +1,155 @@
+"""Building graphs: one PerfGraph per distinct model, input and batch size of a measurement table."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from perfseer.data.packed import PackedGraphs
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.perfgraph import PerfGraph
+
+KEY: tuple[str, ...] = ("model_ref", "input_shape", "batch_size")
+INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason")
+NO_GRAPH = -1
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What became of one configuration: its graph, or why there is none."""
+
+    graph: PerfGraph | None
+    reason: str | None
+
+
+def build_graphs(
+    measurements: pd.DataFrame, workers: int = 1, progress: Progress | None = None
+) -> tuple[PackedGraphs, pd.DataFrame]:
+    """Capture the graphs of a measurement table on the meta device, forward and backward.
+
+    Args:
+        measurements: columns ``model_ref``, ``model_spec``, ``input_shape`` (``3x64x64``), ``batch_size``.
+        workers: processes; 1 captures in this one.
+        progress: called with models done and models there are.
+
+    Returns:
+        The packed graphs, and the index: `KEY`, ``graph`` (number in the store, `NO_GRAPH` where capture
+        failed) and ``reason`` (why it failed, else missing). Sorted by key, so independent of row order.
+
+    Raises:
+        PerfseerError: a column is missing, no graph at all could be captured, or a worker died.
+    """
+    tasks = _tasks(measurements)
+    captured: list[Captured] = []
+    with _mapper(workers) as apply:
+        for done, results in enumerate(apply(_capture_model, [task for _, task in tasks]), start=1):
+            captured.extend(results)
+            if progress is not None:
+                progress(done, len(tasks))
+    index = pd.DataFrame([key for keys, _ in tasks for key in keys], columns=list(KEY))
+    found = pd.Series([result.graph is not None for result in captured], dtype=bool)
+    index["graph"] = (found.cumsum() - 1).where(found, NO_GRAPH).astype("int64")
+    index["reason"] = pd.Series([result.reason for result in captured], dtype=object)
+    require(bool(found.any()), f"no graph could be captured; the first reason: {index['reason'].iloc[0]}")
+    return PackedGraphs.pack([result.graph for result in captured if result.graph is not None]), index
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One model at one input shape, and all the batch sizes it was measured at."""
+
+    model_ref: str
+    model_spec: str | None
+    input_shape: str
+    batch_sizes: tuple[int, ...]
+
+
+def _tasks(measurements: pd.DataFrame) -> list[tuple[list[tuple[str, str, int]], _Task]]:
+    """The keys and the task of every model and input shape, sorted."""
+    missing = [name for name in (*KEY, "model_spec") if name not in measurements.columns]
+    require(not missing, f"the measurement table lacks the columns {missing}: run `perfseer collect` again")
+    require(len(measurements) > 0, "the measurement table has no rows: run `perfseer collect` first")
+    distinct = measurements[_has_key(measurements)].astype({"batch_size": "int64"})
+    distinct = distinct.drop_duplicates(list(KEY)).sort_values(list(KEY))
+    tasks = []
+    for _, group in distinct.groupby(["model_ref", "input_shape"], sort=True):
+        ref, shape = str(group["model_ref"].iloc[0]), str(group["input_shape"].iloc[0])
+        sizes = tuple(int(size) for size in group["batch_size"])
+        specs = group["model_spec"].dropna()
+        spec = str(specs.iloc[0]) if len(specs) else None
+        tasks.append(([(ref, shape, size) for size in sizes], _Task(ref, spec, shape, sizes)))
+    return tasks
+
+
+def _has_key(measurements: pd.DataFrame) -> "pd.Series[bool]":
+    """Rows that name a model, a shape and a batch size; ``perfseer dataset`` quarantines the others."""
+    named = [measurements[name].map(lambda value: isinstance(value, str)) for name in KEY[:2]]
+    sizes = pd.to_numeric(measurements["batch_size"], errors="coerce")
+    return named[0] & named[1] & (sizes > 0) & (sizes % 1 == 0) & (sizes < 2**31)
+
+
+@contextmanager
+def _mapper(workers: int) -> Iterator[Callable[..., Iterator[list[Captured]]]]:
+    """``map``, in this process or over a pool.
+
+    Workers are forked from a server that has imported torch once and has never run a parallel region.
+    """
+    if workers <= 1:
+        yield map
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["perfseer.graphs.capture", "perfseer.zoo.references"])
+    executor: Executor
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as executor:
+        try:
+            yield lambda function, tasks: executor.map(function, tasks, chunksize=2)
+        except BrokenProcessPool as error:
+            raise PerfseerError(
+                "a process that captures graphs died (out of memory?): try again with fewer --workers"
+            ) from error
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _capture_model(task: _Task) -> list[Captured]:
+    """Build a model once and capture it at each of its batch sizes."""
+    from perfseer.zoo.references import build
+
+    try:
+        shape = tuple(int(size) for size in task.input_shape.split("x"))
+        module = build(task.model_ref, spec_json=task.model_spec)
+    except Exception as error:  # any model may fail in any way; the reason goes to the quarantine
+        return [Captured(None, _reason("building the model", error))] * len(task.batch_sizes)
+    return [_capture(module, (size, *shape)) for size in task.batch_sizes]
+
+
+def _capture(module: Any, shape: tuple[int, ...]) -> Captured:
+    import torch
+
+    from perfseer.graphs.capture import capture
+
+    try:
+        inputs = torch.empty(shape, device="meta")
+        return Captured(capture(module, (inputs,), backward=True), None)
+    except Exception as error:
+        return Captured(None, _reason("capturing the graph", error))
+
+
+def _reason(step: str, error: Exception) -> str:
+    logging.getLogger(__name__).debug("%s failed", step, exc_info=error)
+    first, *_ = str(error).splitlines() or [""]
+    return f"{step}: {type(error).__name__}: {first[:300]}"

@@ -1,0 +1,216 @@
+"""The quarantine: rows that may not reach training, each with its column and the reason.
+
+A label that is missing, not a number, not finite, not positive or outside the physical range would turn a
+loss into NaN or a report into ``inf %``; such rows are set aside here and listed, never repaired, never
+dropped in silence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+
+BoolArray = npt.NDArray[np.bool_]
+
+# What makes two rows the same configuration.
+CONFIGURATION: tuple[str, ...] = (
+    "model_ref",
+    "input_shape",
+    "batch_size",
+    "precision",
+    "memory_format",
+    "mode",
+)
+IDENTITY: tuple[str, ...] = (*CONFIGURATION, "architecture", "family")
+REQUIRED: tuple[str, ...] = (*IDENTITY, "status", *TARGET_NAMES)
+QUARANTINE_COLUMNS: tuple[str, ...] = (
+    "row",
+    "model_ref",
+    "input_shape",
+    "batch_size",
+    "column",
+    "value",
+    "reason",
+)
+# Labels a device can have: a picosecond to thirty years, a byte to an exabyte; outside is a unit mistake.
+PLAUSIBLE: dict[str, tuple[float, float]] = {"time": (1e-9, 1e12), "mem": (1e-9, 1e12), "util": (1e-4, 100.0)}
+
+
+@dataclass(frozen=True)
+class Screening:
+    """A measurement table, divided.
+
+    Attributes:
+        rows: rows that may be used; labels are float64, batch_size is int64, the index is the row number in
+            the measurement table.
+        quarantine: one line per row and fault, `QUARANTINE_COLUMNS`, ordered by row.
+    """
+
+    rows: pd.DataFrame
+    quarantine: pd.DataFrame
+
+
+def screen(
+    measurements: pd.DataFrame, missing_graph: Callable[[pd.DataFrame], "pd.Series[Any]"] | None = None
+) -> Screening:
+    """Divide a measurement table into usable rows and the quarantine.
+
+    Args:
+        measurements: the measurement table, `REQUIRED` columns at least.
+        missing_graph: given the rows that are good so far, why each has no graph; None where it has one.
+
+    Returns:
+        The usable rows, in the order of the table, and the quarantine.
+
+    Raises:
+        PerfseerError: a column is missing or stands twice, or the table is empty, or no row is usable.
+    """
+    _check_table(measurements)
+    table = measurements.reset_index(drop=True)
+    ok = (table["status"].astype(object) == "ok").to_numpy(dtype=bool)
+    faults = [_status_faults(table, ~ok)]
+    faults += [_name_faults(table, column, ok) for column in IDENTITY if column != "batch_size"]
+    faults += [_number_faults(table, column, ok) for column in ("batch_size", *TARGET_NAMES)]
+    good = _convert(table.drop(index=_rows_of(faults)))
+    faults.append(_duplicate_faults(good))
+    good = good.drop(index=_rows_of(faults[-1:]))
+    if missing_graph is not None:
+        reasons = missing_graph(good).dropna()
+        faults.append(_faults(good, good.index.isin(reasons.index), "graph", reasons.tolist()))
+        good = good.drop(index=reasons.index)
+    quarantine = pd.concat(faults).sort_values("row", kind="stable").reset_index(drop=True)
+    if good.empty:
+        raise PerfseerError(f"none of {len(table)} rows is usable: {_summary(quarantine)}")
+    return Screening(good, quarantine)
+
+
+def count_reasons(quarantine: pd.DataFrame) -> dict[str, int]:
+    """``column: reason`` (for failed configurations ``status: timeout`` and the like) to rows, most first."""
+    told = quarantine["reason"].where(quarantine["column"] != "status", quarantine["value"])
+    counts = (quarantine["column"] + ": " + told).value_counts(sort=False).sort_index()
+    return {str(reason): int(n) for reason, n in counts.sort_values(ascending=False, kind="stable").items()}
+
+
+def _summary(quarantine: pd.DataFrame, limit: int = 5) -> str:
+    counts = count_reasons(quarantine)
+    shown = [f"{reason} ({count} rows)" for reason, count in list(counts.items())[:limit]]
+    return "; ".join(shown + ([f"and {len(counts) - limit} other reasons"] if len(counts) > limit else []))
+
+
+def _check_table(table: pd.DataFrame) -> None:
+    missing = [column for column in REQUIRED if column not in table.columns]
+    require(not missing, f"the measurement table lacks the columns {missing}: run `perfseer collect` again")
+    twice = sorted(table.columns[table.columns.duplicated()].map(str).unique())
+    require(not twice, f"the measurement table has the columns {twice} more than once")
+    require(len(table) > 0, "the measurement table has no rows: run `perfseer collect` with a longer budget")
+
+
+def _status_faults(table: pd.DataFrame, failed: BoolArray) -> pd.DataFrame:
+    """Failed configurations, with what the collector said of them."""
+    said = table.loc[failed, "reason"] if "reason" in table.columns else [None] * int(failed.sum())
+    reasons = ["measuring failed" if pd.isna(text) else str(text) for text in said]
+    return _faults(table, failed, "status", reasons)
+
+
+def _name_faults(table: pd.DataFrame, column: str, among: BoolArray) -> pd.DataFrame:
+    """Names must be non-empty text: a network without a name cannot be kept out of the test rows."""
+    bad = among & ~table[column].map(lambda value: isinstance(value, str) and bool(value)).to_numpy(
+        dtype=bool
+    )
+    return _faults(table, bad, column, "not a non-empty text")
+
+
+def _number_faults(table: pd.DataFrame, column: str, among: BoolArray) -> pd.DataFrame:
+    """Rows of ``among`` whose number is missing, not a number, not finite, or outside its range."""
+    values, missing, foreign = _numbers(table[column])
+    reasons = np.full(len(table), None, dtype=object)
+    with np.errstate(invalid="ignore"):
+        for bad, reason in _range_checks(values, column):
+            reasons[bad] = reason
+    reasons[~np.isfinite(values)] = "infinite"
+    reasons[missing] = "missing"
+    reasons[foreign] = "not a number"
+    bad = among & np.array([reason is not None for reason in reasons], dtype=bool)
+    return _faults(table, bad, column, reasons[bad].tolist())
+
+
+def _range_checks(values: FloatArray, column: str) -> list[tuple[BoolArray, str]]:
+    """Conditions and their reasons, the most particular last."""
+    if column == "batch_size":
+        return [
+            (values != np.floor(values), "not a whole number"),
+            (values > 2**31, "implausibly large: above 2^31"),
+            (values <= 0, "not positive"),
+        ]
+    target = TARGET_BY_NAME[column]
+    low, high = PLAUSIBLE[target.quantity]
+    above = f"above {high:g} {target.unit}"
+    return [
+        (values < low, f"implausibly small: below {low:g} {target.unit}"),
+        (values > high, above if target.quantity == "util" else f"implausibly large: {above}"),
+        (values < 0, "negative"),
+        (values == 0, "zero"),
+    ]
+
+
+def _numbers(column: "pd.Series[Any]") -> tuple[FloatArray, BoolArray, BoolArray]:
+    """Values as float64 (NaN where there is none), which are missing, and which are not numbers."""
+    if pd.api.types.is_float_dtype(column.dtype) or pd.api.types.is_integer_dtype(column.dtype):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return values, np.isnan(values), np.zeros(len(values), dtype=bool)
+    objects = column.astype(object)
+    missing = objects.isna().to_numpy(dtype=bool)
+    values = np.array([_number(value) for value in objects], dtype=np.float64)
+    real = np.array([_is_real(value) for value in objects], dtype=bool)
+    return values, missing, ~missing & ~real
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real | Integral) and not isinstance(value, bool | np.bool_)
+
+
+def _number(value: Any) -> float:
+    """As a float; NaN if it is not a number, infinite if it is beyond a float."""
+    if not _is_real(value):
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def _convert(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns that passed, in the type they should have had."""
+    labels = {name: _numbers(rows[name])[0] for name in TARGET_NAMES}
+    names = {name: rows[name].astype(object).map(str) for name in IDENTITY if name != "batch_size"}
+    return rows.assign(**names, **labels, batch_size=_numbers(rows["batch_size"])[0].astype(np.int64))
+
+
+def _duplicate_faults(rows: pd.DataFrame) -> pd.DataFrame:
+    """Later rows of a configuration that an earlier good row already has."""
+    groups = rows.groupby(list(CONFIGURATION), sort=False)
+    first = rows.index.to_series().groupby(groups.ngroup()).transform("min")
+    repeated = (first != rows.index).to_numpy(dtype=bool)
+    lines = _faults(rows, repeated, "model_ref", "the same configuration as an earlier row")
+    return lines.assign(value="row " + first[repeated].map(str).astype(object))
+
+
+def _faults(table: pd.DataFrame, bad: BoolArray, column: str, reasons: str | list[str]) -> pd.DataFrame:
+    """Lines of the quarantine for the rows where ``bad`` holds."""
+    rows = table.loc[bad]
+    keys = {name: rows[name].astype(object).map(str) for name in ("model_ref", "input_shape", "batch_size")}
+    value = rows[column].astype(object).map(str) if column in table.columns else ""
+    lines = pd.DataFrame({"row": rows.index, **keys, "column": column, "value": value, "reason": reasons})
+    return lines.astype(dict.fromkeys(QUARANTINE_COLUMNS[1:], object)).astype({"row": "int64"})
+
+
+def _rows_of(faults: list[pd.DataFrame]) -> "pd.Index[int]":
+    return pd.Index(pd.concat(faults)["row"].unique())
