@@ -1,0 +1,82 @@
+"""``perfseer collect``: measure networks of the search space on this machine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def collect(
+    out: Annotated[Path, typer.Option(help="The measurement table to write (Parquet).")],
+    params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
+    device: Annotated[str | None, typer.Option(help="cpu or cuda, instead of collect.device.")] = None,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Measuring time of the whole table, resumed runs included; default collect.time_budget_s.",
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many configurations.")] = None,
+    skip: Annotated[
+        Path | None, typer.Option(help="An earlier measurement table; its configurations are left out.")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Measure rows again that failed before.")
+    ] = False,
+) -> None:
+    """Measure time, memory and utilisation of random networks, in training and inference.
+
+    Results go to the journal at once: however this ends, the same command goes on where it stopped.
+    """
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.measure.collector import collect as run
+    from perfseer.measure.collector import configuration_ids
+    from perfseer.measure.interrupts import InterruptError
+    from perfseer.measure.journal import journal_folder
+    from perfseer.measure.progress import reporter, summary
+    from perfseer.measure.settings import CollectSettings
+    from perfseer.measure.table import read_table, write_table
+    from perfseer.zoo.space import SearchSpace
+
+    mapping = load_mapping(params)
+    space = SearchSpace.from_mapping(_section(mapping, "zoo"))
+    overrides = {"device": device, "time_budget_s": time_budget}
+    section = {**_section(mapping, "collect"), **{k: v for k, v in overrides.items() if v is not None}}
+    settings = CollectSettings.from_mapping(section)
+    skipped = configuration_ids(read_table(skip)) if skip else frozenset()
+    folder = journal_folder(journal)
+    try:
+        with reporter() as report:
+            collection = run(
+                space,
+                settings,
+                folder,
+                limit=limit,
+                skip=skipped,
+                retry_failed=retry_failed,
+                report=report,
+                note=_note,
+            )
+    except InterruptError:
+        _note(
+            f"interrupted; every finished configuration is in {folder}/, the same command goes on from there"
+        )
+        raise typer.Exit(130) from None
+    write_table(collection.table, out)
+    typer.echo(f"{out}: {summary(collection.progress)}")
+
+
+def _section(mapping: Mapping[str, Any], name: str) -> Any:
+    from perfseer.errors import require
+
+    require(name in mapping, f"the parameters have no section {name!r}; see params.yaml for a complete set")
+    return mapping[name]
+
+
+def _note(text: str) -> None:
+    typer.echo(f"collect: {text}", err=True)

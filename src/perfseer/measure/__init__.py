@@ -1,0 +1,1 @@
+"""What a model costs: meters, stopping rule, isolated worker, collector, journal, measurement table."""

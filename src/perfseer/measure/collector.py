@@ -1,0 +1,222 @@
+"""The collector: walk the plan, take what the journal has, have the rest measured, make the table."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from perfseer.digests import canonical_json, digest
+from perfseer.errors import PerfseerError
+from perfseer.measure.interrupts import Interrupts
+from perfseer.measure.journal import Journal
+from perfseer.measure.plan import Configuration, plan
+from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings, Protocol
+from perfseer.measure.table import COLUMNS
+from perfseer.measure.worker_process import WorkerProcess
+from perfseer.targets import PHASES, Phase
+from perfseer.zoo.space import SearchSpace
+
+# So many errors in a row (not out-of-memory, not time-outs) mean that the installation is broken.
+MAX_ERRORS_IN_A_ROW = 10
+# Inference first: what it cannot do, training cannot either.
+_ORDER: tuple[Phase, ...] = ("infer", "train")
+
+
+@dataclass
+class Progress:
+    """How far a collection is; counts rows of the table, measured now or earlier.
+
+    Attributes:
+        budget_s: measuring seconds the table may take.
+        limit: rows it may have, or None.
+        used_s: measuring seconds of the rows so far.
+        statuses: rows by status.
+        fresh: rows measured by this run.
+        fresh_s: measuring seconds of those.
+        seconds: where the measuring seconds went: by phase and step, and the rest.
+    """
+
+    budget_s: float
+    limit: int | None
+    used_s: float
+    statuses: dict[str, int]
+    fresh: int
+    fresh_s: float
+    seconds: dict[str, float]
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return sum(self.statuses.values())
+
+    @property
+    def done(self) -> bool:
+        """Whether the budget or the limit is used up."""
+        return self.used_s >= self.budget_s or (self.limit is not None and self.rows >= self.limit)
+
+    def add(self, record: Mapping[str, Any], *, fresh: bool) -> None:
+        """Count one row."""
+        self.used_s += record["measured_s"]
+        self.statuses[record["status"]] = self.statuses.get(record["status"], 0) + 1
+        for name, seconds in record["seconds"].items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        if fresh:
+            self.fresh += 1
+            self.fresh_s += record["measured_s"]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A finished collection.
+
+    Attributes:
+        table: the measurement table.
+        progress: its totals.
+        journal: the file the records are in.
+    """
+
+    table: pd.DataFrame
+    progress: Progress
+    journal: Path
+
+
+def journal_key(
+    space: SearchSpace, settings: CollectSettings, environment: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything a record depends on besides its configuration; the digest of it names the journal."""
+    return {
+        "environment": dict(environment),
+        "protocol": asdict(settings.protocol),
+        "protocol_version": PROTOCOL_VERSION,
+        "precision": settings.precision,
+        "memory_format": settings.memory_format,
+        "zoo": asdict(space),
+    }
+
+
+def collect(
+    space: SearchSpace,
+    settings: CollectSettings,
+    folder: Path,
+    *,
+    limit: int | None = None,
+    skip: frozenset[str] = frozenset(),
+    retry_failed: bool = False,
+    report: Callable[[Progress], None],
+    note: Callable[[str], None],
+) -> Collection:
+    """Measure configurations in the plan's order until the time budget is used up.
+
+    The budget counts the measuring seconds of every row of the table, whenever it was measured. The table is
+    therefore a function of journal, plan and budget: the same call again measures nothing and gives the same
+    rows, a larger budget goes on where this one ended.
+
+    Args:
+        space: networks to draw from.
+        settings: device, batch sizes, budget and protocol.
+        folder: where journals live.
+        limit: rows at most.
+        skip: ids of configurations to leave out.
+        retry_failed: measure rows again whose status is not ok.
+        report: called after every row.
+        note: told in words what had to be repaired.
+
+    Raises:
+        PerfseerError: the machine, the journal or the installation is at fault.
+        InterruptError: SIGINT or SIGTERM came; the journal holds everything finished before.
+    """
+    progress = Progress(settings.time_budget_s, limit, 0.0, {}, 0, 0.0, {})
+    with Interrupts() as interrupts, WorkerProcess(settings.device, settings.threads, interrupts) as worker:
+        environment = worker.environment()
+        header = journal_key(space, settings, environment)
+        with Journal(folder, digest(header), header) as journal:
+            for text in journal.notes:
+                note(text)
+            rows: list[dict[str, Any]] = []
+            errors = 0
+            for configuration in plan(space, settings):
+                if progress.done:
+                    break
+                if configuration.id in skip:
+                    continue
+                interrupts.check()
+                record = journal.records.get(configuration.id)
+                fresh = record is None or (retry_failed and record["status"] != "ok")
+                if record is None or fresh:
+                    record = measure(worker, configuration, settings.protocol)
+                    journal.append(configuration.id, record)
+                    errors = errors + 1 if record["status"] == "error" else 0
+                    _stop_if_broken(errors, record, journal.path)
+                rows.append(_row(configuration, record))
+                progress.add(record, fresh=fresh)
+                report(progress)
+            return Collection(_table(rows, environment, settings), progress, journal.path)
+
+
+def measure(worker: WorkerProcess, configuration: Configuration, protocol: Protocol) -> dict[str, Any]:
+    """Have both phases of one configuration measured; the record for the journal, whatever happens.
+
+    Args:
+        worker: asked once per phase; the second is not tried if the first fails.
+        configuration: what to measure.
+        protocol: its ``timeout_s`` is for both phases together.
+    """
+    start = time.monotonic()
+    record: dict[str, Any] = {
+        "status": "ok",
+        "reason": "",
+        "phases": {},
+        "configuration": asdict(configuration),
+    }
+    seconds: dict[str, float] = {}
+    for phase in _ORDER:
+        request = {"configuration": asdict(configuration), "phase": phase, "protocol": asdict(protocol)}
+        outcome = worker.ask(request, max(protocol.timeout_s - (time.monotonic() - start), 0.01))
+        if outcome.result is None:
+            record |= {"status": outcome.status, "reason": f"{phase}: {outcome.reason}"}
+            break
+        seconds |= {f"{phase} {name}": spent for name, spent in outcome.result.pop("seconds").items()}
+        record["phases"][phase] = outcome.result
+    record["measured_s"] = time.monotonic() - start
+    return record | {"seconds": {**seconds, "other": record["measured_s"] - sum(seconds.values())}}
+
+
+def configuration_ids(table: pd.DataFrame) -> frozenset[str]:
+    """Ids of the configurations of a measurement table, to skip them elsewhere."""
+    names = [field.name for field in fields(Configuration)]
+    rows = zip(*(table[name].tolist() for name in names), strict=True)
+    return frozenset(Configuration(*row).id for row in rows)
+
+
+def _stop_if_broken(errors: int, record: Mapping[str, Any], path: Path) -> None:
+    if errors >= MAX_ERRORS_IN_A_ROW:
+        raise PerfseerError(
+            f"the last {errors} configurations all failed, the latest with: {record['reason']}. The journal "
+            f"{path} keeps them; mend the cause and run again with --retry-failed"
+        )
+
+
+def _row(configuration: Configuration, record: Mapping[str, Any]) -> dict[str, Any]:
+    row = asdict(configuration) | {name: record[name] for name in ("status", "reason", "measured_s")}
+    for phase in PHASES:
+        result = record["phases"].get(phase, {"iterations": 0, "warmup_iterations": 0})
+        row |= {f"{phase}_{name}": value for name, value in result.items()}
+    return row
+
+
+def _table(
+    rows: Iterable[Mapping[str, Any]], environment: Mapping[str, Any], settings: CollectSettings
+) -> pd.DataFrame:
+    constant = {
+        "device": environment["device"],
+        "device_kind": environment["device_kind"],
+        "environment": canonical_json(environment),
+        "protocol": canonical_json(asdict(settings.protocol)),
+        "protocol_version": PROTOCOL_VERSION,
+    }
+    frame = pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS)).assign(**constant)
+    numbers = [name for name, column in COLUMNS.items() if column.kind == "double"]
+    return frame.astype(dict.fromkeys(numbers, "float64"))

@@ -1,0 +1,71 @@
+"""The cpu meter: wall clock, kernel memory counters, process CPU time. Runs in a freshly forked process."""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
+from perfseer.measure.process_memory import MIB, added_peak_bytes, reset_peak, resident_memory
+from perfseer.measure.settings import DeviceKind, Protocol
+from perfseer.measure.steps import Batch, make_step
+from perfseer.targets import Phase
+
+
+class CpuMeter(Meter):
+    """Measures on the cpu, in the calling process and with the threads torch is set to.
+
+    Peak memory is read from the process's high-water mark, so every call needs a process of its own.
+    """
+
+    device_kind: ClassVar[DeviceKind] = "cpu"
+    forks: ClassVar[bool] = True
+
+    def measure(
+        self, build: Callable[[], nn.Module], batch: Batch, phase: Phase, protocol: Protocol
+    ) -> PhaseResult:
+        """See `Meter.measure`; the six labels are defined in docs/measurement.md."""
+        gc.disable()  # a collection inside an iteration would be timed as part of it
+        reset_peak()
+        before, start = resident_memory(), time.perf_counter()
+        step = make_step(build(), batch, phase)
+        build_s = time.perf_counter() - start
+        timing, util_pct = time_on_cpu(step, protocol, torch.get_num_threads())
+        after = resident_memory()
+        return PhaseResult(
+            **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
+            mem_mib=added_peak_bytes(before, after) / MIB,
+            mem_allocated_mib=None,
+            mem_reserved_mib=None,
+            mem_process_mib=after.peak / MIB,
+            util_pct=util_pct,
+            seconds={"build": build_s, "warmup": timing.warmup_s, "count": timing.count_s},
+        )
+
+
+def time_on_cpu(step: Callable[[], None], protocol: Protocol, threads: int) -> tuple[Timing, float]:
+    """Time iterations of ``step`` by the wall clock, and the share of ``threads`` kept busy meanwhile.
+
+    Args:
+        step: one iteration, finished on return.
+        protocol: warm-up and stopping rule.
+        threads: threads that could have been busy.
+
+    Returns:
+        The timing, and utilisation in %: process CPU time over wall time x threads, at most 100.
+    """
+
+    def run() -> list[float]:
+        start = time.perf_counter()
+        step()
+        return [(time.perf_counter() - start) * 1e3]
+
+    warmup_iterations, warmup_s = warm_up(step, protocol)
+    busy = time.process_time()
+    times_ms, count_s = count(run, protocol)
+    busy_s = time.process_time() - busy
+    util_pct = min(busy_s / (count_s * threads) * 100, 100.0)
+    return Timing(times_ms, warmup_iterations, warmup_s, count_s), util_pct

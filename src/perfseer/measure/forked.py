@@ -1,0 +1,101 @@
+"""Run a function in a forked process, which may crash, run out of memory or hang by itself."""
+
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from perfseer.measure.outcomes import Outcome, guarded
+
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, so that a killed collector leaves no orphans.
+
+    Args:
+        parent: process id of the parent, to notice one that ended before this call.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def run_forked(work: Callable[[], dict[str, Any]], timeout_s: float) -> Outcome:
+    """Run ``work`` in a forked process and wait for it, at most ``timeout_s`` seconds.
+
+    Args:
+        work: returns a JSON-ready mapping of finite numbers.
+        timeout_s: the process is killed when it is still busy after this.
+
+    Returns:
+        The outcome. A process that died of SIGKILL is ``oom``, since only the kernel's memory killer sends it
+        unasked; of another signal, ``error``.
+    """
+    reader, writer = os.pipe()
+    parent = os.getpid()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        _run_child(work, writer, parent)
+    os.close(writer)
+    try:
+        answer = _read_until(reader, time.monotonic() + timeout_s)
+    finally:
+        # Harmless to a child that has ended; one that has not, or whose parent is interrupted here, must go.
+        os.kill(child, signal.SIGKILL)
+        _, wait_status = os.waitpid(child, 0)
+        os.close(reader)
+    if answer is None:
+        return Outcome("timeout", f"still busy after {timeout_s:.1f} s")
+    return Outcome(**json.loads(answer)) if answer.endswith(b"\n") else _death(wait_status)
+
+
+def _run_child(work: Callable[[], dict[str, Any]], writer: int, parent: int) -> NoReturn:
+    """The forked process; it never returns, so nothing further up the parent's stack runs twice."""
+    exit_code = 1
+    try:
+        die_with_parent(parent)
+        # If memory runs out, the kernel shall kill this process, not the worker or the collector.
+        if _OOM_SCORE.is_file():
+            _OOM_SCORE.write_text("1000", encoding="ascii")
+        answer = json.dumps(asdict(guarded(work)), allow_nan=False).encode() + b"\n"
+        while answer:
+            answer = answer[os.write(writer, answer) :]
+        exit_code = 0
+    except BaseException:
+        traceback.print_exc(file=sys.stderr)
+    finally:
+        sys.stderr.flush()
+        os._exit(exit_code)
+
+
+def _read_until(reader: int, deadline: float) -> bytes | None:
+    """Everything written until the other end closes, or None if that is not before ``deadline``."""
+    text = b""
+    while (left := deadline - time.monotonic()) > 0:
+        if select.select([reader], [], [], left)[0]:
+            piece = os.read(reader, 65_536)
+            if not piece:
+                return text
+            text += piece
+    return None
+
+
+def _death(wait_status: int) -> Outcome:
+    code = os.waitstatus_to_exitcode(wait_status)
+    if code == -signal.SIGKILL:
+        return Outcome("oom", "killed by the kernel (SIGKILL), most likely out of memory")
+    if code < 0:
+        return Outcome("error", f"crashed with {signal.Signals(-code).name}")
+    return Outcome("error", f"ended with exit code {code} and no result")

@@ -1,0 +1,115 @@
+"""How far a collection is, for people: a bar on a terminal, a line every ten seconds in a log."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from perfseer.measure.collector import Progress as Counts
+
+LINE_EVERY_S = 10.0
+# A bar that redraws itself all the time would take cpu time from what is being measured.
+REDRAW_EVERY_S = 0.5
+
+
+class Reporter(Protocol):
+    """Shows progress; a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def __call__(self, counts: Counts) -> None:
+        """Show ``counts``."""
+
+
+class Lines:
+    """One line at most every `LINE_EVERY_S` seconds, for logs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._next = time.monotonic() + LINE_EVERY_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to put away."""
+
+    def __call__(self, counts: Counts) -> None:
+        """Write a line if it is time for one."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + LINE_EVERY_S
+            print(f"collect: {describe(counts)}", file=self._stream, flush=True)
+
+
+class Bar:
+    """A progress bar, redrawn only between configurations."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._bar = Progress(
+            TextColumn("measuring"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=Console(file=stream),
+            auto_refresh=False,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=1.0)
+        self._next = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._bar.refresh()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, counts: Counts) -> None:
+        """Redraw if it is time to."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + REDRAW_EVERY_S
+            self._bar.update(self._task, completed=share_done(counts), description=describe(counts))
+            self._bar.refresh()
+
+
+def reporter(stream: TextIO = sys.stderr) -> Reporter:
+    """A bar where ``stream`` is a terminal, lines otherwise."""
+    return Bar(stream) if stream.isatty() else Lines(stream)
+
+
+def share_done(counts: Counts) -> float:
+    """The share done, 0 to 1: of the budget or of the limit, whichever ends first."""
+    of_limit = counts.rows / counts.limit if counts.limit else 0.0
+    return min(max(counts.used_s / counts.budget_s, of_limit), 1.0)
+
+
+def describe(counts: Counts) -> str:
+    """For example ``120 configurations (2 failed), 61 of 210 s``."""
+    failed = counts.rows - counts.statuses.get("ok", 0)
+    rows = f"{counts.rows} configurations" + (f" ({failed} failed)" if failed else "")
+    limit = f" of at most {counts.limit}" if counts.limit else ""
+    return f"{rows}{limit}, {counts.used_s:.0f} of {counts.budget_s:.0f} s"
+
+
+def summary(counts: Counts) -> str:
+    """One line at the end: configurations, failures, speed, and where the measuring time went."""
+    statuses = ", ".join(f"{number} {status}" for status, number in sorted(counts.statuses.items()))
+    per_minute = 60 * counts.rows / max(counts.used_s, 1e-9)
+    shares = sorted(counts.seconds.items(), key=lambda item: -item[1])
+    where = ", ".join(f"{name} {seconds / max(counts.used_s, 1e-9):.0%}" for name, seconds in shares)
+    return (
+        f"{counts.rows} configurations ({statuses}), {counts.fresh} of them measured now; "
+        f"{counts.used_s:.1f} s of measuring, {per_minute:.0f} configurations per minute; time: {where}"
+    )

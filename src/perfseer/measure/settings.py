@@ -1,0 +1,202 @@
+"""What is measured and how: the `collect` section of params.yaml as plain dataclasses.
+
+The measuring path runs on machines without pydantic, so the checks live in ``__post_init__``; where pydantic
+is installed it validates the same classes (``__pydantic_config__``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+
+from perfseer.errors import PerfseerError
+
+# Raise it when a label changes its meaning: journals and tables of different versions never mix.
+PROTOCOL_VERSION = 1
+
+DeviceKind = Literal["cpu", "cuda"]
+Precision = Literal["fp32", "tf32", "amp-fp16", "bf16"]
+MemoryFormat = Literal["nchw", "nhwc"]
+Settings = TypeVar("Settings")
+
+
+def _check(condition: bool, field: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise ValueError(f"{field} is {value!r}, allowed: {allowed}")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one phase of one configuration is measured (docs/measurement.md).
+
+    Attributes:
+        warmup_s: seconds that pass, at least, before an iteration counts.
+        warmup_iterations: iterations that pass, at least, before one counts.
+        ci_width: counting stops once the confidence interval of the median is at most this share of it.
+        confidence: of that interval.
+        min_iterations: counted before the interval is looked at.
+        max_iterations: counting stops here in any case.
+        phase_budget_s: seconds of counting after which it stops in any case.
+        timeout_s: seconds after which a configuration, both phases together, is given up.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    warmup_s: float
+    warmup_iterations: int
+    ci_width: float
+    confidence: float
+    min_iterations: int
+    max_iterations: int
+    phase_budget_s: float
+    timeout_s: float
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.warmup_s <= 600, "warmup_s", self.warmup_s, "0 to 600 seconds")
+        _check(
+            1 <= self.warmup_iterations <= 10_000, "warmup_iterations", self.warmup_iterations, "1 to 10000"
+        )
+        _check(0 < self.ci_width <= 1, "ci_width", self.ci_width, "above 0, at most 1")
+        _check(0.5 <= self.confidence < 1, "confidence", self.confidence, "0.5 to below 1")
+        _check(2 <= self.min_iterations <= 10_000, "min_iterations", self.min_iterations, "2 to 10000")
+        # The widest interval order statistics give, minimum to maximum, covers 1 - 2 / 2^n.
+        _check(
+            1 - 0.5 ** (self.min_iterations - 1) >= self.confidence,
+            "min_iterations",
+            self.min_iterations,
+            f"so many that their range covers the median with confidence {self.confidence}",
+        )
+        _check(
+            self.min_iterations <= self.max_iterations <= 100_000,
+            "max_iterations",
+            self.max_iterations,
+            f"min_iterations ({self.min_iterations}) to 100000",
+        )
+        _check(
+            0 < self.phase_budget_s <= 3600, "phase_budget_s", self.phase_budget_s, "above 0, at most 3600"
+        )
+        least = self.warmup_s + self.phase_budget_s
+        _check(
+            least < self.timeout_s <= 86_400,
+            "timeout_s",
+            self.timeout_s,
+            f"above warmup_s + phase_budget_s ({least:g}), at most 86400",
+        )
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """Build from the mapping ``collect.protocol``.
+
+        Raises:
+            PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
+        """
+        return from_mapping(cls, mapping, "collect.protocol")
+
+
+@dataclass(frozen=True)
+class CollectSettings:
+    """The `collect` section of params.yaml.
+
+    Attributes:
+        device: which meter, ``cpu`` or ``cuda``.
+        precision: ``fp32``, ``tf32`` (cuda), ``amp-fp16`` (autocast, cuda), ``bf16`` (weights, activations).
+        memory_format: ``nchw`` (contiguous) or ``nhwc`` (channels last).
+        batch_sizes: the batch sizes a configuration may have, samples.
+        batches_per_architecture: how many of them each architecture is measured at.
+        time_budget_s: measuring seconds of the whole table, resumed runs included.
+        threads: intra-operator threads, cpu only; capped by the cores there are.
+        protocol: how one phase is measured.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    device: DeviceKind
+    precision: Precision
+    memory_format: MemoryFormat
+    batch_sizes: tuple[int, ...]
+    batches_per_architecture: int
+    time_budget_s: float
+    threads: int
+    protocol: Protocol
+
+    def __post_init__(self) -> None:
+        _check(self.device in get_args(DeviceKind), "device", self.device, "cpu, cuda")
+        precisions = get_args(Precision) if self.device == "cuda" else ("fp32", "bf16")
+        _check(
+            self.precision in precisions,
+            "precision",
+            self.precision,
+            f"{', '.join(precisions)} ({self.device})",
+        )
+        _check(
+            self.memory_format in get_args(MemoryFormat), "memory_format", self.memory_format, "nchw, nhwc"
+        )
+        sizes = self.batch_sizes
+        _check(
+            len(sizes) > 0 and len(set(sizes)) == len(sizes) and all(1 <= size <= 65_536 for size in sizes),
+            "batch_sizes",
+            list(sizes),
+            "distinct sizes from 1 to 65536, at least one",
+        )
+        _check(
+            1 <= self.batches_per_architecture <= len(sizes),
+            "batches_per_architecture",
+            self.batches_per_architecture,
+            f"1 to the number of batch sizes ({len(sizes)})",
+        )
+        _check(self.time_budget_s > 0, "time_budget_s", self.time_budget_s, "above 0 seconds")
+        _check(1 <= self.threads <= 1024, "threads", self.threads, "1 to 1024")
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """Build from the mapping ``collect``, its ``protocol`` included.
+
+        Raises:
+            PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
+        """
+        return from_mapping(cls, mapping, "collect")
+
+
+def from_mapping(cls: type[Settings], mapping: object, where: str) -> Settings:
+    """Build the settings dataclass ``cls`` from a mapping with exactly its fields.
+
+    Args:
+        cls: a dataclass whose fields are numbers, strings, tuples of integers or such dataclasses.
+        mapping: what params.yaml holds at ``where``.
+        where: the path of the section, for messages.
+
+    Raises:
+        PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
+    """
+    if not isinstance(mapping, Mapping):
+        raise PerfseerError(f"parameters: {where} is {mapping!r}, expected a section with keys")
+    hints = get_type_hints(cls)
+    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # callers pass dataclasses
+    for problem, keys in (("unknown", set(mapping) - set(names)), ("missing", set(names) - set(mapping))):
+        if keys:
+            listed = ", ".join(sorted(map(str, keys)))
+            raise PerfseerError(
+                f"parameters: {where} has {problem} keys {listed}; its keys are {', '.join(names)}"
+            )
+    values = {name: _convert(hints[name], mapping[name], f"{where}.{name}") for name in names}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise PerfseerError(f"parameters: {where}.{error}") from error
+
+
+def _convert(hint: Any, value: object, where: str) -> Any:
+    """``value`` as a field of type ``hint``; whole numbers pass as floats, lists as tuples."""
+    if is_dataclass(hint):
+        return from_mapping(hint, value, where)  # type: ignore[arg-type]  # a dataclass type, not an instance
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float and number:
+        return float(value)  # type: ignore[arg-type]  # a number, as just tested
+    if hint is int and number and isinstance(value, int):
+        return value
+    if get_origin(hint) is Literal and isinstance(value, str):
+        return value
+    if get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(int, item, f"{where}[{index}]") for index, item in enumerate(value))
+    kinds = {float: "a number", int: "a whole number", tuple: "a list of whole numbers"}
+    expected = kinds.get(get_origin(hint) or hint, "a word")
+    raise PerfseerError(f"parameters: {where} is {value!r}, expected {expected}")

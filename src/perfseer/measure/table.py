@@ -1,0 +1,179 @@
+"""The measurement table: one row per configuration, Parquet, every column with a type and a unit."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from perfseer.errors import PerfseerError
+from perfseer.targets import PHASES
+
+TABLE_VERSION = 1
+STATUSES = ("ok", "oom", "timeout", "error")
+_MARK = b"perfseer_measurement_table"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type, its unit ("" without one) and what it holds."""
+
+    kind: pa.DataType
+    unit: str
+    meaning: str
+
+
+_TEXT, _INTEGER, _NUMBER = pa.string(), pa.int64(), pa.float64()
+
+_PHASE_COLUMNS = {
+    "time_ms": Column(_NUMBER, "ms", "median time per iteration"),
+    "time_ci_low_ms": Column(_NUMBER, "ms", "lower end of the median's confidence interval"),
+    "time_ci_high_ms": Column(_NUMBER, "ms", "upper end of the median's confidence interval"),
+    "iterations": Column(_INTEGER, "", "iterations counted; 0 if the phase did not finish"),
+    "warmup_iterations": Column(_INTEGER, "", "iterations before counting; 0 if the phase did not finish"),
+    "mem_mib": Column(_NUMBER, "MiB", "peak memory of the configuration, the label"),
+    "mem_allocated_mib": Column(_NUMBER, "MiB", "peak given out by the allocator; null on cpu"),
+    "mem_reserved_mib": Column(_NUMBER, "MiB", "peak held by the allocator; null on cpu"),
+    "mem_process_mib": Column(_NUMBER, "MiB", "memory of the whole process; null where it cannot be read"),
+    "util_pct": Column(_NUMBER, "%", "utilisation, the label"),
+}
+
+COLUMNS: dict[str, Column] = {
+    "model_ref": Column(_TEXT, "", "model reference, zoo:<id>"),
+    "model_spec": Column(_TEXT, "", "architecture as canonical JSON"),
+    "architecture": Column(_TEXT, "", "architecture id"),
+    "family": Column(_TEXT, "", "styles of the stages"),
+    "input_shape": Column(_TEXT, "", "C x H x W"),
+    "batch_size": Column(_INTEGER, "samples", "first dimension of the input"),
+    "precision": Column(_TEXT, "", "fp32, tf32, amp-fp16 or bf16"),
+    "memory_format": Column(_TEXT, "", "nchw or nhwc"),
+    "mode": Column(_TEXT, "", "eager"),
+    **{f"{phase}_{name}": column for phase in PHASES for name, column in _PHASE_COLUMNS.items()},
+    "status": Column(_TEXT, "", "ok, oom, timeout or error"),
+    "reason": Column(_TEXT, "", "why it is not ok; empty if it is"),
+    "device": Column(_TEXT, "", "name of the device"),
+    "device_kind": Column(_TEXT, "", "cpu or cuda"),
+    "environment": Column(_TEXT, "", "fingerprint of device and software, JSON with its digest"),
+    "protocol": Column(_TEXT, "", "measuring protocol, JSON"),
+    "protocol_version": Column(_INTEGER, "", "version of the labels' definitions"),
+    "order": Column(_INTEGER, "", "position in the plan, from 0"),
+    "measured_s": Column(_NUMBER, "s", "seconds the configuration took in all"),
+}
+
+SCHEMA = pa.schema(
+    [
+        pa.field(name, column.kind, metadata={"unit": column.unit, "meaning": column.meaning})
+        for name, column in COLUMNS.items()
+    ],
+    metadata={_MARK: str(TABLE_VERSION)},
+)
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a measurement table; the file appears whole or not at all.
+
+    Args:
+        frame: the columns of `COLUMNS`, in any order.
+        path: ends in ``.parquet``; folders are made.
+
+    Raises:
+        PerfseerError: a column is missing, unknown or ill-typed, a status is unknown, or the file cannot be
+            written.
+    """
+    table = _to_arrow(frame)
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as stream:
+            pq.write_table(table, stream, compression="zstd")
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files for the owner's eyes only; a result is for everyone the umask allows.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise PerfseerError(
+            f"cannot write the measurement table {path}: {error.strerror or error}; make room or give "
+            "another place with --out"
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a measurement table, columns in the order of `COLUMNS`; nulls of number columns are NaN.
+
+    Raises:
+        PerfseerError: there is no such file, it is truncated or no Parquet file, or not a measurement table
+            of this version.
+    """
+    if not path.is_file():
+        raise PerfseerError(f"no measurement table at {path}; `perfseer collect --out {path}` writes one")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise PerfseerError(
+            f"{path} is not a readable Parquet file, perhaps truncated ({first}); delete it and run "
+            "`perfseer collect` again, which takes the rows from its journal"
+        ) from error
+    return _checked(table, path)
+
+
+def _checked(table: pa.Table, path: Path) -> pd.DataFrame:
+    version = (table.schema.metadata or {}).get(_MARK)
+    _check_names(table.column_names, str(path))
+    if version != str(TABLE_VERSION).encode():
+        found = "no version" if version is None else f"version {version.decode()}"
+        raise PerfseerError(f"{path} has {found} of the measurement table, expected version {TABLE_VERSION}")
+    wrong = [f"{name} ({table.schema.field(name).type})" for name in COLUMNS if not _typed(table, name)]
+    if wrong:
+        raise PerfseerError(f"{path} has columns of the wrong type: {', '.join(wrong)}")
+    frame: pd.DataFrame = table.select(list(COLUMNS)).to_pandas()
+    _check_status(frame, str(path))
+    return frame
+
+
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    _check_names(list(frame.columns), "the table to write")
+    _check_status(frame, "the table to write")
+    try:
+        table = pa.Table.from_pandas(frame[list(COLUMNS)], schema=SCHEMA, preserve_index=False)
+    except (pa.ArrowException, TypeError) as error:
+        raise PerfseerError(f"the table to write has values of the wrong type: {error}") from error
+    # pandas' own metadata would make the bytes depend on the version of pandas.
+    return table.replace_schema_metadata(SCHEMA.metadata)
+
+
+def _check_names(names: list[str], what: str) -> None:
+    missing, unknown = set(COLUMNS) - set(names), set(names) - set(COLUMNS)
+    if missing or unknown:
+        faults = [
+            f"{word} {', '.join(sorted(some))}"
+            for word, some in (("lacks", missing), ("has", unknown))
+            if some
+        ]
+        raise PerfseerError(
+            f"{what} is not a measurement table of version {TABLE_VERSION}: it {' and '.join(faults)}"
+        )
+
+
+def _check_status(frame: pd.DataFrame, what: str) -> None:
+    unknown = sorted(set(map(str, frame["status"].unique())) - set(STATUSES))
+    if unknown:
+        raise PerfseerError(f"{what} has status {', '.join(unknown)}; allowed: {', '.join(STATUSES)}")
+
+
+def _typed(table: pa.Table, name: str) -> bool:
+    return bool(table.schema.field(name).type == COLUMNS[name].kind)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
