@@ -82,7 +82,7 @@ class PerfGraph:
     def __post_init__(self) -> None:
         n, m = len(self.operators), self.edge_index.shape[1]
         shapes = {
-            **{name: (n,) for name in NODE_FIELDS},
+            **dict.fromkeys(NODE_FIELDS, (n,)),
             "hyperparameters": (n, len(HYPERPARAMETERS)),
             "output_shapes": (n, 4),
             "edge_index": (2, m),
@@ -97,9 +97,9 @@ class PerfGraph:
             raise ValueError("a PerfGraph needs at least one node; the traced model ran no operator")
         if m and not (self.edge_index[0] < self.edge_index[1]).all():
             raise ValueError("PerfGraph edges must run from an earlier to a later node")
-        if m and not (0 <= self.edge_index.min() and self.edge_index.max() < n):
+        if m and not (self.edge_index.min() >= 0 and self.edge_index.max() < n):
             raise ValueError(f"PerfGraph edges must name nodes 0 to {n - 1}")
-        if not (0 <= self.operators.min() and self.operators.max() < len(OPERATORS)):
+        if not (self.operators.min() >= 0 and self.operators.max() < len(OPERATORS)):
             raise ValueError(f"PerfGraph operators must be indices 0 to {len(OPERATORS) - 1}")
         for name in NODE_FIELDS[1:]:
             if getattr(self, name).min() < 0:

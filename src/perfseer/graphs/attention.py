@@ -1,0 +1,110 @@
+"""Scaled dot-product attention as one operator, forward and backward.
+
+A GPU or a CPU runs `scaled_dot_product_attention` as one fused kernel; on the meta device torch falls
+back to a dozen small operators (scale, two matrix products, softmax, copies). During a capture the
+composite operator is replaced by one that returns empty tensors, laid out as the fused kernels lay them
+out, and reports its costs: every operand read once, the result written once, no score matrix in memory.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+_NAME = "scaled_dot_product_attention"
+_LOCK = threading.RLock()  # the registration is process-wide
+
+
+class Recorder(Protocol):
+    """Who is told about fused operators."""
+
+    def record_attention(self, operands: Sequence[Tensor], out: Tensor, flops: int) -> None:
+        """Attention of ``operands`` (query, key, value, mask if any) was called."""
+
+    def record_attention_backward(
+        self, read: Sequence[Tensor], gradients: Sequence[Tensor], flops: int
+    ) -> None:
+        """Its backward pass read and wrote these tensors."""
+
+
+def attend(
+    recorder: Recorder,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *_: Any,
+    **__: Any,
+) -> Tensor:
+    """Attention of meta tensors [.., heads, L, E] as one operator, reported to ``recorder``.
+
+    Dropout, causality, scale and grouped queries change neither shapes nor what torch counts, so they are
+    accepted and ignored.
+    """
+    out: Tensor = _FusedAttention.apply(recorder, query, key, value, attn_mask)
+    return out
+
+
+@contextmanager
+def fused_attention(recorder: Recorder) -> Iterator[None]:
+    """While active, attention on meta tensors is one operator that ``recorder`` hears of.
+
+    Other devices are not affected. Captures in several threads wait for one another.
+    """
+
+    def kernel(*args: Any, **kwargs: Any) -> Tensor:
+        return attend(recorder, *args, **kwargs)
+
+    with _LOCK, torch.library._scoped_library("aten", "IMPL") as library:
+        library.impl(_NAME, kernel, "AutogradMeta")
+        yield
+
+
+def _product_flops(query: Tensor, inner: int, keys: int) -> int:
+    """FLOPs of one batched product of [.., L, inner] by [.., inner, keys]."""
+    return 2 * prod(query.shape[:-1]) * inner * keys
+
+
+class _FusedAttention(torch.autograd.Function):
+    """Empty tensors of the right shapes; FLOPs as `torch.utils.flop_counter` counts the products."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, recorder: Recorder, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        out = _empty_result(query, value)
+        operands = [t for t in (query, key, value, mask) if t is not None]
+        keys = key.shape[-2]
+        flops = _product_flops(query, query.shape[-1], keys) + _product_flops(query, keys, value.shape[-1])
+        recorder.record_attention(operands, out, flops)
+        ctx.recorder = recorder
+        ctx.save_for_backward(query, key, value, mask, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, mask, out = ctx.saved_tensors
+        needs = ctx.needs_input_grad[1:]
+        operands = (query, key, value, mask)
+        wanted = tuple(torch.empty_like(t) if n else None for t, n in zip(operands, needs, strict=True))
+        keys = key.shape[-2]
+        on_values = _product_flops(query, keys, value.shape[-1])
+        on_scores = _product_flops(query, query.shape[-1], keys)
+        flops = on_values * (needs[2] + (needs[0] or needs[1] or needs[3])) + on_scores * (
+            needs[0] + needs[1]
+        )
+        read = [t for t in (*gradients, *operands, out) if t is not None]
+        ctx.recorder.record_attention_backward(read, [t for t in wanted if t is not None], flops)
+        return (None, *wanted)
+
+
+def _empty_result(query: Tensor, value: Tensor) -> Tensor:
+    """[.., heads, L, Ev], stored as [.., L, heads, Ev] as the fused kernels do."""
+    shape = (*query.shape[:-1], value.shape[-1])
+    if len(shape) < 4:
+        return query.new_empty(shape)
+    return query.new_empty((*shape[:-3], shape[-2], shape[-3], shape[-1])).transpose(-3, -2)

@@ -1,0 +1,187 @@
+"""From any `nn.Module` to a PerfGraph, on the meta device: nothing is allocated, nothing is computed."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
+
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.attention import fused_attention
+from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
+from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.trace import Trace, attribute_backward, integers
+from perfseer.graphs.tracer import Tracer
+
+Forward = Callable[[tuple[Tensor, ...]], Any]
+
+
+def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = True) -> PerfGraph:
+    """Trace one run of ``module`` into a PerfGraph.
+
+    With ``backward`` one training step is traced (training mode; cross-entropy for outputs [N, classes], the
+    sum of the outputs otherwise) and nodes carry the work of both passes; without it the forward pass alone,
+    in evaluation mode, which is several times faster and gives the same nodes, edges and forward costs.
+    The module is not changed: one that is not on the meta device runs with meta copies of its parameters
+    and buffers, and training flags and gradients are left as they were.
+
+    Args:
+        module: any eager module whose control flow does not depend on tensor values.
+        inputs: positional arguments; only shapes and dtypes matter, tensors on any device will do.
+        backward: whether to trace the backward pass.
+
+    Returns:
+        The graph; see `PerfGraph` for units.
+
+    Raises:
+        PerfseerError: the model cannot run on the meta device with these inputs, or cannot be trained.
+    """
+    meta_inputs = tuple(_input_on_meta(value) for value in inputs)
+    state = _State(module)
+    tracer = Tracer(state.storages, training=backward)
+    gradients: list[Tensor] = []
+    with _mode_of(module, training=backward), ExitStack() as stack:
+        stack.enter_context(torch.set_grad_enabled(backward))
+        stack.enter_context(fused_attention(tracer))
+        stack.enter_context(tracer)
+        try:
+            outputs = _output_tensors(state.forward(meta_inputs))
+            tracer.end_forward(outputs)
+            if backward:
+                gradients = _backward(outputs, state.trainable)
+                tracer.end_backward(gradients)
+        except PerfseerError:
+            raise
+        except Exception as error:
+            raise PerfseerError(_explain(module, meta_inputs, error)) from error
+    return _assemble(tracer.trace, state, meta_inputs, backward)
+
+
+class _State:
+    """Parameters and buffers of a module as meta tensors, each tied tensor once."""
+
+    def __init__(self, module: nn.Module) -> None:
+        parameters = dict(module.named_parameters())
+        buffers = dict(module.named_buffers())
+        on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
+        if not on_meta:
+            parameters = {name: _parameter_on_meta(p) for name, p in parameters.items()}
+            buffers = {name: torch.empty_like(b, device="meta") for name, b in buffers.items()}
+        self.parameters = tuple(parameters.values())
+        self.buffers = tuple(buffers.values())
+        self.trainable = tuple(p for p in self.parameters if p.requires_grad)
+        storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
+        self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
+        self._module = module
+        self._replaced = None if on_meta else {**parameters, **buffers}
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Any:
+        """Run the module on its meta tensors."""
+        if self._replaced is None:
+            return self._module(*inputs)
+        return torch.func.functional_call(self._module, self._replaced, inputs)
+
+
+def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
+    copy = torch.empty_like(parameter, device="meta")
+    return nn.Parameter(copy, requires_grad=parameter.requires_grad)
+
+
+def _input_on_meta(value: Tensor) -> Tensor:
+    require(
+        isinstance(value, Tensor),
+        f"inputs of a capture must be tensors, given {type(value).__name__}; wrap the model if it takes more",
+    )
+    return value.detach().to("meta")
+
+
+@contextmanager
+def _mode_of(module: nn.Module, *, training: bool) -> Iterator[None]:
+    """Training or evaluation mode for the duration, then every submodule's own flag again."""
+    before = [(part, part.training) for part in module.modules()]
+    module.train(training)
+    try:
+        yield
+    finally:
+        for part, flag in before:
+            part.training = flag
+
+
+def _output_tensors(output: Any) -> list[Tensor]:
+    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+    require(
+        bool(tensors), f"the model returned {type(output).__name__} without any tensor: nothing to capture"
+    )
+    return tensors
+
+
+def _backward(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
+    differentiable = [output for output in outputs if output.requires_grad]
+    require(
+        bool(differentiable and parameters),
+        "the model has no output that depends on a trainable parameter; capture it with backward=False",
+    )
+    gradients = torch.autograd.grad(_loss(differentiable), parameters, allow_unused=True)
+    return [gradient for gradient in gradients if gradient is not None]
+
+
+def _loss(outputs: Sequence[Tensor]) -> Tensor:
+    first = outputs[0]
+    if len(outputs) == 1 and first.dim() == 2:
+        return F.cross_entropy(first, torch.empty(first.shape[0], dtype=torch.int64, device="meta"))
+    total = first.sum()
+    for output in outputs[1:]:
+        total = total + output.sum()
+    return total
+
+
+def _explain(module: nn.Module, inputs: Sequence[Tensor], error: Exception) -> str:
+    shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
+    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    return (
+        f"cannot capture {type(module).__name__} with input {shapes}: {reason}. Capture runs the model on the "
+        "meta device: check the input shape and that nothing depends on tensor values (.item(), if)"
+    )
+
+
+def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: bool) -> PerfGraph:
+    nodes = trace.nodes
+    require(bool(nodes), "the model ran no operator on its input: nothing to capture")
+    backward_flops, backward_bytes, unowned_bytes = attribute_backward(trace)
+    parameter_bytes = sum(_nbytes(p) for p in state.parameters)
+    buffer_bytes = sum(_nbytes(b) for b in state.buffers)
+    trainable_bytes = sum(_nbytes(p) for p in state.trainable)
+    resident = parameter_bytes + buffer_bytes + sum(_nbytes(value) for value in inputs)
+    optimiser = OPTIMISER_STATES_PER_PARAMETER * trainable_bytes
+    return PerfGraph(
+        operators=integers([node.operator for node in nodes]),
+        hyperparameters=integers([node.hyperparameters for node in nodes]),
+        output_shapes=integers([node.shape for node in nodes]),
+        flops=integers([node.flops for node in nodes]),
+        input_bytes=integers([node.input_bytes for node in nodes]),
+        weight_bytes=integers([node.weight_bytes for node in nodes]),
+        output_bytes=integers([node.output_bytes for node in nodes]),
+        backward_flops=backward_flops,
+        backward_bytes=backward_bytes,
+        edge_index=integers([edge[:2] for edge in trace.edges]).reshape(-1, 2).T,
+        edge_bytes=integers([edge[2] for edge in trace.edges]),
+        edge_shapes=integers([edge[3] for edge in trace.edges]).reshape(-1, 4),
+        batch_size=int(inputs[0].shape[0]) if inputs and inputs[0].dim() else 1,
+        n_parameters=sum(p.numel() for p in state.trainable),
+        parameter_bytes=parameter_bytes,
+        buffer_bytes=buffer_bytes,
+        peak_infer_bytes=resident + trace.inference.peak_bytes(),
+        peak_train_bytes=resident + optimiser + trace.training.peak_bytes() if backward else 0,
+        has_backward=backward,
+        train_only_bytes=trace.train_only_bytes + unowned_bytes,
+        unknown=dict(Counter(node.name for node in nodes if node.operator == 0)),
+    )
+
+
+def _nbytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.itemsize

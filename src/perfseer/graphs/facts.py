@@ -1,0 +1,96 @@
+"""What the schema of an ATen overload says about it, read once per process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from perfseer.graphs.costs import FlopFormula, flop_formula
+from perfseer.graphs.operators import Describer, describer, vocabulary_index
+from perfseer.graphs.shapes import SHAPE_RULES, ShapeRule
+
+# Alias their input although the schema does not say so, or allocate without touching memory.
+_MOVES_NOTHING = {
+    *("_unsafe_view", "lift_fresh", "alias", "detach", "detach_", "_reshape_alias", "set_", "is_same_size"),
+    *("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
+}
+# In-place operators that overwrite their target without reading it.
+_OVERWRITES = {"copy_", "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_"}
+_NOISE = {"bernoulli", "bernoulli_", "native_dropout", "_fused_dropout"}
+# Batch norm's further outputs are statistics that only training keeps.
+_STATISTICS_OUTPUTS = {"native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """One ATen overload.
+
+    Attributes:
+        name: ATen name without overload, for example ``convolution``.
+        silent: moves no data (views, aliases, allocations, questions about sizes).
+        composite: a composition of other operators that must be traced instead of it.
+        operator: vocabulary index the name gives.
+        describe: reads operator and hyper-parameters off the arguments, if they matter.
+        flops: FLOP formula, None where torch counts nothing.
+        shape_rule: replaces the meta kernel, if there is one.
+        mutated: positions of arguments written in place.
+        overwrites: the in-place target is written without being read.
+        noise: draws a dropout mask.
+        one_output: only the first output counts as written.
+    """
+
+    name: str
+    silent: bool
+    composite: bool
+    operator: int
+    describe: Describer | None
+    flops: FlopFormula | None
+    shape_rule: ShapeRule | None
+    mutated: tuple[int, ...]
+    overwrites: bool
+    noise: bool
+    one_output: bool
+
+
+@cache
+def facts_of(func: Any) -> Facts:
+    """Facts of an overload (a `torch._ops.OpOverload`)."""
+    schema = func._schema
+    name = schema.name.split("::")[-1]
+    formula = flop_formula(func)
+    silent = _is_silent(func, name)
+    return Facts(
+        name=name,
+        silent=silent,
+        composite=formula is None and not silent and _is_composite(func),
+        operator=vocabulary_index(name),
+        describe=describer(name),
+        flops=formula,
+        shape_rule=SHAPE_RULES.get(func),
+        mutated=_mutated(schema.arguments),
+        overwrites=name in _OVERWRITES,
+        noise=name in _NOISE,
+        one_output=name in _STATISTICS_OUTPUTS,
+    )
+
+
+def _is_composite(func: Any) -> bool:
+    """Composite kernels reach a dispatch mode only in inference mode, where autograd leaves them whole."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+
+
+def _is_silent(func: Any, name: str) -> bool:
+    returns_tensor = any("Tensor" in str(item.type) for item in func._schema.returns)
+    in_place_view = torch.Tag.inplace_view in func.tags
+    writes = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
+    return func.is_view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)
+
+
+def _mutated(arguments: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(
+        position
+        for position, argument in enumerate(arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )

@@ -1,0 +1,73 @@
+"""Analytic peak memory: which tensors are alive at which moment of a trace.
+
+A tensor lives from the operator that writes it to the last operator that reads it. In a training step the
+last reader of an activation is an operator of the backward pass wherever autograd saved it, so saved
+tensors need no rule of their own. Allocator rounding, workspaces of kernels and the framework's own
+context are not counted: this is the memory of the tensors, a lower bound of what a device shows.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+# The training step is SGD with momentum: one buffer the size of each trainable parameter.
+OPTIMISER_STATES_PER_PARAMETER = 1
+
+
+class Ledger:
+    """Birth, last use and size of every storage of a trace, by the moment (event number) they happen.
+
+    Storages that were never written are not in the ledger: parameters, buffers and inputs are alive
+    throughout and counted apart.
+    """
+
+    def __init__(self) -> None:
+        self._births: dict[int, int] = {}
+        self._last_uses: dict[int, int] = {}
+        self._sizes: dict[int, int] = {}
+
+    def write(self, storage: int, moment: int, nbytes: int) -> None:
+        """A storage of ``nbytes`` bytes is written at ``moment``; the first write is its birth."""
+        if storage not in self._births:
+            self._births[storage] = moment
+            self._sizes[storage] = nbytes
+        self._last_uses[storage] = moment
+
+    def read(self, storage: int, moment: int) -> None:
+        """A storage is read at ``moment``."""
+        if storage in self._births:
+            self._last_uses[storage] = moment
+
+    def forget(self, storage: int) -> None:
+        """The storage does not exist in this phase."""
+        for column in (self._births, self._last_uses, self._sizes):
+            column.pop(storage, None)
+
+    def peak_bytes(self) -> int:
+        """Largest number of bytes alive at one moment."""
+        return peak_bytes(
+            *(np.fromiter(c.values(), np.int64, len(c)) for c in (self._births, self._ends(), self._sizes))
+        )
+
+    def _ends(self) -> dict[int, int]:
+        return {storage: self._last_uses[storage] for storage in self._births}
+
+
+def peak_bytes(
+    births: npt.NDArray[np.int64], last_uses: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+) -> int:
+    """Largest sum of sizes over all moments; a storage is alive from its birth to its last use, inclusive.
+
+    Args:
+        births: [S] moment of the first write.
+        last_uses: [S] moment of the last read or write, not before the birth.
+        sizes: [S] bytes.
+
+    Returns:
+        Peak in bytes; 0 without storages. O(S + moments).
+    """
+    if len(births) == 0:
+        return 0
+    change = np.zeros(int(last_uses.max()) + 2, dtype=np.int64)
+    np.add.at(change, births, sizes)
+    np.add.at(change, last_uses + 1, -sizes)
+    return int(change.cumsum().max())
