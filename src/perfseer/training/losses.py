@@ -11,6 +11,7 @@ from torch import Tensor
 
 from perfseer.data.normalisation import LabelNormaliser
 from perfseer.errors import PerfseerError
+from perfseer.graphs.perfgraph import FloatArray
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 # Predictions off by more than e^3 = 20 times count as that much: exp must not overflow.
@@ -27,12 +28,13 @@ class RelativeLoss:
 
     Args:
         normaliser: of the T labels, in column order.
+        spread: [T] if labels are deviations from a baseline divided by this; the baseline cancels in a ratio.
     """
 
-    def __init__(self, normaliser: LabelNormaliser) -> None:
+    def __init__(self, normaliser: LabelNormaliser, spread: FloatArray) -> None:
         scales = list(normaliser.scales.values())
         self._means = torch.tensor([scale.mean for scale in scales])
-        self._scales = torch.tensor([scale.scale for scale in scales])
+        self._scales = torch.tensor([scale.scale for scale in scales]) * torch.tensor(spread).float()
         self._bounded = torch.tensor([scale.ceiling is not None for scale in scales])
 
     def __call__(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -44,17 +46,18 @@ class RelativeLoss:
         return (torch.expm1(log_ratio.clamp(-bound, bound)).abs() + excess).mean(dim=0)
 
     def _log(self, z: Tensor) -> Tensor:
-        """ln of the physical value, up to a constant that cancels in a ratio."""
+        """Logarithm of the physical value, up to a constant that cancels in a ratio."""
         transformed = z * self._scales + self._means
         return torch.where(self._bounded, F.logsigmoid(transformed), transformed)
 
 
-def make_loss(name: str, normaliser: LabelNormaliser) -> Loss:
+def make_loss(name: str, normaliser: LabelNormaliser, spread: FloatArray) -> Loss:
     """Loss by its name in params.yaml: ``mse`` or ``relative``.
 
     Args:
         name: of the loss.
         normaliser: of the labels that are learned, in column order.
+        spread: see `RelativeLoss`.
 
     Raises:
         PerfseerError: there is no such loss.
@@ -62,5 +65,5 @@ def make_loss(name: str, normaliser: LabelNormaliser) -> Loss:
     if name == "mse":
         return mse
     if name == "relative":
-        return RelativeLoss(normaliser)
+        return RelativeLoss(normaliser, spread)
     raise PerfseerError(f"loss {name!r} is not known; choose mse or relative")

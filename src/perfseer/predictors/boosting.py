@@ -1,0 +1,150 @@
+"""Gradient-boosted trees on totals and per-operator sums: the baseline a graph network must be seen beside.
+
+LightGBM learns the deviation from the fitted roofline (times) and from the analytic peak (memory) on the
+log scale, and the logit of the utilisation. Inputs, as ln(1 + x): totals of the graph, the batch size, and
+for every operator type its count, FLOPs, activation bytes, weight bytes and roofline times.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightgbm
+import numpy as np
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.features import NODE_COLUMNS
+from perfseer.data.files import atomic
+from perfseer.data.ragged import segment_ids
+from perfseer.errors import PerfseerError
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.graphs.vocabulary import OPERATORS
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.residual import Residual
+from perfseer.predictors.roofline import Roofline, Work, row_features
+from perfseer.predictors.settings import BoostingSettings
+from perfseer.targets import PHASES
+
+
+def tabular_features(dataset: Dataset, roofline: Roofline) -> FloatArray:
+    """One fixed-length row per configuration.
+
+    Args:
+        dataset: n rows.
+        roofline: fitted, for the roofline times per operator (in microseconds).
+
+    Returns:
+        [n, F] ln(1 + x) of the graph features, and of six quantities summed over each operator type.
+    """
+    features = row_features(dataset)
+    column = {name: features.nodes[:, index] for index, name in enumerate(NODE_COLUMNS)}
+    times = [1e6 * roofline.times[phase].node_seconds(Work.of(features, phase)) for phase in PHASES]
+    quantities = [
+        np.ones(len(features.nodes)),
+        column["flops"],
+        column["input_bytes"] + column["output_bytes"],
+        column["weight_bytes"],
+        *times,
+    ]
+    # Rows x operators as one flat index: a single pass over the nodes for each quantity.
+    cells = segment_ids(features.node_ptr) * len(OPERATORS) + features.operators
+    size = len(features) * len(OPERATORS)
+    sums = [np.bincount(cells, weights=values, minlength=size) for values in quantities]
+    per_operator = [values.reshape(len(features), len(OPERATORS)) for values in sums]
+    return np.asarray(np.log1p(np.column_stack([features.globals_, *per_operator])))
+
+
+class BoostingPredictor(Predictor):
+    """One LightGBM model for each label."""
+
+    name: ClassVar[str] = "boosting"
+    settings: BoostingSettings
+
+    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
+        if not len(valid):
+            raise PerfseerError("boosting was given no validation rows, which it needs to stop early")
+        self.residual_ = Residual.fit(train, self._normaliser.labels, baseline=True)
+        inputs, valid_inputs = self._inputs(train), self._inputs(valid)
+        learned, valid_learned = self.residual_.encode(train), self.residual_.encode(valid)
+        self.boosters_ = {}
+        for column, target in enumerate(self.targets):
+            booster, curve = self._fit_target(
+                (inputs, learned[:, column]), (valid_inputs, valid_learned[:, column]), seed
+            )
+            self.boosters_[target] = booster
+            self.history_ += [{"target": target, **row} for row in curve]
+            log(f"{target}: {booster.num_trees()} trees")
+        # A leaf holds one value, an inner node one threshold.
+        self.n_parameters_ = sum(
+            int((2 * frame.notna()["split_gain"] + frame["split_gain"].isna()).sum())
+            for frame in (booster.trees_to_dataframe() for booster in self.boosters_.values())
+        )
+
+    def _inputs(self, dataset: Dataset) -> FloatArray:
+        assert self.residual_.roofline is not None
+        return tabular_features(dataset, self.residual_.roofline)
+
+    def _fit_target(
+        self, train: tuple[FloatArray, FloatArray], valid: tuple[FloatArray, FloatArray], seed: int
+    ) -> tuple[lightgbm.Booster, list[dict[str, Any]]]:
+        """One target's trees, cut at the best validation round, and its learning curve (one row per tree)."""
+        rows = lightgbm.Dataset(*train)
+        curves: dict[str, Any] = {}
+        booster = lightgbm.train(
+            self._parameters(seed),
+            rows,
+            num_boost_round=self.settings.n_estimators,
+            valid_sets=[rows, lightgbm.Dataset(*valid, reference=rows)],
+            valid_names=["train", "valid"],
+            callbacks=[
+                lightgbm.early_stopping(self.settings.patience, verbose=False),
+                lightgbm.record_evaluation(curves),
+            ],
+        )
+        losses = zip(curves["train"]["l2"], curves["valid"]["l2"], strict=True)
+        history = [
+            {"epoch": number, "train_loss": train_loss, "valid_loss": valid_loss}
+            for number, (train_loss, valid_loss) in enumerate(losses, start=1)
+        ]
+        text = booster.model_to_string(num_iteration=booster.best_iteration)
+        return lightgbm.Booster(model_str=text), history
+
+    def _parameters(self, seed: int) -> dict[str, Any]:
+        return {
+            "objective": "regression",
+            "metric": "l2",
+            "num_leaves": self.settings.num_leaves,
+            "learning_rate": self.settings.learning_rate,
+            "min_data_in_leaf": self.settings.min_child_samples,
+            # Rows and columns are drawn, so that seeds differ in more than the split.
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "feature_fraction": 0.8,
+            "seed": seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,
+            "verbosity": -1,
+        }
+
+    def _predict(self, dataset: Dataset) -> FloatArray:
+        inputs = self._inputs(dataset)
+        learned = [np.asarray(self.boosters_[target].predict(inputs)) for target in self.targets]
+        return self.residual_.decode(np.column_stack(learned), dataset)
+
+    def _save_state(self, folder: Path) -> dict[str, Any]:
+        for target, booster in self.boosters_.items():
+            with atomic(folder / f"{target}.txt") as temporary:
+                temporary.write_text(booster.model_to_string(), encoding="utf-8")
+        return self.residual_.to_json()
+
+    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
+        self.residual_ = Residual.from_json(state, self._normaliser.labels)
+        self.boosters_ = {target: _read_booster(folder / f"{target}.txt") for target in self.targets}
+
+
+def _read_booster(path: Path) -> lightgbm.Booster:
+    try:
+        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+    except (OSError, lightgbm.basic.LightGBMError) as error:
+        raise PerfseerError(f"{path} holds no boosted trees ({error}): train it again") from error

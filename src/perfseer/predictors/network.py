@@ -1,0 +1,159 @@
+"""What `seernet` and `seernet_multi` share: examples, construction, prediction, files."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from perfseer.data.batches import BatchSource
+from perfseer.data.dataset import Dataset
+from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS
+from perfseer.data.files import atomic
+from perfseer.data.normalisation import CLIP
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.nn.seernet import SeerNet, SeerNetSwitches
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.residual import Residual
+from perfseer.predictors.roofline import BASELINE_TARGETS
+from perfseer.predictors.settings import SeerNetSettings
+from perfseer.training.loop import EVALUATION_BATCH
+from perfseer.training.seeds import seeded
+from perfseer.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from perfseer.data.batches import GraphBatch
+
+_WEIGHTS_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class GraphExamples:
+    """Rows of a dataset as a network sees them.
+
+    Attributes:
+        source: normalised graphs.
+        extra: [n, K] further graph features (the baseline's predictions), K >= 0.
+        labels: [n, T] what is to be learned.
+    """
+
+    source: BatchSource
+    extra: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.source)
+
+    def batch(self, rows: Any) -> "tuple[GraphBatch, Tensor]":
+        """Graphs and labels [B, T] of the given rows."""
+        graphs = self.source.batch(rows)
+        if self.extra.shape[1]:
+            graphs = replace(graphs, globals_=torch.cat([graphs.globals_, self.extra[rows]], dim=1))
+        return graphs, self.labels[rows]
+
+    def only(self, column: int) -> "GraphExamples":
+        """The same graphs with one label alone, [n, 1]."""
+        return replace(self, labels=self.labels[:, column : column + 1])
+
+
+class NetworkPredictor(Predictor):
+    """A predictor made of one or more `SeerNet`."""
+
+    settings: SeerNetSettings
+
+    @property
+    def _recipe(self) -> TrainingSettings:
+        require(
+            self.training is not None, f"{self.name} needs section `training` of params.yaml to be fitted"
+        )
+        assert self.training is not None
+        return self.training
+
+    def _switches(self) -> SeerNetSwitches:
+        names = SeerNetSwitches.__dataclass_fields__
+        chosen = {name: value for name, value in self.settings.model_dump().items() if name in names}
+        return SeerNetSwitches(**chosen)
+
+    def _network(self, seed: int, n_outputs: int, head_hidden: int | None = None) -> SeerNet:
+        """A network with new weights drawn from ``seed``."""
+        n_extra = len(self._baseline_columns()) if self.settings.baseline == "roofline" else 0
+        widths = (len(NODE_COLUMNS), len(EDGE_COLUMNS), len(GLOBAL_COLUMNS) + n_extra)
+        with seeded(seed):
+            return SeerNet(*widths, self._switches(), n_outputs, head_hidden)
+
+    def _baseline_columns(self) -> list[int]:
+        return [column for column, name in enumerate(self.targets) if name in BASELINE_TARGETS]
+
+    def _fit_residual(self, train: Dataset) -> None:
+        baseline = self.settings.baseline == "roofline"
+        self.residual_ = Residual.fit(train, self._normaliser.labels, baseline=baseline)
+
+    def _examples(self, dataset: Dataset, labels: FloatArray) -> GraphExamples:
+        """Rows with ``labels`` [n, T] (or [n, 0] for prediction)."""
+        columns = self._baseline_columns() if self.settings.baseline == "roofline" else []
+        extra = np.clip(self.residual_.baseline(dataset)[:, columns], -CLIP, CLIP)
+        return GraphExamples(
+            BatchSource(dataset, self._normaliser.features),
+            torch.from_numpy(extra).float(),
+            torch.from_numpy(labels).float(),
+        )
+
+    def _labelled(self, dataset: Dataset) -> GraphExamples:
+        return self._examples(dataset, self.residual_.encode(dataset))
+
+    def _predict(self, dataset: Dataset) -> FloatArray:
+        examples = self._examples(dataset, np.zeros((len(dataset), 0)))
+        with torch.inference_mode():
+            outputs = [
+                self._outputs(examples.batch(rows)[0])
+                for rows in torch.arange(len(dataset)).split(EVALUATION_BATCH)
+            ]
+        return self.residual_.decode(torch.cat(outputs).double().numpy(), dataset)
+
+    @abstractmethod
+    def _networks(self) -> Mapping[str, nn.Module]:
+        """Networks by the prefix of their weights in the file; new ones if there are none yet."""
+
+    @abstractmethod
+    def _outputs(self, batch: "GraphBatch") -> Tensor:
+        """[B, T] what was learned, for the graphs of a batch."""
+
+    def _count_parameters(self) -> int:
+        return sum(
+            parameter.numel() for network in self._networks().values() for parameter in network.parameters()
+        )
+
+    def _save_state(self, folder: Path) -> dict[str, Any]:
+        weights = {
+            f"{prefix}.{name}": value.contiguous()
+            for prefix, network in self._networks().items()
+            for name, value in network.state_dict().items()
+        }
+        with atomic(folder / _WEIGHTS_FILE) as temporary:
+            save_file(weights, temporary)
+        return self.residual_.to_json()
+
+    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
+        self.residual_ = Residual.from_json(state, self._normaliser.labels)
+        path = folder / _WEIGHTS_FILE
+        try:
+            weights = load_file(path)
+            for prefix, network in self._networks().items():
+                own = {
+                    name.removeprefix(f"{prefix}."): value
+                    for name, value in weights.items()
+                    if name.startswith(f"{prefix}.")
+                }
+                network.load_state_dict(own)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise PerfseerError(
+                f"{path} does not hold this network's weights ({error}): train it again"
+            ) from error
