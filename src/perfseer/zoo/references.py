@@ -1,0 +1,234 @@
+"""Model references: short strings that rebuild a model anywhere.
+
+==========================  ============================================================================
+``zoo:<id>``                a network of the search space, from its description or from the seeded order
+``zoo:path/to/spec.json``   a network of the search space, from a description in a file
+``module:package.attr``     an `nn.Module`, or a callable without arguments that returns one
+``timm:<name>``             a model of timm, without weights; where timm is installed
+``torchvision:<name>``      a model of torchvision, without weights; where torchvision is installed
+==========================  ============================================================================
+"""
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from perfseer.errors import PerfseerError
+from perfseer.zoo import builder
+from perfseer.zoo.sampler import find
+from perfseer.zoo.space import ArchitectureSpec, SearchSpace
+
+# An id is looked for among so many architectures of the seeded order: about two seconds.
+SEARCH_LIMIT = 20_000
+
+FORMS = "zoo:<id>, zoo:path/to/spec.json, module:package.attr, timm:<name> or torchvision:<name>"
+_ID = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference taken apart.
+
+    Attributes:
+        kind: ``zoo``, ``module``, ``timm`` or ``torchvision``.
+        target: what follows the colon.
+    """
+
+    kind: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.target}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it names a description in a file."""
+        return self.kind == "zoo" and (self.target.endswith(".json") or "/" in self.target)
+
+
+def parse(ref: str) -> Reference:
+    """Take a reference apart; nothing is imported, read or built.
+
+    Raises:
+        PerfseerError: it has none of the known forms.
+    """
+    kind, colon, target = ref.partition(":")
+    reference = Reference(kind, target)
+    if not colon or not target or kind not in ("zoo", *_BUILDERS):
+        raise PerfseerError(f"{ref!r} is no model reference; expected {FORMS}")
+    if kind == "zoo" and not reference.is_file and not _ID.fullmatch(target):
+        raise PerfseerError(
+            f"{ref!r} names neither a file ending in .json nor an id of twelve hexadecimal digits; "
+            "ids are printed by `perfseer zoo sample`"
+        )
+    if kind == "module" and not all(part.isidentifier() for part in target.split(".")):
+        raise PerfseerError(f"{ref!r} is no dotted name; expected module:package.attr")
+    if kind == "module" and "." not in target:
+        raise PerfseerError(f"{ref!r} names no attribute; expected module:package.attr")
+    return reference
+
+
+def build(
+    ref: str,
+    *,
+    space: SearchSpace | None = None,
+    spec_json: str | None = None,
+    device: str = "meta",
+) -> nn.Module:
+    """Build the model that a reference names, on the meta device unless told otherwise.
+
+    A model of ``module:``, ``timm:`` or ``torchvision:`` that cannot be built on the meta device (it looks at
+    tensor values while it is constructed) is built on the cpu instead; a module that exists already is
+    returned as it is.
+
+    Args:
+        ref: one of the forms of this module.
+        space: where to look for ``zoo:<id>``, among its first `SEARCH_LIMIT` architectures.
+        spec_json: the description behind ``zoo:<id>``; with it no search is needed. Other kinds ignore it.
+        device: where parameters are made.
+
+    Raises:
+        PerfseerError: the reference is malformed, or what it names is missing, refused, or fails to build.
+    """
+    reference = parse(ref)
+    if reference.kind == "zoo":
+        spec = architecture(reference, space=space, spec_json=spec_json)
+        with torch.device(device):
+            return builder.build(spec)
+    with _importable_here():
+        return _BUILDERS[reference.kind](reference, device)
+
+
+def architecture(
+    reference: Reference, *, space: SearchSpace | None = None, spec_json: str | None = None
+) -> ArchitectureSpec:
+    """The description behind a ``zoo:`` reference; arguments as in `build`.
+
+    Raises:
+        PerfseerError: there is none, it is refused, or it is that of another id.
+    """
+    if reference.is_file:
+        return ArchitectureSpec.from_json(_read(Path(reference.target)))
+    if spec_json:
+        spec = ArchitectureSpec.from_json(spec_json)
+        if spec.id != reference.target:
+            raise PerfseerError(f"{reference} came with the description of zoo:{spec.id}; give the right one")
+        return spec
+    if space is None:
+        raise PerfseerError(
+            f"{reference} needs its description or the search space it is from: save the line that "
+            "`perfseer zoo sample` prints as spec and use zoo:path/to/spec.json, or give the parameters"
+        )
+    found = find(space, reference.target, SEARCH_LIMIT)
+    if found is None:
+        raise PerfseerError(
+            f"{reference} is not among the first {SEARCH_LIMIT:,} architectures of this search space (seed "
+            f"{space.seed}); it is from other zoo parameters: give those, or the description as a file"
+        )
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PerfseerError(f"cannot read the architecture in {path}: {error}") from error
+
+
+def _build_module(reference: Reference, device: str) -> nn.Module:
+    found = _attribute(reference)
+    if isinstance(found, nn.Module):
+        return found
+    if not callable(found):
+        raise PerfseerError(
+            f"{reference} is {type(found).__name__}; expected an nn.Module or a callable that returns one"
+        )
+    return _construct(reference, found, device)
+
+
+def _attribute(reference: Reference) -> Any:
+    name, _, attribute = reference.target.rpartition(".")
+    module = _import(name, str(reference), "check the spelling, or run where it can be imported")
+    if not hasattr(module, attribute):
+        raise PerfseerError(f"{reference}: module {name!r} has no attribute {attribute!r}")
+    return getattr(module, attribute)
+
+
+def _build_timm(reference: Reference, device: str) -> nn.Module:
+    timm = _import("timm", str(reference), "pip install timm")
+    return _construct(reference, lambda: timm.create_model(reference.target, pretrained=False), device)
+
+
+def _build_torchvision(reference: Reference, device: str) -> nn.Module:
+    advice = "pip install the torchvision made for your torch"
+    models = _import("torchvision.models", str(reference), advice)
+    return _construct(reference, lambda: models.get_model(reference.target, weights=None), device)
+
+
+_BUILDERS: dict[str, Callable[[Reference, str], nn.Module]] = {
+    "module": _build_module,
+    "timm": _build_timm,
+    "torchvision": _build_torchvision,
+}
+
+
+def _import(name: str, ref: str, advice: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # any code may stand in a module; whatever it raises is for the user to see
+        raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
+
+
+def _failure(name: str, error: Exception) -> str:
+    """Why an import failed: the module itself is not there, or something went wrong inside it."""
+    if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+        return f"there is no module {error.name!r}"
+    return f"it raised {_words(error)}"
+
+
+def _construct(reference: Reference, factory: Callable[[], Any], device: str) -> nn.Module:
+    try:
+        model = _on(device, factory)
+    except Exception as error:
+        raise PerfseerError(f"{reference} cannot be built: it raised {_words(error)}") from error
+    if not isinstance(model, nn.Module):
+        raise PerfseerError(f"{reference} returned {type(model).__name__}; expected an nn.Module")
+    return model
+
+
+def _on(device: str, factory: Callable[[], Any]) -> Any:
+    try:
+        with torch.device(device):
+            return factory()
+    except RuntimeError:
+        if device != "meta":
+            raise
+    with torch.device("cpu"):
+        return factory()
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def _importable_here() -> Iterator[None]:
+    """The working directory on the import path, as under ``python -m``: people's own modules are found."""
+    here = str(Path.cwd())
+    added = here not in sys.path and "" not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
