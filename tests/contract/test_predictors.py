@@ -1,0 +1,280 @@
+"""One contract for every registered predictor."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
+
+from perfseer.errors import PerfseerError
+from perfseer.graphs.vocabulary import OPERATOR_INDEX
+from perfseer.predictors.registry import PREDICTOR_NAMES, create, load, predictor_class
+from perfseer.predictors.settings import SETTINGS
+from perfseer.targets import TARGET_NAMES
+from perfseer.training.settings import TrainingSettings
+
+NETWORKS = ("seernet", "seernet_multi")
+TRAINING = {
+    "batch_size": 32,
+    "learning_rate": 0.003,
+    "lr_factor": 0.5,
+    "lr_patience": 5,
+    "lr_min": 1e-6,
+    "max_epochs": 4,
+    "patience": 20,
+    "loss": "mse",
+}
+
+
+def section(name: str, **changes):
+    """The predictor's section of params.yaml, made small."""
+    settings = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["predictors"][name]
+    small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8}
+    return SETTINGS[name].model_validate(
+        settings | {k: v for k, v in small.items() if k in settings} | changes
+    )
+
+
+def make(name: str, targets=TARGET_NAMES, training=None, **changes):
+    recipe = TrainingSettings.model_validate(TRAINING | (training or {}))
+    return create(name, section(name, **changes), recipe, targets)
+
+
+def fit(model, fold, seed=0):
+    train, valid, _, normaliser = fold
+    return model.fit(train, valid, normaliser, seed=seed, log=lambda line: None)
+
+
+@pytest.fixture(scope="module", params=PREDICTOR_NAMES)
+def fitted(request, fold):
+    return fit(make(request.param), fold)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_predicts_exactly_its_supported_targets_in_order(fitted, fold):
+    expected = [name for name in TARGET_NAMES if name in fitted.supported]
+    assert list(fitted.predict(fold[2]).columns) == expected
+
+
+def test_predictions_are_finite_positive_and_bounded(fitted, fold):
+    predictions = fitted.predict(fold[2])
+    assert len(predictions) == len(fold[2])
+    assert np.isfinite(predictions.to_numpy()).all()
+    assert (predictions.to_numpy() > 0).all()
+    for name in predictions.columns:
+        assert "util" not in name or (predictions[name] <= 100).all()
+
+
+def test_same_seed_gives_the_same_bits(fitted, fold):
+    again = fit(make(fitted.name), fold)
+    pd.testing.assert_frame_equal(again.predict(fold[2]), fitted.predict(fold[2]), check_exact=True)
+
+
+@pytest.mark.parametrize("name", [name for name in PREDICTOR_NAMES if name != "roofline"])
+def test_another_seed_gives_another_predictor(name, fold):
+    first, second = (fit(make(name), fold, seed).predict(fold[2]) for seed in (0, 1))
+    assert not first.equals(second)
+
+
+def test_random_state_of_the_caller_is_left_alone(fold):
+    before = torch.random.get_rng_state()
+    fit(make("seernet", training={"max_epochs": 1}), fold)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_save_and_load_give_equal_predictions_and_files(fitted, fold, tmp_path):
+    fitted.save(tmp_path / "a")
+    loaded = load(tmp_path / "a")
+    assert type(loaded) is type(fitted)
+    assert loaded.n_parameters_ == fitted.n_parameters_ > 0
+    pd.testing.assert_frame_equal(loaded.predict(fold[2]), fitted.predict(fold[2]), check_exact=True)
+    loaded.save(tmp_path / "b")
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "b").iterdir())
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+        assert not file.endswith((".pkl", ".pt", ".pickle"))
+
+
+def test_batch_equals_singles(fitted, fold):
+    test = fold[2].subset(np.arange(6))
+    together = fitted.predict(test).to_numpy()
+    singles = np.concatenate([fitted.predict(test.subset([row])).to_numpy() for row in range(6)])
+    np.testing.assert_allclose(singles, together, rtol=2e-5)
+
+
+def relabelled(graph):
+    """The same graph with two nodes that no edge orders swapped: the last two, unless connected."""
+    n = graph.n_nodes
+    keep = (graph.edge_index < n - 2).all(axis=0)
+    # Drop edges at the last two nodes, and let both hang on node 0: then their order is arbitrary.
+    index = np.column_stack([graph.edge_index[:, keep], [[0, 0], [n - 2, n - 1]]])
+    sizes = np.concatenate([graph.edge_bytes[keep], [1000, 2000]])
+    shapes = np.concatenate([graph.edge_shapes[keep], [[1, 1, 1, 1], [2, 2, 2, 2]]])
+    order = np.r_[np.arange(n - 2), n - 1, n - 2]
+    per_node = ("operators", "hyperparameters", "output_shapes", "flops", "input_bytes", "weight_bytes")
+    per_node += ("output_bytes", "backward_flops", "backward_bytes")
+    one = dataclasses.replace(graph, edge_index=index, edge_bytes=sizes, edge_shapes=shapes)
+    swapped = {name: getattr(graph, name)[order] for name in per_node}
+    edges = np.r_[np.arange(keep.sum()), keep.sum() + 1, keep.sum()]
+    two = dataclasses.replace(one, edge_bytes=sizes[edges], edge_shapes=shapes[edges], **swapped)
+    return one, two
+
+
+def test_node_order_does_not_matter(fitted):
+    rng = np.random.default_rng(3)
+    pairs = [relabelled(make_graph(rng, 4)) for _ in range(5)]
+    assert any((one.flops != two.flops).any() for one, two in pairs)
+    labels = [make_labels(one, rng) for one, _ in pairs]
+    first, second = (fitted.predict(dataset_of([pair[i] for pair in pairs], labels)) for i in (0, 1))
+    np.testing.assert_allclose(first, second, rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("baseline", ["none", "roofline"])
+def test_overfits_eight_graphs(name, baseline):
+    eight = make_dataset(8, seed=5)
+    normaliser = make_normaliser(eight)
+    training = {"max_epochs": 150, "patience": 150, "batch_size": 8, "lr_patience": 150}
+    model = make(name, training=training, hidden=32, baseline=baseline)
+    model.fit(eight, eight, normaliser, seed=0, log=lambda line: None)
+    predictions = model.predict(eight)
+    error = np.abs(predictions[list(TARGET_NAMES)].to_numpy() / eight.labels - 1).mean(axis=0)
+    assert (error < 0.03).all(), error
+
+
+@pytest.mark.parametrize("name", PREDICTOR_NAMES)
+def test_learns_the_law_behind_the_labels(name, fold):
+    """Far better than the training mean: the law is a roofline with 2 % noise."""
+    model = fit(make(name, training={"max_epochs": 40}), fold)
+    train, _, test, _ = fold
+    column = TARGET_NAMES.index("infer_time_ms")
+    error = np.abs(np.log(model.predict(test)["infer_time_ms"].to_numpy() / test.labels[:, column])).mean()
+    mean = np.exp(np.log(train.labels[:, column]).mean())
+    assert error < 0.5 * np.abs(np.log(mean / test.labels[:, column])).mean()
+
+
+@pytest.mark.parametrize("name", PREDICTOR_NAMES)
+def test_unfitted_predictor_says_so(name, fold, tmp_path):
+    model = make(name)
+    for action in (
+        lambda: model.predict(fold[2]),
+        lambda: model.save(tmp_path),
+        lambda: model.coverage(None),
+    ):
+        with pytest.raises(PerfseerError, match=f"{name} is not fitted"):
+            action()
+
+
+@pytest.mark.parametrize("name", PREDICTOR_NAMES)
+def test_no_rows_is_an_error_that_names_the_predictor(name, fold):
+    train, valid, _, normaliser = fold
+    with pytest.raises(PerfseerError, match=name):
+        make(name).fit(train.subset([]), valid, normaliser, seed=0, log=lambda line: None)
+
+
+def test_empty_prediction_is_an_empty_table(fitted, fold):
+    assert fitted.predict(fold[2].subset([])).shape == (0, len(fitted.targets))
+
+
+def test_chosen_targets_only(fold):
+    model = fit(make("seernet", targets=("infer_time_ms",), training={"max_epochs": 1}), fold)
+    assert list(model.predict(fold[2]).columns) == ["infer_time_ms"]
+    assert {row["target"] for row in model.history_} == {"infer_time_ms"}
+
+
+def test_roofline_predicts_no_utilisation():
+    with pytest.raises(PerfseerError, match="predicts none of train_util_pct"):
+        make("roofline", targets=("train_util_pct",))
+
+
+def test_settings_of_another_predictor_are_refused():
+    with pytest.raises(PerfseerError, match="boosting was given RooflineSettings, expected BoostingSettings"):
+        create("boosting", section("roofline"))
+
+
+def test_unknown_names_are_refused(tmp_path):
+    with pytest.raises(PerfseerError, match="no predictor 'oracle'; there are roofline"):
+        predictor_class("oracle")
+    with pytest.raises(PerfseerError, match="no targets"):
+        make("roofline", targets=("speed",))
+    with pytest.raises(PerfseerError, match="run `perfseer train` first"):
+        load(tmp_path)
+
+
+def test_training_settings_are_needed_by_networks_only(fold):
+    with pytest.raises(PerfseerError, match="seernet needs section `training`"):
+        fit(create("seernet", section("seernet")), fold)
+    fit(create("roofline", section("roofline")), fold)
+
+
+def test_coverage_of_a_training_graph_is_complete(fitted, fold):
+    coverage = fitted.coverage(fold[0].graph(0))
+    assert coverage.complete
+    assert coverage.outside == {}
+
+
+def test_coverage_names_what_is_new(fitted, fold):
+    graph = fold[0].graph(0)
+    operators = graph.operators.copy()
+    operators[0], operators[1] = OPERATOR_INDEX["attention"], OPERATOR_INDEX["other"]
+    strange = dataclasses.replace(
+        graph, operators=operators, unknown={"aten.fft": 1}, batch_size=4096, n_parameters=0
+    )
+    coverage = fitted.coverage(strange)
+    assert coverage.unseen_operators == {"attention": 1, "other": 1}
+    assert coverage.unknown_operators == {"aten.fft": 1}
+    assert coverage.other_share == pytest.approx(graph.bytes[1] / graph.total_bytes)
+    value, _, highest = coverage.outside["batch_size"]
+    assert (value, highest) == (4096, 32)
+    assert not coverage.complete
+
+
+def damage(folder, **changes):
+    path = folder / "predictor.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_damaged_predictors_are_refused(fitted, tmp_path):
+    fitted.save(tmp_path)
+    damage(tmp_path, state={})
+    with pytest.raises(PerfseerError, match="train it again"):
+        load(tmp_path)
+    fitted.save(tmp_path)
+    damage(tmp_path, schema_version=99)
+    with pytest.raises(PerfseerError, match="99"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("seernet", "model.safetensors"), ("boosting", "train_time_ms.txt")]
+)
+def test_damaged_weights_are_refused(name, file, fold, tmp_path):
+    fit(make(name, training={"max_epochs": 1}), fold).save(tmp_path)
+    (tmp_path / file).write_bytes(b"not a model")
+    with pytest.raises(PerfseerError, match="train it again"):
+        load(tmp_path)
+
+
+def test_history_has_a_row_per_epoch_and_target(fitted):
+    if fitted.name == "roofline":
+        assert fitted.history_ == []
+        return
+    for row in fitted.history_:
+        assert {"target", "epoch", "train_loss", "valid_loss"} <= set(row)
+        assert np.isfinite([row["train_loss"], row["valid_loss"]]).all()
+    json.dumps(fitted.history_, allow_nan=False)
+    expected = {"all"} if fitted.name == "seernet_multi" else set(TARGET_NAMES)
+    assert {row["target"] for row in fitted.history_} == expected
