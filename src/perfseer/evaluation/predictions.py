@@ -6,8 +6,8 @@ from perfseer.digests import digest
 from perfseer.errors import require
 from perfseer.targets import TARGET_NAMES
 
-# `row` is the position in the dataset's rows.parquet.
-IDENTITY = ("row", "architecture", "family", "batch_size")
+# `configuration` is the row's id in the dataset's rows.parquet.
+IDENTITY = ("configuration", "architecture", "family", "batch_size")
 
 
 def actual_column(target: str) -> str:
@@ -29,7 +29,7 @@ def prediction_table(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFr
     """Measured beside predicted values of the test rows.
 
     Args:
-        rows: [n] test rows with `IDENTITY` columns and labels; without ``row`` the index is it.
+        rows: [n] test rows with `IDENTITY` columns and the labels.
         predictions: [n] rows in the same order, one column per supported target, physical units.
 
     Returns:
@@ -43,8 +43,7 @@ def prediction_table(rows: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFr
     require(
         not unknown, f"predictions have columns {unknown} that are no target; targets: {list(TARGET_NAMES)}"
     )
-    columns = {name: rows[name].to_numpy() for name in IDENTITY if name in rows.columns}
-    columns.setdefault("row", rows.index.to_numpy())
+    columns = {name: rows[name].to_numpy() for name in IDENTITY}
     for name in (target for target in TARGET_NAMES if target in predictions.columns):
         columns[actual_column(name)] = rows[name].to_numpy(dtype="float64")
         columns[predicted_column(name)] = predictions[name].to_numpy(dtype="float64")

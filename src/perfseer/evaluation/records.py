@@ -5,7 +5,7 @@ digest, so neither can be exchanged alone. Reports are rendered from records and
 digests differ from the present parameters, code and dataset (`mismatches`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,8 +16,6 @@ from perfseer.data.files import read_json, read_parquet, write_json, write_parqu
 from perfseer.digests import code_digest, digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation import metrics
-from perfseer.evaluation.costs import peak_memory_mib
-from perfseer.evaluation.environment import environment
 from perfseer.evaluation.predictions import (
     IDENTITY,
     actual_column,
@@ -36,8 +34,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 RECORD_FILE, PREDICTIONS_FILE, HISTORY_FILE = "record.json", "predictions.parquet", "history.jsonl"
-# Sections of params.yaml a record depends on; of ``predictors`` its own section only.
-RECORD_SECTIONS = ("labels", "splits", "training", "evaluation", "predictors")
+# Sections of params.yaml a record depends on, besides the predictor's own.
+SHARED_SECTIONS = ("labels", "splits", "training", "evaluation")
 
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -114,23 +112,37 @@ class Record(_Strict):
     predictions_digest: str
 
 
-def present_digests(sections: Mapping[str, Any], dataset: Path) -> Digests:
-    """Digests a record made from ``sections`` of params.yaml and a dataset must carry to be valid now.
+def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path) -> Digests:
+    """Digests a record of ``predictor`` must carry to be valid now.
 
     Args:
-        sections: `RECORD_SECTIONS`, with ``predictors`` holding the predictor's own section only; others
-            (such as ``seeds``) do not count.
+        parameters: the raw mapping of params.yaml with `SHARED_SECTIONS` and ``predictors``; of the latter the
+            predictor's own section counts, anything else (such as ``seeds``) does not.
+        predictor: its name.
         dataset: folder with manifest.json.
 
     Raises:
         PerfseerError: a section or the manifest is missing.
     """
-    missing = [name for name in RECORD_SECTIONS if name not in sections]
+    missing = [name for name in (*SHARED_SECTIONS, "predictors") if name not in parameters]
     require(not missing, f"parameters lack the sections {missing}, which every record depends on")
+    sections = parameters["predictors"]
+    require(predictor in sections, f"no section predictors.{predictor}; there are {sorted(sections)}")
     manifest = dataset / "manifest.json"
     require(manifest.is_file(), f"no dataset manifest at {manifest}; run `perfseer dataset` first")
-    depends = {name: sections[name] for name in RECORD_SECTIONS}
-    return Digests(params=digest(depends), code=code_digest(CODE_ROOMS["train"]), data=file_digest(manifest))
+    depends = {name: parameters[name] for name in SHARED_SECTIONS} | {"predictor": sections[predictor]}
+    return Digests(
+        params=digest(_as_floats(depends)), code=code_digest(CODE_ROOMS["train"]), data=file_digest(manifest)
+    )
+
+
+def _as_floats(value: Any) -> Any:
+    """Whole numbers as floats, tuples as lists: 5 and 5.0 in params.yaml are the same setting."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_floats(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_floats(entry) for entry in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def mismatches(record: Record, present: Digests) -> list[str]:
@@ -147,47 +159,49 @@ def build_record(
     fold: "Fold",
     predictions: pd.DataFrame,
     *,
-    sections: Mapping[str, Any],
-    dataset: Path,
-    cost: Mapping[str, float],
+    settings: Mapping[str, Any],
+    digests: Digests,
+    cost: Cost,
+    environment: Mapping[str, Any],
     evaluation: EvaluationSettings,
     valid_predictions: pd.DataFrame | None = None,
-) -> Record:
+) -> tuple[Record, pd.DataFrame]:
     """Score predictions of the test rows.
 
     Args:
         predictor: fitted.
         fold: the split and seed it was fitted on.
         predictions: [n_test] one column per supported target, physical units.
-        sections: of params.yaml, see `present_digests`.
-        dataset: folder with manifest.json.
-        cost: ``fit_s`` [s] and ``predict_ms_per_row`` [ms].
+        settings: the predictor's section of params.yaml.
+        digests: `present_digests` at the time of fitting.
+        cost: what it took.
+        environment: of the machine that fitted, without volatile values.
         evaluation: which metrics.
         valid_predictions: [n_valid] the same for the validation rows, for judging generalisation.
+
+    Returns:
+        The record, and the predictions table to be written beside it (`write_record`).
 
     Raises:
         PerfseerError: a prediction is missing, non-finite or not positive.
     """
     table = prediction_table(fold.test.rows, predictions)
-    return Record(
+    record = Record(
         predictor=predictor.name,
         split=fold.split,
         seed=fold.seed,
-        settings=dict(sections["predictors"][predictor.name]),
-        digests=present_digests(sections, dataset),
+        settings=dict(settings),
+        digests=digests,
         n=Counts(train=len(fold.train), valid=len(fold.valid), test=len(fold.test)),
         n_parameters=predictor.n_parameters_,
         metrics=score_table(table, evaluation),
         validation_mape_pct=_validation(fold.valid.rows, valid_predictions),
         unsupported=tuple(name for name in TARGET_NAMES if name not in predictions.columns),
-        cost=Cost(
-            fit_s=cost["fit_s"],
-            predict_ms_per_row=cost["predict_ms_per_row"],
-            peak_mem_mib=peak_memory_mib(),
-        ),
-        environment=environment(),
+        cost=cost,
+        environment=dict(environment),
         predictions_digest=table_digest(table),
     )
+    return record, table
 
 
 def score_table(table: pd.DataFrame, evaluation: EvaluationSettings) -> dict[str, dict[str, RecordedMeasure]]:
@@ -219,9 +233,23 @@ def _validation(rows: pd.DataFrame, predictions: pd.DataFrame | None) -> dict[st
     }
 
 
-def write_record(path: Path, record: Record) -> None:
-    """Write ``record.json`` atomically; written last, so that a record means the rest is there."""
+def write_record(folder: Path, record: Record, table: pd.DataFrame) -> Path:
+    """Write ``predictions.parquet``, then ``record.json``, each atomically: a record means the rest is there.
+
+    Returns:
+        The path of the record.
+
+    Raises:
+        PerfseerError: the folder cannot be written, or the table is not the one the record was made from.
+    """
+    require(
+        table_digest(table) == record.predictions_digest,
+        f"the predictions table for {folder} is not the one its record was made from",
+    )
+    write_parquet(folder / PREDICTIONS_FILE, table)
+    path = folder / RECORD_FILE
     write_json(path, record.model_dump(mode="json"))
+    return path
 
 
 def read_record(path: Path) -> Record:
@@ -235,11 +263,6 @@ def read_record(path: Path) -> Record:
         return Record.model_validate(value)
     except ValidationError as error:
         raise PerfseerError(f"{path} is no valid record (schema {SCHEMA_VERSION}): {error}") from error
-
-
-def write_predictions(path: Path, fold: "Fold", predictions: pd.DataFrame) -> None:
-    """Write the predictions table of the test rows (`predictions.prediction_table`) atomically."""
-    write_parquet(path, prediction_table(fold.test.rows, predictions))
 
 
 def read_predictions(record_path: Path, record: Record) -> pd.DataFrame:
@@ -258,36 +281,3 @@ def read_predictions(record_path: Path, record: Record) -> pd.DataFrame:
         "run `perfseer train` again",
     )
     return table
-
-
-def summarise_records(paths: Sequence[Path]) -> dict[str, Any]:
-    """The records of one predictor with their digests and MAPE: what a report is made from.
-
-    Args:
-        paths: of record.json files, all of one predictor.
-
-    Raises:
-        PerfseerError: no path, an invalid record, or records of more than one predictor.
-    """
-    records = {path: read_record(path) for path in paths}
-    names = sorted({record.predictor for record in records.values()})
-    require(len(names) == 1, f"a summary lists the records of one predictor, got {names or 'no record'}")
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "predictor": names[0],
-        "records": [
-            {
-                "split": record.split,
-                "seed": record.seed,
-                "digest": file_digest(path),
-                "digests": record.digests.model_dump(),
-                "mape_pct": {name: scores["mape_pct"].value for name, scores in record.metrics.items()},
-            }
-            for path, record in sorted(records.items(), key=lambda item: (item[1].split, item[1].seed))
-        ],
-    }
-
-
-def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write a summary (`summarise_records`) as JSON, atomically."""
-    write_json(path, dict(summary))

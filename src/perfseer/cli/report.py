@@ -1,0 +1,40 @@
+"""``perfseer report``: render what people read from dataset and records."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
+    models: Annotated[Path, typer.Option(help="Folder of the records written by `perfseer train`.")] = Path(
+        "results/models"
+    ),
+    dataset: Annotated[Path, typer.Option(help="Folder written by `perfseer dataset`.")] = Path(
+        "results/dataset"
+    ),
+    graphs: Annotated[Path, typer.Option(help="Graphs written by `perfseer graph build`.")] = Path(
+        "results/graphs/graphs.safetensors"
+    ),
+    index: Annotated[Path, typer.Option(help="Index written by `perfseer graph build`.")] = Path(
+        "results/graphs/index.parquet"
+    ),
+    survey: Annotated[Path, typer.Option(help="Table written by `perfseer zoo survey`.")] = Path(
+        "results/zoo/survey.parquet"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
+) -> None:
+    """Render the report, its HTML twin, figures, metrics and plot data."""
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.reporting.experiment import Paths, load_experiment
+    from perfseer.reporting.render import render
+    from perfseer.reporting.results import Results
+
+    paths = Paths(models=models, dataset=dataset, graphs=graphs, index=index, survey=survey)
+    experiment = load_experiment(load_mapping(params), paths)
+    rendered = render(experiment, paths, out)
+    missing = Results(experiment).missing()
+    if missing:
+        typer.echo(f"{len(missing)} records are missing: {'; '.join(missing)}", err=True)
+    typer.echo(f"{rendered.markdown}\n{rendered.page}\n{rendered.metrics}")

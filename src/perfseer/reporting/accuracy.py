@@ -1,0 +1,200 @@
+"""How good the predictions are: tables of metrics over predictors, splits and labels."""
+
+from perfseer.evaluation.metrics import within_name
+from perfseer.reporting.experiment import Experiment
+from perfseer.reporting.published import ERRORS, PARAMETERS, PUBLISHED_SPLIT, PublishedError
+from perfseer.reporting.results import Results
+from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.units import (
+    MISSING,
+    NOT_APPLICABLE,
+    choose_scale,
+    count,
+    interval,
+    number,
+    percent,
+    signed,
+)
+from perfseer.targets import TARGET_NAMES, TARGETS
+
+
+def metric_columns(experiment: Experiment) -> dict[str, str]:
+    """Record key → column title of the metrics shown."""
+    within = {within_name(x): f"within {x:g} % [%]" for x in experiment.evaluation.within_pct}
+    return {"mape_pct": "MAPE [%]", "rmspe_pct": "RMSPE [%]", **within, "spearman": "Spearman"}
+
+
+def accuracy_table(results: Results, split: str) -> str:
+    """All metrics of all labels and predictors on one split, mean ± interval over seeds."""
+    metrics = metric_columns(results.experiment)
+    lines = [
+        [
+            target.title,
+            predictor,
+            *(results.cell(predictor, split, target.name, metric) for metric in metrics),
+        ]
+        for target in TARGETS
+        for predictor in results.experiment.predictors
+    ]
+    return markdown_table(["label", "predictor", *metrics.values()], lines, left=2)
+
+
+def error_table(results: Results, split: str) -> str:
+    """MAE and RMSE in physical units."""
+    lines = []
+    for target in TARGETS:
+        for predictor in results.experiment.predictors:
+            cells = [results.cell(predictor, split, target.name, metric) for metric in ("mae", "rmse")]
+            lines.append([f"{target.title} [{target.unit}]", predictor, *cells])
+    return markdown_table(["label", "predictor", "MAE", "RMSE"], lines, left=2)
+
+
+def overview_table(results: Results) -> str:
+    """MAPE of every predictor and label on every split [%], and the mean over the six labels."""
+    lines = []
+    for split in results.experiment.splits:
+        for predictor in results.experiment.predictors:
+            cells = [results.cell(predictor, split, name, "mape_pct") for name in TARGET_NAMES]
+            lines.append([split, predictor, *cells, mean_cell(results, predictor, split)])
+    header = ["split", "predictor", *(target.title for target in TARGETS), "mean of six"]
+    return markdown_table(header, lines, left=2)
+
+
+def mean_cell(results: Results, predictor: str, split: str) -> str:
+    """MAPE averaged over the six labels; ``n/a`` for a predictor that does not support them all."""
+    if not results.experiment.runs_of(predictor, split):
+        return MISSING
+    if not all(results.supports(predictor, split, name) for name in TARGET_NAMES):
+        return NOT_APPLICABLE
+    return results.show(results.mean_mape_by_seed(predictor, split))
+
+
+def comparison_table(results: Results) -> str:
+    """The analysed predictor against every other on the same rows, paired by seed."""
+    experiment, ours = results.experiment, results.experiment.report.predictor
+    lines = []
+    for other in (name for name in experiment.predictors if name != ours):
+        for target in TARGETS:
+            difference = results.difference(ours, other, experiment.headline, target.name)
+            if difference is None:
+                continue
+            mine, theirs = (
+                results.cell(name, experiment.headline, target.name, "mape_pct") for name in (ours, other)
+            )
+            width = difference.interval.half_width
+            shown = signed(difference.interval.mean) + (f" ± {number(width)}" if width is not None else "")
+            lines.append([target.title, other, mine, theirs, shown, difference.verdict])
+    if not lines:
+        return f"{MISSING}: no two predictors have records of the same seeds."
+    header = ["label", "against", f"{ours} [%]", "other [%]", "difference [points]", f"{ours} is"]
+    return markdown_table(header, lines, left=2)
+
+
+def published_table(results: Results) -> str:
+    """Published MAPE beside ours on the published protocol's split and on the headline split."""
+    experiment = results.experiment
+    lines = [
+        [
+            entry.system,
+            "mean of six" if entry.target == "mean" else entry.target,
+            "not published" if entry.mape_pct is None else number(entry.mape_pct, 4),
+            _ours(results, entry, PUBLISHED_SPLIT),
+            _ours(results, entry, experiment.headline),
+            entry.source,
+        ]
+        for entry in ERRORS
+    ]
+    header = [
+        "system",
+        "label",
+        "published [%]",
+        f"ours, {PUBLISHED_SPLIT} split [%]",
+        f"ours, {experiment.headline} split [%]",
+        "source",
+    ]
+    return markdown_table(header, lines, left=2)
+
+
+def _ours(results: Results, entry: PublishedError, split: str) -> str:
+    if split not in results.experiment.splits or entry.predictor not in results.experiment.predictors:
+        return MISSING
+    if entry.target == "mean":
+        return mean_cell(results, entry.predictor, split)
+    return results.cell(entry.predictor, split, entry.target, "mape_pct")
+
+
+def size_table(results: Results) -> str:
+    """Learned numbers, published and ours."""
+    split, lines = results.experiment.headline, []
+    for system, predictor, published, source in PARAMETERS:
+        runs = results.experiment.runs_of(predictor, split)
+        ours = count(runs[0].record.n_parameters) if runs else MISSING
+        lines.append([system, count(published), f"{predictor}: {ours}", source])
+    return markdown_table(["system", "published", "ours, all labels together", "source"], lines)
+
+
+def cost_table(results: Results) -> str:
+    """Learned numbers, fitting and predicting time of each predictor on the headline split."""
+    split, lines = results.experiment.headline, []
+    for predictor in results.experiment.predictors:
+        runs = results.experiment.runs_of(predictor, split)
+        if not runs:
+            lines.append([predictor, *[MISSING] * 4])
+            continue
+        costs = [run.record.cost for run in runs]
+        memory = max((cost.peak_mem_mib for cost in costs if cost.peak_mem_mib is not None), default=None)
+        lines.append(
+            [
+                predictor,
+                count(runs[0].record.n_parameters),
+                _mean([cost.fit_s for cost in costs], "s"),
+                _mean([cost.predict_ms_per_row for cost in costs], "ms"),
+                MISSING if memory is None else choose_scale([memory], "MiB").named(memory),
+            ]
+        )
+    header = ["predictor", "learned numbers", "fitting, all labels", "predicting, per row", "peak memory"]
+    return markdown_table(header, lines)
+
+
+def _mean(values: list[float], kind: str) -> str:
+    mean = sum(values) / len(values)
+    return choose_scale([mean], kind).named(mean)
+
+
+def record_table(results: Results) -> str:
+    """Every record the report was made from: path, file digest, rows, mean MAPE; missing ones too."""
+    experiment, lines = results.experiment, []
+    for predictor in experiment.predictors:
+        for split in experiment.splits:
+            for seed in experiment.seeds:
+                run = experiment.runs.get((predictor, split, seed))
+                if run is None:
+                    lines.append([f"{predictor}/{split}/{seed}/record.json", *[MISSING] * 3])
+                    continue
+                scores = [run.record.metrics[name]["mape_pct"].value or 0.0 for name in run.record.metrics]
+                rows = "/".join(
+                    count(part) for part in (run.record.n.train, run.record.n.valid, run.record.n.test)
+                )
+                mean = sum(scores) / len(scores)
+                lines.append([escape(run.source), run.digest, rows, f"{number(mean)} ({len(scores)} labels)"])
+    header = ["record", "SHA-256 of the file, first digits", "train/validation/test rows", "mean MAPE [%]"]
+    return markdown_table(header, lines, left=2)
+
+
+def headline_sentence(results: Results) -> str:
+    """The result in one sentence: MAPE of both times on the headline split."""
+    experiment = results.experiment
+    ours = experiment.report.predictor
+    parts = []
+    for target in TARGETS:
+        if target.quantity != "time":
+            continue
+        found = results.mape(ours, experiment.headline, target.name)
+        shown = MISSING if found is None else f"{interval(found, '%')}"
+        parts.append(f"{target.title} {shown}")
+    return f"{ours} on the {experiment.headline} split: MAPE of " + ", of ".join(parts)
+
+
+def share_text(part: int, whole: int) -> str:
+    """``12 of 80 (15.0 %)``."""
+    return f"{count(part)} of {count(whole)} ({percent(100.0 * part / whole)})" if whole else "0 of 0"

@@ -1,0 +1,276 @@
+"""Figures of the report. Each takes the results and returns a matplotlib figure; `draw_all` writes them."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from perfseer.evaluation.predictions import actual_column, predicted_column
+from perfseer.reporting.analysis import group_errors
+from perfseer.reporting.graph_figure import graph_figure
+from perfseer.reporting.published import DISTRIBUTION, Distribution
+from perfseer.reporting.results import Results
+from perfseer.reporting.style import (
+    BLUE,
+    ORANGE,
+    SKY,
+    VERMILION,
+    label_colour,
+    log_ticks,
+    panels,
+    save,
+    say_missing,
+    styled,
+)
+from perfseer.reporting.units import NOT_APPLICABLE, choose_scale, number
+from perfseer.targets import TARGETS, Target
+
+BINS = 30
+TIMES = tuple(target for target in TARGETS if target.quantity == "time")
+
+
+def draw_all(results: Results, folder: Path) -> list[Path]:
+    """Write every figure as SVG and remove those of earlier runs that are no longer drawn.
+
+    Args:
+        results: of the experiment.
+        folder: receives the files; created where missing.
+
+    Returns:
+        Paths written.
+    """
+    written = []
+    for name, draw in figure_makers(results).items():
+        with styled():
+            path = folder / f"{name}.svg"
+            save(draw(results), path)
+        written.append(path)
+    for stale in set(folder.glob("*.svg")) - set(written):
+        stale.unlink()
+    return written
+
+
+def figure_makers(results: Results) -> dict[str, Callable[[Results], Figure]]:
+    """File stem → function, one predicted-against-measured figure per predictor."""
+    makers: dict[str, Callable[[Results], Figure]] = {
+        "label_distributions": label_distributions,
+        "mape_by_predictor": mape_by_predictor,
+        "error_by_style": partial(error_by_group, grouping="stage style"),
+        "error_by_batch_size": partial(error_by_group, grouping="batch size"),
+        "learning_curves": learning_curves,
+        "search_space": search_space,
+        "graph": lambda found: graph_figure(found.experiment),
+    }
+    for predictor in results.experiment.predictors:
+        makers[f"predicted_vs_measured_{predictor}"] = partial(scatter, predictor=predictor)
+    return makers
+
+
+def label_distributions(results: Results) -> Figure:
+    """Histogram of each label over all clean rows; times and memory on logarithmic axes."""
+    figure, axes = panels(2, 3)
+    for axis, target in zip(axes, TARGETS, strict=True):
+        values = results.experiment.rows[target.name].to_numpy(dtype=np.float64)
+        _histogram(axis, values, log=target.quantity != "util", colour=SKY)
+        axis.set_xlabel(f"{target.title} [{target.unit}]")
+        axis.set_ylabel("configurations")
+    return figure
+
+
+def _histogram(axis: Axes, values: npt.NDArray[np.float64], *, log: bool, colour: str) -> None:
+    bins = _log_bins(values) if log else np.linspace(0.0, 100.0, BINS + 1)
+    axis.hist(values, bins=bins.tolist(), color=colour, edgecolor="white", linewidth=0.3)
+    middle = float(np.median(values))
+    axis.axvline(middle, color=VERMILION, linewidth=1.2, label=f"median {number(middle)}")
+    axis.legend()
+    if log:
+        axis.set_xlim(bins[0], bins[-1])
+        log_ticks(axis, "x")
+
+
+def _log_bins(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    # A little room on either side also keeps a constant label drawable.
+    return np.geomspace(values.min() / 1.05, values.max() * 1.05, BINS + 1)
+
+
+def scatter(results: Results, predictor: str) -> Figure:
+    """Predicted against measured on the headline split's test rows of all seeds, one panel per label."""
+    figure, axes = panels(2, 3, height=3.0)
+    table = results.predictions(predictor, results.experiment.headline)
+    for axis, target in zip(axes, TARGETS, strict=True):
+        axis.set_title(target.title)
+        if table.empty:
+            say_missing(axis)
+        elif predicted_column(target.name) not in table.columns:
+            say_missing(axis, NOT_APPLICABLE)
+        else:
+            _scatter(axis, table, target)
+    figure.suptitle(f"{predictor}, {results.experiment.headline} split, test rows of all seeds", fontsize=10)
+    return figure
+
+
+def _scatter(axis: Axes, table: pd.DataFrame, target: Target) -> None:
+    actual, predicted = table[actual_column(target.name)], table[predicted_column(target.name)]
+    limits = np.array([min(actual.min(), predicted.min()) / 1.1, max(actual.max(), predicted.max()) * 1.1])
+    axis.fill_between(limits, limits * 0.9, limits * 1.1, color="#EEEEEE", label="within 10 %", zorder=0)
+    axis.plot(limits, limits, color="#888888", linewidth=0.8, zorder=1)
+    axis.scatter(actual, predicted, s=7, color=BLUE, alpha=0.45, linewidths=0, zorder=2)
+    axis.set_xlim(*limits)
+    axis.set_ylim(*limits)
+    log_ticks(axis, "xy")
+    axis.set_xlabel(f"measured [{target.unit}]")
+    axis.set_ylabel(f"predicted [{target.unit}]")
+    axis.legend(loc="upper left")
+
+
+def mape_by_predictor(results: Results) -> Figure:
+    """Bars of MAPE with the interval over seeds, per label and predictor, headline split."""
+    experiment = results.experiment
+    figure, axes = panels(2, 3)
+    names = experiment.predictors
+    for axis, target in zip(axes, TARGETS, strict=True):
+        for place, name in enumerate(names):
+            _bar(axis, results, place, name, target)
+        axis.set_title(target.title)
+        axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
+        axis.set_ylabel("MAPE [%]")
+        axis.set_ylim(bottom=0)
+        axis.grid(visible=False, axis="x")
+    figure.suptitle(f"{experiment.headline} split, mean and interval over seeds", fontsize=10)
+    return figure
+
+
+def _bar(axis: Axes, results: Results, place: int, predictor: str, target: Target) -> None:
+    experiment = results.experiment
+    found = results.mape(predictor, experiment.headline, target.name)
+    if found is None:
+        axis.text(
+            place,
+            0,
+            results.cell(predictor, experiment.headline, target.name, "mape_pct"),
+            ha="center",
+            va="bottom",
+        )
+        return
+    colour = label_colour(experiment.predictors, predictor)
+    axis.bar(place, found.mean, width=0.7, color=colour, yerr=found.half_width, ecolor="#333333", capsize=3)
+    axis.annotate(
+        number(found.mean, 2),
+        (place, found.mean + (found.half_width or 0.0)),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+    )
+
+
+def error_by_group(results: Results, grouping: str) -> Figure:
+    """MAPE by group on the headline split, analysed predictor and reference, both times."""
+    experiment = results.experiment
+    figure, axes = panels(1, 2, height=3.0)
+    names = tuple(dict.fromkeys((experiment.report.predictor, experiment.report.reference)))
+    for axis, target in zip(axes, TIMES, strict=True):
+        tables = {name: group_errors(results, name, target.name, grouping) for name in names}
+        axis.set_title(target.title)
+        if all(table.empty for table in tables.values()):
+            say_missing(axis)
+            continue
+        _grouped_bars(axis, tables, experiment.predictors)
+        axis.set_xlabel(grouping)
+        axis.set_ylabel("MAPE [%]")
+        axis.legend()
+    return figure
+
+
+def _grouped_bars(axis: Axes, tables: dict[str, pd.DataFrame], predictors: tuple[str, ...]) -> None:
+    groups = sorted({group for table in tables.values() for group in table["group"]})
+    width = 0.8 / len(tables)
+    for offset, (name, table) in enumerate(tables.items()):
+        places = [groups.index(group) + (offset - (len(tables) - 1) / 2) * width for group in table["group"]]
+        axis.bar(places, table["mape_pct"], width=width, color=label_colour(predictors, name), label=name)
+    sizes = next(iter(tables.values())).set_index("group")["n"]
+    axis.set_xticks(range(len(groups)), [f"{group}\nn = {int(sizes.get(group, 0))}" for group in groups])
+    axis.grid(visible=False, axis="x")
+
+
+def learning_curves(results: Results) -> Figure:
+    """Validation (solid) and training (dashed) loss by epoch, all predictors with a history, per label."""
+    experiment = results.experiment
+    histories = {
+        name: [run.history for run in experiment.runs_of(name, experiment.headline) if len(run.history)]
+        for name in experiment.predictors
+    }
+    figure, axes = panels(2, 3)
+    for axis, target in zip(axes, TARGETS, strict=True):
+        axis.set_title(target.title)
+        drawn = [_curves(axis, histories[name], name, target, experiment.predictors) for name in histories]
+        if not any(drawn):
+            say_missing(axis)
+            continue
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("loss (normalised label)")
+        log_ticks(axis, "y")
+        axis.legend()
+    figure.suptitle(
+        f"{experiment.headline} split: validation solid, training dashed, one line per seed", fontsize=10
+    )
+    return figure
+
+
+def _curves(
+    axis: Axes, histories: list[pd.DataFrame], name: str, target: Target, predictors: tuple[str, ...]
+) -> bool:
+    colour = label_colour(predictors, name)
+    shown = [history[history["target"] == target.name] for history in histories]
+    shown = [history for history in shown if len(history)]
+    for place, history in enumerate(shown):
+        label = name if place == 0 else None
+        axis.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.0, label=label)
+        axis.plot(
+            history["epoch"], history["train_loss"], color=colour, linewidth=0.7, linestyle="--", alpha=0.6
+        )
+    return bool(shown)
+
+
+def search_space(results: Results) -> Figure:
+    """FLOPs, memory traffic and parameters: surveyed space and measured rows beside the paper's figures."""
+    experiment = results.experiment
+    figure, axes = panels(1, 3, height=3.0)
+    for axis, entry in zip(axes, DISTRIBUTION, strict=False):
+        drawn = {"measured here": (ORANGE, _column(experiment.rows, entry))}
+        if experiment.survey is not None:
+            drawn = {"search space, surveyed": (SKY, _column(experiment.survey, entry)), **drawn}
+        _space_panel(axis, entry, drawn)
+    axes[0].set_ylabel("share of configurations [%]")
+    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _column(table: pd.DataFrame, entry: Distribution) -> npt.NDArray[np.float64]:
+    return table[entry.column].to_numpy(dtype=np.float64)
+
+
+def _space_panel(
+    axis: Axes, entry: Distribution, drawn: dict[str, tuple[str, npt.NDArray[np.float64]]]
+) -> None:
+    paper = np.array([entry.minimum, entry.maximum])
+    everything = np.concatenate([paper, *(values for _, values in drawn.values())])
+    scale = choose_scale(everything, entry.kind)
+    bins = _log_bins(everything / scale.factor)
+    for name, (colour, values) in drawn.items():
+        weights = np.full(len(values), 100.0 / len(values))
+        axis.hist(
+            values / scale.factor, bins=bins.tolist(), weights=weights, color=colour, alpha=0.7, label=name
+        )
+    axis.axvspan(*(paper / scale.factor), color="#F3F3F3", zorder=0, label="paper, range")
+    for style, name, value in (("-", "median", entry.median), (":", "mean", entry.mean)):
+        place = value / scale.factor
+        axis.axvline(place, color=VERMILION, linewidth=1.2, linestyle=style, label=f"paper, {name}")
+    axis.set_xlim(bins[0], bins[-1])
+    log_ticks(axis, "x")
+    axis.set_xlabel(f"{entry.title} [{scale.unit}]" if scale.unit else entry.title)

@@ -1,0 +1,199 @@
+"""Rendering: results into Markdown, HTML, figures, metrics and plot data. No date, host or absolute path."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from perfseer.data.files import atomic
+from perfseer.digests import code_digest, file_digest
+from perfseer.evaluation.provenance import CODE_ROOMS
+from perfseer.reporting import accuracy, analysis, judgement, profile, published
+from perfseer.reporting.checks import Check, checks
+from perfseer.reporting.experiment import Experiment, Paths
+from perfseer.reporting.figures import draw_all
+from perfseer.reporting.html import page
+from perfseer.reporting.metrics_file import write_metrics, write_plots
+from perfseer.reporting.results import Results
+from perfseer.reporting.tables import bullet_list, escape, markdown_table
+from perfseer.reporting.units import count, number, percent
+from perfseer.targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Files written: what a person opens, and everything."""
+
+    markdown: Path
+    page: Path
+    metrics: Path
+
+
+def render(experiment: Experiment, paths: Paths, out: Path) -> Rendered:
+    """Write the whole report below ``out``; equal inputs give equal bytes.
+
+    Args:
+        experiment: what was read from ``paths``.
+        paths: for the digest of the dataset manifest.
+        out: folder for perfseer.md, perfseer.html, metrics.json, figures/ and plots/.
+
+    Raises:
+        PerfseerError: the folder cannot be written.
+    """
+    results = Results(experiment)
+    text = markdown(results, file_digest(paths.dataset / "manifest.json"))
+    rendered = Rendered(out / "perfseer.md", out / "perfseer.html", out / "metrics.json")
+    draw_all(results, out / "figures")
+    write_plots(out / "plots", results)
+    for path, content in ((rendered.markdown, text), (rendered.page, page(text))):
+        with atomic(path) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    write_metrics(rendered.metrics, results)
+    return rendered
+
+
+def markdown(results: Results, dataset_digest: str) -> str:
+    """The report as Markdown."""
+    environment = Environment(
+        loader=PackageLoader("perfseer.reporting"),
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML; text from outside goes through `tables.escape`
+    )
+    template = environment.get_template("perfseer.md.j2")
+    context = {
+        **_about_data(results.experiment),
+        **_about_accuracy(results),
+        **_about_rows(results),
+        **_about_judgement(results),
+        **_about_published(results),
+    }
+    digests = {"dataset_digest": dataset_digest, "code_digest": code_digest(CODE_ROOMS["train"])}
+    return _tidy(template.render(**context, **digests))
+
+
+def _tidy(text: str) -> str:
+    """No trailing spaces, no more than one blank line in a row."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    kept = [line for i, line in enumerate(lines) if line or (i and lines[i - 1])]
+    return "\n".join(kept).strip() + "\n"
+
+
+def _about_data(experiment: Experiment) -> dict[str, object]:
+    return {
+        "facts": profile.facts(experiment),
+        "profile": profile.profile_table(experiment),
+        "intervals": profile.interval_table(experiment),
+        "asked_width": percent(100.0 * float(experiment.parameters["collect"]["protocol"]["ci_width"])),
+        "environment": profile.described_table(experiment, "environment"),
+        "protocol": profile.described_table(experiment, "protocol"),
+        "distribution": profile.distribution_table(experiment),
+        "has_survey": experiment.survey is not None,
+        "coverage": profile.coverage_tables(experiment),
+        "unknown_operators": profile.unknown_operators(experiment),
+        "n_refused": count(profile.n_refused(experiment)),
+        "quarantine": profile.quarantine_table(experiment),
+        "splits": profile.split_table(experiment),
+        "leak_sentence": _leak_sentence(experiment),
+    }
+
+
+def _leak_sentence(experiment: Experiment) -> str:
+    """Which splits share networks between training and test, from the assignment itself."""
+    clean: list[str] = []
+    leaking: list[tuple[str, float]] = []
+    for split in experiment.splits:
+        parts = [profile.fold_rows(experiment, split, seed) for seed in experiment.seeds]
+        shares = [profile.shared_architectures_pct(part) or 0.0 for part in parts]
+        if max(shares) > 0:
+            leaking.append((split, max(shares)))
+        else:
+            clean.append(split)
+    sentences = []
+    if clean:
+        names = ", ".join(f"`{name}`" for name in clean)
+        sentences.append(f"No network is in both training and test under {names}.")
+    sentences += [
+        f"Under `{name}`, up to {percent(share)} of the test rows are of networks seen in training at "
+        "another batch size: it leaks, and is reported for comparison only."
+        for name, share in leaking
+    ]
+    return " ".join(sentences)
+
+
+def _about_accuracy(results: Results) -> dict[str, object]:
+    experiment = results.experiment
+    return {
+        "headline_sentence": accuracy.headline_sentence(results),
+        "headline": experiment.headline,
+        "other_splits": experiment.splits[1:],
+        "n_seeds": len(experiment.seeds),
+        "confidence": percent(100.0 * experiment.evaluation.confidence),
+        "missing": results.missing(),
+        "accuracy": {split: accuracy.accuracy_table(results, split) for split in experiment.splits},
+        "physical_errors": accuracy.error_table(results, experiment.headline),
+        "overview": accuracy.overview_table(results),
+        "costs": accuracy.cost_table(results),
+        "comparison": accuracy.comparison_table(results),
+        "records": accuracy.record_table(results),
+    }
+
+
+def _about_rows(results: Results) -> dict[str, object]:
+    experiment = results.experiment
+    runs = experiment.runs_of(experiment.report.predictor, experiment.headline)
+    times = (target for target in TARGETS if target.quantity == "time")
+    return {
+        "predictor": experiment.report.predictor,
+        "predictors": experiment.predictors,
+        "counts": analysis.count_table(results),
+        "groups": {name: analysis.group_table(results, name) for name in analysis.GROUPINGS},
+        "noise": analysis.noise_table(results),
+        "comparisons": analysis.comparison_tables(results),
+        "samples": {target.title: analysis.sample_table(results, target) for target in times},
+        "n_samples": experiment.report.samples,
+        "sample_seed": experiment.report.sample_seed,
+        "sample_seed_text": f"split seed {runs[0].record.seed}" if runs else "no record yet",
+    }
+
+
+def _about_judgement(results: Results) -> dict[str, object]:
+    found = checks(results)
+    grades = results.experiment.report.grades
+    return {
+        "grades": {name: number(getattr(grades, name)) for name in ("excellent", "good", "fair")},
+        "verdict_list": bullet_list(judgement.verdicts(results)),
+        "assessments": bullet_list(judgement.assessments(results)),
+        "improvements": _advice(judgement.recommendations(found, ("data", "measurement"))),
+        "technical": _advice(judgement.recommendations(found, ("model", "training"))),
+        "checks": _check_table(found),
+        "conclusion": judgement.conclusion(results, found),
+    }
+
+
+def _advice(texts: list[str]) -> str:
+    numbered = [f"{place}. {text}" for place, text in enumerate(texts, start=1)]
+    return (
+        "\n".join(numbered) or "None of these checks was triggered; their numbers are in the table of checks."
+    )
+
+
+def _check_table(found: list[Check]) -> str:
+    words = {True: "yes", False: "no", None: "not computed"}
+    lines = [
+        [escape(check.question), escape(check.found), escape(check.threshold) or "–", words[check.triggered]]
+        for check in found
+    ]
+    return markdown_table(["check", "found", "triggers when", "triggered"], lines, left=3)
+
+
+def _about_published(results: Results) -> dict[str, object]:
+    return {
+        "published": accuracy.published_table(results),
+        "sizes": accuracy.size_table(results),
+        "distribution_source": published.DISTRIBUTION_SOURCE,
+        "paper_configurations": count(published.N_CONFIGURATIONS),
+        "paper_architectures": count(published.N_ARCHITECTURES),
+        "paper_device": published.DEVICE,
+    }
