@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,8 +17,6 @@ from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
-
-Forward = Callable[[tuple[Tensor, ...]], Any]
 
 
 def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = True) -> PerfGraph:
@@ -43,23 +41,35 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = T
     """
     meta_inputs = tuple(_input_on_meta(value) for value in inputs)
     state = _State(module)
-    tracer = Tracer(state.storages, training=backward)
-    gradients: list[Tensor] = []
-    with _mode_of(module, training=backward), ExitStack() as stack:
-        stack.enter_context(torch.set_grad_enabled(backward))
-        stack.enter_context(fused_attention(tracer))
-        stack.enter_context(tracer)
+    tracer = Tracer(state.storages, [t.untyped_storage() for t in meta_inputs], training=backward)
+
+    def finish(output: Any) -> None:
+        outputs = _output_tensors(output)
+        tracer.end_forward(outputs)
+        if backward:
+            tracer.end_backward(_backward(outputs, state.trainable))
+
+    with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
         try:
-            outputs = _output_tensors(state.forward(meta_inputs))
-            tracer.end_forward(outputs)
-            if backward:
-                gradients = _backward(outputs, state.trainable)
-                tracer.end_backward(gradients)
+            with tracer:
+                state.run(meta_inputs, finish)
         except PerfseerError:
             raise
         except Exception as error:
             raise PerfseerError(_explain(module, meta_inputs, error)) from error
     return _assemble(tracer.trace, state, meta_inputs, backward)
+
+
+class _Step(nn.Module):
+    """A model and what follows its forward pass, so that both see the same parameters."""
+
+    def __init__(self, model: nn.Module, finish: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.model = model
+        self.finish = finish
+
+    def forward(self, *inputs: Tensor) -> None:
+        self.finish(self.model(*inputs))
 
 
 class _State:
@@ -80,11 +90,14 @@ class _State:
         self._module = module
         self._replaced = None if on_meta else {**parameters, **buffers}
 
-    def forward(self, inputs: tuple[Tensor, ...]) -> Any:
-        """Run the module on its meta tensors."""
+    def run(self, inputs: tuple[Tensor, ...], finish: Callable[[Any], None]) -> None:
+        """Run the module on its meta tensors and hand its output to ``finish``."""
         if self._replaced is None:
-            return self._module(*inputs)
-        return torch.func.functional_call(self._module, self._replaced, inputs)
+            finish(self._module(*inputs))
+            return
+        # finish runs inside: checkpointed blocks run again in the backward pass
+        replaced = {f"model.{name}": tensor for name, tensor in self._replaced.items()}
+        torch.func.functional_call(_Step(self._module, finish), replaced, inputs)
 
 
 def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
@@ -144,7 +157,7 @@ def _explain(module: nn.Module, inputs: Sequence[Tensor], error: Exception) -> s
     shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
     reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
     return (
-        f"cannot capture {type(module).__name__} with input {shapes}: {reason}. Capture runs the model on the "
+        f"cannot capture {type(module).__name__} with input {shapes}: {reason}. Capture runs it on the "
         "meta device: check the input shape and that nothing depends on tensor values (.item(), if)"
     )
 

@@ -14,6 +14,7 @@ from perfseer.graphs.shapes import SHAPE_RULES, ShapeRule
 # Alias their input although the schema does not say so, or allocate without touching memory.
 _MOVES_NOTHING = {
     *("_unsafe_view", "lift_fresh", "alias", "detach", "detach_", "_reshape_alias", "set_", "is_same_size"),
+    *("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk"),
     *("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
 }
 # In-place operators that overwrite their target without reading it.
@@ -35,8 +36,8 @@ class Facts:
         describe: reads operator and hyper-parameters off the arguments, if they matter.
         flops: FLOP formula, None where torch counts nothing.
         shape_rule: replaces the meta kernel, if there is one.
-        mutated: positions of arguments written in place.
-        overwrites: the in-place target is written without being read.
+        mutated: position and name of each argument written in place or through ``out``.
+        overwrites: what is written in place is not read.
         noise: draws a dropout mask.
         one_output: only the first output counts as written.
     """
@@ -48,7 +49,7 @@ class Facts:
     describe: Describer | None
     flops: FlopFormula | None
     shape_rule: ShapeRule | None
-    mutated: tuple[int, ...]
+    mutated: tuple[tuple[int, str], ...]
     overwrites: bool
     noise: bool
     one_output: bool
@@ -70,7 +71,7 @@ def facts_of(func: Any) -> Facts:
         flops=formula,
         shape_rule=SHAPE_RULES.get(func),
         mutated=_mutated(schema.arguments),
-        overwrites=name in _OVERWRITES,
+        overwrites=name in _OVERWRITES or any(argument.is_out for argument in schema.arguments),
         noise=name in _NOISE,
         one_output=name in _STATISTICS_OUTPUTS,
     )
@@ -88,9 +89,9 @@ def _is_silent(func: Any, name: str) -> bool:
     return func.is_view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)
 
 
-def _mutated(arguments: Sequence[Any]) -> tuple[int, ...]:
+def _mutated(arguments: Sequence[Any]) -> tuple[tuple[int, str], ...]:
     return tuple(
-        position
+        (position, argument.name)
         for position, argument in enumerate(arguments)
         if argument.alias_info is not None and argument.alias_info.is_write
     )

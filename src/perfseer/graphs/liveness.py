@@ -6,6 +6,8 @@ tensors need no rule of their own. Allocator rounding, workspaces of kernels and
 context are not counted: this is the memory of the tensors, a lower bound of what a device shows.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,17 +18,22 @@ OPTIMISER_STATES_PER_PARAMETER = 1
 class Ledger:
     """Birth, last use and size of every storage of a trace, by the moment (event number) they happen.
 
-    Storages that were never written are not in the ledger: parameters, buffers and inputs are alive
-    throughout and counted apart.
+    Storages that were never written are not in the ledger.
+
+    Args:
+        resident: storages alive throughout and counted apart (parameters, buffers, inputs); ignored here.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resident: Collection[int] = ()) -> None:
+        self._resident = frozenset(resident)
         self._births: dict[int, int] = {}
         self._last_uses: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
 
     def write(self, storage: int, moment: int, nbytes: int) -> None:
         """A storage of ``nbytes`` bytes is written at ``moment``; the first write is its birth."""
+        if storage in self._resident:
+            return
         if storage not in self._births:
             self._births[storage] = moment
             self._sizes[storage] = nbytes
@@ -44,12 +51,11 @@ class Ledger:
 
     def peak_bytes(self) -> int:
         """Largest number of bytes alive at one moment."""
-        return peak_bytes(
-            *(np.fromiter(c.values(), np.int64, len(c)) for c in (self._births, self._ends(), self._sizes))
-        )
+        return peak_bytes(*map(_column, (self._births, self._last_uses, self._sizes)))
 
-    def _ends(self) -> dict[int, int]:
-        return {storage: self._last_uses[storage] for storage in self._births}
+
+def _column(values: dict[int, int]) -> npt.NDArray[np.int64]:
+    return np.fromiter(values.values(), np.int64, len(values))
 
 
 def peak_bytes(

@@ -44,24 +44,24 @@ class Trace:
     """Everything a run left behind.
 
     Attributes:
+        inference: births and last uses of the forward pass alone.
+        training: births and last uses of the whole training step.
         nodes: forward operators in execution order.
         edges: sender, receiver, bytes and shape of every tensor that flows.
         sequences: autograd's counter after each forward event, never falling.
         owners: node of each forward event; -1 for work that only training does.
         backward: operators of the backward pass.
-        inference: births and last uses of the forward pass alone.
-        training: births and last uses of the whole training step.
         train_only_bytes: bytes moved by work no node owns.
         forward_end: autograd's counter when the forward pass ended.
     """
 
+    inference: Ledger
+    training: Ledger
     nodes: list[NodeRecord] = field(default_factory=list)
     edges: list[tuple[int, int, int, Shape]] = field(default_factory=list)
     sequences: list[int] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     backward: list[BackwardRecord] = field(default_factory=list)
-    inference: Ledger = field(default_factory=Ledger)
-    training: Ledger = field(default_factory=Ledger)
     train_only_bytes: int = 0
     forward_end: int = 0
 

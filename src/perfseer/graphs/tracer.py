@@ -5,7 +5,9 @@ becomes the new producer of what it wrote. Work of the backward pass goes to the
 function runs it: autograd numbers its functions in the order of the forward pass.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from perfseer.graphs.attention import attend
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
-from perfseer.graphs.operators import NO_HYPERPARAMETERS
+from perfseer.graphs.liveness import Ledger
+from perfseer.graphs.operators import NO_HYPERPARAMETERS, Description
 from perfseer.graphs.trace import NO_OWNER, BackwardRecord, NodeRecord, Trace, drop_saved_copies
 
 _ATTENTION = facts_of(torch.ops.aten.scaled_dot_product_attention.default)
@@ -27,19 +30,21 @@ class Tracer(TorchDispatchMode):
 
     Args:
         weights: storages of parameters and buffers, by address.
+        inputs: storages of the model's inputs.
         training: whether dropout masks and statistics updates are to be told from the model's own work.
     """
 
-    def __init__(self, weights: Mapping[int, Any], *, training: bool) -> None:
+    def __init__(self, weights: Mapping[int, Any], inputs: Sequence[Any], *, training: bool) -> None:
         super().__init__()
-        self.trace = Trace()
+        # storages stay alive for the whole trace, so that addresses are not used twice
+        self._keep: dict[int, Any] = {**weights, **{storage._cdata: storage for storage in inputs}}
+        self.trace = Trace(Ledger(self._keep), Ledger(self._keep))
         self._weights = weights
         self._training = training
         self._in_forward = True
-        self._keep: dict[int, Any] = dict(weights)  # storages stay alive, so addresses are not reused
         self._same: dict[int, int] = {}  # dropout's output is its input
         self._producer: dict[int, int] = {}
-        self._noise: set[int] = set()
+        self._noise: set[int] = set()  # dropout masks and what is computed from them alone
         self._moment = 0
 
     def __torch_dispatch__(
@@ -52,52 +57,54 @@ class Tracer(TorchDispatchMode):
             return func(*args, **kwargs)
         if facts.composite:
             with self:
-                return (
-                    attend(self, *args, **kwargs) if facts is _ATTENTION else func.decompose(*args, **kwargs)
-                )
-        tensors = list(_tensors(args)) if not kwargs else [*_tensors(args), *_tensors(tuple(kwargs.values()))]
-        if any(not t.is_meta for t in tensors) and any(t.is_meta for t in tensors):
-            args = self._on_meta(args)
-            tensors = list(_tensors(args))
+                compose = partial(attend, self) if facts is _ATTENTION else func.decompose
+                return compose(*args, **kwargs)
+        read = [*_tensors(args), *_tensors(kwargs.values())]
+        if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
+            args, kwargs = self._on_meta(args), dict(zip(kwargs, self._on_meta(kwargs.values()), strict=True))
+            read = [*_tensors(args), *_tensors(kwargs.values())]
         out = NotImplemented if facts.shape_rule is None else facts.shape_rule(args)
         if out is NotImplemented:
             out = func(*args, **kwargs)
         flops = 0 if facts.flops is None else facts.flops(args, kwargs, out)
+        self._record(Call(facts, args, read, _written(facts, args, kwargs, out), flops))
+        return out
+
+    def _record(self, call: "Call") -> None:
         self._moment += 1
         if not self._in_forward:
-            written = [args[position] for position in facts.mutated] or list(_tensors((out,)))
-            self._record_backward(tensors, written, flops)
-        elif not self._record_train_only(facts, tensors, args, out):
-            self._record_node(facts, tensors, args, out, flops)
-        return out
+            self._record_backward(call.read, call.written, call.flops)
+        elif self._is_bookkeeping(call):
+            self._owe(call)
+        elif self._training and self._is_dropout(call):
+            self._owe(call)
+            self._pass_through(call)
+        else:
+            self._record_node(call)
 
     # -- forward ----------------------------------------------------------------------------------------
 
-    def _record_node(
-        self, facts: Facts, tensors: list[Tensor], args: Sequence[Any], out: Any, flops: int
-    ) -> None:
-        index = len(self.trace.nodes)
-        read = [t for t in tensors if t is not args[0]] if facts.overwrites and tensors else tensors
+    def _record_node(self, call: "Call") -> None:
+        facts, index = call.facts, len(self.trace.nodes)
+        read = call.read
+        if facts.overwrites:
+            read = [t for t in read if not any(t is w for w in call.written)]
+            self._link_partial(call.written, index)
         input_bytes, weight_bytes = self._read(read, index)
-        written = [args[position] for position in facts.mutated] or list(_tensors((out,)))
-        if facts.mutated:
-            self._link_partial(facts, written, index)
-        operator, values = facts.operator, NO_HYPERPARAMETERS
-        if facts.describe is not None:
-            positions = (i for i, a in enumerate(args) if isinstance(a, Tensor))
-            weights = frozenset(i for i in positions if self._raw(args[i]) in self._weights)
-            operator, values = facts.describe(args, weights)
-        output_bytes = self._write(written[:1] if facts.one_output else written, index)
+        operator, values = self._describe(facts, call.args)
+        output_bytes = self._write(call.written[:1] if facts.one_output else call.written, index)
         if facts.one_output:
-            self._statistics(args, written[1:])
-        storage = self._root(written[0])
-        shape = nchw(written[0].shape)
-        self.trace.nodes.append(
-            NodeRecord(
-                facts.name, operator, values, shape, flops, input_bytes, weight_bytes, output_bytes, storage
-            )
-        )
+            self._statistics(call.args, call.written[1:])
+        shape, storage = nchw(call.written[0].shape), self._root(call.written[0])
+        costs = (call.flops, input_bytes, weight_bytes, output_bytes)
+        self.trace.nodes.append(NodeRecord(facts.name, operator, values, shape, *costs, storage))
         self._event(index)
+
+    def _describe(self, facts: Facts, args: Sequence[Any]) -> Description:
+        if facts.describe is None:
+            return facts.operator, NO_HYPERPARAMETERS
+        positions = (i for i, a in enumerate(args) if isinstance(a, Tensor))
+        return facts.describe(args, frozenset(i for i in positions if self._raw(args[i]) in self._weights))
 
     def _read(self, tensors: Sequence[Tensor], index: int) -> tuple[int, int]:
         """Activation and weight bytes of the distinct tensors; an edge for each that has a producer."""
@@ -130,15 +137,14 @@ class Tracer(TorchDispatchMode):
             root = self._same.get(raw, raw)
             self._producer[root] = index
             total += tensor_bytes(tensor)
-            if raw not in self._weights:
-                nbytes = tensor.untyped_storage().nbytes()
-                self.trace.inference.write(root, self._moment, nbytes)
-                self.trace.training.write(raw, self._moment, nbytes)
+            nbytes = tensor.untyped_storage().nbytes()
+            self.trace.inference.write(root, self._moment, nbytes)
+            self.trace.training.write(raw, self._moment, nbytes)
         return total
 
-    def _link_partial(self, facts: Facts, targets: Sequence[Tensor], index: int) -> None:
+    def _link_partial(self, targets: Sequence[Tensor], index: int) -> None:
         """Overwriting part of a tensor still depends on whoever wrote the rest."""
-        for target in targets if facts.overwrites else ():
+        for target in targets:
             root = self._root(target)
             part = target.numel() * target.itemsize < target.untyped_storage().nbytes()
             if part and root in self._producer:
@@ -160,53 +166,48 @@ class Tracer(TorchDispatchMode):
 
     # -- work that only training does -------------------------------------------------------------------
 
-    def _record_train_only(self, facts: Facts, tensors: list[Tensor], args: Sequence[Any], out: Any) -> bool:
-        """Dropout and the counting of batches; False if the call is the model's own work."""
-        raws = [self._raw(t) for t in tensors]
-        if facts.mutated and raws and all(raw in self._weights for raw in raws):
-            self._owe(tensors, [args[position] for position in facts.mutated])
+    def _is_bookkeeping(self, call: "Call") -> bool:
+        """Buffers updated from buffers alone, such as the number of batches tracked."""
+        return bool(call.facts.mutated) and all(self._raw(t) in self._weights for t in call.read)
+
+    def _is_dropout(self, call: "Call") -> bool:
+        """Masks, arithmetic on masks, and masks applied to one tensor: `F.dropout` and drop path alike."""
+        if call.facts.noise:
             return True
-        if not self._training or not (facts.noise or (self._noise and self._noise.intersection(raws))):
+        if not self._noise or call.facts.flops is not None:
             return False
-        written = [args[position] for position in facts.mutated] or list(_tensors((out,)))
-        clean = [
-            t for t, raw in zip(tensors, raws, strict=True) if raw not in self._noise | self._weights.keys()
-        ]
-        if facts.mutated and facts.noise:
-            clean = []
-        self._owe(tensors, written)
-        if clean:
-            self._pass_through(clean[0], written)
-        else:
-            self._noise.update(self._raw(t) for t in written)
-        return True
+        raws = {self._raw(t) for t in call.read}
+        return bool(raws & self._noise) and len(raws - self._noise) <= 1 and not raws & self._weights.keys()
 
-    def _pass_through(self, source: Tensor, written: Sequence[Tensor]) -> None:
-        root = self._root(source)
-        raw = self._raw(written[0])
-        if raw != root:
-            self._same[raw] = root
-        self._noise.update(self._raw(t) for t in written[1:])
+    def _pass_through(self, call: "Call") -> None:
+        """Dropout's output is its input; what has no input but noise is noise."""
+        clean = [t for t in call.read if self._raw(t) not in self._noise]
+        if not clean or (call.facts.noise and "dropout" not in call.facts.name):
+            self._noise.update(self._raw(t) for t in call.written)
+            return
+        source, target = self._root(clean[0]), self._raw(call.written[0])
+        if source != target:
+            self._same[target] = source
+        self._noise.update(self._raw(t) for t in call.written[1:])
 
-    def _owe(self, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
-        """Book an event that belongs to no node."""
+    def _owe(self, call: "Call") -> None:
+        """Book work that belongs to no node; in inference there is none."""
         if not self._training:
             return
-        self.trace.train_only_bytes += sum(map(tensor_bytes, read)) + sum(map(tensor_bytes, written))
-        self._move(read, written)
+        self.trace.train_only_bytes += call.nbytes
+        self._move(call.read, call.written)
         self._event(NO_OWNER)
 
     # -- backward and fused operators -------------------------------------------------------------------
 
     def _record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
-        nbytes = sum(map(tensor_bytes, _distinct(read))) + sum(map(tensor_bytes, written))
         self._move(read, written)
-        self.trace.backward.append(BackwardRecord(_current_sequence(), nbytes, flops))
+        self.trace.backward.append(BackwardRecord(_current_sequence(), _moved_bytes(read, written), flops))
 
     def record_attention(self, operands: Sequence[Tensor], out: Tensor, flops: int) -> None:
         """Fused attention ran; see `perfseer.graphs.attention`."""
         self._moment += 1
-        self._record_node(_ATTENTION, list(operands), operands, out, flops)
+        self._record_node(Call(_ATTENTION, operands, operands, [out], flops))
 
     def record_attention_backward(
         self, read: Sequence[Tensor], gradients: Sequence[Tensor], flops: int
@@ -220,9 +221,7 @@ class Tracer(TorchDispatchMode):
         for tensor in read:
             self.trace.training.read(self._raw(tensor), self._moment)
         for tensor in written:
-            raw = self._raw(tensor)
-            if raw not in self._weights:
-                self.trace.training.write(raw, self._moment, tensor.untyped_storage().nbytes())
+            self.trace.training.write(self._raw(tensor), self._moment, tensor.untyped_storage().nbytes())
 
     # -- ends of the phases -----------------------------------------------------------------------------
 
@@ -256,19 +255,50 @@ class Tracer(TorchDispatchMode):
         raw = self._raw(tensor)
         return self._same.get(raw, raw)
 
-    def _on_meta(self, args: Sequence[Any]) -> list[Any]:
+    def _on_meta(self, values: Iterable[Any]) -> list[Any]:
         """Constants that live on another device join the trace as meta tensors of the same identity."""
-        return [self._constant(arg) if isinstance(arg, Tensor) else arg for arg in args]
+        return [self._on_meta(v) if isinstance(v, list | tuple) else self._constant(v) for v in values]
 
-    def _constant(self, tensor: Tensor) -> Tensor:
-        if tensor.is_meta or tensor.dim() == 0:
-            return tensor
-        twin = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-        self._same[self._raw(twin)] = self._root(tensor)
+    def _constant(self, value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.is_meta or value.dim() == 0:
+            return value
+        twin = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
+        self._same[self._raw(twin)] = self._root(value)
         return twin
 
 
-def _tensors(values: Sequence[Any]) -> Iterator[Tensor]:
+@dataclass(slots=True)
+class Call:
+    """One ATen call after it ran.
+
+    Attributes:
+        facts: what its schema says.
+        args: positional arguments.
+        read: tensors among the arguments, targets of in-place writes included.
+        written: tensors written: the targets of an in-place operator, else the outputs.
+        flops: floating-point operations.
+    """
+
+    facts: Facts
+    args: Sequence[Any]
+    read: Sequence[Tensor]
+    written: Sequence[Tensor]
+    flops: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes read and written."""
+        return _moved_bytes(self.read, self.written)
+
+
+def _written(facts: Facts, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> list[Tensor]:
+    if not facts.mutated:
+        return list(_tensors((out,)))
+    targets = (args[p] if p < len(args) else kwargs.get(name) for p, name in facts.mutated)
+    return list(_tensors(targets))
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
     """Tensors among the values, looking into lists and tuples."""
     for value in values:
         if isinstance(value, Tensor):
@@ -277,8 +307,10 @@ def _tensors(values: Sequence[Any]) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
-def _distinct(tensors: Sequence[Tensor]) -> list[Tensor]:
-    return list({(t.untyped_storage()._cdata, t.storage_offset(), t.shape): t for t in tensors}.values())
+def _moved_bytes(read: Sequence[Tensor], written: Sequence[Tensor]) -> int:
+    """Bytes of the distinct tensors read plus those written."""
+    distinct = {(t.untyped_storage()._cdata, t.storage_offset(), t.shape): t for t in read}
+    return sum(map(tensor_bytes, distinct.values())) + sum(map(tensor_bytes, written))
 
 
 def _current_sequence() -> int:
