@@ -1,5 +1,6 @@
 """The journal: finished configurations, one JSON line each, on disk before the next one starts."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -188,7 +189,9 @@ class Journal:
         try:
             _write_all(self._descriptor, line)
         except OSError as error:
-            os.ftruncate(self._descriptor, size)
+            # Where even this fails, the next opening drops the half line.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, size)
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> PerfseerError:
