@@ -1,0 +1,191 @@
+"""The collector with a worker that answers at once: what is measured, repeated, skipped and tabulated."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import yaml
+
+from perfseer.errors import PerfseerError
+from perfseer.measure import collector
+from perfseer.measure.collector import collect, configuration_ids
+from perfseer.measure.outcomes import Outcome
+from perfseer.measure.plan import plan
+from perfseer.measure.progress import Lines, describe, share_done, summary
+from perfseer.measure.settings import CollectSettings
+from perfseer.measure.table import read_table, write_table
+from perfseer.zoo.space import SearchSpace
+
+PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+SPACE = SearchSpace.from_mapping(PARAMS["zoo"])
+SETTINGS = CollectSettings.from_mapping(PARAMS["collect"])
+RESULT = {
+    "time_ms": 2.0,
+    "time_ci_low_ms": 1.9,
+    "time_ci_high_ms": None,
+    "iterations": 9,
+    "warmup_iterations": 3,
+    "mem_mib": 30.0,
+    "mem_allocated_mib": None,
+    "mem_reserved_mib": None,
+    "mem_process_mib": 300.0,
+    "util_pct": 90.0,
+}
+
+
+class FakeWorker:
+    """Stands in for `WorkerProcess`; every phase takes one second of a clock of its own."""
+
+    asked: ClassVar[list] = []
+    outcomes: ClassVar[dict] = {}
+    clock: ClassVar[float] = 0.0
+
+    def __init__(self, device, threads, interrupts):
+        self.device = device
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        pass
+
+    def environment(self):
+        return {"device": "a processor", "device_kind": self.device, "digest": "abc"}
+
+    def ask(self, request, timeout_s):
+        FakeWorker.asked.append((request["configuration"]["order"], request["phase"], timeout_s))
+        FakeWorker.clock += 1.0
+        outcome = FakeWorker.outcomes.get((request["configuration"]["order"], request["phase"]))
+        return outcome or Outcome("ok", result={**RESULT, "seconds": {"count": 0.7}})
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    FakeWorker.asked, FakeWorker.outcomes, FakeWorker.clock = [], {}, 0.0
+    monkeypatch.setattr(collector, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr(collector.time, "monotonic", lambda: FakeWorker.clock)
+
+    def call(budget_s=10.0, **options):
+        FakeWorker.asked = []
+        settings = replace(SETTINGS, time_budget_s=budget_s)
+        quiet = {"report": lambda counts: None, "note": lambda text: None}
+        return collect(SPACE, settings, tmp_path / "journal", **{**quiet, **options})
+
+    return call
+
+
+def test_the_budget_counts_measuring_seconds_and_ends_the_table(run):
+    collection = run(10.0)  # two seconds a configuration
+    assert list(collection.table["order"]) == [0, 1, 2, 3, 4]
+    assert collection.table["measured_s"].sum() == 10.0
+    assert collection.progress.fresh == 5
+
+
+def test_the_same_call_again_measures_nothing_and_gives_the_same_table(run):
+    first = run(10.0)
+    second = run(10.0)
+    assert FakeWorker.asked == []
+    assert second.progress.fresh == 0
+    assert second.table.equals(first.table)
+
+
+def test_a_larger_budget_goes_on_and_a_smaller_one_is_a_prefix(run):
+    five = run(10.0).table
+    assert len(run(16.0).table) == 8
+    assert [order for order, _, _ in FakeWorker.asked] == [5, 5, 6, 6, 7, 7]
+    assert run(10.0).table.equals(five)
+    assert run(4.0).table.equals(five.iloc[:2])
+
+
+def test_rows_follow_the_plan_and_fit_the_table(run, tmp_path):
+    table = run(10.0).table
+    write_table(table, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").equals(table)
+    wanted = [next_ for next_, _ in zip(plan(SPACE, SETTINGS), range(5), strict=False)]
+    assert list(table["model_ref"]) == [configuration.model_ref for configuration in wanted]
+    assert list(table["batch_size"]) == [configuration.batch_size for configuration in wanted]
+    assert (table["infer_mem_mib"] == 30.0).all()
+    assert table["train_time_ci_high_ms"].isna().all()
+    assert set(table["environment"]) == {'{"device":"a processor","device_kind":"cpu","digest":"abc"}'}
+
+
+@pytest.mark.parametrize("status", ["oom", "timeout", "error"])
+def test_a_failure_is_a_row_and_what_was_measured_before_it_stays(run, status):
+    FakeWorker.outcomes = {(1, "train"): Outcome(status, "why"), (2, "infer"): Outcome(status, "why")}
+    table = run(10.0).table
+    assert list(table["status"][:4]) == ["ok", status, status, "ok"]
+    assert list(table["reason"][:4]) == ["", "train: why", "infer: why", ""]
+    assert table["infer_time_ms"][1] == 2.0
+    assert np.isnan(table["train_time_ms"][1])
+    assert table["train_iterations"][1] == 0
+    # Training is not tried where inference failed: one second instead of two.
+    assert table["measured_s"][2] == 1.0
+
+
+def test_both_phases_share_the_timeout(run):
+    run(2.0)
+    limit = SETTINGS.protocol.timeout_s
+    assert FakeWorker.asked == [(0, "infer", limit), (0, "train", limit - 1)]
+
+
+def test_failed_rows_are_kept_unless_a_retry_is_asked_for(run):
+    FakeWorker.outcomes = {(1, "train"): Outcome("error", "why")}
+    run(10.0)
+    FakeWorker.outcomes = {}
+    assert run(10.0).table["status"][1] == "error"
+    again = run(10.0, retry_failed=True)
+    assert [order for order, _, _ in FakeWorker.asked] == [1, 1]
+    assert (again.table["status"] == "ok").all()
+    assert (run(10.0).table["status"] == "ok").all()
+
+
+def test_a_broken_installation_stops_early_and_keeps_its_rows(run, tmp_path):
+    FakeWorker.outcomes = {(order, "infer"): Outcome("error", "no kernel") for order in range(99)}
+    with pytest.raises(
+        PerfseerError, match=r"last 10 configurations all failed.*infer: no kernel.*--retry-failed"
+    ):
+        run(50.0)
+    (journal,) = (tmp_path / "journal").glob("*.jsonl")
+    assert len(journal.read_text().splitlines()) == 11
+
+
+def test_limit_ends_the_table(run):
+    assert len(run(1e6, limit=3).table) == 3
+
+
+def test_configurations_of_an_earlier_table_are_left_out(run):
+    earlier = run(6.0).table
+    later = run(4.0, skip=configuration_ids(earlier)).table
+    assert list(earlier["order"]) == [0, 1, 2]
+    assert list(later["order"]) == [3, 4]
+
+
+def test_another_protocol_has_another_journal(run, tmp_path, monkeypatch):
+    run(4.0)
+    protocol = replace(SETTINGS.protocol, phase_budget_s=0.123)
+    monkeypatch.setitem(globals(), "SETTINGS", replace(SETTINGS, protocol=protocol))
+    assert run(4.0).progress.fresh == 2
+    assert len(list((tmp_path / "journal").glob("*.jsonl"))) == 2
+
+
+def test_progress_is_told_in_rows_and_seconds(run, capsys):
+    seen = []
+    FakeWorker.outcomes = {(1, "infer"): Outcome("oom", "why")}
+    progress = run(7.0, report=lambda counts: seen.append((counts.rows, share_done(counts)))).progress
+    assert seen == [(1, 2 / 7), (2, 3 / 7), (3, 5 / 7), (4, 1.0)]
+    assert describe(progress) == "4 configurations (1 failed), 7 of 7 s"
+    assert summary(progress).startswith(
+        "4 configurations (3 ok, 1 oom), 4 of them measured now; 7.0 s of measuring, 34 configurations per"
+    )
+
+
+def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path):
+    from perfseer.measure import progress as module
+
+    monkeypatch.setattr(module.time, "monotonic", lambda: FakeWorker.clock)
+    with (tmp_path / "log").open("w") as stream:
+        run(30.0, report=Lines(stream))
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines == [f"collect: {n} configurations, {2 * n} of 30 s" for n in (5, 10, 15)]
