@@ -93,6 +93,13 @@ def make_table(n_architectures: int, batch_sizes: Sequence[int] = (1, 4), seed: 
     return pd.DataFrame(rows)
 
 
+def spoil(table: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
+    """The table with one cell replaced, whatever the value is."""
+    values = table[column].astype(object).tolist()
+    values[row] = value
+    return table.assign(**{column: pd.Series(values, dtype=object, index=table.index)})
+
+
 def make_store(table: pd.DataFrame) -> tuple[PackedGraphs, pd.DataFrame]:
     """Graphs for every model, input and batch size that ``table`` names, and their index."""
     key = ["model_ref", "input_shape", "batch_size"]

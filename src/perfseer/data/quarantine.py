@@ -80,8 +80,9 @@ def screen(
     faults += [_name_faults(table, column, ok) for column in IDENTITY if column != "batch_size"]
     faults += [_number_faults(table, column, ok) for column in ("batch_size", *TARGET_NAMES)]
     good = _convert(table.drop(index=_rows_of(faults)))
-    faults.append(_duplicate_faults(good))
-    good = good.drop(index=_rows_of(faults[-1:]))
+    for find in (_duplicate_faults, _architecture_faults, _family_faults):
+        faults.append(find(good))
+        good = good.drop(index=_rows_of(faults[-1:]))
     if missing_graph is not None:
         reasons = missing_graph(good).dropna()
         faults.append(_faults(good, good.index.isin(reasons.index), "graph", reasons.tolist()))
@@ -196,11 +197,32 @@ def _convert(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _duplicate_faults(rows: pd.DataFrame) -> pd.DataFrame:
     """Later rows of a configuration that an earlier good row already has."""
-    groups = rows.groupby(list(CONFIGURATION), sort=False)
-    first = rows.index.to_series().groupby(groups.ngroup()).transform("min")
+    first = _first_rows(rows, list(CONFIGURATION))
     repeated = (first != rows.index).to_numpy(dtype=bool)
     lines = _faults(rows, repeated, "model_ref", "the same configuration as an earlier row")
     return lines.assign(value="row " + first[repeated].map(str).astype(object))
+
+
+def _architecture_faults(rows: pd.DataFrame) -> pd.DataFrame:
+    """One model under two architectures would be on two sides of a grouped split."""
+    return _contradictions(rows, "model_ref", "architecture")
+
+
+def _family_faults(rows: pd.DataFrame) -> pd.DataFrame:
+    """One architecture under two families would be on two sides of the ``family`` split."""
+    return _contradictions(rows, "architecture", "family")
+
+
+def _contradictions(rows: pd.DataFrame, key: str, column: str) -> pd.DataFrame:
+    """Rows whose ``column`` is not that of the first row with the same ``key``."""
+    values = rows[column]
+    differs = values.to_numpy() != values.loc[_first_rows(rows, [key])].to_numpy()
+    return _faults(rows, differs, column, f"not that of an earlier row of the same {key}")
+
+
+def _first_rows(rows: pd.DataFrame, keys: list[str]) -> "pd.Series[int]":
+    """The number of the first row with the same keys, for each row."""
+    return rows.index.to_series().groupby(rows.groupby(keys, sort=False).ngroup()).transform("min")
 
 
 def _faults(table: pd.DataFrame, bad: BoolArray, column: str, reasons: str | list[str]) -> pd.DataFrame:
