@@ -3,6 +3,7 @@
 Usable as model references: ``module:perfseer.zoo.reference.resnet50``.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -108,7 +109,7 @@ class VisionTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, width, patch, patch)
-        self.positions = nn.Parameter(
+        self.positions = nn.Parameter(torch.zeros((resolution // patch) ** 2, width))
             nn.init.zeros_(nn.Linear(width, (resolution // patch) ** 2).weight.data)
         )
         self.blocks = nn.Sequential(*[EncoderBlock(width, heads) for _ in range(depth)])
