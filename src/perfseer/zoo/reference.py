@@ -110,8 +110,6 @@ class VisionTransformer(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(3, width, patch, patch)
         self.positions = nn.Parameter(torch.zeros((resolution // patch) ** 2, width))
-            nn.init.zeros_(nn.Linear(width, (resolution // patch) ** 2).weight.data)
-        )
         self.blocks = nn.Sequential(*[EncoderBlock(width, heads) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, n_classes)
