@@ -40,3 +40,8 @@ def train_sections(wildcards):
 def code(stage):
     """Digest of the source a stage runs; Snakemake does not see edits inside an imported package."""
     return code_digest(CODE_ROOMS[stage])
+
+
+def model_folder(wildcards):
+    """Where one predictor keeps its seeds of one split."""
+    return f"results/models/{wildcards.predictor}/{wildcards.split}"

@@ -40,7 +40,7 @@ rule train_predictor:
         config=train_sections,
         code=code("train"),
         dataset=subpath(input.manifest, parent=True),
-        folder=subpath(output.records[0], ancestor=2),
+        folder=model_folder,
     message:
         "Training {wildcards.predictor} on the {wildcards.split} split"
     shell:

@@ -1,43 +1,49 @@
-"""Summaries: the records of one predictor in one small file, which a workflow can depend on."""
+"""Summaries: which records a predictor has, with their digests — what a report is made from."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from perfseer.data.files import write_json
 from perfseer.digests import file_digest
 from perfseer.errors import require
-from perfseer.evaluation.records import SCHEMA_VERSION, read_record
+from perfseer.evaluation.records import read_record
+
+SCHEMA_VERSION = 1
 
 
 def summarise(paths: Sequence[Path]) -> dict[str, Any]:
-    """The records of one predictor with their digests and MAPE: what a report is made from.
+    """List the records of one predictor.
 
     Args:
-        paths: of record.json files, all of one predictor.
+        paths: its record.json files, any order.
+
+    Returns:
+        Schema version, predictor, and per record: split, seed, digest of the file, MAPE per target [%].
 
     Raises:
-        PerfseerError: no path, an invalid record, or records of more than one predictor.
+        PerfseerError: no records, one is invalid, or they belong to several predictors.
     """
-    records = {path: read_record(path) for path in paths}
-    names = sorted({record.predictor for record in records.values()})
-    require(len(names) == 1, f"a summary lists the records of one predictor, got {names or 'no record'}")
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "predictor": names[0],
-        "records": [
-            {
-                "split": record.split,
-                "seed": record.seed,
-                "digest": file_digest(path),
-                "digests": record.digests.model_dump(),
-                "mape_pct": {name: scores["mape_pct"].value for name, scores in record.metrics.items()},
-            }
-            for path, record in sorted(records.items(), key=lambda item: (item[1].split, item[1].seed))
-        ],
-    }
+    require(bool(paths), "no records given; `perfseer train` writes them")
+    records = [(path, read_record(path)) for path in paths]
+    names = sorted({record.predictor for _, record in records})
+    require(len(names) == 1, f"records of several predictors {names} given, expected those of one")
+    listed = [
+        {
+            "split": record.split,
+            "seed": record.seed,
+            "digest": file_digest(path),
+            "mape_pct": {target: measures["mape_pct"].value for target, measures in record.metrics.items()},
+        }
+        for path, record in records
+    ]
+    listed.sort(key=lambda entry: (entry["split"], entry["seed"]))
+    return {"schema_version": SCHEMA_VERSION, "predictor": names[0], "records": listed}
 
 
-def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write a summary (`summarise`) as JSON, atomically."""
-    write_json(path, dict(summary))
+def write_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Write a summary as JSON, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
