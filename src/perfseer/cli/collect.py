@@ -46,8 +46,7 @@ def collect(
     mapping = load_mapping(params)
     space = SearchSpace.from_mapping(_section(mapping, "zoo"))
     overrides = {"device": device, "time_budget_s": time_budget}
-    section = {**_section(mapping, "collect"), **{k: v for k, v in overrides.items() if v is not None}}
-    settings = CollectSettings.from_mapping(section)
+    settings = CollectSettings.from_mapping(_overridden(_section(mapping, "collect"), overrides))
     skipped = configuration_ids(read_table(skip)) if skip else frozenset()
     folder = journal_folder(journal)
     try:
@@ -76,6 +75,12 @@ def _section(mapping: Mapping[str, Any], name: str) -> Any:
 
     require(name in mapping, f"the parameters have no section {name!r}; see params.yaml for a complete set")
     return mapping[name]
+
+
+def _overridden(section: Any, overrides: Mapping[str, Any]) -> Any:
+    """The section with the options that were given; what is no mapping is left for the settings to refuse."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return {**section, **given} if isinstance(section, Mapping) else section
 
 
 def _note(text: str) -> None:

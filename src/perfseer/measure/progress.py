@@ -84,8 +84,9 @@ class Bar:
             self._bar.refresh()
 
 
-def reporter(stream: TextIO = sys.stderr) -> Reporter:
-    """A bar where ``stream`` is a terminal, lines otherwise."""
+def reporter() -> Reporter:
+    """A bar where stderr is a terminal, lines otherwise."""
+    stream = sys.stderr
     return Bar(stream) if stream.isatty() else Lines(stream)
 
 

@@ -1,0 +1,186 @@
+"""Kill, starve, interrupt the real collector: clear messages, no orphans, nothing measured is lost."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from perfseer.measure.journal import read_journal
+from perfseer.measure.table import read_table
+
+PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+
+
+class Collector:
+    """Runs `perfseer collect` on tiny networks in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        zoo = {**PARAMS["zoo"], "resolution": 64, "depth": [1, 1], "width": [8, 16]}
+        protocol = {**PARAMS["collect"]["protocol"], "warmup_s": 0.0, "phase_budget_s": 0.05}
+        collect = {**PARAMS["collect"], "batch_sizes": [2, 3], "batches_per_architecture": 2, "threads": 1}
+        collect |= {"time_budget_s": 1000, "protocol": protocol}
+        (folder / "params.yaml").write_text(yaml.safe_dump({"zoo": zoo, "collect": collect}))
+        self.out = folder / "t.parquet"
+
+    def start(self, limit, **options):
+        command = [sys.executable, "-m", "perfseer", "collect", "--out", str(self.out), "--limit", str(limit)]
+        environment = {**os.environ, "COLUMNS": "200", "PERFSEER_JOURNAL": str(self.folder / "journal")}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, text=True, start_new_session=True, **pipes, **options
+        )
+
+    def run(self, limit, **options):
+        process = self.start(limit, **options)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    @property
+    def journal(self):
+        (path,) = (self.folder / "journal").glob("*.jsonl")
+        return path
+
+    def lines(self):
+        paths = list((self.folder / "journal").glob("*.jsonl"))
+        return paths[0].read_bytes().count(b"\n") if paths else 0
+
+    def wait_for_records(self, count):
+        deadline = time.monotonic() + 60
+        while self.lines() < count + 1:
+            assert time.monotonic() < deadline, "the collector wrote nothing"
+            time.sleep(0.005)
+
+    def ids(self):
+        bodies = [json.loads(line)["body"] for line in self.journal.read_text().splitlines()]
+        return [body["id"] for body in bodies if "id" in body]
+
+
+def descendants(pid):
+    """Processes whose parent, or parent's parent and so on, is ``pid``; read from /proc."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended while we looked
+    found, generation = set(), {pid}
+    while generation:
+        generation = {child for child, parent in parents.items() if parent in generation}
+        found |= generation
+    return found
+
+
+def assert_gone(pids):
+    deadline = time.monotonic() + 5
+    while alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, f"orphans: {alive}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def collector(tmp_path):
+    return Collector(tmp_path)
+
+
+def test_kill_9_repeats_only_the_configuration_in_flight(collector):
+    process = collector.start(12)
+    collector.wait_for_records(5)
+    children = descendants(process.pid)
+    process.kill()
+    process.communicate()
+    assert len(children) >= 1
+    assert_gone(children)
+    kept = collector.journal.read_bytes()
+    before = read_journal(kept).records
+    assert len(before) >= 5
+    assert not collector.out.exists()
+
+    code, out, _ = collector.run(12)
+    assert code == 0
+    assert f"12 configurations (12 ok), {12 - len(before)} of them measured now" in out
+    assert set(Counter(collector.ids()).values()) == {1}
+    assert collector.journal.read_bytes().startswith(kept[: kept.rindex(b"\n") + 1])
+    table = read_table(collector.out)
+    assert list(table["order"]) == list(range(12))
+
+    # Once more: nothing is measured and the table is the same, byte for byte.
+    content = collector.out.read_bytes()
+    code, out, _ = collector.run(12)
+    assert (code, collector.out.read_bytes()) == (0, content)
+    assert "12 configurations (12 ok), 0 of them measured now" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(collector, number):
+    process = collector.start(500)
+    collector.wait_for_records(2)
+    children = descendants(process.pid)
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert not collector.out.exists()
+    assert_gone(children)
+    assert read_journal(collector.journal.read_bytes()).truncated == b""
+
+
+def test_a_worker_that_dies_is_replaced_and_its_configuration_is_a_row(collector):
+    process = collector.start(10)
+    collector.wait_for_records(3)
+    worker = [pid for pid in descendants(process.pid) if _parent(pid) == process.pid]
+    os.kill(worker[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    table = read_table(collector.out)
+    assert len(table) == 10
+    failed = table[table["status"] != "ok"]
+    assert list(failed["status"]) == ["oom"]
+    assert failed["reason"].str.contains("the measuring process died of SIGKILL").all()
+    assert table["status"].iloc[-1] == "ok"
+
+
+def test_two_collectors_exclude_each_other(collector):
+    first = collector.start(500)
+    collector.wait_for_records(1)
+    code, _, err = collector.run(3)
+    assert code == 2
+    assert f"another collector (process {first.pid})" in " ".join(err.split())
+    assert "Traceback" not in err
+    os.kill(first.pid, signal.SIGTERM)
+    first.communicate(timeout=10)
+
+
+def test_a_disk_without_room_ends_it_with_a_message_and_loses_nothing(collector):
+    def limit_file_size():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+    code, out, err = collector.run(50, preexec_fn=limit_file_size)
+    assert code == 2
+    message = " ".join(err.split())
+    assert "cannot write the journal" in message
+    assert "what it holds is safe" in message
+    assert "Traceback" not in err
+    assert out == ""
+    kept = read_journal(collector.journal.read_bytes())
+    assert len(kept.records) >= 2
+    assert kept.truncated == b""
+
+    count = len(kept.records) + 1
+    code, out, _ = collector.run(count)
+    assert code == 0
+    assert f"{count} configurations ({count} ok), 1 of them measured now" in out
+
+
+def _parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
