@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from synthetic_graphs import make_dataset, make_normaliser
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.normalisation import Normaliser
+from tests.contract.synthetic_graphs import make_dataset, make_normaliser
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
@@ -17,6 +16,7 @@ from perfseer.predictors.registry import PREDICTOR_NAMES, create, load, predicto
 from perfseer.predictors.settings import SETTINGS
 from perfseer.targets import TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
+from tests.contract.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
 
 NETWORKS = ("seernet", "seernet_multi")
 TRAINING = {
