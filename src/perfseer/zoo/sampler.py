@@ -26,7 +26,7 @@ from perfseer.zoo.stages import (
 T = TypeVar("T")
 
 # So many draws in a row that give nothing new or valid mean that the space is (all but) used up.
-MAX_FRUITLESS_DRAWS = 20_000
+MAX_FRUITLESS_DRAWS = 10_000
 
 # What a style leaves open is drawn evenly from these.
 VGG_KERNELS = (3, 5)
