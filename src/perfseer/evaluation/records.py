@@ -116,7 +116,7 @@ def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path
     """Digests a record of ``predictor`` must carry to be valid now.
 
     Args:
-        parameters: the raw mapping of params.yaml with `SHARED_SECTIONS` and ``predictors``; of the latter the
+        parameters: the raw mapping of params.yaml with `SHARED_SECTIONS` and ``predictors``; of these the
             predictor's own section counts, anything else (such as ``seeds``) does not.
         predictor: its name.
         dataset: folder with manifest.json.

@@ -12,8 +12,7 @@ from perfseer.reporting.units import (
     count,
     interval,
     number,
-    percent,
-    signed,
+    signed_interval,
 )
 from perfseer.targets import TARGET_NAMES, TARGETS
 
@@ -36,7 +35,7 @@ def accuracy_table(results: Results, split: str) -> str:
         for target in TARGETS
         for predictor in results.experiment.predictors
     ]
-    return markdown_table(["label", "predictor", *metrics.values()], lines, left=2)
+    return markdown_table(["label", "predictor", *metrics.values()], lines, align="ll")
 
 
 def error_table(results: Results, split: str) -> str:
@@ -46,7 +45,7 @@ def error_table(results: Results, split: str) -> str:
         for predictor in results.experiment.predictors:
             cells = [results.cell(predictor, split, target.name, metric) for metric in ("mae", "rmse")]
             lines.append([f"{target.title} [{target.unit}]", predictor, *cells])
-    return markdown_table(["label", "predictor", "MAE", "RMSE"], lines, left=2)
+    return markdown_table(["label", "predictor", "MAE", "RMSE"], lines, align="ll")
 
 
 def overview_table(results: Results) -> str:
@@ -57,7 +56,7 @@ def overview_table(results: Results) -> str:
             cells = [results.cell(predictor, split, name, "mape_pct") for name in TARGET_NAMES]
             lines.append([split, predictor, *cells, mean_cell(results, predictor, split)])
     header = ["split", "predictor", *(target.title for target in TARGETS), "mean of six"]
-    return markdown_table(header, lines, left=2)
+    return markdown_table(header, lines, align="ll")
 
 
 def mean_cell(results: Results, predictor: str, split: str) -> str:
@@ -81,13 +80,12 @@ def comparison_table(results: Results) -> str:
             mine, theirs = (
                 results.cell(name, experiment.headline, target.name, "mape_pct") for name in (ours, other)
             )
-            width = difference.interval.half_width
-            shown = signed(difference.interval.mean) + (f" ± {number(width)}" if width is not None else "")
+            shown = signed_interval(difference.interval)
             lines.append([target.title, other, mine, theirs, shown, difference.verdict])
     if not lines:
         return f"{MISSING}: no two predictors have records of the same seeds."
     header = ["label", "against", f"{ours} [%]", "other [%]", "difference [points]", f"{ours} is"]
-    return markdown_table(header, lines, left=2)
+    return markdown_table(header, lines, align="llrrrl")
 
 
 def published_table(results: Results) -> str:
@@ -97,7 +95,7 @@ def published_table(results: Results) -> str:
         [
             entry.system,
             "mean of six" if entry.target == "mean" else entry.target,
-            "not published" if entry.mape_pct is None else number(entry.mape_pct, 4),
+            "not published" if entry.mape_pct is None else f"{entry.mape_pct:g}",
             _ours(results, entry, PUBLISHED_SPLIT),
             _ours(results, entry, experiment.headline),
             entry.source,
@@ -112,7 +110,7 @@ def published_table(results: Results) -> str:
         f"ours, {experiment.headline} split [%]",
         "source",
     ]
-    return markdown_table(header, lines, left=2)
+    return markdown_table(header, lines, align="llrrrl")
 
 
 def _ours(results: Results, entry: PublishedError, split: str) -> str:
@@ -130,7 +128,7 @@ def size_table(results: Results) -> str:
         runs = results.experiment.runs_of(predictor, split)
         ours = count(runs[0].record.n_parameters) if runs else MISSING
         lines.append([system, count(published), f"{predictor}: {ours}", source])
-    return markdown_table(["system", "published", "ours, all labels together", "source"], lines)
+    return markdown_table(["system", "published", "ours, all labels together", "source"], lines, align="lrrl")
 
 
 def cost_table(results: Results) -> str:
@@ -178,7 +176,7 @@ def record_table(results: Results) -> str:
                 mean = sum(scores) / len(scores)
                 lines.append([escape(run.source), run.digest, rows, f"{number(mean)} ({len(scores)} labels)"])
     header = ["record", "SHA-256 of the file, first digits", "train/validation/test rows", "mean MAPE [%]"]
-    return markdown_table(header, lines, left=2)
+    return markdown_table(header, lines, align="ll")
 
 
 def headline_sentence(results: Results) -> str:
@@ -193,8 +191,3 @@ def headline_sentence(results: Results) -> str:
         shown = MISSING if found is None else f"{interval(found, '%')}"
         parts.append(f"{target.title} {shown}")
     return f"{ours} on the {experiment.headline} split: MAPE of " + ", of ".join(parts)
-
-
-def share_text(part: int, whole: int) -> str:
-    """``12 of 80 (15.0 %)``."""
-    return f"{count(part)} of {count(whole)} ({percent(100.0 * part / whole)})" if whole else "0 of 0"

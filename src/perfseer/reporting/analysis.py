@@ -223,4 +223,4 @@ def sample_table(results: Results, target: Target) -> str:
         "error",
         "grade",
     ]
-    return markdown_table(header, lines, left=3)
+    return markdown_table(header, lines, align="lllrrrrrl")

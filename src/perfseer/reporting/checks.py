@@ -13,7 +13,7 @@ import numpy as np
 from perfseer.reporting.analysis import GROUPINGS, group_errors
 from perfseer.reporting.profile import measurement_intervals, n_refused, wide_share_pct
 from perfseer.reporting.results import Results
-from perfseer.reporting.units import count, number, percent, signed
+from perfseer.reporting.units import count, percent, plural, signed, signed_interval
 from perfseer.targets import TARGET_BY_NAME, TARGETS
 
 Area = Literal["data", "measurement", "model", "training"]
@@ -57,14 +57,13 @@ def _against_reference(results: Results) -> Iterator[Check]:
             yield _unknown(question, "model", "no records of common seeds")
             continue
         gap = difference.interval
-        width = f" ± {number(gap.half_width)}" if gap.half_width is not None else " (one seed)"
         advice = f"use {theirs} for {TARGET_BY_NAME[target].title}; {ours} has not earned its place there"
         if difference.verdict != "worse":
             advice = f"{theirs} is ahead on average, but the seeds do not establish it: add seeds or data"
         yield Check(
             question,
             "model",
-            f"{signed(gap.mean)}{width} percentage points",
+            f"{signed_interval(gap)} percentage points",
             "a positive mean difference",
             gap.mean > 0,
             advice,
@@ -102,7 +101,7 @@ def _cut_short(results: Results) -> Iterator[Check]:
         return
     best = [int(curve["epoch"].to_numpy()[int(curve["valid_loss"].argmin())]) for curve in curves]
     late = sum(epoch > allowed * (1 - share) for epoch in best)
-    window = f"the last {percent(100 * share)} of {count(allowed)} epochs"
+    window = f"the last {100 * share:g} % of {count(allowed)} epochs"
     yield Check(
         question,
         "training",
@@ -133,7 +132,7 @@ def _generalisation(results: Results) -> Iterator[Check]:
             question,
             "data",
             f"{percent(test)} on test, {percent(valid)} on validation",
-            f"ratio above {number(bound)}",
+            f"ratio above {bound:g}",
             test > bound * valid,
             "measure more architectures: early stopping has fitted the few validation networks",
         )
@@ -174,9 +173,7 @@ def _ratio(
             yield _unknown(asked, "data", f"no records on the {upper} or the {lower} split")
             continue
         found = f"{percent(high.mean)} on {upper}, {percent(low.mean)} on {lower}"
-        yield Check(
-            asked, "data", found, f"ratio above {number(bound)}", high.mean > bound * low.mean, advice
-        )
+        yield Check(asked, "data", found, f"ratio above {bound:g}", high.mean > bound * low.mean, advice)
 
 
 def _groups(results: Results) -> Iterator[Check]:
@@ -198,7 +195,7 @@ def _groups(results: Results) -> Iterator[Check]:
                 question,
                 "data",
                 f"{found}; all: {percent(whole.mean)}",
-                f"ratio above {number(judge.group_ratio)}",
+                f"ratio above {judge.group_ratio:g}",
                 error > judge.group_ratio * whole.mean,
                 f"measure more configurations of {grouping} {worst['group']}",
             )
@@ -219,7 +216,7 @@ def _noise(results: Results) -> Iterator[Check]:
             question,
             "measurement",
             f"median half width {percent(half)}, MAPE {percent(found.mean)}",
-            f"half width above {number(bound)} of the MAPE",
+            f"half width above {bound:g} of the MAPE",
             half > bound * found.mean,
             "measure longer (collect.protocol.phase_budget_s): the labels are almost as uncertain",
         )
@@ -238,7 +235,7 @@ def _label_quality(results: Results) -> Iterator[Check]:
             question,
             "measurement",
             percent(share),
-            f"above {percent(judge.wide_pct)}",
+            f"above {judge.wide_pct:g} %",
             share > judge.wide_pct,
             "raise collect.protocol.phase_budget_s or max_iterations, or quieten the machine",
         )
@@ -248,7 +245,7 @@ def _label_quality(results: Results) -> Iterator[Check]:
         "Were many configurations refused?",
         "measurement",
         f"{count(refused)} of {count(refused + kept)} ({percent(share)})",
-        f"above {percent(judge.quarantine_pct)}",
+        f"above {judge.quarantine_pct:g} %",
         share > judge.quarantine_pct,
         "read the reasons in the quarantine table: what is refused is missing from every result here",
     )
@@ -269,7 +266,7 @@ def _bias_and_tail(results: Results) -> Iterator[Check]:
             f"Is {title} predicted systematically high or low?",
             "model",
             f"median signed error {signed(bias)} %",
-            f"beyond ± {percent(judge.bias_pct)}",
+            f"beyond ± {judge.bias_pct:g} %",
             abs(bias) > judge.bias_pct,
             f"predictions of {title} are {side}: a calibration constant would remove {percent(abs(bias))}",
         )
@@ -278,7 +275,7 @@ def _bias_and_tail(results: Results) -> Iterator[Check]:
             f"Do a few rows carry the error of {title}?",
             "training",
             f"RMSPE {percent(rmspe)}, MAPE {percent(mape)}",
-            f"ratio above {number(judge.tail_ratio)}",
+            f"ratio above {judge.tail_ratio:g}",
             rmspe > judge.tail_ratio * mape,
             "look at the worst rows of the sample table; a robust loss (training.loss: relative) may help",
         )
@@ -308,8 +305,8 @@ def _complete(results: Results) -> Iterator[Check]:
     yield Check(
         "Are results missing?",
         "training",
-        f"{count(len(missing))} records",
-        "any",
+        plural(len(missing), "record"),
+        "any is",
         bool(missing),
         "run `snakemake` to train what is missing; tables say `missing` until then",
     )

@@ -2,8 +2,8 @@
 
 from perfseer.reporting.checks import Area, Check
 from perfseer.reporting.results import Results
-from perfseer.reporting.units import interval, number, signed
-from perfseer.targets import TARGET_BY_NAME, TARGETS
+from perfseer.reporting.units import interval, plural, signed_interval
+from perfseer.targets import TARGET_BY_NAME, TARGETS, Quantity
 
 
 def grade(results: Results, target: str) -> str:
@@ -37,13 +37,14 @@ def assessments(results: Results) -> list[str]:
     return sentences or [f"No record of {ours} on the {experiment.headline} split: nothing to assess."]
 
 
-def verdicts(results: Results) -> list[str]:
-    """Whether the analysed predictor beats the reference on the same rows, label by label."""
+def verdicts(results: Results, quantity: Quantity) -> list[str]:
+    """Whether the analysed predictor beats the reference on the same rows, both labels of a quantity."""
     experiment = results.experiment
     ours, theirs, split = experiment.report.predictor, experiment.report.reference, experiment.headline
     if ours == theirs:
         return []
-    return [text for target in TARGETS if (text := _verdict(results, ours, theirs, split, target.name))]
+    names = [target.name for target in TARGETS if target.quantity == quantity]
+    return [_verdict(results, ours, theirs, split, name) for name in names]
 
 
 def _verdict(results: Results, ours: str, theirs: str, split: str, target: str) -> str:
@@ -51,12 +52,11 @@ def _verdict(results: Results, ours: str, theirs: str, split: str, target: str) 
     mine, other = results.mape(ours, split, target), results.mape(theirs, split, target)
     title = TARGET_BY_NAME[target].title
     if difference is None or mine is None or other is None:
-        return f"{title}: {ours} and {theirs} have no seed in common, so they are not compared."
+        return f"For {title}, {ours} and {theirs} have no seed in common, so they are not compared."
     numbers = f"{interval(mine, '%')} against {interval(other, '%')}"
-    delta = f"{signed(difference.interval.mean)} points"
-    if difference.interval.half_width is not None:
-        delta += f" ± {number(difference.interval.half_width)}"
-    return f"{title}: {ours} is **{_VERDICTS[difference.verdict]} {theirs}** — {numbers}, difference {delta}."
+    delta = signed_interval(difference.interval)
+    verdict = f"For {title}, {ours} is **{_VERDICTS[difference.verdict]} {theirs}**"
+    return f"{verdict}: {numbers}, difference {delta} points."
 
 
 _VERDICTS = {
@@ -80,7 +80,7 @@ def recommendations(found: list[Check], areas: tuple[Area, ...]) -> list[str]:
 def conclusion(results: Results, found: list[Check]) -> str:
     """A paragraph: the headline numbers, their grades, the verdict on the reference, what is triggered."""
     experiment = results.experiment
-    ours, theirs, split = experiment.report.predictor, experiment.report.reference, experiment.headline
+    ours, split = experiment.report.predictor, experiment.headline
     times = [target for target in TARGETS if target.quantity == "time"]
     sentences = []
     for target in times:
@@ -88,19 +88,16 @@ def conclusion(results: Results, found: list[Check]) -> str:
         if value is None:
             sentences.append(f"There is no record of {ours} for {target.title} on the {split} split.")
             continue
+        where = "On networks it has never seen" if split == "architecture" else f"On the {split} split"
         sentences.append(
-            f"On networks it has never seen, {ours} predicts {target.title} with a MAPE of "
-            f"**{interval(value, '%')}** ({grade(results, target.name)})."
-            if split == "architecture"
-            else f"On the {split} split, {ours} predicts {target.title} with a MAPE of "
-            f"**{interval(value, '%')}** ({grade(results, target.name)})."
+            f"{where}, {ours} predicts {target.title} with a MAPE of **{interval(value, '%')}** "
+            f"({grade(results, target.name)})."
         )
-    if ours != theirs:
-        sentences += [_verdict(results, ours, theirs, split, target.name) for target in times]
+    sentences += verdicts(results, "time")
     triggered = sum(check.triggered is True for check in found)
     unknown = sum(check.triggered is None for check in found)
     sentences.append(
-        f"Of {len(found)} checks, {triggered} are triggered"
+        f"Of {plural(len(found), 'check')}, {triggered} triggered"
         + (f" and {unknown} could not be computed." if unknown else ".")
     )
     return " ".join(sentences)

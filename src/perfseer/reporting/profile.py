@@ -104,7 +104,7 @@ def described_table(experiment: Experiment, column: str) -> str:
         for key, value in _flatten(_parse(text)).items():
             found.setdefault(key, set()).add(escape(value))
     lines = [[escape(key), ", ".join(sorted(values))] for key, values in sorted(found.items())]
-    return markdown_table(["key", "value"], lines, left=2)
+    return markdown_table(["key", "value"], lines, align="ll")
 
 
 def _parse(text: str) -> object:
@@ -225,7 +225,7 @@ def quarantine_table(experiment: Experiment) -> str:
     rest = counts["rows"].iloc[SHOWN_REASONS:]
     if len(rest):
         lines.append(["…", f"{len(rest)} further reasons, see quarantine.csv", count(int(rest.sum()))])
-    return markdown_table(["column", "reason", "rows"], lines, left=2)
+    return markdown_table(["column", "reason", "rows"], lines, align="ll")
 
 
 def split_table(experiment: Experiment) -> str:

@@ -16,7 +16,7 @@ from perfseer.reporting.html import page
 from perfseer.reporting.metrics_file import write_metrics, write_plots
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
-from perfseer.reporting.units import count, number, percent
+from perfseer.reporting.units import count, percent, plural
 from perfseer.targets import TARGETS
 
 
@@ -85,7 +85,7 @@ def _about_data(experiment: Experiment) -> dict[str, object]:
         "facts": profile.facts(experiment),
         "profile": profile.profile_table(experiment),
         "intervals": profile.interval_table(experiment),
-        "asked_width": percent(100.0 * float(experiment.parameters["collect"]["protocol"]["ci_width"])),
+        "asked_width": f"{100.0 * float(experiment.parameters['collect']['protocol']['ci_width']):g} %",
         "environment": profile.described_table(experiment, "environment"),
         "protocol": profile.described_table(experiment, "protocol"),
         "distribution": profile.distribution_table(experiment),
@@ -129,8 +129,9 @@ def _about_accuracy(results: Results) -> dict[str, object]:
         "headline": experiment.headline,
         "other_splits": experiment.splits[1:],
         "n_seeds": len(experiment.seeds),
-        "confidence": percent(100.0 * experiment.evaluation.confidence),
+        "confidence": f"{100.0 * experiment.evaluation.confidence:g} %",
         "missing": results.missing(),
+        "n_missing": plural(len(results.missing()), "record"),
         "accuracy": {split: accuracy.accuracy_table(results, split) for split in experiment.splits},
         "physical_errors": accuracy.error_table(results, experiment.headline),
         "overview": accuracy.overview_table(results),
@@ -162,8 +163,8 @@ def _about_judgement(results: Results) -> dict[str, object]:
     found = checks(results)
     grades = results.experiment.report.grades
     return {
-        "grades": {name: number(getattr(grades, name)) for name in ("excellent", "good", "fair")},
-        "verdict_list": bullet_list(judgement.verdicts(results)),
+        "grades": {name: f"{getattr(grades, name):g}" for name in ("excellent", "good", "fair")},
+        "verdict_list": bullet_list(judgement.verdicts(results, "time")),
         "assessments": bullet_list(judgement.assessments(results)),
         "improvements": _advice(judgement.recommendations(found, ("data", "measurement"))),
         "technical": _advice(judgement.recommendations(found, ("model", "training"))),
@@ -185,7 +186,7 @@ def _check_table(found: list[Check]) -> str:
         [escape(check.question), escape(check.found), escape(check.threshold) or "–", words[check.triggered]]
         for check in found
     ]
-    return markdown_table(["check", "found", "triggers when", "triggered"], lines, left=3)
+    return markdown_table(["check", "found", "triggers when", "triggered"], lines, align="llll")
 
 
 def _about_published(results: Results) -> dict[str, object]:

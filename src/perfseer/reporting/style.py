@@ -9,7 +9,7 @@ import matplotlib.style as mpl_style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from perfseer.data.files import atomic
 from perfseer.reporting.units import MISSING, number
@@ -97,7 +97,7 @@ def log_ticks(axes: Axes, which: str) -> None:
         subs: Sequence[float] = (1.0, 2.0, 5.0) if high / max(low, 1e-300) < 200 else (1.0,)
         axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))
         axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())
 
 
 def label_colour(names: Sequence[str], name: str) -> str:

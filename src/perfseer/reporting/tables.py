@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A pipe table; the first ``left`` columns are aligned left, the others right.
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "l") -> str:
+    """A pipe table.
 
     Args:
         header: column titles.
         rows: cells as text, as many per row as titles.
-        left: columns aligned left.
+        align: ``l`` or ``r`` per column, left or right; columns beyond it are aligned right.
 
     Returns:
         Lines joined by newlines, without a trailing one.
@@ -17,7 +17,10 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: i
     Raises:
         ValueError: a row has another number of cells than the header.
     """
-    lines = [_line(header), _line([":--" if i < left else "--:" for i in range(len(header))])]
+    lines = [
+        _line(header),
+        _line([":--" if side == "l" else "--:" for side in align.ljust(len(header), "r")]),
+    ]
     for row in rows:
         if len(row) != len(header):
             raise ValueError(f"table row has {len(row)} cells, the header {len(header)}: {list(row)}")

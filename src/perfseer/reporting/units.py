@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perfseer.errors import require
 from perfseer.evaluation.intervals import Interval
@@ -95,6 +95,17 @@ def signed(value: float, digits: int = 3) -> str:
     return text if value == 0 else f"{'+' if value > 0 else '−'}{text}"
 
 
+def plural(n: int, word: str) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{count(n)} {word}{'' if n == 1 else 's'}"
+
+
+def signed_interval(value: Interval) -> str:
+    """A difference with its interval: ``+3.00 ± 0.12``; with a single seed ``+3.00 (1 seed)``."""
+    text = interval(replace(value, mean=abs(value.mean)))
+    return text if value.mean == 0 else f"{'+' if value.mean > 0 else '−'}{text}"
+
+
 def interval(value: Interval, unit: str = "") -> str:
     """``12.3 ± 1.4 %``; with a single seed ``12.3 % (1 seed)``. Both numbers have the same decimals.
 
@@ -106,7 +117,8 @@ def interval(value: Interval, unit: str = "") -> str:
     if value.half_width is None:
         return f"{number(value.mean)}{suffix} (1 seed)"
     decimals = _decimals(value.mean)
-    if value.half_width and value.half_width < 0.5 * 10.0**-decimals:
+    # A width that would vanish gets its first digit, unless it is rounding noise of equal values.
+    if 1e-9 * abs(value.mean) < value.half_width < 0.5 * 10.0**-decimals:
         decimals = _decimals(value.half_width, digits=1)
     return f"{value.mean:,.{decimals}f} ± {value.half_width:,.{decimals}f}{suffix}"
 

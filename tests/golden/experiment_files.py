@@ -1,0 +1,137 @@
+"""A whole experiment on disk, made of made-up measurements but written by the project's own writers."""
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from perfseer.data.assembly import assemble, write_dataset
+from perfseer.data.dataset import Dataset
+from perfseer.data.folds import open_fold
+from perfseer.data.settings import DatasetSettings
+from perfseer.evaluation.records import Cost, build_record, present_digests, write_record
+from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.reporting.experiment import Paths
+from perfseer.targets import TARGET_NAMES
+from tests.synthetic import make_store, make_table
+
+ROOT = Path(__file__).parents[2]
+# Relative errors the made-up predictors make, so that expected figures can be worked out.
+NOISE = {"roofline": 0.25, "boosting": 0.05, "seernet": 0.08, "seernet_multi": 0.10}
+EPOCHS = 8
+
+
+@dataclass
+class FakePredictor:
+    name: str
+    n_parameters_: int = 1234
+
+
+def parameters() -> dict[str, Any]:
+    """params.yaml with two seeds."""
+    mapping = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    mapping["seeds"] = [0, 1]
+    mapping["training"]["max_epochs"] = EPOCHS
+    return copy.deepcopy(mapping)
+
+
+def measurements(n_architectures: int = 16) -> pd.DataFrame:
+    """Usable rows, then one that ran out of memory and one with a label of zero."""
+    table = make_table(n_architectures, batch_sizes=(1, 4, 16))
+    for phase in ("train", "infer"):
+        table[f"{phase}_time_ci_low_ms"] = table[f"{phase}_time_ms"] * 0.98
+        table[f"{phase}_time_ci_high_ms"] = table[f"{phase}_time_ms"] * 1.02
+    table["device"], table["device_kind"] = "Made-up CPU <2 GHz | rev 1>", "cpu"
+    table["environment"] = json.dumps({"cores": 2, "torch": "2.13.0"})
+    table["protocol"] = json.dumps({"ci_width": 0.05, "min_iterations": 7})
+    table["protocol_version"] = 1
+    table.loc[0, ["status", "reason"]] = ["oom", "12 GiB asked | 8 GiB there"]
+    table.loc[1, "infer_time_ms"] = 0.0
+    return table
+
+
+def write_experiment(
+    folder: Path, missing: tuple[tuple[str, str, int], ...] = ()
+) -> tuple[dict[str, Any], Paths]:
+    """Dataset, survey and the records of four predictors but for ``missing`` ones.
+
+    Returns:
+        The parameters and the paths.
+    """
+    mapping = parameters()
+    paths = Paths(
+        models=folder / "models",
+        dataset=folder / "dataset",
+        graphs=folder / "graphs.safetensors",
+        index=folder / "index.parquet",
+        survey=folder / "survey.parquet",
+    )
+    table = measurements()
+    store, index = make_store(table)
+    store.save(paths.graphs)
+    index.to_parquet(paths.index, index=False)
+    settings = DatasetSettings.from_mapping(mapping)
+    inputs = {"graphs": paths.graphs, "index": paths.index}
+    write_dataset(assemble(table, store, index, settings), paths.dataset, inputs=inputs, settings=settings)
+    survey = pd.DataFrame({"flops": [1e9, 4e10], "bytes": [1e8, 2e9], "n_parameters": [1e6, 9e6]})
+    survey.to_parquet(paths.survey, index=False)
+    write_records(mapping, paths, missing)
+    return mapping, paths
+
+
+def write_records(mapping: dict[str, Any], paths: Paths, missing: tuple[tuple[str, str, int], ...]) -> None:
+    data = Dataset.open(paths.dataset, paths.graphs)
+    for name in NOISE:
+        for split in mapping["splits"]["names"]:
+            for seed in mapping["seeds"]:
+                if (name, split, seed) not in missing:
+                    _write_run(mapping, paths, data, name, split, seed)
+
+
+def _write_run(
+    mapping: dict[str, Any], paths: Paths, data: Dataset, name: str, split: str, seed: int
+) -> None:
+    fold = open_fold(data, paths.dataset, split, seed)
+    record, table = build_record(
+        FakePredictor(name),
+        fold,
+        _predict(fold.test, name, seed),
+        settings=mapping["predictors"][name],
+        digests=present_digests(mapping, name, paths.dataset),
+        cost=Cost(fit_s=12.5, predict_ms_per_row=0.25, peak_mem_mib=300.0),
+        environment={"python": "3.11"},
+        evaluation=EvaluationSettings.model_validate(mapping["evaluation"]),
+        valid_predictions=_predict(fold.valid, name, seed),
+    )
+    folder = paths.models / name / split / str(seed)
+    write_record(folder, record, table)
+    lines = _history(name) if name.startswith("seernet") else []
+    (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _predict(part: Dataset, name: str, seed: int) -> pd.DataFrame:
+    """Off by ± the predictor's noise, alternating, a little more for later seeds."""
+    signs = np.where(np.arange(len(part)) % 2, 1.0, -1.0)[:, None]
+    values = part.labels * (1 + signs * (NOISE[name] + 0.002 * seed))
+    frame = pd.DataFrame(values, columns=list(TARGET_NAMES))
+    return frame.drop(columns=[c for c in frame if "util" in c]) if name == "roofline" else frame
+
+
+def _history(name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "target": target,
+            "epoch": epoch,
+            "train_loss": 1.0 / epoch,
+            "valid_loss": 1.2 / epoch,
+            "lr": 0.001,
+            "seconds": 0.1,
+        }
+        for target in TARGET_NAMES
+        for epoch in range(1, EPOCHS + 1)
+    ]

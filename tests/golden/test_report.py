@@ -1,0 +1,250 @@
+"""The rendered report on fixed records: complete, byte-stable, tied to its records, without a wrong number."""
+
+import json
+import re
+import shutil
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from perfseer.cli.report import report
+from perfseer.errors import PerfseerError
+from perfseer.reporting.experiment import Paths, load_experiment
+from perfseer.reporting.render import markdown, render
+from perfseer.reporting.results import Results
+from tests.golden.experiment_files import write_experiment
+
+SECTIONS = (
+    "## Dataset Profile",
+    "## Dataset Coverage",
+    "## Model Performance Evaluation",
+    "### Prediction Accuracy",
+    "### Assessment",
+    "### Detailed Analysis",
+    "### Prediction vs Actual Comparison",
+    "### Sample Predictions",
+    "### Improvement Recommendations",
+    "### Technical Recommendations",
+    "### Comparison with published results",
+    "### Conclusion",
+    "## How to regenerate every number",
+)
+MISSING = (("seernet_multi", "architecture", 1), ("boosting", "family", 0), ("boosting", "family", 1))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Parameters, paths and the folder of a rendered report; three records are missing."""
+    folder = tmp_path_factory.mktemp("experiment")
+    mapping, paths = write_experiment(folder, MISSING)
+    render(load_experiment(mapping, paths), paths, folder / "reports")
+    return mapping, paths, folder / "reports"
+
+
+@pytest.fixture(scope="module")
+def text(written):
+    return (written[2] / "perfseer.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copy(written, tmp_path):
+    """A private copy of the inputs, to be tampered with."""
+    mapping, paths, _ = written
+    root = paths.models.parent
+    shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("reports"))
+    places = {name: tmp_path / "copy" / getattr(paths, name).name for name in Paths.__dataclass_fields__}
+    return json.loads(json.dumps(mapping)), Paths(**places)
+
+
+def table_after(text, heading):
+    """Rows of the first table after a heading."""
+    lines = text[text.index(heading) :].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+def test_every_section_is_there_in_order(text):
+    places = [text.index(f"\n{section}\n") for section in SECTIONS]
+    assert places == sorted(places)
+
+
+def test_no_impossible_number(written, text):
+    page = (written[2] / "perfseer.html").read_text(encoding="utf-8")
+    for content in (text, page[page.index("<body>") :]):
+        words = re.findall(r"[A-Za-z]+|\d[\d.,e+-]*", content)
+        assert not {"nan", "NaN", "inf", "Inf", "None", "Undefined"} & set(words)
+        assert not re.search(r"\b0\.0+ (G|M|k|ms|MiB)", content)
+
+
+def test_no_date_host_or_absolute_path(written, text):
+    for content in (
+        text,
+        (written[2] / "perfseer.html").read_text(),
+        (written[2] / "metrics.json").read_text(),
+    ):
+        assert str(written[1].models.parent) not in content
+        assert not re.search(r"\b20\d\d-\d\d-\d\d\b", content)
+        assert not re.search(r"(?<![\w.])/(tmp|home|root|work|usr)/", content)
+
+
+def test_rendering_again_changes_no_byte(written, tmp_path):
+    mapping, paths, reports = written
+    render(load_experiment(mapping, paths), paths, tmp_path)
+    first = {path.relative_to(reports): path.read_bytes() for path in reports.rglob("*") if path.is_file()}
+    again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert first == again
+
+
+def test_profile_has_nine_quantities_with_units(text):
+    header, _, *rows = table_after(text, "## Dataset Profile")
+    assert len(header) == 10
+    assert header[1:3] == ["FLOPs [MFLOPs]", "memory traffic [MB]"]
+    assert header[4:7] == ["training utilisation [%]", "training memory [MiB]", "training time [ms]"]
+    assert [row[0] for row in rows] == ["mean", "minimum", "median", "maximum"]
+
+
+def test_accuracy_is_the_mean_over_seeds(text):
+    rows = {(row[0], row[1]): row[2:] for row in table_after(text, "#### Split `architecture`")[2:]}
+    assert rows["training time", "seernet"][0] == "8.10 ± 1.27"
+    assert rows["inference utilisation", "roofline"] == ["n/a"] * 5
+    assert rows["training time", "seernet_multi"][0] == "10.0 (1 seed)"
+
+
+def test_missing_results_are_shown_as_missing(text):
+    assert "**3 records missing:** boosting / family / seed 0" in text
+    rows = {(row[0], row[1]): row[2:] for row in table_after(text, "#### Split `family`")[2:]}
+    assert set(rows["training time", "boosting"]) == {"missing"}
+    records = {row[0]: row[1:] for row in table_after(text, "## How to regenerate every number")[2:]}
+    assert records["boosting/family/1/record.json"] == ["missing"] * 3
+
+
+def test_sample_predictions_add_up(text):
+    rows = table_after(text, "### Sample Predictions")[2:]
+    assert len(rows) == 10
+    for row in rows:
+        predicted, measured = float(row[4].replace(",", "")), float(row[5].replace(",", ""))
+        error = float(row[7].replace("−", "-").replace(" %", ""))
+        assert 100 * (predicted - measured) / measured == pytest.approx(error, abs=1.0)
+
+
+def test_published_figures_stand_beside_ours(text):
+    rows = table_after(text, "### Comparison with published results")[2:]
+    assert rows[0][:3] == ["SeerNet (paper)", "mean of six", "5.14"]
+    assert rows[0][3] == "8.10 ± 1.27"
+    assert rows[1][2] == "not published"
+
+
+def test_text_from_the_table_cannot_break_the_report(text):
+    assert "Made-up CPU &lt;2 GHz \\| rev 1&gt;" in text
+    assert "oom: 12 GiB asked \\| 8 GiB there" in text
+
+
+def test_every_record_is_named_with_its_digest(text):
+    records = table_after(text, "## How to regenerate every number")[2:]
+    assert len(records) == 4 * 3 * 2
+    assert all(re.fullmatch(r"[0-9a-f]{12}", row[1]) for row in records if row[1] != "missing")
+
+
+def test_figures_named_in_the_report_exist(written, text):
+    names = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert len(names) == 11
+    assert all((written[2] / name).is_file() for name in names)
+
+
+def test_metrics_file_is_flat_and_finite(written):
+    found = json.loads((written[2] / "metrics.json").read_text())
+    assert found["seernet_train_time_mape_pct"] == pytest.approx(8.1)
+    assert found["missing_records"] == 3
+    assert len(found) < 30
+    assert "roofline_mean_mape_pct" not in found
+
+
+def test_plot_tables(written):
+    lines = (written[2] / "plots" / "mape_by_predictor.csv").read_text().splitlines()
+    assert lines[0] == "split,predictor,label,seed,mape_pct"
+    assert "architecture,seernet,train_time_ms,0,8" in lines
+    header = (written[2] / "plots" / "predicted_vs_measured.csv").read_text().splitlines()[0]
+    assert header == "predictor,label,seed,measured,predicted"
+
+
+def test_a_changed_record_changes_the_report(copy, text):
+    mapping, paths = copy
+    path = paths.models / "seernet" / "architecture" / "0" / "record.json"
+    record = json.loads(path.read_text())
+    record["metrics"]["train_time_ms"]["mape_pct"]["value"] = 42.0
+    path.write_text(json.dumps(record))
+    changed = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
+    assert changed != text
+    rows = {(row[0], row[1]): row[2:] for row in table_after(changed, "#### Split `architecture`")[2:]}
+    assert rows["training time", "seernet"][0].startswith("25.1 ± ")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "refused"),
+    [
+        ("training", "learning_rate", 0.5, "parameters digest"),
+        ("evaluation", "confidence", 0.9, "parameters digest"),
+    ],
+)
+def test_records_of_other_parameters_are_refused(copy, section, key, value, refused):
+    mapping, paths = copy
+    mapping[section][key] = value
+    with pytest.raises(PerfseerError, match=refused) as caught:
+        load_experiment(mapping, paths)
+    assert str(caught.value).count("record.json:") == 21
+
+
+def test_one_predictors_parameters_concern_its_records_only(copy):
+    mapping, paths = copy
+    mapping["predictors"]["boosting"]["num_leaves"] = 3
+    with pytest.raises(PerfseerError) as caught:
+        load_experiment(mapping, paths)
+    assert set(re.findall(r"^  (\w+)/", str(caught.value), re.MULTILINE)) == {"boosting"}
+
+
+def test_records_of_another_dataset_are_refused(copy):
+    mapping, paths = copy
+    manifest = paths.dataset / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    with pytest.raises(PerfseerError, match="dataset digest"):
+        load_experiment(mapping, paths)
+
+
+def test_a_record_in_the_wrong_place_is_refused(copy):
+    mapping, paths = copy
+    folder = paths.models / "seernet" / "architecture"
+    shutil.copy(folder / "0" / "record.json", folder / "1" / "record.json")
+    shutil.copy(folder / "0" / "predictions.parquet", folder / "1" / "predictions.parquet")
+    with pytest.raises(PerfseerError, match="it is the record of seernet / architecture / 0"):
+        load_experiment(mapping, paths)
+
+
+def test_without_any_record_the_report_says_so(copy):
+    mapping, paths = copy
+    shutil.rmtree(paths.models)
+    paths.survey.unlink()
+    content = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
+    assert "**24 records missing:**" in content
+    assert "no survey was made" in content
+    assert "There is no record of seernet for training time" in content
+
+
+def test_the_verb_names_what_to_open(copy, tmp_path):
+    import typer
+
+    mapping, paths = copy
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(mapping))
+    app = typer.Typer()
+    app.command()(report)
+    options = [f"--{name}={getattr(paths, name)}" for name in Paths.__dataclass_fields__]
+    arguments = [f"--params={tmp_path / 'params.yaml'}", f"--out={tmp_path / 'out'}", *options]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].endswith("perfseer.md")
+    assert "3 records are missing" in result.stderr
