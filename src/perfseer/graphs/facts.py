@@ -19,6 +19,13 @@ _MOVES_NOTHING = {
 }
 # In-place operators that overwrite their target without reading it.
 _OVERWRITES = {"copy_", "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_"}
+# Take shape and dtype of their argument, not its contents.
+_FILLS = {
+    *("ones_like", "zeros_like", "full_like", "rand_like", "randn_like", "randint_like"),
+    *("new_zeros", "new_ones", "new_full"),
+}
+# Read of their first argument only what they return.
+_GATHERS = {"embedding", "index", "index_select", "gather", "take"}
 _NOISE = {"bernoulli", "bernoulli_", "native_dropout", "_fused_dropout"}
 # Batch norm's further outputs are statistics that only training keeps.
 _STATISTICS_OUTPUTS = {"native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm"}
@@ -38,6 +45,8 @@ class Facts:
         shape_rule: replaces the meta kernel, if there is one.
         mutated: position and name of each argument written in place or through ``out``.
         overwrites: what is written in place is not read.
+        fills: reads none of its arguments.
+        gathers: reads no more of its first argument than it returns.
         noise: draws a dropout mask.
         one_output: only the first output counts as written.
     """
@@ -51,6 +60,8 @@ class Facts:
     shape_rule: ShapeRule | None
     mutated: tuple[tuple[int, str], ...]
     overwrites: bool
+    fills: bool
+    gathers: bool
     noise: bool
     one_output: bool
 
@@ -72,6 +83,8 @@ def facts_of(func: Any) -> Facts:
         shape_rule=SHAPE_RULES.get(func),
         mutated=_mutated(schema.arguments),
         overwrites=name in _OVERWRITES or any(argument.is_out for argument in schema.arguments),
+        fills=name in _FILLS,
+        gathers=name in _GATHERS,
         noise=name in _NOISE,
         one_output=name in _STATISTICS_OUTPUTS,
     )

@@ -2,7 +2,7 @@
 
 Several meta kernels are Python decompositions that take milliseconds (batch norm runs nine operators to
 find out that the output has the input's shape). Each rule here returns empty meta tensors of the same
-shapes, strides and dtypes; `tests/unit/test_capture.py` holds them against the kernels they stand for.
+shapes, strides and dtypes as the real kernels do; `tests/unit/test_shapes.py` holds them against those.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ def _masked(parts: Sequence[Tensor | None], mask: Sequence[bool]) -> Gradients:
 
 def _batch_norm(args: Sequence[Any]) -> tuple[Tensor, Tensor, Tensor]:
     source, training = args[0], args[5]
-    size = (source.shape[1] if training else 0,)
-    return torch.empty_like(source), _statistics(source, size), _statistics(source, size)
+    statistics = _statistics(source, (source.shape[1] if training else 0,))
+    return torch.empty_like(source), statistics, torch.empty_like(statistics)
 
 
 def _batch_norm_backward(args: Sequence[Any]) -> Gradients:

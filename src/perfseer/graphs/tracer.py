@@ -67,7 +67,8 @@ class Tracer(TorchDispatchMode):
         if out is NotImplemented:
             out = func(*args, **kwargs)
         flops = 0 if facts.flops is None else facts.flops(args, kwargs, out)
-        self._record(Call(facts, args, read, _written(facts, args, kwargs, out), flops))
+        written = _written(facts, args, kwargs, out)
+        self._record(Call(facts, args, _really_read(facts, read, written), written, flops))
         return out
 
     def _record(self, call: "Call") -> None:
@@ -86,11 +87,10 @@ class Tracer(TorchDispatchMode):
 
     def _record_node(self, call: "Call") -> None:
         facts, index = call.facts, len(self.trace.nodes)
-        read = call.read
         if facts.overwrites:
-            read = [t for t in read if not any(t is w for w in call.written)]
             self._link_partial(call.written, index)
-        input_bytes, weight_bytes = self._read(read, index)
+        gathered = {id(call.args[0]): sum(map(tensor_bytes, call.written))} if facts.gathers else {}
+        input_bytes, weight_bytes = self._read(call.read, index, gathered)
         operator, values = self._describe(facts, call.args)
         output_bytes = self._write(call.written[:1] if facts.one_output else call.written, index)
         if facts.one_output:
@@ -106,19 +106,22 @@ class Tracer(TorchDispatchMode):
         positions = (i for i, a in enumerate(args) if isinstance(a, Tensor))
         return facts.describe(args, frozenset(i for i in positions if self._raw(args[i]) in self._weights))
 
-    def _read(self, tensors: Sequence[Tensor], index: int) -> tuple[int, int]:
-        """Activation and weight bytes of the distinct tensors; an edge for each that has a producer."""
+    def _read(self, tensors: Sequence[Tensor], index: int, most: Mapping[int, int]) -> tuple[int, int]:
+        """Activation and weight bytes of the distinct tensors; an edge for each that has a producer.
+
+        Of a tensor named in ``most`` (by id) no more than so many bytes are read.
+        """
         trace, moment = self.trace, self._moment
-        seen: set[tuple[int, int, torch.Size]] = set()
+        seen: set[tuple[int, int, torch.Size, tuple[int, ...]]] = set()
         input_bytes = weight_bytes = 0
         for tensor in tensors:
             raw = self._raw(tensor)
             root = self._same.get(raw, raw)
-            key = (root, tensor.storage_offset(), tensor.shape)
+            key = (root, tensor.storage_offset(), tensor.shape, tensor.stride())
             if key in seen:
                 continue
             seen.add(key)
-            nbytes = tensor_bytes(tensor)
+            nbytes = min(tensor_bytes(tensor), most.get(id(tensor), tensor.nbytes))
             if raw in self._weights:
                 weight_bytes += nbytes
             else:
@@ -168,7 +171,8 @@ class Tracer(TorchDispatchMode):
 
     def _is_bookkeeping(self, call: "Call") -> bool:
         """Buffers updated from buffers alone, such as the number of batches tracked."""
-        return bool(call.facts.mutated) and all(self._raw(t) in self._weights for t in call.read)
+        touched = (*call.read, *call.written)
+        return bool(call.facts.mutated) and all(self._raw(t) in self._weights for t in touched)
 
     def _is_dropout(self, call: "Call") -> bool:
         """Masks, arithmetic on masks, and masks applied to one tensor: `F.dropout` and drop path alike."""
@@ -274,7 +278,7 @@ class Call:
     Attributes:
         facts: what its schema says.
         args: positional arguments.
-        read: tensors among the arguments, targets of in-place writes included.
+        read: tensors whose contents are read; targets of in-place writes among them unless overwritten.
         written: tensors written: the targets of an in-place operator, else the outputs.
         flops: floating-point operations.
     """
@@ -298,6 +302,14 @@ def _written(facts: Facts, args: Sequence[Any], kwargs: Mapping[str, Any], out: 
     return list(_tensors(targets))
 
 
+def _really_read(facts: Facts, tensors: list[Tensor], written: Sequence[Tensor]) -> list[Tensor]:
+    if facts.fills:
+        return []
+    if facts.overwrites:
+        return [t for t in tensors if not any(t is target for target in written)]
+    return tensors
+
+
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
     """Tensors among the values, looking into lists and tuples."""
     for value in values:
@@ -309,7 +321,7 @@ def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
 
 def _moved_bytes(read: Sequence[Tensor], written: Sequence[Tensor]) -> int:
     """Bytes of the distinct tensors read plus those written."""
-    distinct = {(t.untyped_storage()._cdata, t.storage_offset(), t.shape): t for t in read}
+    distinct = {(t.untyped_storage()._cdata, t.storage_offset(), t.shape, t.stride()): t for t in read}
     return sum(map(tensor_bytes, distinct.values())) + sum(map(tensor_bytes, written))
 
 
