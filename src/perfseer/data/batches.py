@@ -91,11 +91,11 @@ class BatchSource:
         ptr = torch.from_numpy(node_ptr)
         edge_graph = torch.from_numpy(segment_ids(edge_ptr))
         return GraphBatch(
-            nodes=self._nodes[nodes],
-            operators=self._operators[nodes],
-            edges=self._edges[edges],
-            edge_index=self._edge_index[:, edges] + ptr[edge_graph],
-            globals_=self._globals[torch.from_numpy(graphs)],
+            nodes=self._nodes.index_select(0, nodes),
+            operators=self._operators.index_select(0, nodes),
+            edges=self._edges.index_select(0, edges),
+            edge_index=self._edge_index.index_select(1, edges).add_(ptr[edge_graph]),
+            globals_=self._globals.index_select(0, torch.from_numpy(graphs)),
             node_graph=torch.from_numpy(segment_ids(node_ptr)),
             edge_graph=edge_graph,
             n_graphs=len(graphs),

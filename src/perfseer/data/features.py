@@ -18,6 +18,7 @@ from perfseer.data.ragged import (
     segment_mean,
     segment_median,
     segment_sum,
+    stack_columns,
 )
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.graphs.vocabulary import HYPERPARAMETERS
@@ -120,9 +121,10 @@ def graph_features(graphs: PackedGraphs) -> GraphFeatures:
         Raw features, every value finite and not negative.
     """
     nodes = _node_columns(graphs)
-    edges = np.column_stack([graphs["edge_bytes"], graphs["edge_shapes"]]).astype(np.float64)
+    edges = np.empty((len(graphs["edge_bytes"]), len(EDGE_COLUMNS)))
+    edges[:, 0], edges[:, 1:] = graphs["edge_bytes"], graphs["edge_shapes"]
     return GraphFeatures(
-        nodes=np.column_stack([nodes[name] for name in NODE_COLUMNS]),
+        nodes=stack_columns([nodes[name] for name in NODE_COLUMNS]),
         edges=edges,
         globals_=_globals(graphs, nodes, edges[:, 0]),
         operators=np.asarray(graphs["operators"], dtype=np.int64),
@@ -174,4 +176,4 @@ def _globals(graphs: PackedGraphs, nodes: dict[str, FloatArray], edge_bytes: Flo
         columns[f"total_{name}"] = segment_sum(nodes[name], pointer)
     stored = ("batch_size", "n_parameters", "train_only_bytes", "peak_infer_bytes", "peak_train_bytes")
     columns |= {name: np.asarray(graphs[name], dtype=np.float64) for name in stored}
-    return np.column_stack([columns[name] for name in GLOBAL_COLUMNS])
+    return stack_columns([columns[name] for name in GLOBAL_COLUMNS])

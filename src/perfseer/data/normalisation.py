@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS, FeatureArray, GraphFeatures
+from perfseer.data.ragged import blocks
 from perfseer.data.settings import LabelSettings, LogitTransform
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
@@ -168,16 +169,20 @@ class ColumnScales:
         """Fit on raw values [N, F]; without any rows every column counts as constant."""
         if not len(values):
             return cls(columns, np.zeros(len(columns)), np.zeros(len(columns)))
-        moments = [_moments(_compress(values[:, i], name)) for i, name in enumerate(columns)]
-        means, scales = np.array(moments).T
-        return cls(columns, means, scales)
+        compressed = np.empty(values.shape)
+        for block in blocks(len(values)):
+            compressed[block] = _compress(values[block], columns)
+        means, deviations = compressed.mean(axis=0), compressed.std(axis=0)
+        return cls(columns, means, _without_rounding(deviations, means))
 
     def transform(self, values: FeatureArray) -> npt.NDArray[np.float32]:
         """Raw values [N, F] to float32 within ±`CLIP`; constant columns become 0."""
-        result = np.zeros(values.shape, dtype=np.float32)
-        for i in np.flatnonzero(self.scales):
-            score = (_compress(values[:, i], self.columns[i]) - self.means[i]) / self.scales[i]
-            result[:, i] = np.clip(score, -CLIP, CLIP)
+        varies = self.scales > 0
+        inverse = np.divide(1.0, self.scales, out=np.zeros_like(self.scales), where=varies)
+        result = np.empty(values.shape, dtype=np.float32)
+        for block in blocks(len(values)):
+            scores = (_compress(values[block], self.columns) - self.means) * inverse
+            result[block] = np.clip(scores, -CLIP, CLIP)
         return result
 
     def to_json(self) -> dict[str, Any]:
@@ -280,21 +285,24 @@ def _fit_label(labels: FloatArray, name: str, settings: LabelSettings) -> LabelS
     mapping = getattr(settings, TARGET_BY_NAME[name].quantity)
     ceiling = mapping.ceiling if isinstance(mapping, LogitTransform) else None
     transformed = LabelScale(ceiling, 0.0, 1.0, 0.0, 0.0).transform(labels)
-    mean, scale = _moments(transformed)
+    mean = float(transformed.mean())
+    scale = float(_without_rounding(transformed.std(), np.asarray(mean)))
     low = max(float(transformed.min()) - mapping.margin, -_EXTREME)
     high = min(float(transformed.max()) + mapping.margin, _EXTREME)
     return LabelScale(ceiling, mean, scale or 1.0, low, high)
 
 
-def _moments(values: FeatureArray) -> tuple[float, float]:
-    """Mean and standard deviation; the deviation is 0 where all values are equal up to rounding."""
-    mean, deviation = float(values.mean()), float(values.std())
-    return mean, deviation if deviation > _CONSTANT * max(abs(mean), 1.0) else 0.0
+def _without_rounding(deviations: FloatArray, means: FloatArray) -> FloatArray:
+    """Standard deviations, 0 where all values are equal up to rounding."""
+    return np.where(deviations > _CONSTANT * np.maximum(np.abs(means), 1.0), deviations, 0.0)
 
 
-def _compress(values: FeatureArray, column: str) -> FeatureArray:
-    """sign(x) ln(1 + |x|) of size-like columns; the others as they are."""
-    return values if column in _LINEAR else np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+def _compress(values: FeatureArray, columns: tuple[str, ...]) -> FeatureArray:
+    """[N, F]: sign(x) ln(1 + |x|) of size-like columns; the others as they are."""
+    linear = np.array([name in _LINEAR for name in columns])
+    result = np.copysign(np.log1p(np.abs(values)), values)
+    result[:, linear] = values[:, linear]
+    return result
 
 
 def _check_columns(values: FloatArray, targets: tuple[str, ...]) -> None:
