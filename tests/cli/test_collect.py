@@ -52,7 +52,8 @@ def test_result_is_one_line_on_stdout_and_nothing_else(collected):
     (line,) = done.stdout.splitlines()
     assert line.startswith("t.parquet: 4 configurations (4 ok), 4 of them measured now; ")
     assert "configurations per minute; time: " in line
-    assert done.stderr == ""
+    # Whether the machine was busy with something else is not in the test's hands.
+    assert all(line.startswith("collect: warning: other processes") for line in done.stderr.splitlines())
 
 
 def test_table_holds_all_six_labels_of_every_configuration(collected):

@@ -13,7 +13,7 @@ from perfseer.measure import collector
 from perfseer.measure.collector import collect, configuration_ids
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
-from perfseer.measure.progress import Lines, describe, share_done, summary
+from perfseer.measure.progress import Lines, describe, disturbance, share_done, summary
 from perfseer.measure.settings import CollectSettings
 from perfseer.measure.table import read_table, write_table
 from perfseer.zoo.space import SearchSpace
@@ -32,6 +32,7 @@ RESULT = {
     "mem_reserved_mib": None,
     "mem_process_mib": 300.0,
     "util_pct": 90.0,
+    "foreign_cores": 0.1,
 }
 
 
@@ -189,3 +190,12 @@ def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path):
         run(30.0, report=Lines(stream))
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines == [f"collect: {n} configurations, {2 * n} of 30 s" for n in (5, 10, 15)]
+
+
+def test_a_busy_machine_is_pointed_out(run, monkeypatch):
+    assert disturbance(run(4.0).progress) == ""
+    monkeypatch.setitem(RESULT, "foreign_cores", 1.24)
+    # Two quiet rows of the journal, six disturbed ones: (4 x 0.1 + 12 x 1.24) / 16.
+    assert "other processes kept 1.0 cores busy on average" in disturbance(run(16.0).progress)
+    monkeypatch.setitem(RESULT, "foreign_cores", None)
+    assert disturbance(run(4.0, retry_failed=True).progress) == ""

@@ -16,6 +16,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError
 from perfseer.measure.cpu_meter import time_on_cpu
+from perfseer.measure.foreign_load import ForeignLoad, parse_busy_ticks
 from perfseer.measure.outcomes import describe, guarded, is_out_of_memory
 from perfseer.measure.process_memory import ResidentMemory, added_peak_bytes, parse_status
 from perfseer.measure.settings import Protocol
@@ -126,7 +127,8 @@ def test_a_known_allocation_is_read_to_a_few_mib(report):
 
 
 def test_memory_is_the_configurations_own_not_its_predecessors(report):
-    assert report["small after big"]["result"]["mem_mib"] == pytest.approx(1, abs=4)
+    # The 1 MiB it holds, and what malloc's heap grows by when freed blocks leave gaps.
+    assert 1 <= report["small after big"]["result"]["mem_mib"] < 10
 
 
 def test_training_adds_gradients_and_momentum_to_the_weights(report):
@@ -170,6 +172,32 @@ def test_openmp_works_in_the_forked_process(report):
 def test_a_child_that_fails_does_so_alone_and_says_how(report, what, status, reason):
     assert (report[what]["status"], report[what]["reason"]) == (status, reason)
     assert report[what]["result"] is None
+
+
+def test_busy_ticks_are_those_of_the_cores_asked_for_and_leave_waiting_out():
+    lines = [
+        "cpu  99 99 99 99 99 99 99 99 0 0",
+        "cpu0 1 2 3 1000 500 4 5 6 7 8",
+        "cpu1 10 20 30 9 9 40 50 60 0 0",
+    ]
+    text = "\n".join([*lines, "cpu10 7 7 7 7 7 7 7 7 7 7", "intr 5", "ctxt 3"])
+    assert parse_busy_ticks(text, {0}) == 1 + 2 + 3 + 4 + 5 + 6
+    assert parse_busy_ticks(text, {0, 1}) == 21 + 210
+    assert parse_busy_ticks("cpu0 1 2 3 4\n", {0}) == 6  # kernels before 2.6 stop at idle
+
+
+def test_a_busy_neighbour_is_seen_and_the_process_itself_is_not():
+    loads = []
+    for code in ("import time; time.sleep(9)", "while True: pass"):
+        with subprocess.Popen([sys.executable, "-c", code]) as neighbour:
+            load, end = ForeignLoad(), time.monotonic() + 0.5
+            while time.monotonic() < end:
+                pass
+            loads.append(load.cores())
+            neighbour.kill()
+    # Other tests may be running beside this one, but the neighbour adds to whatever they use.
+    assert 0 <= loads[0] <= len(os.sched_getaffinity(0))
+    assert loads[1] > 0.2
 
 
 def test_a_hang_ends_at_its_limit(report):

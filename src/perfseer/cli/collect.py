@@ -38,7 +38,7 @@ def collect(
     from perfseer.measure.collector import configuration_ids
     from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
-    from perfseer.measure.progress import reporter, summary
+    from perfseer.measure.progress import disturbance, reporter, summary
     from perfseer.measure.settings import CollectSettings
     from perfseer.measure.table import read_table, write_table
     from perfseer.zoo.space import SearchSpace
@@ -67,6 +67,8 @@ def collect(
         )
         raise typer.Exit(130) from None
     write_table(collection.table, out)
+    if warning := disturbance(collection.progress):
+        _note(warning)
     typer.echo(f"{out}: {summary(collection.progress)}")
 
 

@@ -37,6 +37,7 @@ class Progress:
         fresh: rows measured by this run.
         fresh_s: measuring seconds of those.
         seconds: where the measuring seconds went: by phase and step, and the rest.
+        foreign_cores: per phase measured, the cores other processes kept busy meanwhile.
     """
 
     budget_s: float
@@ -46,6 +47,7 @@ class Progress:
     fresh: int
     fresh_s: float
     seconds: dict[str, float]
+    foreign_cores: list[float]
 
     @property
     def rows(self) -> int:
@@ -63,6 +65,8 @@ class Progress:
         self.statuses[record["status"]] = self.statuses.get(record["status"], 0) + 1
         for name, seconds in record["seconds"].items():
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        found = [phase.get("foreign_cores") for phase in record["phases"].values()]
+        self.foreign_cores += [cores for cores in found if cores is not None]
         if fresh:
             self.fresh += 1
             self.fresh_s += record["measured_s"]
@@ -128,7 +132,7 @@ def collect(
         PerfseerError: the machine, the journal or the installation is at fault.
         InterruptError: SIGINT or SIGTERM came; the journal holds everything finished before.
     """
-    progress = Progress(settings.time_budget_s, limit, 0.0, {}, 0, 0.0, {})
+    progress = Progress(settings.time_budget_s, limit, 0.0, {}, 0, 0.0, {}, [])
     with Interrupts() as interrupts, WorkerProcess(settings.device, settings.threads, interrupts) as worker:
         environment = worker.environment()
         header = journal_key(space, settings, environment)

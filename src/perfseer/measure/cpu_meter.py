@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from perfseer.measure.foreign_load import ForeignLoad
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
 from perfseer.measure.process_memory import MIB, added_peak_bytes, reset_peak, resident_memory
 from perfseer.measure.settings import DeviceKind, Protocol
@@ -33,8 +34,9 @@ class CpuMeter(Meter):
         before, start = resident_memory(), time.perf_counter()
         step = make_step(build(), batch, phase)
         build_s = time.perf_counter() - start
+        foreign = ForeignLoad()
         timing, util_pct = time_on_cpu(step, protocol, torch.get_num_threads())
-        after = resident_memory()
+        foreign_cores, after = foreign.cores(), resident_memory()
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
             mem_mib=added_peak_bytes(before, after) / MIB,
@@ -42,6 +44,7 @@ class CpuMeter(Meter):
             mem_reserved_mib=None,
             mem_process_mib=after.peak / MIB,
             util_pct=util_pct,
+            foreign_cores=foreign_cores,
             seconds={"build": build_s, "warmup": timing.warmup_s, "count": timing.count_s},
         )
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.measure.foreign_load import ForeignLoad
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
 from perfseer.measure.process_memory import MIB
 from perfseer.measure.settings import DeviceKind, Protocol
@@ -38,7 +39,9 @@ class CudaMeter(Meter):
         start = time.perf_counter()
         step = make_step(build(), batch, phase)
         build_s = time.perf_counter() - start
+        foreign = ForeignLoad()
         timing = time_on_cuda(step, protocol)
+        foreign_cores = foreign.cores()
         allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
         process = process_memory_bytes()
         start = time.perf_counter()
@@ -51,6 +54,7 @@ class CudaMeter(Meter):
             mem_reserved_mib=reserved / MIB,
             mem_process_mib=None if process is None else process / MIB,
             util_pct=util_pct,
+            foreign_cores=foreign_cores,
             seconds={**seconds, "trace": time.perf_counter() - start},
         )
 

@@ -29,6 +29,7 @@ class PhaseResult:
         mem_reserved_mib: peak the allocator held; None likewise.
         mem_process_mib: memory of the whole process; None where it is not to be had.
         util_pct: the utilisation label, 0 to 100.
+        foreign_cores: cores other processes kept busy meanwhile; None where the system does not tell.
         seconds: where the wall time went: ``build``, ``warmup``, ``count`` and what a meter adds.
     """
 
@@ -42,6 +43,7 @@ class PhaseResult:
     mem_reserved_mib: float | None
     mem_process_mib: float | None
     util_pct: float
+    foreign_cores: float | None
     seconds: dict[str, float] = field(default_factory=dict)
 
 

@@ -13,6 +13,8 @@ from perfseer.measure.collector import Progress as Counts
 LINE_EVERY_S = 10.0
 # A bar that redraws itself all the time would take cpu time from what is being measured.
 REDRAW_EVERY_S = 0.5
+# An idle system uses a few hundredths of a core; beyond this, times are off by more than their intervals.
+FOREIGN_CORES_LIMIT = 0.25
 
 
 class Reporter(Protocol):
@@ -102,6 +104,17 @@ def describe(counts: Counts) -> str:
     rows = f"{counts.rows} configurations" + (f" ({failed} failed)" if failed else "")
     limit = f" of at most {counts.limit}" if counts.limit else ""
     return f"{rows}{limit}, {counts.used_s:.0f} of {counts.budget_s:.0f} s"
+
+
+def disturbance(counts: Counts) -> str:
+    """A warning if other processes were busy while the table was measured, else nothing."""
+    cores = sum(counts.foreign_cores) / max(len(counts.foreign_cores), 1)
+    if cores < FOREIGN_CORES_LIMIT:
+        return ""
+    return (
+        f"warning: other processes kept {cores:.1f} cores busy on average while this was measured, so times "
+        "are too long and noisy; stop them and measure again with another --journal folder"
+    )
 
 
 def summary(counts: Counts) -> str:

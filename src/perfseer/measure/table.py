@@ -39,6 +39,9 @@ _PHASE_COLUMNS = {
     "mem_reserved_mib": Column(_NUMBER, "MiB", "peak held by the allocator; null on cpu"),
     "mem_process_mib": Column(_NUMBER, "MiB", "memory of the whole process; null where it cannot be read"),
     "util_pct": Column(_NUMBER, "%", "utilisation, the label"),
+    "foreign_cores": Column(
+        _NUMBER, "cores", "cores other processes kept busy meanwhile; null where unknown"
+    ),
 }
 
 COLUMNS: dict[str, Column] = {
