@@ -215,8 +215,10 @@ def test_pydantic_refuses_the_same_search_spaces(change, named):
 def test_missing_keys_and_no_mapping_are_refused():
     with pytest.raises(PerfseerError, match=r"lacks the keys \['width'\]"):
         SearchSpace.from_mapping({key: value for key, value in SPACE.items() if key != "width"})
-    with pytest.raises(PerfseerError, match="zoo is NoneType"):
+    with pytest.raises(PerfseerError, match="there is no zoo"):
         SearchSpace.from_mapping(None)
+    with pytest.raises(PerfseerError, match="zoo is list"):
+        SearchSpace.from_mapping([SPACE])
 
 
 def test_pydantic_and_the_bare_loader_agree():

@@ -61,6 +61,8 @@ def load_settings(cls: type[T], mapping: Any, where: str) -> T:
     Raises:
         PerfseerError: an unknown or missing key, a wrong type or a value out of range.
     """
+    if mapping is None:
+        raise PerfseerError(f"there is no {where}, expected a mapping of settings; compare params.yaml")
     if not isinstance(mapping, Mapping):
         raise PerfseerError(f"{where} is {type(mapping).__name__}, expected a mapping of settings")
     fields = {item.name: item for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
