@@ -6,6 +6,7 @@ digests differ from the present parameters, code and dataset (`mismatches`).
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -131,9 +132,13 @@ def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path
     manifest = dataset / "manifest.json"
     require(manifest.is_file(), f"no dataset manifest at {manifest}; run `perfseer dataset` first")
     depends = {name: parameters[name] for name in SHARED_SECTIONS} | {"predictor": sections[predictor]}
-    return Digests(
-        params=digest(_as_floats(depends)), code=code_digest(CODE_ROOMS["train"]), data=file_digest(manifest)
-    )
+    return Digests(params=digest(_as_floats(depends)), code=_code(), data=file_digest(manifest))
+
+
+@cache
+def _code() -> str:
+    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
+    return code_digest(CODE_ROOMS["train"])
 
 
 def _as_floats(value: Any) -> Any:

@@ -139,6 +139,7 @@ def mape_by_predictor(results: Results) -> Figure:
         axis.set_title(target.title)
         axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
         axis.set_ylabel("MAPE [%]")
+        axis.set_xlim(-0.6, len(names) - 0.4)
         axis.set_ylim(bottom=0)
         axis.grid(visible=False, axis="x")
     figure.suptitle(f"{experiment.headline} split, mean and interval over seeds", fontsize=10)

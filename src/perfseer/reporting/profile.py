@@ -54,7 +54,9 @@ def distribution_table(experiment: Experiment) -> str:
 
 
 def _spread(values: Sequence[float], kind: str) -> str:
-    mean, low, median, high = (choose_scale([value], kind).named(value) for value in values)
+    # No-break spaces keep a number and its unit on one line.
+    named = (choose_scale([value], kind).named(value).replace(" ", "\u00a0") for value in values)
+    mean, low, median, high = named
     return f"{median} ({low} – {high}), mean {mean}"
 
 

@@ -175,9 +175,7 @@ def _about_judgement(results: Results) -> dict[str, object]:
 
 def _advice(texts: list[str]) -> str:
     numbered = [f"{place}. {text}" for place, text in enumerate(texts, start=1)]
-    return (
-        "\n".join(numbered) or "None of these checks was triggered; their numbers are in the table of checks."
-    )
+    return "\n".join(numbered) or "No such check was triggered; their numbers are in the table of checks."
 
 
 def _check_table(found: list[Check]) -> str:

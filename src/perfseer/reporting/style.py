@@ -1,5 +1,6 @@
 """The look of the figures, and writing them so that equal data give equal bytes."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW, GREY = (
 PREDICTOR_COLOURS = (GREY, ORANGE, BLUE, GREEN, PURPLE, VERMILION)
 
 _STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
     "axes.edgecolor": "#666666",
     "axes.grid": True,
     "axes.labelcolor": "#222222",
@@ -95,9 +97,16 @@ def log_ticks(axes: Axes, which: str) -> None:
         axis = getattr(axes, f"{name}axis")
         low, high = axis.get_view_interval()
         subs: Sequence[float] = (1.0, 2.0, 5.0) if high / max(low, 1e-300) < 200 else (1.0,)
-        axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=12))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 1)))
+        axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=6 if len(subs) == 1 else 12))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
         axis.set_minor_locator(NullLocator())
+
+
+def _tick(value: float) -> str:
+    """A tick's number, powers of ten where it would be long."""
+    if 1e-3 <= value < 1e5:
+        return number(value, 1)
+    return f"$10^{{{round(math.log10(value))}}}$"
 
 
 def label_colour(names: Sequence[str], name: str) -> str:
