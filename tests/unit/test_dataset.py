@@ -1,4 +1,6 @@
 import json
+import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -106,6 +108,36 @@ def test_an_index_of_other_graphs_is_refused(table):
     packed, index = make_store(table)
     with pytest.raises(PerfseerError, match="index and graphs are of different runs"):
         assemble(table, packed, index.assign(graph=index["graph"] + 1), SETTINGS)
+
+
+@pytest.mark.parametrize(("column", "values"), [("device", ["gpu", "cpu"]), ("protocol_version", [1, 2])])
+def test_two_devices_or_protocols_are_not_one_dataset(table, column, values):
+    mixed = table.assign(**{column: values * 40})
+    with pytest.raises(PerfseerError, match=rf"several values of {column} \({sorted(map(str, values))[0]}, "):
+        assemble(mixed, *make_store(table), SETTINGS)
+
+
+@contextmanager
+def disk_of(n_bytes):
+    """No file can grow beyond ``n_bytes``, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_old_dataset_whole(table, tmp_path):
+    store = make_store(table)
+    write(table, tmp_path, store)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with disk_of(4096):
+        with pytest.raises(PerfseerError, match=r"cannot write .*graphs.safetensors: .*Free some space"):
+            store[0].save(tmp_path / "graphs.safetensors")
+        with pytest.raises(PerfseerError, match=r"cannot write .*rows.parquet: .*Free some space"):
+            write_dataset(assemble(table, *store, SETTINGS), tmp_path, inputs={}, settings=SETTINGS)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "graphs.safetensors"])

@@ -96,6 +96,7 @@ def test_a_failed_configuration_is_listed_once_with_what_the_collector_said():
     table = make_table(4, (1,)).astype({"reason": object})
     table.loc[1, ["status", "reason", *TARGET_NAMES]] = ["timeout", "busy after 30 s", *[np.nan] * 6]
     table.loc[2, "status"] = "oom"
+    table.loc[2, "reason"] = ""
     assert reasons(table) == [(1, "status", "busy after 30 s"), (2, "status", "measuring failed")]
 
 

@@ -18,7 +18,7 @@ from perfseer.data.quarantine import CONFIGURATION, count_reasons, screen
 from perfseer.data.settings import DatasetSettings, LabelSettings
 from perfseer.data.splits import assign_all, held_out_style
 from perfseer.digests import digest, file_digest
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 from perfseer.graphs.vocabulary import VOCABULARY_VERSION
 from perfseer.targets import TARGET_NAMES
 
@@ -55,10 +55,12 @@ def assemble(
         The dataset; it depends on the set of rows, not on their order (of duplicates the first is kept).
 
     Raises:
-        PerfseerError: a column is missing, no row is usable, or a fold would be empty.
+        PerfseerError: a column is missing, no row is usable, rows are of several devices, or a fold would
+            be empty.
     """
     _check_index(index, graphs)
     screening = screen(measurements, missing_graph=lambda rows: _missing_graphs(rows, index))
+    _check_comparable(screening.rows)
     rows = screening.rows.sort_values(list(CONFIGURATION), ignore_index=True)
     rows["configuration"] = [digest(list(key)) for key in rows[list(CONFIGURATION)].itertuples(index=False)]
     rows["graph"] = _lookup(rows, index)["graph"].to_numpy(dtype=np.int64)
@@ -123,6 +125,17 @@ def read_index(path: Path) -> pd.DataFrame:
         PerfseerError: it is missing, damaged or foreign.
     """
     return read_parquet(path, INDEX_COLUMNS, "perfseer graph build")
+
+
+def _check_comparable(rows: pd.DataFrame) -> None:
+    """Labels of several devices or protocols have no common scale, and no feature tells them apart."""
+    for column in ("device", "protocol_version"):
+        found = sorted(rows[column].map(str).unique()) if column in rows.columns else []
+        require(
+            len(found) <= 1,
+            f"the measurement table has rows of several values of {column} ({', '.join(found)}); "
+            "make one dataset for each",
+        )
 
 
 def _check_index(index: pd.DataFrame, graphs: PackedGraphs) -> None:

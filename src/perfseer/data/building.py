@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -82,8 +83,7 @@ def _tasks(measurements: pd.DataFrame) -> list[tuple[list[tuple[str, str, int]],
     for _, group in distinct.groupby(["model_ref", "input_shape"], sort=True):
         ref, shape = str(group["model_ref"].iloc[0]), str(group["input_shape"].iloc[0])
         sizes = tuple(int(size) for size in group["batch_size"])
-        specs = group["model_spec"].dropna()
-        spec = str(specs.iloc[0]) if len(specs) else None
+        spec = next((text for text in group["model_spec"] if isinstance(text, str) and text), None)
         tasks.append(([(ref, shape, size) for size in sizes], _Task(ref, spec, shape, sizes)))
     return tasks
 
@@ -107,7 +107,7 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterator[list[Captured]]]]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["perfseer.graphs.capture", "perfseer.zoo.references"])
     executor: Executor
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as executor:
         try:
             yield lambda function, tasks: executor.map(function, tasks, chunksize=2)
         except BrokenProcessPool as error:
@@ -119,9 +119,11 @@ def _mapper(workers: int) -> Iterator[Callable[..., Iterator[list[Captured]]]]:
             raise
 
 
-def _one_thread() -> None:
+def _prepare_worker() -> None:
+    """One thread each; Ctrl-C is the parent's to handle, or every worker would print a traceback."""
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

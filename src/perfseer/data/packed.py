@@ -115,10 +115,12 @@ class PackedGraphs:
         }
         # One metadata entry: safetensors writes several in no fixed order.
         metadata = {"perfseer": json.dumps(contents, sort_keys=True)}
+        whole = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
         with atomic(path) as temporary:
-            save_file(
-                {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}, temporary, metadata
-            )
+            try:
+                save_file(whole, temporary, metadata)
+            except SafetensorError as error:  # its own wrapper around the system's refusal
+                raise OSError(str(error)) from error
 
     @classmethod
     def load(cls, path: Path) -> "PackedGraphs":

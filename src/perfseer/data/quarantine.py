@@ -117,7 +117,7 @@ def _check_table(table: pd.DataFrame) -> None:
 def _status_faults(table: pd.DataFrame, failed: BoolArray) -> pd.DataFrame:
     """Failed configurations, with what the collector said of them."""
     said = table.loc[failed, "reason"] if "reason" in table.columns else [None] * int(failed.sum())
-    reasons = ["measuring failed" if pd.isna(text) else str(text) for text in said]
+    reasons = [text if isinstance(text, str) and text else "measuring failed" for text in said]
     return _faults(table, failed, "status", reasons)
 
 
