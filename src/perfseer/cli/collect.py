@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from perfseer.measure.settings import CollectSettings
+    from perfseer.zoo.space import SearchSpace
 
 
 def collect(
@@ -33,20 +37,14 @@ def collect(
 
     Results go to the journal at once: however this ends, the same command goes on where it stopped.
     """
-    from perfseer.cli.parameters import load_mapping
     from perfseer.measure.collector import collect as run
     from perfseer.measure.collector import configuration_ids
     from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
     from perfseer.measure.progress import disturbance, reporter, summary
-    from perfseer.measure.settings import CollectSettings
     from perfseer.measure.table import read_table, write_table
-    from perfseer.zoo.space import SearchSpace
 
-    mapping = load_mapping(params)
-    space = SearchSpace.from_mapping(_section(mapping, "zoo"))
-    overrides = {"device": device, "time_budget_s": time_budget}
-    settings = CollectSettings.from_mapping(_overridden(_section(mapping, "collect"), overrides))
+    space, settings = _settings(params, {"device": device, "time_budget_s": time_budget})
     skipped = configuration_ids(read_table(skip)) if skip else frozenset()
     folder = journal_folder(journal)
     try:
@@ -70,6 +68,16 @@ def collect(
     if warning := disturbance(collection.progress):
         _note(warning)
     typer.echo(f"{out}: {summary(collection.progress)}")
+
+
+def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace", "CollectSettings"]:
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.measure.settings import CollectSettings
+    from perfseer.zoo.space import SearchSpace
+
+    mapping = load_mapping(params)
+    section = _overridden(_section(mapping, "collect"), overrides)
+    return SearchSpace.from_mapping(_section(mapping, "zoo")), CollectSettings.from_mapping(section)
 
 
 def _section(mapping: Mapping[str, Any], name: str) -> Any:

@@ -140,7 +140,7 @@ def collect(
             for text in journal.notes:
                 note(text)
             rows: list[dict[str, Any]] = []
-            errors = 0
+            recent: list[dict[str, Any]] = []
             for configuration in plan(space, settings):
                 if progress.done:
                     break
@@ -152,8 +152,7 @@ def collect(
                 if record is None or fresh:
                     record = measure(worker, configuration, settings.protocol)
                     journal.append(configuration.id, record)
-                    errors = errors + 1 if record["status"] == "error" else 0
-                    _stop_if_broken(errors, record, journal.path)
+                    _stop_if_broken(recent := [*recent, record][-MAX_ERRORS_IN_A_ROW:], journal.path)
                 rows.append(_row(configuration, record))
                 progress.add(record, fresh=fresh)
                 report(progress)
@@ -195,10 +194,11 @@ def configuration_ids(table: pd.DataFrame) -> frozenset[str]:
     return frozenset(Configuration(*row).id for row in rows)
 
 
-def _stop_if_broken(errors: int, record: Mapping[str, Any], path: Path) -> None:
-    if errors >= MAX_ERRORS_IN_A_ROW:
+def _stop_if_broken(recent: list[dict[str, Any]], path: Path) -> None:
+    if len(recent) == MAX_ERRORS_IN_A_ROW and all(record["status"] == "error" for record in recent):
+        reason = recent[-1]["reason"]
         raise PerfseerError(
-            f"the last {errors} configurations all failed, the latest with: {record['reason']}. The journal "
+            f"the last {len(recent)} configurations all failed, the latest with: {reason}. The journal "
             f"{path} keeps them; mend the cause and run again with --retry-failed"
         )
 
