@@ -46,6 +46,7 @@ def measurements(n_architectures: int = 16) -> pd.DataFrame:
     for phase in ("train", "infer"):
         table[f"{phase}_time_ci_low_ms"] = table[f"{phase}_time_ms"] * 0.98
         table[f"{phase}_time_ci_high_ms"] = table[f"{phase}_time_ms"] * 1.02
+        table[f"{phase}_foreign_cores"] = 0.25
     table["device"], table["device_kind"] = "Made-up CPU <2 GHz | rev 1>", "cpu"
     table["environment"] = json.dumps({"cores": 2, "torch": "2.13.0"})
     table["protocol"] = json.dumps({"ci_width": 0.05, "min_iterations": 7})

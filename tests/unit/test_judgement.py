@@ -81,6 +81,12 @@ def test_quarantine_share_is_counted_by_row(results):
     assert not found(with_threshold(results, quarantine_pct=5), "Were many")[0].triggered
 
 
+def test_a_busy_machine_is_called_busy(results):
+    (check, _) = found(results, "Were other processes busy")
+    assert (check.found, check.triggered) == ("0.25 cores on average", True)
+    assert not found(with_threshold(results, foreign_cores=0.3), "Were other processes")[0].triggered
+
+
 def test_noise_beside_error(results):
     # Half widths are 2 %, MAPE 8.1 %: a share of 0.247.
     assert not found(results, "Does measurement noise")[0].triggered

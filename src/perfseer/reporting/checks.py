@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from perfseer.reporting.analysis import GROUPINGS, group_errors
-from perfseer.reporting.profile import measurement_intervals, n_refused, wide_share_pct
+from perfseer.reporting.profile import foreign_cores, measurement_intervals, n_refused, wide_share_pct
 from perfseer.reporting.results import Results
-from perfseer.reporting.units import count, percent, plural, signed, signed_interval
+from perfseer.reporting.units import count, number, percent, plural, signed, signed_interval
 from perfseer.targets import TARGET_BY_NAME, TARGETS
 
 Area = Literal["data", "measurement", "model", "training"]
@@ -222,6 +222,26 @@ def _noise(results: Results) -> Iterator[Check]:
         )
 
 
+def _quiet_machine(results: Results) -> Iterator[Check]:
+    experiment = results.experiment
+    bound = experiment.report.judgement.foreign_cores
+    for target in TIMES:
+        busy = foreign_cores(experiment, target)
+        question = f"Were other processes busy while {TARGET_BY_NAME[target].title} was measured?"
+        if busy is None:
+            yield _unknown(question, "measurement", "not recorded")
+            continue
+        mean = float(busy.mean())
+        yield Check(
+            question,
+            "measurement",
+            f"{number(mean, 2)} cores on average",
+            f"above {bound:g} cores",
+            mean > bound,
+            "measure again on a quiet machine: times and utilisations here include what others took away",
+        )
+
+
 def _label_quality(results: Results) -> Iterator[Check]:
     experiment = results.experiment
     judge = experiment.report.judgement
@@ -323,6 +343,7 @@ _RULES: tuple[Callable[[Results], Iterator[Check]], ...] = (
     _splits,
     _groups,
     _label_quality,
+    _quiet_machine,
     _noise,
     _against_reference,
     _multi_task,

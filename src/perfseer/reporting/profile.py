@@ -154,18 +154,37 @@ def wide_share_pct(experiment: Experiment, target: str) -> float | None:
     return float(100.0 * (widths > asked * (1 + 1e-9)).mean())
 
 
+def foreign_cores(experiment: Experiment, target: str) -> FloatArray | None:
+    """Cores other processes kept busy while each row's time was measured; None where nobody recorded it."""
+    column = target.replace("time_ms", "foreign_cores")
+    if column not in experiment.rows.columns:
+        return None
+    values = experiment.rows[column].to_numpy(dtype=np.float64)
+    known = values[np.isfinite(values)]
+    return known if len(known) else None
+
+
 def interval_table(experiment: Experiment) -> str:
     """How precise the time labels are: half width of the confidence interval, and how many missed the aim."""
     lines = []
     for target, widths in measurement_intervals(experiment.rows).items():
         quantiles = (number(float(value)) for value in np.percentile(widths, [50, 90, 100]))
         share = wide_share_pct(experiment, target)
-        lines.append([target, count(len(widths)), *quantiles, percent(share or 0.0)])
+        busy = foreign_cores(experiment, target)
+        load = MISSING if busy is None else number(float(busy.mean()), 2)
+        lines.append([target, count(len(widths)), *quantiles, percent(share or 0.0), load])
     if not lines:
         return "The measurement table has no confidence intervals."
-    return markdown_table(
-        ["label", "n", "median [± %]", "90th percentile [± %]", "widest [± %]", "wider than asked"], lines
-    )
+    header = [
+        "label",
+        "n",
+        "median [± %]",
+        "90th percentile [± %]",
+        "widest [± %]",
+        "wider than asked",
+        "cores other processes used, mean",
+    ]
+    return markdown_table(header, lines)
 
 
 def coverage_tables(experiment: Experiment) -> dict[str, str]:
