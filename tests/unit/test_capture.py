@@ -279,6 +279,33 @@ def test_constants_made_on_the_cpu_join_the_trace():
     assert edges(graph) == [(0, 1, 48), (1, 4, 48), (2, 3, 24), (3, 4, 48)]
 
 
+def test_values_of_constants_can_be_looked_at():
+    def function(parts, x):
+        rates = torch.linspace(0.0, 1.0, 3) * 2.0
+        return parts[0](x) if rates[2].item() == 2.0 else x
+
+    graph = capture(Lambda(function, nn.Linear(4, 4)), (torch.empty(3, 4),))
+    assert operators(graph)[-1] == "linear"
+
+
+@pytest.mark.parametrize("keys", [(1, 4, 7, 8), (2, 1, 7, 8), (2, 4, 7, 8)])
+def test_attention_broadcasts_keys_and_values(keys):
+    layer = nn.Linear(8, 8)
+    model = Lambda(lambda parts, q, k: F.scaled_dot_product_attention(parts[0](q), k, k), layer)
+    graph = capture(model, (torch.empty(2, 4, 10, 8), torch.empty(keys)))
+    assert graph.output_shapes[1].tolist() == [2, 4, 10, 8]
+    assert graph.flops[1] == 2 * (2 * 2 * 4 * 10 * 7 * 8)
+
+
+def test_batch_norm_kept_in_evaluation_mode_updates_nothing():
+    class Frozen(nn.BatchNorm2d):
+        def train(self, mode=True):
+            return super().train(False)
+
+    graph = both_modes(nn.Sequential(nn.Conv2d(3, 5, 1), Frozen(5)), 2, 3, 4, 4)
+    assert graph.train_only_bytes == 640 + 4 + 4  # the loss alone
+
+
 def test_inference_mode_inside_the_model_gives_the_same_graph():
     def function(parts, x):
         with torch.inference_mode():

@@ -64,9 +64,11 @@ def fused_attention(recorder: Recorder) -> Iterator[None]:
         yield
 
 
-def _product_flops(query: Tensor, inner: int, keys: int) -> int:
-    """FLOPs of one batched product of [.., L, inner] by [.., inner, keys]."""
-    return 2 * prod(query.shape[:-1]) * inner * keys
+def _result_shape(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
+    """[.., heads, L, Ev]: grouped keys have fewer heads than queries, broadcast ones a single one."""
+    heads = (max(query.shape[-3], key.shape[-3]),) if query.dim() > 2 else ()
+    batch = torch.broadcast_shapes(query.shape[:-3], key.shape[:-3], value.shape[:-3])
+    return (*batch, *heads, query.shape[-2], value.shape[-1])
 
 
 class _FusedAttention(torch.autograd.Function):
@@ -76,10 +78,10 @@ class _FusedAttention(torch.autograd.Function):
     def forward(
         ctx: Any, recorder: Recorder, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
     ) -> Tensor:
-        out = _empty_result(query, value)
+        out = _empty_result(query, key, value)
         operands = [t for t in (query, key, value, mask) if t is not None]
         keys = key.shape[-2]
-        flops = _product_flops(query, query.shape[-1], keys) + _product_flops(query, keys, value.shape[-1])
+        flops = _product_flops(out, query.shape[-1], keys) + _product_flops(out, keys, value.shape[-1])
         recorder.record_attention(operands, out, flops)
         ctx.recorder = recorder
         ctx.save_for_backward(query, key, value, mask, out)
@@ -92,8 +94,8 @@ class _FusedAttention(torch.autograd.Function):
         operands = (query, key, value, mask)
         wanted = tuple(torch.empty_like(t) if n else None for t, n in zip(operands, needs, strict=True))
         keys = key.shape[-2]
-        on_values = _product_flops(query, keys, value.shape[-1])
-        on_scores = _product_flops(query, query.shape[-1], keys)
+        on_values = _product_flops(out, keys, value.shape[-1])
+        on_scores = _product_flops(out, query.shape[-1], keys)
         flops = on_values * (needs[2] + (needs[0] or needs[1] or needs[3])) + on_scores * (
             needs[0] + needs[1]
         )
@@ -102,9 +104,14 @@ class _FusedAttention(torch.autograd.Function):
         return (None, *wanted)
 
 
-def _empty_result(query: Tensor, value: Tensor) -> Tensor:
+def _empty_result(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """[.., heads, L, Ev], stored as [.., L, heads, Ev] as the fused kernels do."""
-    shape = (*query.shape[:-1], value.shape[-1])
+    shape = _result_shape(query, key, value)
     if len(shape) < 4:
         return query.new_empty(shape)
     return query.new_empty((*shape[:-3], shape[-2], shape[-3], shape[-1])).transpose(-3, -2)
+
+
+def _product_flops(out: Tensor, inner: int, keys: int) -> int:
+    """FLOPs of the products of [.., L, inner] by [.., inner, keys], one for each head of the result."""
+    return 2 * prod(out.shape[:-1]) * inner * keys

@@ -63,7 +63,9 @@ class Tracer(TorchDispatchMode):
         if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
             args, kwargs = self._on_meta(args), dict(zip(kwargs, self._on_meta(kwargs.values()), strict=True))
             read = [*_tensors(args), *_tensors(kwargs.values())]
-        out = NotImplemented if facts.shape_rule is None else facts.shape_rule(args)
+        # constants on the cpu are computed: a model may look at their values
+        rule = facts.shape_rule if read and read[0].is_meta else None
+        out = NotImplemented if rule is None else rule(args)
         if out is NotImplemented:
             out = func(*args, **kwargs)
         flops = 0 if facts.flops is None else facts.flops(args, kwargs, out)
@@ -73,6 +75,8 @@ class Tracer(TorchDispatchMode):
 
     def _record(self, call: "Call") -> None:
         self._moment += 1
+        if not call.written:
+            return
         if not self._in_forward:
             self._record_backward(call.read, call.written, call.flops)
         elif self._is_bookkeeping(call):
@@ -89,7 +93,7 @@ class Tracer(TorchDispatchMode):
         facts, index = call.facts, len(self.trace.nodes)
         if facts.overwrites:
             self._link_partial(call.written, index)
-        gathered = {id(call.args[0]): sum(map(tensor_bytes, call.written))} if facts.gathers else {}
+        gathered = {id(call.read[0]): sum(map(tensor_bytes, call.written))} if facts.gathers else {}
         input_bytes, weight_bytes = self._read(call.read, index, gathered)
         operator, values = self._describe(facts, call.args)
         output_bytes = self._write(call.written[:1] if facts.one_output else call.written, index)
@@ -155,8 +159,8 @@ class Tracer(TorchDispatchMode):
                 self.trace.edges.append(edge)
 
     def _statistics(self, args: Sequence[Any], outputs: Sequence[Tensor]) -> None:
-        """Batch norm in training keeps the batch's statistics and updates the running ones."""
-        if not self._training:
+        """Batch norm that trains keeps the batch's statistics and updates the running ones."""
+        if not self._training or not args[5]:
             return
         running = [a for a in args[3:5] if isinstance(a, Tensor)]
         self.trace.train_only_bytes += sum(tensor_bytes(t) for t in (*outputs, *running))
