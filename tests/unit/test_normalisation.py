@@ -10,6 +10,7 @@ from perfseer.data.features import GLOBAL_COLUMNS, NODE_COLUMNS, graph_features
 from perfseer.data.normalisation import CLIP, FeatureNormaliser, LabelNormaliser, Normaliser
 from perfseer.data.packed import PackedGraphs
 from perfseer.errors import PerfseerError
+from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from perfseer.targets import TARGET_NAMES, TARGETS
 from tests.synthetic import SETTINGS, make_graph
 
@@ -180,7 +181,20 @@ def test_an_unseen_extreme_is_clipped():
     features = graph_features(PackedGraphs.pack([*small, make_graph(4000, 5000)]))
     normalised = FeatureNormaliser.fit(features, np.arange(3)).transform(features)
     assert all(np.abs(v).max() <= CLIP for v in (normalised.nodes, normalised.edges, normalised.globals_))
-    assert np.isfinite(normalised.globals_).all()
+    column = GLOBAL_COLUMNS.index("total_flops")
+    assert np.abs(normalised.globals_[:3, column]).max() < 2
+
+
+def test_a_rare_operator_keeps_its_values():
+    # One node in 201 has the column, so its z-score is the square root of 200, beyond CLIP.
+    graph = make_graph(201, 200)
+    graph.hyperparameters[:, :] = 0
+    graph.hyperparameters[7, HYPERPARAMETERS.index("linear_in")] = 512
+    features = graph_features(PackedGraphs.pack([graph]))
+    normalised = FeatureNormaliser.fit(features, np.array([0])).transform(features)
+    scores = normalised.nodes[:, NODE_COLUMNS.index("linear_in")]
+    assert scores[7] == pytest.approx(np.sqrt(200))
+    assert scores[0] == pytest.approx(-1 / np.sqrt(200))
 
 
 def test_training_graphs_without_any_edge():

@@ -22,7 +22,8 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
-# Normalised features never leave ±CLIP standard deviations, so that an unseen extreme cannot explode.
+# Normalised features stay within ±CLIP standard deviations, or within the training graphs' own range where
+# that is wider (columns of rare operators), so that an unseen extreme cannot explode.
 CLIP = 10.0
 # exp(±_EXTREME) is finite and positive; transformed labels beyond it cannot be decoded.
 _EXTREME = 708.0
@@ -152,43 +153,51 @@ class LabelNormaliser:
 
 @dataclass(frozen=True, eq=False)
 class ColumnScales:
-    """z-scores of one block of columns; a scale of 0 marks a column that was constant in training.
+    """z-scores of one block of F columns; a scale of 0 marks a column that was constant in training.
 
     Attributes:
         columns: names.
         means: [F] after the logarithm of size-like columns.
         scales: [F] standard deviations.
+        lows: [F] lower bounds of the z-scores: -`CLIP`, or the training graphs' lowest if that is lower.
+        highs: [F] upper bounds.
     """
 
     columns: tuple[str, ...]
     means: FloatArray
     scales: FloatArray
+    lows: FloatArray
+    highs: FloatArray
 
     @classmethod
     def fit(cls, values: FeatureArray, columns: tuple[str, ...]) -> "ColumnScales":
         """Fit on raw values [N, F]; without any rows every column counts as constant."""
+        zeros, clip = np.zeros(len(columns)), np.full(len(columns), CLIP)
         if not len(values):
-            return cls(columns, np.zeros(len(columns)), np.zeros(len(columns)))
+            return cls(columns, zeros, zeros, -clip, clip)
         compressed = np.empty(values.shape)
         for block in blocks(len(values)):
             compressed[block] = _compress(values[block], columns)
         means, deviations = compressed.mean(axis=0), compressed.std(axis=0)
-        return cls(columns, means, _without_rounding(deviations, means))
+        scales = _without_rounding(deviations, means)
+        inverse = _inverse(scales)
+        lows = np.minimum((compressed.min(axis=0) - means) * inverse, -CLIP)
+        highs = np.maximum((compressed.max(axis=0) - means) * inverse, CLIP)
+        return cls(columns, means, scales, lows, highs)
 
     def transform(self, values: FeatureArray) -> npt.NDArray[np.float32]:
-        """Raw values [N, F] to float32 within ±`CLIP`; constant columns become 0."""
-        varies = self.scales > 0
-        inverse = np.divide(1.0, self.scales, out=np.zeros_like(self.scales), where=varies)
+        """Raw values [N, F] to float32 between `lows` and `highs`; constant columns become 0."""
+        inverse = _inverse(self.scales)
         result = np.empty(values.shape, dtype=np.float32)
         for block in blocks(len(values)):
             scores = (_compress(values[block], self.columns) - self.means) * inverse
-            result[block] = np.clip(scores, -CLIP, CLIP)
+            result[block] = np.clip(scores, self.lows, self.highs)
         return result
 
     def to_json(self) -> dict[str, Any]:
-        """Column name to mean and scale."""
-        pairs = zip(self.means.tolist(), self.scales.tolist(), strict=True)
-        return dict(zip(self.columns, ([mean, scale] for mean, scale in pairs), strict=True))
+        """Column name to mean, scale, lower and upper bound."""
+        values = np.column_stack([self.means, self.scales, self.lows, self.highs]).tolist()
+        return dict(zip(self.columns, values, strict=True))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], columns: tuple[str, ...]) -> "ColumnScales":
@@ -203,8 +212,8 @@ class ColumnScales:
                 f"the normaliser is of other features (differing in {different}): "
                 "run `perfseer dataset` and train again"
             )
-        means, scales = np.array([value[name] for name in columns], dtype=np.float64).T
-        return cls(columns, means, scales)
+        means, scales, lows, highs = np.array([value[name] for name in columns], dtype=np.float64).T
+        return cls(columns, means, scales, lows, highs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +240,7 @@ class FeatureNormaliser:
         )
 
     def transform(self, features: GraphFeatures) -> GraphFeatures:
-        """The same graphs with float32 features within ±`CLIP`."""
+        """The same graphs with bounded float32 features."""
         return GraphFeatures(
             nodes=self.nodes.transform(features.nodes),
             edges=self.edges.transform(features.edges),
@@ -295,6 +304,11 @@ def _fit_label(labels: FloatArray, name: str, settings: LabelSettings) -> LabelS
 def _without_rounding(deviations: FloatArray, means: FloatArray) -> FloatArray:
     """Standard deviations, 0 where all values are equal up to rounding."""
     return np.where(deviations > _CONSTANT * np.maximum(np.abs(means), 1.0), deviations, 0.0)
+
+
+def _inverse(scales: FloatArray) -> FloatArray:
+    """1 / scale, and 0 for constant columns: they become 0 instead of a division by zero."""
+    return np.divide(1.0, scales, out=np.zeros_like(scales), where=scales > 0)
 
 
 def _compress(values: FeatureArray, columns: tuple[str, ...]) -> FeatureArray:
