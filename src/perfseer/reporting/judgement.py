@@ -1,6 +1,6 @@
 """Judgements: grade words, verdicts and recommendations, computed from the data at hand."""
 
-from perfseer.reporting.checks import Area, Check
+from perfseer.reporting.check import Area, Check
 from perfseer.reporting.results import Results
 from perfseer.reporting.units import interval, plural, signed_interval
 from perfseer.targets import TARGET_BY_NAME, TARGETS, Quantity

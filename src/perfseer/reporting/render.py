@@ -9,7 +9,8 @@ from perfseer.data.files import atomic
 from perfseer.digests import code_digest, file_digest
 from perfseer.evaluation.provenance import CODE_ROOMS
 from perfseer.reporting import accuracy, analysis, judgement, profile, published
-from perfseer.reporting.checks import Check, checks
+from perfseer.reporting.check import Check
+from perfseer.reporting.checks import checks
 from perfseer.reporting.experiment import Experiment, Paths
 from perfseer.reporting.figures import draw_all
 from perfseer.reporting.html import page

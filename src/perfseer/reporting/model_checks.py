@@ -1,0 +1,122 @@
+"""Checks of the predictors and of their training, behind the technical recommendations."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from perfseer.reporting.check import TIMES, Check, unknown
+from perfseer.reporting.results import Results
+from perfseer.reporting.units import count, percent, plural, signed, signed_interval
+from perfseer.targets import TARGET_BY_NAME
+
+
+def against_reference(results: Results) -> Iterator[Check]:
+    """Whether the analysed predictor is behind the reference on the same rows."""
+    experiment = results.experiment
+    ours, theirs = experiment.report.predictor, experiment.report.reference
+    for target in TIMES if ours != theirs else ():
+        question = f"Is {ours} worse than {theirs} at {TARGET_BY_NAME[target].title}?"
+        difference = results.difference(ours, theirs, experiment.headline, target)
+        if difference is None:
+            yield unknown(question, "model", "no records of common seeds")
+            continue
+        gap = difference.interval
+        advice = f"use {theirs} for {TARGET_BY_NAME[target].title}; {ours} has not earned its place there"
+        if difference.verdict != "worse":
+            advice = f"{theirs} is ahead on average, but the seeds do not establish it: add seeds or data"
+        yield Check(
+            question,
+            "model",
+            f"{signed_interval(gap)} percentage points",
+            "a positive mean difference",
+            gap.mean > 0,
+            advice,
+        )
+
+
+def multi_task(results: Results) -> Iterator[Check]:
+    """What sharing a trunk costs against six networks."""
+    single, multi = "seernet", "seernet_multi"
+    experiment = results.experiment
+    if not {single, multi} <= set(experiment.predictors):
+        return
+    question = "Does the shared trunk cost accuracy (mean of six labels)?"
+    values = [results.mean_mape_by_seed(name, experiment.headline) for name in (single, multi)]
+    seeds = sorted(values[0].keys() & values[1].keys())
+    if not seeds:
+        yield unknown(question, "model", "no records of common seeds")
+        return
+    gap = float(np.mean([values[1][seed] - values[0][seed] for seed in seeds]))
+    advice = f"prefer the six single networks where accuracy counts; {multi} is the cheaper one"
+    yield Check(question, "model", f"{signed(gap)} percentage points", "a positive gap", gap > 0, advice)
+
+
+def cut_short(results: Results) -> Iterator[Check]:
+    """Curves whose best epoch is among the last allowed."""
+    experiment = results.experiment
+    share = experiment.report.judgement.late_best_share
+    allowed = int(experiment.parameters["training"]["max_epochs"])
+    question = "Did training end while validation was still improving?"
+    curves = [
+        group
+        for run in experiment.runs_of(experiment.report.predictor, experiment.headline)
+        for _, group in (run.history.groupby("target") if len(run.history) else ())
+    ]
+    if not curves:
+        yield unknown(question, "training", "no training history")
+        return
+    best = [int(curve["epoch"].to_numpy()[int(curve["valid_loss"].argmin())]) for curve in curves]
+    late = sum(epoch > allowed * (1 - share) for epoch in best)
+    window = f"the last {100 * share:g} % of {count(allowed)} epochs"
+    yield Check(
+        question,
+        "training",
+        f"{count(late)} of {count(len(curves))} curves had their best epoch in {window}",
+        "more than half of the curves",
+        late > len(curves) / 2,
+        "raise training.max_epochs: the curves had not levelled off",
+    )
+
+
+def bias_and_tail(results: Results) -> Iterator[Check]:
+    """Systematic errors, and errors carried by a few rows."""
+    experiment = results.experiment
+    judge, ours, split = experiment.report.judgement, experiment.report.predictor, experiment.headline
+    for target in TIMES:
+        title = TARGET_BY_NAME[target].title
+        errors = results.errors(ours, split, target)
+        if errors.empty:
+            yield unknown(f"Is {title} predicted systematically high or low?", "model", "no record")
+            continue
+        bias = float(errors.median())
+        side = "high" if bias > 0 else "low"
+        yield Check(
+            f"Is {title} predicted systematically high or low?",
+            "model",
+            f"median signed error {signed(bias)} %",
+            f"beyond ± {judge.bias_pct:g} %",
+            abs(bias) > judge.bias_pct,
+            f"predictions of {title} are {side}: a calibration constant would remove {percent(abs(bias))}",
+        )
+        mape, rmspe = float(errors.abs().mean()), float(np.sqrt(np.square(errors).mean()))
+        yield Check(
+            f"Do a few rows carry the error of {title}?",
+            "training",
+            f"RMSPE {percent(rmspe)}, MAPE {percent(mape)}",
+            f"ratio above {judge.tail_ratio:g}",
+            rmspe > judge.tail_ratio * mape,
+            "look at the worst rows of the sample table; a robust loss (training.loss: relative) may help",
+        )
+
+
+def complete(results: Results) -> Iterator[Check]:
+    """Records that params.yaml asks for and nobody wrote."""
+    missing = results.missing()
+    yield Check(
+        "Are results missing?",
+        "training",
+        plural(len(missing), "record"),
+        "any is",
+        bool(missing),
+        "run `snakemake` to train what is missing; tables say `missing` until then",
+    )
