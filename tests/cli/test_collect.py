@@ -104,6 +104,15 @@ def test_what_is_given_wrongly_stops_before_anything_starts(tmp_path, changes, o
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_place_that_cannot_be_written_is_found_out_before_measuring(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "t.parquet"):
+        result = CliRunner().invoke(app, ["--params", json.dumps(SECTIONS), "--out", str(out)])
+        assert isinstance(result.exception, PerfseerError)
+        assert "cannot write the measurement table" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_missing_section_is_named(tmp_path):
     sections = {"zoo": SECTIONS["zoo"]}
     result = CliRunner().invoke(app, ["--params", json.dumps(sections), "--out", str(tmp_path / "t.parquet")])

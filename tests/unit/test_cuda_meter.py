@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.measure import cuda_meter
 from perfseer.measure.cuda_meter import CudaMeter, chunk_size, covered_share, require_cuda
 from perfseer.measure.settings import Protocol
 from perfseer.measure.steps import Batch
@@ -47,6 +48,29 @@ def test_chunks_last_about_as_long_as_asked(target_ms, iteration_ms, size):
 def test_without_a_device_the_message_says_what_to_do():
     with pytest.raises(PerfseerError, match=r"finds no CUDA device; check nvidia-smi .* or use --device cpu"):
         require_cuda()
+
+
+def test_readings_become_the_labels(monkeypatch):
+    """The arithmetic around the device's counters, with the counters replaced."""
+    mib = 2**20
+    monkeypatch.setattr(cuda_meter, "empty_device", lambda: 10 * mib)
+    monkeypatch.setattr(cuda_meter, "process_memory_bytes", lambda: 500 * mib)
+    monkeypatch.setattr(cuda_meter, "timed_chunk", lambda step, iterations: [step() or 4.0] * iterations)
+    monkeypatch.setattr(cuda_meter, "busy_share", lambda step, iterations: iterations / 100)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 70 * mib)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 90 * mib)
+
+    def build():
+        return nn.Sequential(nn.Flatten(), nn.Linear(12, 4))
+
+    result = CudaMeter().measure(build, Batch((2, 3, 2, 2), "fp32", "nchw", "cpu"), "train", PROTOCOL)
+    assert (result.mem_mib, result.mem_allocated_mib, result.mem_reserved_mib) == (60, 70, 90)
+    assert result.mem_process_mib == 500
+    assert (result.time_ms, result.time_ci_low_ms, result.time_ci_high_ms) == (4.0, 4.0, 4.0)
+    assert result.iterations == 10  # chunks of 20 ms at 4 ms each; two chunks reach min_iterations
+    assert result.util_pct == pytest.approx(25)  # traced for 100 ms at 4 ms each
+    assert set(result.seconds) == {"build", "warmup", "count", "trace"}
 
 
 class Holds(nn.Module):

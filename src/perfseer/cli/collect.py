@@ -42,9 +42,10 @@ def collect(
     from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
     from perfseer.measure.progress import disturbance, reporter, summary
-    from perfseer.measure.table import read_table, write_table
+    from perfseer.measure.table import read_table, require_writable, write_table
 
     space, settings = _settings(params, {"device": device, "time_budget_s": time_budget})
+    require_writable(out)
     skipped = configuration_ids(read_table(skip)) if skip else frozenset()
     folder = journal_folder(journal)
     try:

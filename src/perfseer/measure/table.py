@@ -99,13 +99,32 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
     except OSError as error:
-        raise PerfseerError(
-            f"cannot write the measurement table {path}: {error.strerror or error}; make room or give "
-            "another place with --out"
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def require_writable(path: Path) -> None:
+    """Find out before hours of measuring whether a table can be written to ``path``; its folders are made.
+
+    Raises:
+        PerfseerError: the folder cannot be made or written, or ``path`` is a folder itself.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            if path.is_dir():
+                raise IsADirectoryError(21, "it is a folder")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> PerfseerError:
+    return PerfseerError(
+        f"cannot write the measurement table {path}: {error.strerror or error}; make room, permit "
+        "writing there or give another place with --out"
+    )
 
 
 def read_table(path: Path) -> pd.DataFrame:
