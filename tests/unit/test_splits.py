@@ -137,3 +137,9 @@ def test_faulty_settings_are_named(change, message):
     mapping["splits"] |= change
     with pytest.raises(PerfseerError, match=message):
         DatasetSettings.from_mapping(mapping)
+
+
+def test_seeds_that_repeat_or_are_negative_are_refused():
+    for seeds in ([0, 0], [-1], []):
+        with pytest.raises(PerfseerError, match="parameters at fault: seeds"):
+            DatasetSettings.from_mapping(SETTINGS.model_dump(mode="json") | {"seeds": seeds})
