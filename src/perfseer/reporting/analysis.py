@@ -9,10 +9,19 @@ from perfseer.reporting.experiment import Experiment
 from perfseer.reporting.profile import measurement_intervals
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import escape, markdown_table
-from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, number, percent, signed
+from perfseer.reporting.units import (
+    MISSING,
+    NOT_APPLICABLE,
+    choose_scale,
+    count,
+    number,
+    percent,
+    share_text,
+    signed,
+)
 from perfseer.targets import TARGETS, Target
 
-GROUPINGS = ("stage style", "batch size", "size by FLOPs")
+GROUPINGS = ("stage style", "batch size", "quarter by FLOPs")
 
 
 def count_table(results: Results) -> str:
@@ -102,13 +111,13 @@ def noise_table(results: Results) -> str:
         errors = results.errors(experiment.report.predictor, experiment.headline, target.name).abs()
         if target.name not in widths or errors.empty:
             continue
-        inside = _within_interval_pct(results, target)
+        known, inside = _inside_interval(results, target)
         lines.append(
             [
                 target.title,
                 percent(float(np.median(widths[target.name]))),
                 percent(float(errors.median())),
-                percent(inside),
+                share_text(inside, known),
             ]
         )
     if not lines:
@@ -117,19 +126,21 @@ def noise_table(results: Results) -> str:
         "label",
         "measurement, median half width",
         "prediction, median error",
-        "predictions inside the measurement's interval",
+        "predictions inside the measurement's interval, of rows that have one",
     ]
     return markdown_table(header, lines)
 
 
-def _within_interval_pct(results: Results, target: Target) -> float:
+def _inside_interval(results: Results, target: Target) -> tuple[int, int]:
+    """Test rows with a measurement interval, and how many predictions lie inside theirs."""
     experiment = results.experiment
     table = results.predictions(experiment.report.predictor, experiment.headline)
     rows = experiment.rows.set_index("configuration").loc[table["configuration"]]
     predicted = table[predicted_column(target.name)].to_numpy()
     low = rows[f"{target.phase}_time_ci_low_ms"].to_numpy(dtype=np.float64)
     high = rows[f"{target.phase}_time_ci_high_ms"].to_numpy(dtype=np.float64)
-    return float(100.0 * ((predicted >= low) & (predicted <= high)).mean())
+    known = np.isfinite(low) & np.isfinite(high)
+    return int(known.sum()), int((known & (predicted >= low) & (predicted <= high)).sum())
 
 
 def comparison_tables(results: Results) -> dict[str, str]:

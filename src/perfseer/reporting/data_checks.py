@@ -8,7 +8,7 @@ from perfseer.reporting.analysis import GROUPINGS, group_errors
 from perfseer.reporting.check import TIMES, Check, unknown
 from perfseer.reporting.profile import foreign_cores, measurement_intervals, n_refused, wide_share_pct
 from perfseer.reporting.results import Results
-from perfseer.reporting.units import count, number, percent
+from perfseer.reporting.units import count, number, percent, share_text
 from perfseer.targets import TARGET_BY_NAME
 
 
@@ -93,14 +93,16 @@ def groups(results: Results) -> Iterator[Check]:
                 continue
             worst = table.iloc[int(table["mape_pct"].argmax())]
             error, rows = float(worst["mape_pct"]), count(int(worst["n"]))
-            found = f"{worst['group']}: {percent(error)} over {rows} rows"
+            # Not worst["group"]: a row of mixed types turns batch size 8 into 8.0.
+            name = table["group"].tolist()[int(table["mape_pct"].argmax())]
+            found = f"{name}: {percent(error)} over {rows} rows"
             yield Check(
                 question,
                 "data",
                 f"{found}; all: {percent(whole.mean)}",
                 f"ratio above {judge.group_ratio:g}",
                 error > judge.group_ratio * whole.mean,
-                f"measure more configurations of {grouping} {worst['group']}",
+                f"measure more configurations of {grouping} {name}",
             )
 
 
@@ -170,7 +172,7 @@ def label_quality(results: Results) -> Iterator[Check]:
     yield Check(
         "Were many configurations refused?",
         "measurement",
-        f"{count(refused)} of {count(refused + kept)} ({percent(share)})",
+        share_text(refused, refused + kept),
         f"above {judge.quarantine_pct:g} %",
         share > judge.quarantine_pct,
         "read the reasons in the quarantine table: what is refused is missing from every result here",

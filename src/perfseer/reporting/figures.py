@@ -17,6 +17,7 @@ from perfseer.reporting.published import DISTRIBUTION, Distribution
 from perfseer.reporting.results import Results
 from perfseer.reporting.style import (
     BLUE,
+    GREY,
     ORANGE,
     SKY,
     VERMILION,
@@ -62,11 +63,12 @@ def figure_makers(results: Results) -> dict[str, Callable[[Results], Figure]]:
         "mape_by_predictor": mape_by_predictor,
         "error_by_style": partial(error_by_group, grouping="stage style"),
         "error_by_batch_size": partial(error_by_group, grouping="batch size"),
-        "learning_curves": learning_curves,
         "search_space": search_space,
         "graph": lambda found: graph_figure(found.experiment),
     }
     for predictor in results.experiment.predictors:
+        if predictor in results.with_history():
+            makers[f"learning_curves_{predictor}"] = partial(learning_curves, predictor=predictor)
         makers[f"predicted_vs_measured_{predictor}"] = partial(scatter, predictor=predictor)
     return makers
 
@@ -140,6 +142,7 @@ def mape_by_predictor(results: Results) -> Figure:
         axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
         axis.set_ylabel("MAPE [%]")
         axis.set_xlim(-0.6, len(names) - 0.4)
+        axis.margins(y=0.14)
         axis.set_ylim(bottom=0)
         axis.grid(visible=False, axis="x")
     figure.suptitle(f"{experiment.headline} split, mean and interval over seeds", fontsize=10)
@@ -199,43 +202,28 @@ def _grouped_bars(axis: Axes, tables: dict[str, pd.DataFrame], predictors: tuple
     axis.grid(visible=False, axis="x")
 
 
-def learning_curves(results: Results) -> Figure:
-    """Validation (solid) and training (dashed) loss by epoch, all predictors with a history, per label."""
+def learning_curves(results: Results, predictor: str) -> Figure:
+    """Validation (solid) and training (dashed) loss by epoch, one line per seed, one panel per label."""
     experiment = results.experiment
-    histories = {
-        name: [run.history for run in experiment.runs_of(name, experiment.headline) if len(run.history)]
-        for name in experiment.predictors
-    }
+    runs = experiment.runs_of(predictor, experiment.headline)
+    colour = label_colour(experiment.predictors, predictor)
     figure, axes = panels(2, 3)
     for axis, target in zip(axes, TARGETS, strict=True):
         axis.set_title(target.title)
-        drawn = [_curves(axis, histories[name], name, target, experiment.predictors) for name in histories]
-        if not any(drawn):
-            say_missing(axis)
+        histories = [run.history[run.history["target"] == target.name] for run in runs]
+        histories = [history for history in histories if len(history)]
+        if not histories:
+            say_missing(axis, NOT_APPLICABLE)
             continue
-        axis.set_xlabel("epoch")
-        axis.set_ylabel("loss (normalised label)")
+        for history in histories:
+            axis.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.1)
+            axis.plot(history["epoch"], history["train_loss"], color=GREY, linewidth=0.8, linestyle="--")
+        axis.set_xlabel("tree" if predictor == "boosting" else "epoch")
+        axis.set_ylabel("loss of the normalised label")
         log_ticks(axis, "y")
-        axis.legend()
-    figure.suptitle(
-        f"{experiment.headline} split: validation solid, training dashed, one line per seed", fontsize=10
-    )
+    title = f"{predictor}, {experiment.headline} split: validation solid, training dashed, a line per seed"
+    figure.suptitle(title, fontsize=10)
     return figure
-
-
-def _curves(
-    axis: Axes, histories: list[pd.DataFrame], name: str, target: Target, predictors: tuple[str, ...]
-) -> bool:
-    colour = label_colour(predictors, name)
-    shown = [history[history["target"] == target.name] for history in histories]
-    shown = [history for history in shown if len(history)]
-    for place, history in enumerate(shown):
-        label = name if place == 0 else None
-        axis.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.0, label=label)
-        axis.plot(
-            history["epoch"], history["train_loss"], color=colour, linewidth=0.7, linestyle="--", alpha=0.6
-        )
-    return bool(shown)
 
 
 def search_space(results: Results) -> Figure:

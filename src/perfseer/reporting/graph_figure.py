@@ -27,15 +27,16 @@ COLOURS = (
     "#8C564B",
     "#9EDAE5",
 )
-COLUMNS = 40
+COLUMNS = 40  # layers in a line
+SPREAD, LINE_GAP = 0.45, 1.0  # between parallel nodes, between lines
 
 
 def graph_figure(experiment: Experiment) -> Figure:
     """The configuration of median FLOPs, drawn as a layered graph that wraps like text."""
     number, graph = experiment.example
     depth = layers(graph)
-    figure, (axes,) = panels(1, 1, height=1.6 + 0.9 * (1 + int(depth.max()) // COLUMNS))
     x, y = positions(graph, depth)
+    figure, (axes,) = panels(1, 1, height=1.2 + 0.45 * float(np.ptp(y)))
     _draw_edges(axes, graph, x, y)
     _draw_nodes(axes, graph, x, y)
     flops = choose_scale([graph.total_flops], "flops").named(graph.total_flops)
@@ -67,10 +68,17 @@ def positions(graph: PerfGraph, depth: IntArray) -> tuple[Floats, Floats]:
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     place = np.empty(graph.n_nodes)
     place[order] = np.arange(graph.n_nodes) - starts[depth[order]]
-    spread = (place - (sizes[depth] - 1) / 2) * 0.35
+    spread = (place - (sizes[depth] - 1) / 2) * SPREAD
     line = depth // COLUMNS
-    gap = 0.35 * float(sizes.max()) + 0.9
-    return (depth % COLUMNS).astype(np.float64), spread - line * gap
+    tallest = np.zeros(int(line.max()) + 1)
+    np.maximum.at(tallest, line, np.abs(spread))
+    # Each line needs its own height above and below its middle, and a gap to the next.
+    middles = (
+        np.cumsum(tallest)
+        + np.concatenate([[0.0], np.cumsum(tallest)[:-1]])
+        + LINE_GAP * np.arange(len(tallest))
+    )
+    return (depth % COLUMNS).astype(np.float64), spread - middles[line]
 
 
 def _draw_edges(axes: Axes, graph: PerfGraph, x: Floats, y: Floats) -> None:

@@ -55,7 +55,6 @@ def cut_short(results: Results) -> Iterator[Check]:
     """Curves whose best epoch is among the last allowed."""
     experiment = results.experiment
     share = experiment.report.judgement.late_best_share
-    allowed = int(experiment.parameters["training"]["max_epochs"])
     question = "Did training end while validation was still improving?"
     curves = [
         group
@@ -65,16 +64,18 @@ def cut_short(results: Results) -> Iterator[Check]:
     if not curves:
         yield unknown(question, "training", "no training history")
         return
+    settings = experiment.parameters["predictors"][experiment.report.predictor]
+    allowed = int(settings.get("n_estimators", experiment.parameters["training"]["max_epochs"]))
     best = [int(curve["epoch"].to_numpy()[int(curve["valid_loss"].argmin())]) for curve in curves]
     late = sum(epoch > allowed * (1 - share) for epoch in best)
-    window = f"the last {100 * share:g} % of {count(allowed)} epochs"
+    window = f"the last {100 * share:g} % of {count(allowed)} steps"
     yield Check(
         question,
         "training",
         f"{count(late)} of {count(len(curves))} curves had their best epoch in {window}",
         "more than half of the curves",
         late > len(curves) / 2,
-        "raise training.max_epochs: the curves had not levelled off",
+        "raise training.max_epochs (of boosting: n_estimators): the curves had not levelled off",
     )
 
 

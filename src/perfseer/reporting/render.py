@@ -132,6 +132,7 @@ def _about_accuracy(results: Results) -> dict[str, object]:
         "n_seeds": len(experiment.seeds),
         "confidence": f"{100.0 * experiment.evaluation.confidence:g} %",
         "missing": results.missing(),
+        "missing_list": "; ".join(results.missing_by_split()),
         "n_missing": plural(len(results.missing()), "record"),
         "accuracy": {split: accuracy.accuracy_table(results, split) for split in experiment.splits},
         "physical_errors": accuracy.error_table(results, experiment.headline),
@@ -149,6 +150,7 @@ def _about_rows(results: Results) -> dict[str, object]:
     return {
         "predictor": experiment.report.predictor,
         "predictors": experiment.predictors,
+        "curves": results.with_history(),
         "counts": analysis.count_table(results),
         "groups": {name: analysis.group_table(results, name) for name in analysis.GROUPINGS},
         "noise": analysis.noise_table(results),

@@ -94,6 +94,26 @@ class Results:
             return pd.Series(dtype="float64")
         return errors_of(table, target)
 
+    def with_history(self) -> list[str]:
+        """Predictors with a training history on the headline split."""
+        experiment = self.experiment
+        return [
+            name
+            for name in experiment.predictors
+            if any(len(run.history) for run in experiment.runs_of(name, experiment.headline))
+        ]
+
+    def missing_by_split(self) -> list[str]:
+        """What `missing` lists, a line per predictor and split."""
+        experiment = self.experiment
+        lines = []
+        for predictor in experiment.predictors:
+            for split in experiment.splits:
+                seeds = [seed for seed in experiment.seeds if (predictor, split, seed) not in experiment.runs]
+                if seeds:
+                    lines.append(f"{predictor} / {split} / seed {', '.join(map(str, seeds))}")
+        return lines
+
     def missing(self) -> list[str]:
         """Predictor / split / seed combinations of params.yaml that have no record."""
         experiment = self.experiment

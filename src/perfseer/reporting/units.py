@@ -95,6 +95,11 @@ def signed(value: float, digits: int = 3) -> str:
     return text if value == 0 else f"{'+' if value > 0 else '−'}{text}"
 
 
+def share_text(part: int, whole: int) -> str:
+    """``12 of 80 (15.0 %)``."""
+    return f"{count(part)} of {count(whole)} ({percent(100.0 * part / whole)})" if whole else "0 of 0"
+
+
 def plural(n: int, word: str) -> str:
     """``1 record``, ``2 records``."""
     return f"{count(n)} {word}{'' if n == 1 else 's'}"
@@ -120,7 +125,8 @@ def interval(value: Interval, unit: str = "") -> str:
     # A width that would vanish gets its first digit, unless it is rounding noise of equal values.
     if 1e-9 * abs(value.mean) < value.half_width < 0.5 * 10.0**-decimals:
         decimals = _decimals(value.half_width, digits=1)
-    return f"{value.mean:,.{decimals}f} ± {value.half_width:,.{decimals}f}{suffix}"
+    mean = f"{value.mean:,.{decimals}f}".replace("-", "−")
+    return f"{mean} ± {value.half_width:,.{decimals}f}{suffix}"
 
 
 def _decimals(value: float, digits: int = 3) -> int:
