@@ -1,10 +1,13 @@
 """Peak memory: by hand on small networks, and against brute force."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
+from torch.profiler import ProfilerActivity, profile
 
 from perfseer.graphs.capture import capture
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER, Ledger, peak_bytes
@@ -111,3 +114,51 @@ def test_peak_grows_with_depth_in_training_only():
     activation = 2 * 8 * 16 * 16 * 4
     assert infer2 == infer6 == 3 * activation  # input, one operand, one result
     assert train6 - train2 >= 3 * activation
+
+
+# -- against a real run -----------------------------------------------------------------------------------
+
+
+def allocated_peak(step) -> int:
+    """Peak of the bytes the cpu allocator handed out while ``step`` ran."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        step()
+    events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
+    changes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+    return int(np.cumsum(changes).max())
+
+
+REAL = {
+    "mlp": (
+        lambda: [nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)],
+        (128, 64),
+    ),
+    "cnn": (
+        lambda: [
+            *(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
+            *(nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()),
+            *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)),
+        ],
+        (32, 3, 32, 32),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+@pytest.mark.parametrize("name", REAL)
+def test_training_peak_is_what_the_allocator_sees(name):
+    layers, shape = REAL[name]
+    model, inputs = nn.Sequential(*layers()), torch.rand(shape)
+    target = torch.zeros(len(inputs), dtype=torch.int64)
+    graph = capture(model, (inputs,))
+
+    def step() -> None:
+        F.cross_entropy(model(inputs), target).backward()
+
+    with torch.backends.mkldnn.flags(enabled=False):  # its layouts and workspaces are not the model's
+        step()
+        model.zero_grad()
+        seen = allocated_peak(step)
+    held = graph.parameter_bytes + graph.buffer_bytes + inputs.nbytes
+    momentum = OPTIMISER_STATES_PER_PARAMETER * graph.parameter_bytes
+    assert graph.peak_train_bytes - held - momentum == pytest.approx(seen, rel=0.02)

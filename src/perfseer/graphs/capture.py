@@ -139,8 +139,19 @@ def _backward(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[T
         bool(differentiable and parameters),
         "the model has no output that depends on a trainable parameter; capture it with backward=False",
     )
-    gradients = torch.autograd.grad(_loss(differentiable), parameters, allow_unused=True)
-    return [gradient for gradient in gradients if gradient is not None]
+    before = [parameter.grad for parameter in parameters]
+    _set_gradients(parameters, [None] * len(parameters))
+    try:
+        # not torch.autograd.grad: re-entrant checkpoints refuse it
+        _loss(differentiable).backward()
+        return [parameter.grad for parameter in parameters if parameter.grad is not None]
+    finally:
+        _set_gradients(parameters, before)
+
+
+def _set_gradients(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
 
 
 def _loss(outputs: Sequence[Tensor]) -> Tensor:
