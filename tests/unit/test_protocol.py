@@ -47,7 +47,7 @@ def test_shipped_parameters_are_complete_and_keep_their_values():
         ({"ci_width": 0}, "ci_width is 0.0"),
         ({"confidence": 1.0}, "confidence is 1.0"),
         ({"min_iterations": 5}, "min_iterations is 5"),  # min to max of 5 covers only 93.75 %
-        ({"max_iterations": 6}, "max_iterations is 6"),
+        ({"max_iterations": 5}, "max_iterations is 5"),
         ({"timeout_s": 0.1}, "timeout_s is 0.1"),
         ({"surprise": 1}, "unknown keys surprise"),
         ({"protocol": None}, "collect.protocol is None, expected a section"),
