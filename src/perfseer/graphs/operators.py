@@ -24,7 +24,7 @@ _NAMES: dict[str, str] = {
     "max_pool": "max_pool2d_with_indices max_pool3d_with_indices max_pool2d mkldnn_max_pool2d"
     " adaptive_max_pool2d adaptive_max_pool3d",
     "add": "add",
-    "matmul": "mm addmm bmm baddbmm mv addmv dot addbmm addr _scaled_mm",
+    "matmul": "mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm",
     "attention": "scaled_dot_product_attention _scaled_dot_product_flash_attention"
     " _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention"
     " _scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_fused_attention_overrideable"
@@ -40,7 +40,7 @@ _NAMES: dict[str, str] = {
     " masked_fill maximum minimum eq ne lt le gt ge logical_and logical_or logical_not logical_xor"
     " bitwise_and bitwise_or bitwise_not bitwise_xor reciprocal sin cos tan atan atan2 erf erfc floor ceil"
     " round trunc frac remainder fmod floor_divide lerp addcmul addcdiv sign sgn isnan isinf isfinite"
-    " nan_to_num xlogy sinh cosh asin acos asinh acosh atanh",
+    " nan_to_num xlogy sinh cosh asin acos asinh acosh atanh _weight_norm_interface",
     "reduce": "mean sum amax amin max min var std var_mean std_mean prod argmax argmin norm"
     " linalg_vector_norm cumsum cumprod logsumexp any all count_nonzero _cdist_forward aminmax",
     "copy": "clone copy _to_copy constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d"
