@@ -151,10 +151,9 @@ def _totals(graph: "PerfGraph") -> list[str]:
     peak = f"peak memory inference {mib(graph.peak_infer_bytes)}"
     if graph.has_backward:
         flops, moved = int(graph.backward_flops.sum()), int(graph.backward_bytes.sum())
-        only = named(graph.train_only_bytes, "bytes")
-        lines.append(
-            f"backward    {named(flops, 'flops')}, {named(moved, 'bytes')} moved; {only} by dropout, statistics and loss"
-        )
+        unowned = named(graph.train_only_bytes, "bytes")
+        lines.append(f"backward    {named(flops, 'flops')}, {named(moved, 'bytes')} moved")
+        lines.append(f"training    {unowned} moved by dropout, statistics and loss, beside the nodes")
         peak += f", training {mib(graph.peak_train_bytes)} (SGD with momentum)"
     return [*lines, f"{peak}: analytic, tensors only"]
 
