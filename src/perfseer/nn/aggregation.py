@@ -43,10 +43,9 @@ class SynMM(Aggregation):
         dim: int = -2,
     ) -> Tensor:
         """Aggregate ``x`` [N, channels] to [B, channels]."""
-        maximum = self.reduce(x, index, ptr, dim_size, dim, reduce="max")
-        # Adding rows up by their index is faster than by segments, where the index is at hand.
-        by_index = index is not None
-        mean = self.reduce(x, index, None if by_index else ptr, dim_size, dim, reduce="mean")
+        # Segments (ptr) are the faster way to a maximum, rows added up by their index to a mean.
+        maximum = self.reduce(x, index if ptr is None else None, ptr, dim_size, dim, reduce="max")
+        mean = self.reduce(x, index, ptr if index is None else None, dim_size, dim, reduce="mean")
         mixed: Tensor = self.mix(torch.cat([maximum, mean], dim=-1))
         return mixed
 

@@ -108,5 +108,5 @@ class ConcatLinear(nn.Linear):
         first, *others = self.weight.split(self.widths, dim=1)
         total = parts[0].project(first) + self.bias
         for part, weight in zip(parts[1:], others, strict=True):
-            total = total + part.project(weight)
+            total += part.project(weight)  # in place: nothing needs the earlier sums to go back
         return total
