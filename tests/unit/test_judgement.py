@@ -93,10 +93,35 @@ def test_noise_beside_error(results):
     assert found(with_threshold(results, noise_share=0.24), "Does measurement noise")[0].triggered
 
 
+def test_checks_that_lead_to_the_same_advice_share_a_line(results):
+    strict = with_threshold(results, noise_share=0.24)
+    lines = judgement.recommendations(checks(strict), ("data", "measurement"))
+    (line,) = [line for line in lines if line.startswith("Measure longer")]
+    assert "limit training time?" in line
+    assert "limit inference time?" in line
+
+
+def test_noise_of_too_few_rows_is_not_computed(results):
+    rows = results.experiment.rows.copy()
+    rows.loc[rows.index[3:], ["train_time_ci_low_ms", "train_time_ci_high_ms"]] = float("nan")
+    sparse = Results(dataclasses.replace(results.experiment, rows=rows))
+    noise = found(sparse, "Does measurement noise limit training")[0]
+    assert (noise.triggered, noise.found) == (None, "only 3 rows with an interval")
+    missed = found(sparse, "Did many measurements of training")[0]
+    assert missed.found == "93.5 %"  # 43 of 46 rows have no interval
+
+
 def test_curves_that_end_at_their_best_are_cut_short(results):
     (check,) = found(results, "Did training end")
     assert check.triggered
     assert check.found.startswith("12 of 12 curves")
+
+
+def test_validation_far_above_training_is_overfitting(results):
+    # The made-up histories have 1.2 / epoch against 1 / epoch.
+    (check,) = found(results, "Is validation loss far above")
+    assert (check.found, check.triggered) == ("median ratio 1.20 over 12 curves", False)
+    assert found(with_threshold(results, overfit_ratio=1.1), "Is validation loss far above")[0].triggered
 
 
 def test_a_check_without_data_is_not_computed(results):

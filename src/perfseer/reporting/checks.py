@@ -19,6 +19,7 @@ RULES: tuple[Callable[[Results], Iterator[Check]], ...] = (
     model_checks.multi_task,
     model_checks.bias_and_tail,
     model_checks.cut_short,
+    model_checks.overfitting,
 )
 
 

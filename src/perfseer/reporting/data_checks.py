@@ -8,7 +8,7 @@ from perfseer.reporting.analysis import GROUPINGS, group_errors
 from perfseer.reporting.check import TIMES, Check, unknown
 from perfseer.reporting.profile import foreign_cores, measurement_intervals, n_refused, wide_share_pct
 from perfseer.reporting.results import Results
-from perfseer.reporting.units import count, number, percent, share_text
+from perfseer.reporting.units import count, number, percent, plural, share_text
 from perfseer.targets import TARGET_BY_NAME
 
 
@@ -117,11 +117,15 @@ def noise(results: Results) -> Iterator[Check]:
         if found is None or target not in widths:
             yield unknown(question, "measurement", "no measurement interval or no record")
             continue
+        known = len(widths[target])
+        if known < experiment.report.judgement.group_rows:
+            yield unknown(question, "measurement", f"only {plural(known, 'row')} with an interval")
+            continue
         half = float(np.median(widths[target]))
         yield Check(
             question,
             "measurement",
-            f"median half width {percent(half)}, MAPE {percent(found.mean)}",
+            f"median half width {percent(half)} over {plural(known, 'row')}, MAPE {percent(found.mean)}",
             f"half width above {bound:g} of the MAPE",
             half > bound * found.mean,
             "measure longer (collect.protocol.phase_budget_s): the labels are almost as uncertain",

@@ -219,7 +219,7 @@ def learning_curves(results: Results, predictor: str) -> Figure:
             axis.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.1)
             axis.plot(history["epoch"], history["train_loss"], color=GREY, linewidth=0.8, linestyle="--")
         axis.set_xlabel("tree" if predictor == "boosting" else "epoch")
-        axis.set_ylabel("loss of the normalised label")
+        axis.set_ylabel("loss")
         log_ticks(axis, "y")
     title = f"{predictor}, {experiment.headline} split: validation solid, training dashed, a line per seed"
     figure.suptitle(title, fontsize=10)

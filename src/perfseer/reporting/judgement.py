@@ -68,13 +68,16 @@ _VERDICTS = {
 
 
 def recommendations(found: list[Check], areas: tuple[Area, ...]) -> list[str]:
-    """Advice of the triggered checks of these areas, each with the number that triggered it."""
-    return [
-        f"{check.advice[0].upper()}{check.advice[1:]}. ({check.question} {check.found}; threshold: "
-        f"{check.threshold}.)"
-        for check in found
-        if check.triggered and check.area in areas
-    ]
+    """Advice of the triggered checks of these areas, each with the numbers that triggered it.
+
+    Checks that lead to the same advice share a line.
+    """
+    evidence: dict[str, list[str]] = {}
+    for check in found:
+        if check.triggered and check.area in areas:
+            why = f"{check.question} {check.found}; threshold: {check.threshold}."
+            evidence.setdefault(check.advice, []).append(why)
+    return [f"{advice[0].upper()}{advice[1:]}. ({' '.join(lines)})" for advice, lines in evidence.items()]
 
 
 def conclusion(results: Results, found: list[Check]) -> str:

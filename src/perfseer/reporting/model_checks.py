@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 
 from perfseer.reporting.check import TIMES, Check, unknown
 from perfseer.reporting.results import Results
-from perfseer.reporting.units import count, percent, plural, signed, signed_interval
+from perfseer.reporting.units import count, number, percent, plural, signed, signed_interval
 from perfseer.targets import TARGET_BY_NAME
 
 
@@ -56,11 +57,7 @@ def cut_short(results: Results) -> Iterator[Check]:
     experiment = results.experiment
     share = experiment.report.judgement.late_best_share
     question = "Did training end while validation was still improving?"
-    curves = [
-        group
-        for run in experiment.runs_of(experiment.report.predictor, experiment.headline)
-        for _, group in (run.history.groupby("target") if len(run.history) else ())
-    ]
+    curves = _curves(results)
     if not curves:
         yield unknown(question, "training", "no training history")
         return
@@ -77,6 +74,36 @@ def cut_short(results: Results) -> Iterator[Check]:
         late > len(curves) / 2,
         "raise training.max_epochs (of boosting: n_estimators): the curves had not levelled off",
     )
+
+
+def overfitting(results: Results) -> Iterator[Check]:
+    """Validation loss far above training loss where training stopped."""
+    bound = results.experiment.report.judgement.overfit_ratio
+    question = "Is validation loss far above training loss at the best epoch?"
+    best = [curve.iloc[int(curve["valid_loss"].argmin())] for curve in _curves(results)]
+    ratios = [float(row["valid_loss"]) / float(row["train_loss"]) for row in best if row["train_loss"] > 0]
+    if not ratios:
+        yield unknown(question, "training", "no training history")
+        return
+    middle = float(np.median(ratios))
+    yield Check(
+        question,
+        "training",
+        f"median ratio {number(middle)} over {plural(len(ratios), 'curve')}",
+        f"ratio above {bound:g}",
+        middle > bound,
+        "measure more networks or make the predictor smaller (hidden): it knows its training rows by heart",
+    )
+
+
+def _curves(results: Results) -> list[pd.DataFrame]:
+    """Training histories of the analysed predictor on the headline split, one per seed and label."""
+    experiment = results.experiment
+    return [
+        curve
+        for run in experiment.runs_of(experiment.report.predictor, experiment.headline)
+        for _, curve in (run.history.groupby("target") if len(run.history) else ())
+    ]
 
 
 def bias_and_tail(results: Results) -> Iterator[Check]:

@@ -41,6 +41,7 @@ class Judgement(_Frozen):
         late_best_share: a curve whose best epoch lies in this last share of the allowed epochs was cut short.
         generalisation_ratio: test over validation MAPE above which unseen architectures are the problem.
         family_ratio: family-split over headline MAPE above which unseen styles are the problem.
+        overfit_ratio: validation over training loss at the best epoch above which rows are memorised.
         leak_ratio: headline over random-split MAPE above which the random split flatters.
         group_ratio: a group's MAPE over the whole's above which the group is named.
         group_rows: groups with fewer test rows are not judged.
@@ -56,6 +57,7 @@ class Judgement(_Frozen):
     late_best_share: Share
     generalisation_ratio: AboveOne
     family_ratio: AboveOne
+    overfit_ratio: AboveOne
     leak_ratio: AboveOne
     group_ratio: AboveOne
     group_rows: PositiveInt
