@@ -83,10 +83,10 @@ def test_journal_lies_beside_in_its_default_folder(collected):
 @pytest.mark.parametrize(
     ("changes", "options", "message"),
     [
-        ({}, ["--device", "tpu"], "device is 'tpu', allowed: cpu, cuda"),
+        ({}, ["--device", "tpu"], "collect.device is 'tpu' (str), expected one of ['cpu', 'cuda']"),
         ({}, ["--time-budget", "-3"], "time_budget_s is -3.0"),
         ({}, ["--skip", "absent.parquet"], "no measurement table at absent.parquet"),
-        ({"collect": None}, [], "collect is None, expected a section"),
+        ({"collect": None}, [], "there is no collect, expected a mapping of settings"),
         ({"zoo": {"seed": 1}}, [], "zoo"),
     ],
 )

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from perfseer.cli.report import report
 from perfseer.errors import PerfseerError
+from perfseer.predictors.settings import SETTINGS
 from perfseer.reporting.experiment import Paths, load_experiment
+from perfseer.reporting.outputs import DOCUMENTS, TABLES, figure_titles
 from perfseer.reporting.render import markdown, render
 from perfseer.reporting.results import Results
 from tests.golden.experiment_files import write_experiment
@@ -158,6 +160,14 @@ def test_figures_named_in_the_report_exist(written, text):
     names = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert len(names) == 12
     assert all((written[2] / name).is_file() for name in names)
+
+
+def test_the_workflow_waits_for_what_the_report_writes(written):
+    found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
+    expected = {*DOCUMENTS, *(f"plots/{name}.csv" for name in TABLES)}
+    expected |= {f"figures/{stem}.svg" for stem in figure_titles(SETTINGS)}
+    curves = {name for name in found if name.startswith("figures/learning_curves_")}
+    assert found - curves == expected
 
 
 def test_metrics_file_is_flat_and_finite(written):

@@ -1,3 +1,4 @@
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -30,39 +31,37 @@ def test_shipped_parameters_are_complete_and_keep_their_values():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"device": "tpu"}, "device is 'tpu', allowed: cpu, cuda"),
-        ({"device": 3}, "collect.device is 3, expected a word"),
+        ({"device": "tpu"}, "collect.device is 'tpu' (str), expected one of ['cpu', 'cuda']"),
+        ({"device": 3}, "collect.device is '3' (int), expected one of ['cpu', 'cuda']"),
         ({"precision": "tf32"}, r"precision is 'tf32', allowed: fp32, bf16 \(cpu\)"),
         ({"memory_format": "nhcw"}, "memory_format is 'nhcw'"),
         ({"batch_sizes": []}, r"batch_sizes is \[\]"),
         ({"batch_sizes": [1, 1]}, "distinct"),
         ({"batch_sizes": [0, 1]}, "from 1 to 65536"),
-        ({"batch_sizes": 8}, "batch_sizes is 8, expected a list of whole numbers"),
-        ({"batch_sizes": [1, 2.5]}, r"batch_sizes\[1\] is 2.5, expected a whole number"),
+        ({"batch_sizes": 8}, "collect.batch_sizes is '8' (int), expected a list"),
+        ({"batch_sizes": [1, 2.5]}, r"batch_sizes[1] is '2.5' (float), expected int"),
         ({"batches_per_architecture": 99}, "1 to the number of batch sizes"),
         ({"time_budget_s": 0}, "time_budget_s is 0.0, allowed: above 0"),
         ({"time_budget_s": float("nan")}, "time_budget_s is nan"),
-        ({"time_budget_s": "210"}, "expected a number"),
-        ({"threads": True}, "threads is True, expected a whole number"),
+        ({"time_budget_s": "210"}, "collect.time_budget_s is '210' (str), expected float"),
+        ({"threads": True}, "threads is 'True' (bool), expected int"),
         ({"ci_width": 0}, "ci_width is 0.0"),
         ({"confidence": 1.0}, "confidence is 1.0"),
         ({"min_iterations": 5}, "min_iterations is 5"),  # min to max of 5 covers only 93.75 %
         ({"max_iterations": 5}, "max_iterations is 5"),
         ({"timeout_s": 0.1}, "timeout_s is 0.1"),
-        ({"surprise": 1}, "unknown keys surprise"),
-        ({"protocol": None}, "collect.protocol is None, expected a section"),
+        ({"surprise": 1}, "collect has unknown keys ['surprise']"),
+        ({"protocol": None}, "there is no collect.protocol, expected a mapping of settings"),
     ],
 )
 def test_hostile_parameters_are_refused_by_name_value_and_range(changes, message):
-    with pytest.raises(PerfseerError, match=message):
+    with pytest.raises(PerfseerError, match=re.escape(message)):
         CollectSettings.from_mapping(changed(**changes))
 
 
 def test_missing_keys_are_named():
     section = {name: value for name, value in PARAMS.items() if name != "threads"}
-    with pytest.raises(
-        PerfseerError, match="collect has missing keys threads; its keys are device, precision"
-    ):
+    with pytest.raises(PerfseerError, match=r"collect lacks the keys \[.threads.\]"):
         CollectSettings.from_mapping(section)
 
 

@@ -97,6 +97,17 @@ def test_single_outliers_do_not_steer_the_fit():
     assert np.abs(fitted[5:] / times[5:] - 1).mean() < 0.03
 
 
+def test_constants_that_nothing_depends_on_stay_finite():
+    """Copies only: no FLOPs anywhere, so the compute rate is free."""
+    rng = np.random.default_rng(0)
+    graphs = [graph(np.zeros(3), rng.integers(1e4, 1e7, size=3)) for _ in range(20)]
+    work = Work.of(row_features(dataset(graphs)), "infer")
+    truth = TimeRoofline(1e9, 1e10, 1e-5).milliseconds(work)
+    fitted = TimeRoofline.fit(work, truth)
+    assert np.isfinite([fitted.flops_per_s, fitted.bytes_per_s, fitted.launch_s]).all()
+    np.testing.assert_allclose(fitted.milliseconds(work), truth, rtol=1e-3)
+
+
 def test_memory_line_by_hand():
     work = Work.of(row_features(dataset(random_graphs())), "infer")
     measured = 12.0 + 1.5 * work.peak_bytes / 2**20

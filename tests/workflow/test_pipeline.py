@@ -1,4 +1,4 @@
-"""The workflow as its users run it: real Snakemake and real DVC on a real run (order matters, top to bottom)."""
+"""The workflow as its users run it: real Snakemake and DVC on a real run (order matters, top to bottom)."""
 
 import json
 import shutil

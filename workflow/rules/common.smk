@@ -6,6 +6,7 @@ from perfseer.cli.schema import Parameters
 from perfseer.digests import canonical_json, code_digest
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.provenance import CODE_ROOMS
+from perfseer.reporting.outputs import DOCUMENTS, TABLES, figure_titles
 
 try:
     PARAMETERS = Parameters.from_mapping(config)

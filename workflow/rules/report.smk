@@ -1,4 +1,5 @@
-REPORTS = ["reports/perfseer.md", "reports/perfseer.html", "reports/metrics.json"]
+FIGURES = figure_titles(PREDICTORS)
+REPORTS = expand("reports/{name}", name=DOCUMENTS)
 
 
 rule render_report:
@@ -15,8 +16,21 @@ rule render_report:
         survey="results/zoo/survey.parquet",
     output:
         markdown="reports/perfseer.md",
-        page="reports/perfseer.html",
+        page=report(
+            "reports/perfseer.html",
+            category="Report",
+            labels={"document": "The whole report"},
+        ),
         metrics="reports/metrics.json",
+        tables=expand("reports/plots/{name}.csv", name=TABLES),
+        figures=[
+            report(
+                f"reports/figures/{stem}.svg",
+                category="Figures",
+                labels={"figure": title},
+            )
+            for stem, title in FIGURES.items()
+        ],
     log:
         "logs/render_report.log",
     conda:

@@ -1,4 +1,4 @@
-"""``perfseer train``: fit one predictor on one split with every seed, predict the test rows, write records."""
+"""``perfseer train``: fit one predictor on one split with every seed, predict its test rows, record."""
 
 import json
 import shutil

@@ -5,9 +5,9 @@ inside an imported package by itself.
 """
 
 CODE_ROOMS: dict[str, tuple[str, ...]] = {
-    "collect": ("errors.py", "targets.py", "digests.py", "zoo", "measure", "cli/collect.py"),
-    "survey": ("errors.py", "digests.py", "graphs", "zoo", "cli/zoo.py"),
-    "graphs": ("errors.py", "digests.py", "graphs", "zoo", "data", "cli/dataset.py"),
+    "collect": ("errors.py", "targets.py", "digests.py", "settings.py", "zoo", "measure", "cli/collect.py"),
+    "survey": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "cli/zoo.py"),
+    "graphs": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "data", "cli/dataset.py"),
     "dataset": ("errors.py", "targets.py", "digests.py", "graphs", "measure", "data", "cli/dataset.py"),
     "train": (
         "errors.py",

@@ -5,10 +5,10 @@ is installed it validates the same classes (``__pydantic_config__``).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, get_args
 
-from perfseer.errors import PerfseerError
+from perfseer.settings import load_settings
 
 # Raise it when a label changes its meaning: journals and tables of different versions never mix.
 PROTOCOL_VERSION = 1
@@ -16,7 +16,6 @@ PROTOCOL_VERSION = 1
 DeviceKind = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "tf32", "amp-fp16", "bf16"]
 MemoryFormat = Literal["nchw", "nhwc"]
-Settings = TypeVar("Settings")
 
 
 def _check(condition: bool, field: str, value: object, allowed: str) -> None:
@@ -89,7 +88,7 @@ class Protocol:
         Raises:
             PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
         """
-        return from_mapping(cls, mapping, "collect.protocol")
+        return load_settings(cls, mapping, "collect.protocol")
 
 
 @dataclass(frozen=True)
@@ -153,50 +152,4 @@ class CollectSettings:
         Raises:
             PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
         """
-        return from_mapping(cls, mapping, "collect")
-
-
-def from_mapping(cls: type[Settings], mapping: object, where: str) -> Settings:
-    """Build the settings dataclass ``cls`` from a mapping with exactly its fields.
-
-    Args:
-        cls: a dataclass whose fields are numbers, strings, tuples of integers or such dataclasses.
-        mapping: what params.yaml holds at ``where``.
-        where: the path of the section, for messages.
-
-    Raises:
-        PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
-    """
-    if not isinstance(mapping, Mapping):
-        raise PerfseerError(f"parameters: {where} is {mapping!r}, expected a section with keys")
-    hints = get_type_hints(cls)
-    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # callers pass dataclasses
-    for problem, keys in (("unknown", set(mapping) - set(names)), ("missing", set(names) - set(mapping))):
-        if keys:
-            listed = ", ".join(sorted(map(str, keys)))
-            raise PerfseerError(
-                f"parameters: {where} has {problem} keys {listed}; its keys are {', '.join(names)}"
-            )
-    values = {name: _convert(hints[name], mapping[name], f"{where}.{name}") for name in names}
-    try:
-        return cls(**values)
-    except ValueError as error:
-        raise PerfseerError(f"parameters: {where}.{error}") from error
-
-
-def _convert(hint: Any, value: object, where: str) -> Any:
-    """``value`` as a field of type ``hint``; whole numbers pass as floats, lists as tuples."""
-    if is_dataclass(hint):
-        return from_mapping(hint, value, where)  # type: ignore[arg-type]  # a dataclass type, not an instance
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is float and number:
-        return float(value)  # type: ignore[arg-type]  # a number, as just tested
-    if hint is int and number and isinstance(value, int):
-        return value
-    if get_origin(hint) is Literal and isinstance(value, str):
-        return value
-    if get_origin(hint) is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(int, item, f"{where}[{index}]") for index, item in enumerate(value))
-    kinds = {float: "a number", int: "a whole number", tuple: "a list of whole numbers"}
-    expected = kinds.get(get_origin(hint) or hint, "a word")
-    raise PerfseerError(f"parameters: {where} is {value!r}, expected {expected}")
+        return load_settings(cls, mapping, "collect")

@@ -108,7 +108,11 @@ class TimeRoofline:
             np.log([max(rates[0], 1.0) * up, max(rates[1], 1.0) * up, np.min(seconds / nodes) * launch])
             for up, launch in ((2.0, 0.5), (10.0, 0.9), (1.2, 0.05))
         ]
-        fits = [least_squares(residuals, start, loss="soft_l1", f_scale=_ROBUST) for start in starts]
+        fits = [
+            # Bounded, since a constant that no row depends on would wander off to infinity.
+            least_squares(residuals, start, bounds=(start - 20, start + 20), loss="soft_l1", f_scale=_ROBUST)
+            for start in starts
+        ]
         best = min(fits, key=lambda fit: float(fit.cost))
         return cls(*(float(value) for value in np.exp(best.x)))
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from perfseer.digests import canonical_json, digest
 from perfseer.errors import PerfseerError
-from perfseer.zoo.settings import check_bounds, check_range, described, load_settings, number, typed
+from perfseer.settings import check_bounds, check_range, described, load_settings, number, typed
 from perfseer.zoo.stages import (
     STAGES,
     WIDTH_MULTIPLE,

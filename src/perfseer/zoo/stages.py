@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 from perfseer.errors import PerfseerError
-from perfseer.zoo.settings import check_bounds, described, load_settings, number
+from perfseer.settings import check_bounds, described, load_settings, number
 
 Style = Literal["vgg", "googlenet", "resnet", "densenet", "mobilenet"]
 Shares = tuple[int, int, int, int]

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
+from perfseer.settings import check_bounds, check_range, described, load_settings, number
 from perfseer.zoo.sampler import sample
-from perfseer.zoo.settings import check_bounds, check_range, described, load_settings, number
 from perfseer.zoo.space import MIN_RESOLUTION, ArchitectureSpec, SearchSpace, check_interval, n_parameters
 
 CAPTURED_BATCH_SIZES = (1, 2)

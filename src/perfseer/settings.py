@@ -54,7 +54,7 @@ def load_settings(cls: type[T], mapping: Any, where: str) -> T:
     """Build a settings dataclass from plain data, refusing whatever it does not know.
 
     Args:
-        cls: a dataclass of int, float, bool, str, literal, optional and tuple fields.
+        cls: a dataclass of int, float, bool, str, literal, optional and tuple fields, or of such dataclasses.
         mapping: the keys and values, as read from YAML or JSON.
         where: how messages name the mapping, for example ``zoo``.
 
@@ -87,6 +87,8 @@ def typed(value: Any, hint: Any, where: str) -> Any:
         PerfseerError: ``value`` is not of that type; the message starts with ``where``.
     """
     origin, args = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and not isinstance(value, hint):
+        return load_settings(hint, value, where)
     if origin is tuple:
         return _typed_tuple(value, args, where)
     if origin is Literal:
