@@ -9,6 +9,7 @@ from perfseer.digests import digest
 from perfseer.measure.fingerprint import (
     cpu_name,
     fingerprint,
+    kernel_version,
     parse_cpu_quota,
     total_memory_gib,
     usable_cores,
@@ -58,3 +59,10 @@ def test_cores_are_those_this_process_may_use():
         assert usable_cores() == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.parametrize(
+    ("release", "version"), [("6.18.44-builder-v7", "6.18.44"), ("6.8.0-31-generic", "6.8.0"), ("odd", "odd")]
+)
+def test_the_kernel_is_named_without_a_builders_suffix(release, version):
+    assert kernel_version(release) == version

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def fingerprint(device_kind: DeviceKind, threads: int) -> dict[str, Any]:
         "memory_gib": total_memory_gib(),
         "threads": threads,
         "machine": platform.machine(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {kernel_version(platform.release())}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": _version("numpy"),
@@ -55,6 +56,12 @@ def parse_cpu_quota(text: str) -> int | None:
     """Cores allowed by the text of cgroup's ``cpu.max``, rounded up; None for no limit."""
     quota, _, period = text.strip().partition(" ")
     return -(-int(quota) // int(period)) if quota.isdigit() and period.isdigit() else None
+
+
+def kernel_version(release: str) -> str:
+    """The numbers of a kernel release, without a distribution's or a builder's suffix."""
+    found = re.match(r"\d+(\.\d+)*", release)
+    return found.group() if found else release
 
 
 def total_memory_gib() -> int:
