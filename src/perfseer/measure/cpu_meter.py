@@ -9,11 +9,21 @@ import torch
 from torch import nn
 
 from perfseer.measure.foreign_load import ForeignLoad
+from perfseer.measure.heap import give_back_freed_blocks, keep_freed_blocks
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
-from perfseer.measure.process_memory import MIB, added_peak_bytes, reset_peak, resident_memory
+from perfseer.measure.process_memory import (
+    MIB,
+    ResidentMemory,
+    added_peak_bytes,
+    reset_peak,
+    resident_memory,
+)
 from perfseer.measure.settings import DeviceKind, Protocol
 from perfseer.measure.steps import Batch, make_step
 from perfseer.targets import Phase
+
+# The first iteration makes gradients and the optimiser's state, the second holds them all the while.
+MEMORY_ITERATIONS = 2
 
 
 class CpuMeter(Meter):
@@ -32,11 +42,15 @@ class CpuMeter(Meter):
         gc.disable()  # a collection inside an iteration would be timed as part of it
         reset_peak()
         before, start = resident_memory(), time.perf_counter()
+        give_back_freed_blocks()
         step = make_step(build(), batch, phase)
         build_s = time.perf_counter() - start
+        memory_start = time.perf_counter()
+        after = memory_of(step)
+        memory_s = time.perf_counter() - memory_start
+        keep_freed_blocks()
         foreign = ForeignLoad()
         timing, util_pct = time_on_cpu(step, protocol, torch.get_num_threads())
-        foreign_cores, after = foreign.cores(), resident_memory()
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
             mem_mib=added_peak_bytes(before, after) / MIB,
@@ -44,9 +58,24 @@ class CpuMeter(Meter):
             mem_reserved_mib=None,
             mem_process_mib=after.peak / MIB,
             util_pct=util_pct,
-            foreign_cores=foreign_cores,
-            seconds={"build": build_s, "warmup": timing.warmup_s, "count": timing.count_s},
+            foreign_cores=foreign.cores(),
+            seconds={
+                "build": build_s,
+                "memory": memory_s,
+                "warmup": timing.warmup_s,
+                "count": timing.count_s,
+            },
         )
+
+
+def memory_of(step: Callable[[], None]) -> ResidentMemory:
+    """Resident memory, with its high-water mark, after enough iterations for everything to be there.
+
+    Freed blocks must go back to the kernel meanwhile (`heap.give_back_freed_blocks`).
+    """
+    for _ in range(MEMORY_ITERATIONS):
+        step()
+    return resident_memory()
 
 
 def time_on_cpu(step: Callable[[], None], protocol: Protocol, threads: int) -> tuple[Timing, float]:

@@ -102,7 +102,7 @@ class CollectSettings:
         batch_sizes: the batch sizes a configuration may have, samples.
         batches_per_architecture: how many of them each architecture is measured at.
         time_budget_s: measuring seconds of the whole table, resumed runs included.
-        threads: intra-operator threads, cpu only; capped by the cores there are.
+        threads: intra-operator threads, cpu only; at most all cores but one.
         protocol: how one phase is measured.
     """
 

@@ -6,7 +6,6 @@ answered with an outcome. For the cpu the worker forks for every phase and never
 itself, because OpenMP's thread pool does not survive a fork.
 """
 
-import ctypes
 import gc
 import json
 import os
@@ -23,6 +22,7 @@ from perfseer.measure.cpu_meter import CpuMeter
 from perfseer.measure.cuda_meter import CudaMeter, require_cuda
 from perfseer.measure.fingerprint import fingerprint, usable_cores
 from perfseer.measure.forked import die_with_parent, run_forked
+from perfseer.measure.heap import release_free_heap
 from perfseer.measure.meters import Meter
 from perfseer.measure.outcomes import Outcome, guarded
 from perfseer.measure.plan import Configuration
@@ -37,7 +37,8 @@ def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
 
     Args:
         device_kind: ``cpu`` or ``cuda``.
-        threads: wanted; capped by the cores there are.
+        threads: wanted; on the cpu one core is left to the rest of the system, or whatever else runs would
+            stop one thread and make all the others wait for it.
 
     Raises:
         PerfseerError: the machine lacks what the meter needs.
@@ -46,7 +47,7 @@ def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
         require_cuda()
         return CudaMeter(), fingerprint("cuda", torch.get_num_threads())
     resident_memory()  # says at once if this system keeps no such counters
-    threads = min(threads, usable_cores())
+    threads = min(threads, max(usable_cores() - 1, 1))
     warm_libraries()
     torch.set_num_threads(threads)
     gc.collect()
@@ -64,14 +65,6 @@ def warm_libraries() -> None:
         )
         step()
         step()
-
-
-def release_free_heap() -> None:
-    """Give free heap pages back to the kernel, or a child could use them without its memory growing."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it; other C libraries keep little
-    if trim is not None:
-        trim(0)
 
 
 def measure(meter: Meter, request: dict[str, Any]) -> Outcome:
