@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.reporting import judgement
 from perfseer.reporting.checks import checks
 from perfseer.reporting.experiment import load_experiment
+from perfseer.reporting.profile import constant_note
 from perfseer.reporting.results import Results
 from perfseer.reporting.settings import ReportSettings
 from tests.golden.experiment_files import parameters, write_experiment
@@ -85,6 +87,19 @@ def test_a_busy_machine_is_called_busy(results):
     (check, _) = found(results, "Were other processes busy")
     assert (check.found, check.triggered) == ("0.25 cores on average", True)
     assert not found(with_threshold(results, foreign_cores=0.3), "Were other processes")[0].triggered
+
+
+def test_a_label_that_does_not_vary_is_called_constant(results):
+    assert not found(results, "Are labels practically constant")[0].triggered
+    rows = results.experiment.rows.assign(
+        train_util_pct=np.linspace(99.0, 100.0, len(results.experiment.rows))
+    )
+    flat = Results(dataclasses.replace(results.experiment, rows=rows))
+    (check,) = found(flat, "Are labels practically constant")
+    # 90 % of a range of one point around 99.5.
+    assert (check.triggered, check.found) == (True, "training utilisation: middle 90 % within 0.905 %")
+    assert "training utilisation" in constant_note(flat.experiment)
+    assert constant_note(results.experiment) == ""
 
 
 def test_noise_beside_error(results):

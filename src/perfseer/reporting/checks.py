@@ -14,6 +14,7 @@ RULES: tuple[Callable[[Results], Iterator[Check]], ...] = (
     data_checks.groups,
     data_checks.label_quality,
     data_checks.quiet_machine,
+    data_checks.constant,
     data_checks.noise,
     model_checks.against_reference,
     model_checks.multi_task,

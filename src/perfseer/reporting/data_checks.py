@@ -6,7 +6,13 @@ import numpy as np
 
 from perfseer.reporting.analysis import GROUPINGS, group_errors
 from perfseer.reporting.check import TIMES, Check, unknown
-from perfseer.reporting.profile import foreign_cores, measurement_intervals, n_refused, wide_share_pct
+from perfseer.reporting.profile import (
+    constant_labels,
+    foreign_cores,
+    measurement_intervals,
+    n_refused,
+    wide_share_pct,
+)
 from perfseer.reporting.results import Results
 from perfseer.reporting.units import count, number, percent, plural, share_text
 from perfseer.targets import TARGET_BY_NAME
@@ -104,6 +110,21 @@ def groups(results: Results) -> Iterator[Check]:
                 error > judge.group_ratio * whole.mean,
                 f"measure more configurations of {grouping} {name}",
             )
+
+
+def constant(results: Results) -> Iterator[Check]:
+    """Whether labels hardly vary, so that predicting them proves nothing."""
+    experiment = results.experiment
+    found = constant_labels(experiment)
+    listed = "; ".join(f"{title}: middle 90 % within {percent(spread)}" for title, spread in found.items())
+    yield Check(
+        "Are labels practically constant?",
+        "data",
+        listed or "none",
+        f"middle 90 % within {experiment.report.judgement.constant_pct:g} % of the median",
+        bool(found),
+        "judge predictors by the other labels, and compare means over all labels with that in mind",
+    )
 
 
 def noise(results: Results) -> Iterator[Check]:

@@ -37,6 +37,34 @@ def summary(values: FloatArray) -> tuple[float, float, float, float]:
     return float(values.mean()), float(values.min()), float(np.median(values)), float(values.max())
 
 
+def spread_pct(values: FloatArray) -> float:
+    """Width of the middle 90 % of positive values over their median [%]."""
+    low, median, high = np.percentile(values, [5, 50, 95])
+    return float(100.0 * (high - low) / median)
+
+
+def constant_labels(experiment: Experiment) -> dict[str, float]:
+    """Labels that hardly vary here, in words, with the spread [%] that says so (`spread_pct`)."""
+    bound = experiment.report.judgement.constant_pct
+    spreads = {
+        target.title: spread_pct(experiment.rows[target.name].to_numpy(dtype=np.float64))
+        for target in TARGETS
+    }
+    return {title: spread for title, spread in spreads.items() if spread < bound}
+
+
+def constant_note(experiment: Experiment) -> str:
+    """A warning to readers of the accuracy tables; empty when every label varies."""
+    found = constant_labels(experiment)
+    if not found:
+        return ""
+    listed = " and ".join(f"{title} (middle 90 % within {percent(s)})" for title, s in found.items())
+    return (
+        f"**Practically constant here: {listed}.** Errors on such a label are small for any predictor and "
+        "rank correlations mean little; means over six labels are smaller for it."
+    )
+
+
 def distribution_table(experiment: Experiment) -> str:
     """The paper's dataset beside the measured one and the surveyed search space (medians and ranges)."""
     header = ["quantity", "paper", "measured here", "search space, surveyed"]

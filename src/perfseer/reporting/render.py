@@ -85,6 +85,7 @@ def _about_data(experiment: Experiment) -> dict[str, object]:
     return {
         "facts": profile.facts(experiment),
         "profile": profile.profile_table(experiment),
+        "constant_note": profile.constant_note(experiment),
         "intervals": profile.interval_table(experiment),
         "asked_width": f"{100.0 * float(experiment.parameters['collect']['protocol']['ci_width']):g} %",
         "environment": profile.described_table(experiment, "environment"),

@@ -46,6 +46,7 @@ class Judgement(_Frozen):
         group_ratio: a group's MAPE over the whole's above which the group is named.
         group_rows: groups with fewer test rows are not judged.
         noise_share: measurement half width over MAPE above which measuring better is worth it.
+        constant_pct: a label whose middle 90 % lies within this share of its median does not vary [%].
         foreign_cores: cores other processes used on average above which the machine was not quiet.
         quarantine_pct: share of refused rows above which they are a concern [%].
         wide_pct: share of labels that missed the protocol's interval width above which that is a concern [%].
@@ -62,6 +63,7 @@ class Judgement(_Frozen):
     group_ratio: AboveOne
     group_rows: PositiveInt
     noise_share: Share
+    constant_pct: Positive
     foreign_cores: Positive
     quarantine_pct: Positive
     wide_pct: Positive
