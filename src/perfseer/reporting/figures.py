@@ -118,13 +118,17 @@ def scatter(results: Results, predictor: str) -> Figure:
 
 def _scatter(axis: Axes, table: pd.DataFrame, target: Target) -> None:
     actual, predicted = table[actual_column(target.name)], table[predicted_column(target.name)]
-    limits = np.array([min(actual.min(), predicted.min()) / 1.1, max(actual.max(), predicted.max()) * 1.1])
+    # Utilisation is a share of a whole; times and memory span orders of magnitude.
+    bounded = target.quantity == "util"
+    lowest, highest = min(actual.min(), predicted.min()), max(actual.max(), predicted.max())
+    limits = np.array([0.0, 105.0] if bounded else [lowest / 1.1, highest * 1.1])
     axis.fill_between(limits, limits * 0.9, limits * 1.1, color="#EEEEEE", label="within 10 %", zorder=0)
     axis.plot(limits, limits, color="#888888", linewidth=0.8, zorder=1)
     axis.scatter(actual, predicted, s=7, color=BLUE, alpha=0.45, linewidths=0, zorder=2)
     axis.set_xlim(*limits)
     axis.set_ylim(*limits)
-    log_ticks(axis, "xy")
+    if not bounded:
+        log_ticks(axis, "xy")
     axis.set_xlabel(f"measured [{target.unit}]")
     axis.set_ylabel(f"predicted [{target.unit}]")
     axis.legend(loc="upper left")
