@@ -102,6 +102,16 @@ def test_a_deleted_table_costs_seconds_because_the_journal_stays(finished):
     assert table.read_bytes() == before
 
 
+def test_a_fresh_clone_runs_everything_although_reports_are_in_git(finished, tmp_path):
+    finished.run("git", "clone", "--quiet", str(finished.path), str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    assert (clone.path / "reports/perfseer.md").is_file()
+    planned = clone.planned()
+    assert planned["collect"] == 1
+    assert planned["train_predictor"] == 12
+    assert planned["render_report"] == 1
+
+
 def test_a_fresh_clone_with_a_remote_bootstraps(finished, tmp_path):
     finished.dvc("remote", "add", "--default", "--force", "store", str(tmp_path / "store"))
     finished.commit("remote")
