@@ -32,7 +32,7 @@ format: $(READY) ## apply the formatters
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/snakefmt workflow
 
 benchmarks: $(READY) ## speed of capture, packing and training, as ratios
-	$(BIN)/python -m pytest benchmarks -q --benchmark-only --benchmark-columns=min,median,ops
+	$(BIN)/python -m pytest benchmarks/bench_*.py -q -s --benchmark-only --benchmark-columns=min,median,ops
 
 clean: ## remove results and logs; the measuring journal stays
 	rm -rf results logs .snakemake
