@@ -159,3 +159,12 @@ def test_unknown_predictor_in_the_report_section(results, tmp_path):
     mapping["report"]["predictor"] = "crystal_ball"
     with pytest.raises(PerfseerError, match="crystal_ball"):
         load_experiment(mapping, paths)
+
+
+def test_the_cost_of_the_shared_trunk_is_claimed_only_with_its_interval(results):
+    (check,) = found(results, "Does the shared trunk")
+    gap, half = (float(part.split()[0]) for part in check.found.split("±"))
+    established = gap > half
+    assert check.triggered == (gap > 0)
+    assert check.advice.startswith("prefer the six") == established
+    assert ("do not establish" in check.advice) == (not established)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from perfseer.evaluation.intervals import paired_difference
 from perfseer.reporting.check import TIMES, Check, unknown
 from perfseer.reporting.results import Results
 from perfseer.reporting.units import count, number, percent, plural, signed, signed_interval
@@ -42,14 +43,23 @@ def multi_task(results: Results) -> Iterator[Check]:
     if not {single, multi} <= set(experiment.predictors):
         return
     question = "Does the shared trunk cost accuracy (mean of six labels)?"
-    values = [results.mean_mape_by_seed(name, experiment.headline) for name in (single, multi)]
-    seeds = sorted(values[0].keys() & values[1].keys())
-    if not seeds:
+    shared, separate = (results.mean_mape_by_seed(name, experiment.headline) for name in (multi, single))
+    difference = paired_difference(shared, separate, experiment.evaluation.confidence)
+    if difference is None:
         yield unknown(question, "model", "no records of common seeds")
         return
-    gap = float(np.mean([values[1][seed] - values[0][seed] for seed in seeds]))
     advice = f"prefer the six single networks where accuracy counts; {multi} is the cheaper one"
-    yield Check(question, "model", f"{signed(gap)} percentage points", "a positive gap", gap > 0, advice)
+    if difference.verdict != "worse":
+        advice = f"{multi} is behind on average, but the seeds do not establish it: it is the cheaper one"
+    gap = difference.interval
+    yield Check(
+        question,
+        "model",
+        f"{signed_interval(gap)} percentage points",
+        "a positive mean difference",
+        gap.mean > 0,
+        advice,
+    )
 
 
 def cut_short(results: Results) -> Iterator[Check]:
@@ -124,7 +134,7 @@ def bias_and_tail(results: Results) -> Iterator[Check]:
             f"median signed error {signed(bias)} %",
             f"beyond ± {judge.bias_pct:g} %",
             abs(bias) > judge.bias_pct,
-            f"predictions of {title} are {side}: a calibration constant would remove {percent(abs(bias))}",
+            f"predictions of {title} are {side}: half of them by {percent(abs(bias))} or more",
         )
         mape, rmspe = float(errors.abs().mean()), float(np.sqrt(np.square(errors).mean()))
         yield Check(
