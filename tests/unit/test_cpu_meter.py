@@ -237,16 +237,20 @@ def test_status_is_read_in_bytes_and_a_strange_one_is_refused():
         parse_status("Name:\tx\nVmHWM:\t 300 kB\n")
 
 
-def test_utilisation_is_busy_time_over_wall_time_and_threads():
-    def half_busy():
-        end = time.process_time() + 0.005
-        while time.process_time() < end:
-            pass
-        time.sleep(0.005)
+def test_utilisation_is_busy_time_over_wall_time_and_threads(monkeypatch):
+    clock = {"wall": 0.0, "cpu": 0.0}
 
-    timing, util_pct = time_on_cpu(half_busy, Protocol(**PROTOCOL), threads=2)
-    assert util_pct == pytest.approx(25, abs=10)
-    assert min(timing.times_ms) >= 10
+    def half_busy():
+        clock["wall"] += 0.010
+        clock["cpu"] += 0.005
+
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "perf_counter", lambda: clock["wall"])
+        patched.setattr(time, "process_time", lambda: clock["cpu"])
+        timing, util_pct = time_on_cpu(half_busy, Protocol(**PROTOCOL), threads=2)
+    # Half of one thread's time, of two threads.
+    assert util_pct == pytest.approx(25)
+    assert timing.times_ms == pytest.approx([10] * PROTOCOL["min_iterations"])
 
 
 @pytest.mark.parametrize("phase", ["train", "infer"])
