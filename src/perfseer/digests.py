@@ -33,15 +33,12 @@ def code_digest(rooms: Iterable[str], length: int = 12) -> str:
     Snakemake does not see edits inside an imported package; this digest as a rule parameter does.
 
     Args:
-        rooms: names below ``perfseer``, for example ``graphs`` or ``targets.py``.
+        rooms: names below ``perfseer``: folders with all that is in them (``graphs``), files
+            (``targets.py``) or patterns (``data/*.py``).
         length: hexadecimal digits to keep.
     """
     root = Path(__file__).parent
     suffixes = {".py", ".j2", ".css"}
-    files = sorted(
-        file
-        for room in rooms
-        for file in ([root / room] if (root / room).is_file() else (root / room).rglob("*"))
-        if file.suffix in suffixes
-    )
+    patterns = [f"{room}/**/*" if (root / room).is_dir() else room for room in rooms]
+    files = sorted({file for pattern in patterns for file in root.glob(pattern) if file.suffix in suffixes})
     return digest([[file.relative_to(root).as_posix(), file_digest(file, 64)] for file in files], length)

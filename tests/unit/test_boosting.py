@@ -4,8 +4,8 @@ import numpy as np
 
 from perfseer.data.features import GLOBAL_COLUMNS
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
-from perfseer.predictors.boosting import tabular_features
 from perfseer.predictors.roofline import MemoryLine, Roofline, TimeRoofline
+from perfseer.predictors.tabular import tabular_features
 from tests.unit.test_roofline import dataset, graph
 
 ROOFLINE = Roofline(

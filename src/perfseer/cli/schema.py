@@ -1,5 +1,6 @@
 """The whole of params.yaml: read, validated, described. Each section's model lives in its own room."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, model_validator
@@ -8,7 +9,8 @@ from perfseer.data.settings import LabelSettings, SplitSettings
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.settings import CollectSettings
-from perfseer.predictors.settings import SETTINGS
+from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
+from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.reporting.settings import ReportSettings
 from perfseer.training.settings import TrainingSettings
 from perfseer.zoo.space import SearchSpace
@@ -18,23 +20,24 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class _PredictorSections(BaseModel):
+class _Sections(BaseModel):
     """One section per predictor that takes part; a predictor without a section is left out."""
 
     model_config = _STRICT
 
-    @model_validator(mode="after")
-    def _at_least_one(self) -> Self:
-        if not self.model_fields_set:
-            raise ValueError(f"no predictor is listed; there are {', '.join(SETTINGS)}")
-        return self
+
+def _sections(title: str, names: Iterable[str], base: type[BaseModel] = _Sections) -> type[BaseModel]:
+    fields: dict[str, Any] = {name: (settings_class(name) | None, None) for name in names}
+    return create_model(title, __base__=base, **fields)
 
 
-Predictors = create_model(
-    "Predictors",
-    __base__=_PredictorSections,
-    **{name: (model | None, None) for name, model in SETTINGS.items()},  # type: ignore[call-overload]
-)
+def _combines(name: str) -> bool:
+    """Whether a predictor is made from others, and so stands in section ``ensembles``."""
+    return "members" in SETTINGS[name].needs
+
+
+Predictors = _sections("Predictors", (name for name in SETTINGS if not _combines(name)))
+Ensembles = _sections("Ensembles", (name for name in SETTINGS if _combines(name)))
 
 
 class TrainingParameters(BaseModel):
@@ -46,6 +49,7 @@ class TrainingParameters(BaseModel):
         splits: which splits are drawn, and their shares.
         training: the recipe of the networks.
         predictors: one section per predictor, by its registered name.
+        ensembles: one section per predictor that is made from those.
         evaluation: what is computed from predictions.
     """
 
@@ -55,7 +59,8 @@ class TrainingParameters(BaseModel):
     labels: LabelSettings
     splits: SplitSettings
     training: TrainingSettings
-    predictors: Predictors  # type: ignore[valid-type]
+    predictors: Predictors = Predictors()  # type: ignore[valid-type]
+    ensembles: Ensembles = Ensembles()  # type: ignore[valid-type]
     evaluation: EvaluationSettings
 
     @model_validator(mode="after")
@@ -72,27 +77,43 @@ class TrainingParameters(BaseModel):
             PerfseerError: lists every fault as ``parameter = value: what is allowed``.
         """
         try:
-            return cls.model_validate(mapping)
+            return cls._with_own_files(mapping).model_validate(mapping)
         except ValidationError as error:
             raise PerfseerError(_explain(error)) from error
 
-    def settings_of(self, predictor: str) -> BaseModel:
-        """The validated section of one predictor.
+    @classmethod
+    def _with_own_files(cls, mapping: Mapping[str, Any]) -> type[Self]:
+        """This model, with sections for the listed predictors whose settings stand in their own files."""
+        listed = mapping.get("predictors")
+        names = set(listed) & set(PREDICTOR_NAMES) - set(SETTINGS) if isinstance(listed, Mapping) else set()
+        if not names:
+            return cls
+        sections = _sections("Predictors", sorted(names), Predictors)
+        fields: dict[str, Any] = {"predictors": (sections, ...)}
+        return create_model(cls.__name__, __base__=cls, **fields)
+
+    def settings_of(self, predictor: str) -> PredictorSettings:
+        """The validated section of one predictor or ensemble.
 
         Raises:
             PerfseerError: it is unknown or left out.
         """
-        settings = getattr(self.predictors, predictor, None)
-        if settings is None:
-            raise PerfseerError(
-                f"no section predictors.{predictor}; params.yaml has {', '.join(self.predictor_names)}"
-            )
-        return settings
+        for sections in (self.predictors, self.ensembles):
+            settings: PredictorSettings | None = getattr(sections, predictor, None)
+            if settings is not None:
+                return settings
+        names = (*self.predictor_names, *self.ensemble_names)
+        raise PerfseerError(f"no section of predictor {predictor!r}; params.yaml has {', '.join(names)}")
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
         """Predictors that take part, in the registered order."""
-        return tuple(name for name in SETTINGS if getattr(self.predictors, name) is not None)
+        return tuple(name for name in PREDICTOR_NAMES if getattr(self.predictors, name, None) is not None)
+
+    @property
+    def ensemble_names(self) -> tuple[str, ...]:
+        """Ensembles that take part, in the registered order."""
+        return tuple(name for name in PREDICTOR_NAMES if getattr(self.ensembles, name, None) is not None)
 
 
 class Parameters(TrainingParameters):
@@ -107,8 +128,20 @@ class Parameters(TrainingParameters):
 
     zoo: SearchSpace
     collect: CollectSettings
+    predictors: Predictors  # type: ignore[valid-type]
+    ensembles: Ensembles  # type: ignore[valid-type]
     report: ReportSettings
     survey: SurveySettings
+
+    @model_validator(mode="after")
+    def _predictors_are_there(self) -> Self:
+        if not self.predictor_names:
+            raise ValueError(f"no predictor is listed; there are {', '.join(PREDICTOR_NAMES)}")
+        for name in self.ensemble_names:
+            absent = set(self.settings_of(name).members) - set(self.predictor_names)
+            if absent:
+                raise ValueError(f"ensembles.{name} has members {sorted(absent)} that are not in predictors")
+        return self
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -119,6 +152,7 @@ class Parameters(TrainingParameters):
         """Plain data, as YAML would hold it; sections of absent predictors left out."""
         plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", exclude_unset=False)
         plain["predictors"] = {name: plain["predictors"][name] for name in self.predictor_names}
+        plain["ensembles"] = {name: plain["ensembles"][name] for name in self.ensemble_names}
         return plain
 
 

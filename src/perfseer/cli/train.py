@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from perfseer.cli.schema import TrainingParameters
     from perfseer.data.folds import Fold
     from perfseer.evaluation.records import Digests
+    from perfseer.predictors.base import FitInputs, Predictor
+    from perfseer.predictors.settings import PredictorSettings
 
 
 def train(
@@ -23,6 +25,12 @@ def train(
     graphs: Annotated[Path, typer.Option(help="Written by `perfseer graph build`.")] = Path(
         "results/graphs/graphs.safetensors"
     ),
+    kernels: Annotated[Path, typer.Option(help="Written by `perfseer kernels`; nn_meter needs it.")] = Path(
+        "results/measurements/kernels.parquet"
+    ),
+    models: Annotated[
+        Path, typer.Option(help="Predictors fitted before, as this verb writes them; ensembles need them.")
+    ] = Path("results/models"),
     threads: Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")] = 1,
 ) -> None:
     """Fit one predictor on one split, once per seed, and write a record for each."""
@@ -38,13 +46,43 @@ def train(
     set_threads(threads)
     digests = present_digests(mapping, predictor, dataset)
     data = Dataset.open(dataset, graphs)
+    settings = parameters.settings_of(predictor)
     for seed in parameters.seeds:
         fold = open_fold(data, dataset, split, seed)
-        _fit_and_record(predictor, fold, parameters, digests, out / str(seed))
+        inputs = fit_inputs(
+            settings, kernels, {name: models / name / split / str(seed) for name in settings.members}
+        )
+        _fit_and_record(predictor, fold, parameters, digests, inputs, out / str(seed))
+
+
+def fit_inputs(settings: "PredictorSettings", kernels: Path, members: Mapping[str, Path]) -> "FitInputs":
+    """What fitting needs besides rows, opened; nothing that ``settings.needs`` does not name.
+
+    Args:
+        settings: of the predictor to be fitted.
+        kernels: table of measured kernels.
+        members: folder of each member's record and model, by name.
+
+    Raises:
+        PerfseerError: a file is missing or damaged.
+    """
+    from perfseer.errors import require
+    from perfseer.predictors.base import FitInputs
+    from perfseer.predictors.registry import load
+
+    if "kernels" in settings.needs:
+        require(kernels.is_file(), f"no measured kernels at {kernels}: run `perfseer kernels` first")
+    loaded: dict[str, Predictor] = {name: load(folder / "model") for name, folder in members.items()}
+    return FitInputs(kernels if "kernels" in settings.needs else None, loaded)
 
 
 def _fit_and_record(
-    name: str, fold: "Fold", parameters: "TrainingParameters", digests: "Digests", out: Path
+    name: str,
+    fold: "Fold",
+    parameters: "TrainingParameters",
+    digests: "Digests",
+    inputs: "FitInputs",
+    out: Path,
 ) -> None:
     """Fit, save, predict and record one seed; the record is written last, so a record means all is there."""
     from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
@@ -56,7 +94,9 @@ def _fit_and_record(
     settings = parameters.settings_of(name)
     model = create(name, settings, parameters.training)
     with Stopwatch() as fitting:
-        model.fit(fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=_log(name, fold))
+        model.fit(
+            fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=_log(name, fold), inputs=inputs
+        )
     with Stopwatch() as predicting:
         predictions = model.predict(fold.test)
     record, table = build_record(

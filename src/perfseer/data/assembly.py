@@ -167,8 +167,9 @@ def _fit(data: Dataset, table: pd.DataFrame, split: str, seed: int, labels: Labe
     """Fit on the training rows of one split and seed."""
     folds = table.loc[(table["split"] == split) & (table["seed"] == seed), "fold"]
     train = np.flatnonzero(folds == "train")
+    columns = [TARGET_NAMES.index(name) for name in data.targets]
     return Normaliser(
-        LabelNormaliser.fit(data.labels[train], labels),
+        LabelNormaliser.fit(data.labels[train][:, columns], labels, data.targets),
         FeatureNormaliser.fit(data.features, data.graph_rows[train]),
     )
 

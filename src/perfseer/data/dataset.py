@@ -29,7 +29,8 @@ class Dataset:
     Attributes:
         rows: one row per configuration, RangeIndex, the measurement table's columns, ``configuration`` (id)
             and ``graph`` (number in ``graphs``).
-        labels: [n, 6] float64, columns `targets.TARGET_NAMES` in their units; finite and positive.
+        labels: [n, 6] float64, columns `targets.TARGET_NAMES` in their units; finite and positive, or NaN
+            throughout where the source did not measure that label.
         graphs: all graphs of the store, flat memory-mapped arrays.
         graph_rows: [n] which graph of ``graphs`` belongs to each row.
     """
@@ -45,6 +46,8 @@ class Dataset:
         require(self.labels.shape == expected, f"labels of shape {self.labels.shape}, expected {expected}")
         require(self.graph_rows.shape == expected[:1], f"graph_rows of shape {self.graph_rows.shape}")
         for column, target in zip(self.labels.T, TARGETS, strict=True):
+            if target.name not in self.targets:
+                continue
             highest = 100.0 if target.quantity == "util" else np.inf
             good = bool((np.isfinite(column) & (column > 0) & (column <= highest)).all())
             require(
@@ -83,6 +86,12 @@ class Dataset:
     def __len__(self) -> int:
         """Number of configurations."""
         return len(self.rows)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the labels there are; those of public sources are often times alone."""
+        present = [not len(column) or not np.isnan(column).all() for column in self.labels.T]
+        return tuple(name for name, there in zip(TARGET_NAMES, present, strict=True) if there)
 
     @property
     def features(self) -> GraphFeatures:

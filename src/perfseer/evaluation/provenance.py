@@ -14,13 +14,18 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
         "targets.py",
         "digests.py",
         "graphs",
-        "data",
+        "data/*.py",
         "nn",
         "training",
-        "predictors",
-        "evaluation",
+        "predictors/*.py",
+        "evaluation/*.py",
         "cli/train.py",
     ),
     "summarize": ("evaluation", "cli/train.py"),
     "report": ("targets.py", "digests.py", "data", "evaluation", "reporting", "cli/report.py"),
 }
+
+
+def training_rooms(predictor: str) -> tuple[str, ...]:
+    """What fitting one predictor runs: the shared rooms and its own file, so that no other one's counts."""
+    return (*CODE_ROOMS["train"], f"predictors/library/{predictor}.py")

@@ -25,7 +25,7 @@ from perfseer.evaluation.predictions import (
     prediction_table,
     table_digest,
 )
-from perfseer.evaluation.provenance import CODE_ROOMS
+from perfseer.evaluation.provenance import training_rooms
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
@@ -117,28 +117,29 @@ def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path
     """Digests a record of ``predictor`` must carry to be valid now.
 
     Args:
-        parameters: the raw mapping of params.yaml with `SHARED_SECTIONS` and ``predictors``; of these the
-            predictor's own section counts, anything else (such as ``seeds``) does not.
+        parameters: the raw mapping of params.yaml with `SHARED_SECTIONS` and ``predictors`` or
+            ``ensembles``; of these the predictor's own section counts, anything else (such as ``seeds``)
+            does not.
         predictor: its name.
         dataset: folder with manifest.json.
 
     Raises:
         PerfseerError: a section or the manifest is missing.
     """
-    missing = [name for name in (*SHARED_SECTIONS, "predictors") if name not in parameters]
+    missing = [name for name in SHARED_SECTIONS if name not in parameters]
     require(not missing, f"parameters lack the sections {missing}, which every record depends on")
-    sections = parameters["predictors"]
-    require(predictor in sections, f"no section predictors.{predictor}; there are {sorted(sections)}")
+    sections = {**parameters.get("predictors", {}), **parameters.get("ensembles", {})}
+    require(predictor in sections, f"predictors and ensembles have no {predictor}; there are {sorted(sections)}")
     manifest = dataset / "manifest.json"
     require(manifest.is_file(), f"no dataset manifest at {manifest}; run `perfseer dataset` first")
     depends = {name: parameters[name] for name in SHARED_SECTIONS} | {"predictor": sections[predictor]}
-    return Digests(params=digest(_as_floats(depends)), code=_code(), data=file_digest(manifest))
+    return Digests(params=digest(_as_floats(depends)), code=_code(predictor), data=file_digest(manifest))
 
 
 @cache
-def _code() -> str:
+def _code(predictor: str) -> str:
     # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
-    return code_digest(CODE_ROOMS["train"])
+    return code_digest(training_rooms(predictor))
 
 
 def _as_floats(value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Who predicts: one contract (`base`), one registry, four predictors."""
+"""Who predicts: one contract (`base`), one registry, one file per predictor in `library/`."""

@@ -5,13 +5,14 @@ and predicts in physical units. What it cannot do is not in ``supported``. It ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_json, write_json
@@ -20,12 +21,25 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.graphs.vocabulary import VOCABULARY_VERSION
 from perfseer.predictors.coverage import Coverage, TrainingRange
-from perfseer.predictors.settings import SETTINGS
+from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
 
 SCHEMA_VERSION = 1
 MODEL_FILE = "predictor.json"
+
+
+@dataclass(frozen=True)
+class FitInputs:
+    """What some predictors need besides labelled rows; their settings list the names in ``needs``.
+
+    Attributes:
+        kernels: table of kernels measured one by one (`perfseer kernels`), the fusion rules beside it.
+        members: predictors fitted on the same rows, by name.
+    """
+
+    kernels: Path | None = None
+    members: Mapping[str, "Predictor"] = field(default_factory=dict)
 
 
 class Predictor(ABC):
@@ -40,8 +54,13 @@ class Predictor(ABC):
         training: section ``training`` of params.yaml; only networks need it.
 
     Attributes:
-        name: key in params.yaml, in the registry and in results/models/.
+        name: key in params.yaml, of the file in ``library/`` and in results/models/.
         supported: target names it can predict; anything else is "n/a" in reports.
+        source: who published it, one line for reports.
+        departures: what differs from the published one, a sentence each, for reports.
+        Settings: its settings, if they do not stand in `perfseer.predictors.settings.SETTINGS`.
+        targets: labels it predicts: wanted, supported and, once fitted, among those of the dataset.
+        inputs_: what fitting was given besides rows.
         n_parameters_: numbers learned.
         history_: rows of the learning curve: target, epoch, train_loss, valid_loss, lr, seconds. Not saved,
             since equal predictors give equal files and seconds differ.
@@ -49,16 +68,19 @@ class Predictor(ABC):
 
     name: ClassVar[str]
     supported: ClassVar[frozenset[str]] = frozenset(TARGET_NAMES)
+    source: ClassVar[str]
+    departures: ClassVar[tuple[str, ...]] = ()
+    Settings: ClassVar[type[PredictorSettings]]
 
     def __init__(
         self,
-        settings: BaseModel,
+        settings: PredictorSettings,
         targets: tuple[str, ...] = TARGET_NAMES,
         training: TrainingSettings | None = None,
     ) -> None:
         unknown = [name for name in targets if name not in TARGET_BY_NAME]
         require(not unknown, f"no targets {unknown}; there are {', '.join(TARGET_NAMES)}")
-        expected = SETTINGS[self.name]
+        expected = self.settings_class()
         require(
             type(settings) is expected,
             f"{self.name} was given {type(settings).__name__}, expected {expected.__name__}",
@@ -67,6 +89,7 @@ class Predictor(ABC):
         self.training = training
         self.targets = tuple(name for name in targets if name in self.supported)
         require(bool(self.targets), f"{self.name} predicts none of {', '.join(targets)}")
+        self.inputs_ = FitInputs()
         self.n_parameters_ = 0
         self.history_: list[dict[str, Any]] = []
         self.normaliser_: Normaliser | None = None
@@ -80,6 +103,7 @@ class Predictor(ABC):
         *,
         seed: int,
         log: Callable[[str], None],
+        inputs: FitInputs | None = None,
     ) -> Self:
         """Learn from ``train``; ``valid`` stops the learning early.
 
@@ -89,11 +113,20 @@ class Predictor(ABC):
             normaliser: fitted on ``train``.
             seed: the same seed on the same rows gives the same predictor, bit for bit on a CPU.
             log: receives a line now and then.
+            inputs: what ``settings.needs`` names.
 
         Raises:
-            PerfseerError: there are no rows, or learning diverged.
+            PerfseerError: there are no rows or none of the labels, an input is missing, or learning diverged.
         """
         require(len(train) > 0, f"{self.name} was given no training rows")
+        self.inputs_ = inputs or FitInputs()
+        missing = [name for name in self.settings.needs if not getattr(self.inputs_, name)]
+        require(not missing, f"{self.name} was given no {' and no '.join(missing)}, which it is fitted from")
+        self.targets = tuple(name for name in self.targets if name in train.targets)
+        require(
+            bool(self.targets),
+            f"{self.name} predicts none of the labels there are: {', '.join(train.targets)}",
+        )
         self.normaliser_ = Normaliser(normaliser.labels.select(self.targets), normaliser.features)
         self.range_ = TrainingRange.of(train)
         self.history_ = []
@@ -166,7 +199,7 @@ class Predictor(ABC):
         try:
             training = contents["training"]
             model = cls(
-                SETTINGS[cls.name].model_validate(contents["settings"]),
+                cls.settings_class().model_validate(contents["settings"]),
                 tuple(contents["targets"]),
                 None if training is None else TrainingSettings.model_validate(training),
             )
@@ -177,6 +210,20 @@ class Predictor(ABC):
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise PerfseerError(f"{folder} holds a damaged predictor ({error}): train it again") from error
         return model
+
+    @classmethod
+    def settings_class(cls) -> type[PredictorSettings]:
+        """Class of its settings.
+
+        Raises:
+            PerfseerError: it declares none.
+        """
+        found = SETTINGS.get(cls.name) or getattr(cls, "Settings", None)
+        if found is None:
+            raise PerfseerError(
+                f"predictor {cls.name} declares no settings: give it a class attribute Settings"
+            )
+        return found
 
     @property
     def _normaliser(self) -> Normaliser:

@@ -1,44 +1,69 @@
-"""Predictors by name; modules are imported when asked for, so that listing names needs no torch."""
+"""Predictors by name. The name of a file in ``library/`` is the name of the predictor in it.
+
+Modules are imported when asked for: listing names, and the settings of those in `settings.SETTINGS`, needs
+no torch.
+"""
 
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from perfseer.errors import PerfseerError
-from perfseer.predictors.settings import SETTINGS
+from perfseer.errors import PerfseerError, require
+from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.targets import TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from perfseer.predictors.base import Predictor
 
-_CLASSES: dict[str, tuple[str, str]] = {
-    "roofline": ("perfseer.predictors.roofline", "RooflinePredictor"),
-    "boosting": ("perfseer.predictors.boosting", "BoostingPredictor"),
-    "seernet": ("perfseer.predictors.seernet", "SeerNetPredictor"),
-    "seernet_multi": ("perfseer.predictors.seernet_multi", "SeerNetMultiPredictor"),
-}
-PREDICTOR_NAMES: tuple[str, ...] = tuple(SETTINGS)
+LIBRARY = Path(__file__).with_name("library")
+
+
+def _names() -> tuple[str, ...]:
+    found = {path.stem for path in LIBRARY.glob("[!_]*.py")}
+    return (*(name for name in SETTINGS if name in found), *sorted(found - set(SETTINGS)))
+
+
+# The order of reports: that of SETTINGS, then further files of the library by name.
+PREDICTOR_NAMES: tuple[str, ...] = _names()
 
 
 def predictor_class(name: str) -> "type[Predictor]":
-    """Class of the predictor called ``name``.
+    """Class of the predictor called ``name``, from ``library/<name>.py``.
 
     Raises:
-        PerfseerError: there is no such predictor.
+        PerfseerError: there is no such predictor, or its file does not hold exactly one of that name.
     """
-    if name not in _CLASSES:
+    from perfseer.predictors.base import Predictor
+
+    if name not in PREDICTOR_NAMES:
         raise PerfseerError(f"no predictor {name!r}; there are {', '.join(PREDICTOR_NAMES)}")
-    module, attribute = _CLASSES[name]
-    found: type[Predictor] = getattr(import_module(module), attribute)
-    return found
+    module = import_module(f"perfseer.predictors.library.{name}")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Predictor) and value.__module__ == module.__name__
+    ]
+    require(
+        len(found) == 1 and getattr(found[0], "name", None) == name,
+        f"{module.__file__} must hold exactly one Predictor, with name = {name!r}; it holds "
+        f"{[(value.__name__, getattr(value, 'name', None)) for value in found]}",
+    )
+    return found[0]
+
+
+def settings_class(name: str) -> type[PredictorSettings]:
+    """Class of the settings of the predictor called ``name``.
+
+    Raises:
+        PerfseerError: there is no such predictor, or it declares no settings.
+    """
+    return SETTINGS[name] if name in SETTINGS else predictor_class(name).settings_class()
 
 
 def create(
     name: str,
-    settings: BaseModel,
+    settings: PredictorSettings,
     training: TrainingSettings | None = None,
     targets: tuple[str, ...] = TARGET_NAMES,
 ) -> "Predictor":

@@ -5,13 +5,12 @@ r"""Roofline: three constants for each time, two for each memory, fitted; what p
     \qquad m = a + b \cdot m_{peak}
 
 Training adds each node's backward pass, the bytes no node owns and the optimiser's. The analytic peak memory
-comes from liveness over the trace. Utilisation is not defined here.
+comes from liveness over the trace. Utilisation is not defined here. `library/roofline.py` is the predictor;
+others learn the deviation from it (`residual`).
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares, nnls
@@ -20,7 +19,6 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import GLOBAL_COLUMNS, NODE_COLUMNS, GraphFeatures
 from perfseer.data.ragged import segment_sum
 from perfseer.graphs.perfgraph import FloatArray, IntArray
-from perfseer.predictors.base import Predictor
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 
 # SGD with momentum reads weight, gradient and momentum, and writes weight and momentum.
@@ -161,22 +159,24 @@ class Roofline:
     """Fitted times and memories of both phases: a predictor, and the baseline of others.
 
     Attributes:
-        times: phase to its constants.
-        memories: phase to its line.
+        times: phase to its constants; phases without measured times are absent.
+        memories: phase to its line; likewise.
     """
 
-    times: dict[str, TimeRoofline]
-    memories: dict[str, MemoryLine]
+    times: dict[Phase, TimeRoofline]
+    memories: dict[Phase, MemoryLine]
 
     @classmethod
     def fit(cls, train: Dataset) -> "Roofline":
-        """Fit all four on the training rows."""
+        """Fit on the training rows what they have labels for."""
         features = row_features(train)
         works = {phase: Work.of(features, phase) for phase in PHASES}
-        label = {name: train.labels[:, TARGET_NAMES.index(name)] for name in TARGET_NAMES}
+        label = {name: train.labels[:, TARGET_NAMES.index(name)] for name in train.targets}
+        times = {phase: label[f"{phase}_time_ms"] for phase in PHASES if f"{phase}_time_ms" in label}
+        memories = {phase: label[f"{phase}_mem_mib"] for phase in PHASES if f"{phase}_mem_mib" in label}
         return cls(
-            {phase: TimeRoofline.fit(work, label[f"{phase}_time_ms"]) for phase, work in works.items()},
-            {phase: MemoryLine.fit(work, label[f"{phase}_mem_mib"]) for phase, work in works.items()},
+            {phase: TimeRoofline.fit(works[phase], measured) for phase, measured in times.items()},
+            {phase: MemoryLine.fit(works[phase], measured) for phase, measured in memories.items()},
         )
 
     def predict(self, features: GraphFeatures, target: str) -> FloatArray:
@@ -206,35 +206,3 @@ class Roofline:
 def row_features(dataset: Dataset) -> GraphFeatures:
     """Raw features of the graphs of all rows, in the rows' order."""
     return dataset.features.take(dataset.graph_rows)
-
-
-class RooflinePredictor(Predictor):
-    """Times by the fitted roofline, memories by the fitted line over the analytic peak."""
-
-    name: ClassVar[str] = "roofline"
-    supported: ClassVar[frozenset[str]] = BASELINE_TARGETS
-
-    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
-        del valid, seed  # nothing to stop early, nothing random
-        self.roofline_ = Roofline.fit(train)
-        self.n_parameters_ = sum(3 if "time" in name else 2 for name in self.targets)
-        for phase, constants in self.roofline_.times.items():
-            log(
-                f"{phase}: {constants.flops_per_s / 1e9:.4g} GFLOP/s, "
-                f"{constants.bytes_per_s / 1e9:.4g} GB/s, {constants.launch_s * 1e6:.3g} µs per node"
-            )
-
-    def _predict(self, dataset: Dataset) -> FloatArray:
-        features = row_features(dataset)
-        values = np.column_stack([self.roofline_.predict(features, name) for name in self.targets])
-        # Through the label normaliser's bounds, like every other predictor.
-        labels = self._normaliser.labels
-        return labels.decode(labels.encode(values))
-
-    def _save_state(self, folder: Path) -> dict[str, Any]:
-        del folder  # seven numbers: all in predictor.json
-        return self.roofline_.to_json()
-
-    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
-        del folder
-        self.roofline_ = Roofline.from_json(state)

@@ -1,21 +1,37 @@
-"""Settings of the predictors: section ``predictors`` of params.yaml. Imports no torch."""
+"""Settings of the predictors: sections ``predictors`` and ``ensembles`` of params.yaml. Imports no torch.
 
-from typing import Annotated, Literal
+A predictor's settings stand here, so that params.yaml is checked without importing torch, or as the class
+attribute ``Settings`` of its own file in ``library/`` (docs/adding-a-predictor.md).
+"""
+
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Hidden = Annotated[int, Field(ge=1, le=4096, description="columns of every hidden vector")]
 
 
-class _Settings(BaseModel):
+class PredictorSettings(BaseModel):
+    """Base of every predictor's settings: unknown names, infinities and NaN are refused.
+
+    Attributes:
+        needs: what fitting needs besides labelled rows, by the names of `perfseer.predictors.base.FitInputs`.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Predictors that must have been fitted on the same rows, for those that need ``members``."""
+        return ()
 
 
-class RooflineSettings(_Settings):
+class RooflineSettings(PredictorSettings):
     """The roofline has nothing to choose: its constants are fitted."""
 
 
-class BoostingSettings(_Settings):
+class BoostingSettings(PredictorSettings):
     """Gradient-boosted trees on totals and per-operator sums."""
 
     n_estimators: Annotated[int, Field(ge=1, le=100_000, description="trees at most")]
@@ -25,7 +41,7 @@ class BoostingSettings(_Settings):
     patience: Annotated[int, Field(ge=1, description="trees without gain on validation before stopping")]
 
 
-class SeerNetSettings(_Settings):
+class SeerNetSettings(PredictorSettings):
     """SeerNet and what METHODS 1.3 leaves open; one network per label."""
 
     hidden: Hidden
@@ -62,10 +78,76 @@ class SeerNetMultiSettings(SeerNetSettings):
     ]
 
 
-# Name in params.yaml, in the registry and in results/models/ to settings; the order of reports.
-SETTINGS: dict[str, type[BaseModel]] = {
+class Mlp5dSettings(PredictorSettings):
+    """A perceptron on five numbers of a graph: FLOPs, bytes, parameters, batch size, depth."""
+
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    max_epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=65536)]
+    patience: Annotated[int, Field(ge=1, description="epochs without gain before training stops early")]
+
+
+class AdditiveSettings(PredictorSettings):
+    """A learned time for each distinct node, summed over the graph; no message passing."""
+
+    hidden: Hidden
+    embedding: Annotated[int, Field(ge=1, le=256, description="columns of an operator's learned code")]
+
+
+class NnMeterSettings(PredictorSettings):
+    """A random forest for each kernel type, fitted on kernels measured one by one."""
+
+    needs: ClassVar[tuple[str, ...]] = ("kernels",)
+
+
+class NnMeterAdditiveSettings(PredictorSettings):
+    """A sum over kernels fitted to whole-model labels."""
+
+
+class BrpNasSettings(PredictorSettings):
+    """Graph convolutions on operator types with a global node (METHODS 3)."""
+
+    hidden: Hidden
+    layers: Annotated[int, Field(ge=1, le=16)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class DippmSettings(PredictorSettings):
+    """GraphSAGE blocks, sum pooling and five static features (METHODS 4)."""
+
+    hidden: Hidden
+    blocks: Annotated[int, Field(ge=1, le=16)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class EnsembleSettings(PredictorSettings):
+    """The mean of a base predictor and the best of some candidates, weighted on validation rows."""
+
+    needs: ClassVar[tuple[str, ...]] = ("members",)
+
+    base: Annotated[str, Field(description="a predictor of section `predictors`")]
+    candidates: Annotated[tuple[str, ...], Field(min_length=1, description="predictors of that section")]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Predictors that must have been fitted on the same rows."""
+        return (self.base, *self.candidates)
+
+
+# Name in params.yaml, of the file in library/ and in results/models/ to settings; the order of reports.
+SETTINGS: dict[str, type[PredictorSettings]] = {
     "roofline": RooflineSettings,
+    "mlp5d": Mlp5dSettings,
     "boosting": BoostingSettings,
+    "additive": AdditiveSettings,
+    "nn_meter": NnMeterSettings,
+    "nn_meter_additive": NnMeterAdditiveSettings,
+    "brp_nas": BrpNasSettings,
+    "brp_nas_features": BrpNasSettings,
+    "dippm": DippmSettings,
+    "dippm_chain": DippmSettings,
     "seernet": SeerNetSettings,
     "seernet_multi": SeerNetMultiSettings,
+    "ensemble": EnsembleSettings,
 }

@@ -1,0 +1,1 @@
+"""One file per predictor, found by its name; a file here imports no other file here."""

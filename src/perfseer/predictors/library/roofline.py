@@ -1,0 +1,44 @@
+"""Roofline: what physics alone is worth, with a handful of fitted constants."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from perfseer.data.dataset import Dataset
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.roofline import BASELINE_TARGETS, Roofline, row_features
+
+
+class RooflinePredictor(Predictor):
+    """Times by the fitted roofline, memories by the fitted line over the analytic peak."""
+
+    name: ClassVar[str] = "roofline"
+    supported: ClassVar[frozenset[str]] = BASELINE_TARGETS
+
+    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
+        del valid, seed  # nothing to stop early, nothing random
+        self.roofline_ = Roofline.fit(train)
+        self.n_parameters_ = sum(3 if "time" in name else 2 for name in self.targets)
+        for phase, constants in self.roofline_.times.items():
+            log(
+                f"{phase}: {constants.flops_per_s / 1e9:.4g} GFLOP/s, "
+                f"{constants.bytes_per_s / 1e9:.4g} GB/s, {constants.launch_s * 1e6:.3g} µs per node"
+            )
+
+    def _predict(self, dataset: Dataset) -> FloatArray:
+        features = row_features(dataset)
+        values = np.column_stack([self.roofline_.predict(features, name) for name in self.targets])
+        # Through the label normaliser's bounds, like every other predictor.
+        labels = self._normaliser.labels
+        return labels.decode(labels.encode(values))
+
+    def _save_state(self, folder: Path) -> dict[str, Any]:
+        del folder  # seven numbers: all in predictor.json
+        return self.roofline_.to_json()
+
+    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
+        del folder
+        self.roofline_ = Roofline.from_json(state)
