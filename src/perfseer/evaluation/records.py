@@ -129,7 +129,7 @@ def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path
     missing = [name for name in SHARED_SECTIONS if name not in parameters]
     require(not missing, f"parameters lack the sections {missing}, which every record depends on")
     sections = {**parameters.get("predictors", {}), **parameters.get("ensembles", {})}
-    require(predictor in sections, f"predictors and ensembles have no {predictor}; there are {sorted(sections)}")
+    require(predictor in sections, f"predictors have no {predictor}; there are {sorted(sections)}")
     manifest = dataset / "manifest.json"
     require(manifest.is_file(), f"no dataset manifest at {manifest}; run `perfseer dataset` first")
     depends = {name: parameters[name] for name in SHARED_SECTIONS} | {"predictor": sections[predictor]}

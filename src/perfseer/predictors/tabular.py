@@ -8,6 +8,7 @@ from perfseer.data.ragged import segment_ids
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.predictors.roofline import Roofline, Work, row_features
+from perfseer.targets import PHASES
 
 
 def tabular_features(dataset: Dataset, roofline: Roofline) -> FloatArray:
@@ -22,7 +23,11 @@ def tabular_features(dataset: Dataset, roofline: Roofline) -> FloatArray:
     """
     features = row_features(dataset)
     column = {name: features.nodes[:, index] for index, name in enumerate(NODE_COLUMNS)}
-    times = [1e6 * roofline.times[phase].node_seconds(Work.of(features, phase)) for phase in roofline.times]
+    times = [
+        1e6 * roofline.times[phase].node_seconds(Work.of(features, phase))
+        for phase in PHASES
+        if phase in roofline.times
+    ]
     quantities = [
         np.ones(len(features.nodes)),
         column["flops"],
