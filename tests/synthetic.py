@@ -17,9 +17,9 @@ SETTINGS = DatasetSettings.from_mapping(
     {
         "seeds": [0, 1],
         "labels": {
-            "time": {"transform": "log", "margin": 2.3},
-            "mem": {"transform": "log", "margin": 2.3},
-            "util": {"transform": "logit", "margin": 2.3, "ceiling": 101},
+            "time": {"transform": "log", "standardise": True, "margin": 2.3},
+            "mem": {"transform": "log", "standardise": True, "margin": 2.3},
+            "util": {"transform": "logit", "standardise": True, "margin": 2.3, "ceiling": 101},
         },
         "splits": {
             "names": ["architecture", "random", "family"],

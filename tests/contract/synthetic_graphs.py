@@ -13,9 +13,9 @@ from perfseer.targets import TARGET_NAMES
 
 LABELS = LabelSettings.model_validate(
     {
-        "time": {"transform": "log", "margin": 2.3},
-        "mem": {"transform": "log", "margin": 2.3},
-        "util": {"transform": "logit", "margin": 2.3, "ceiling": 101},
+        "time": {"transform": "log", "standardise": True, "margin": 2.3},
+        "mem": {"transform": "log", "standardise": True, "margin": 2.3},
+        "util": {"transform": "logit", "standardise": True, "margin": 2.3, "ceiling": 101},
     }
 )
 TYPES = [OPERATOR_INDEX[name] for name in ("conv", "relu", "batch_norm", "add", "linear")]

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from perfseer.data.features import GLOBAL_COLUMNS, NODE_COLUMNS, graph_features
 from perfseer.data.normalisation import CLIP, FeatureNormaliser, LabelNormaliser, Normaliser
 from perfseer.data.packed import PackedGraphs
+from perfseer.data.settings import LabelSettings
 from perfseer.errors import PerfseerError
 from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from perfseer.targets import TARGET_NAMES, TARGETS
@@ -71,6 +72,75 @@ def test_invertible_whatever_the_training_labels(labels, margin):
     )
     normaliser = LabelNormaliser.fit(labels, widened)
     np.testing.assert_allclose(normaliser.decode(normaliser.encode(labels)), labels, rtol=1e-9)
+
+
+TRANSFORMS = [
+    {"transform": transform, "standardise": standardise}
+    for transform in ("log", "log1p", "identity")
+    for standardise in (True, False)
+]
+
+
+def fit_with(changes, labels=LABELS):
+    """Times and memory transformed by ``changes``; utilisation too, but log and log1p are logit there."""
+    bounded = changes | {"transform": "identity" if changes["transform"] == "identity" else "logit"}
+    settings = {name: {**getattr(SETTINGS.labels, name).model_dump(), **changes} for name in ("time", "mem")}
+    settings["util"] = {**SETTINGS.labels.util.model_dump(), **bounded}
+    return LabelNormaliser.fit(labels, LabelSettings.model_validate(settings))
+
+
+def test_the_ablated_transforms_by_hand():
+    raw = fit_with({"transform": "identity", "standardise": False})
+    np.testing.assert_array_equal(raw.encode(LABELS), LABELS)
+    plain = fit_with({"transform": "log", "standardise": False})
+    np.testing.assert_allclose(plain.encode(LABELS)[:, 0], [0, 2, 1], atol=1e-15)
+    scores = fit_with({"transform": "log1p", "standardise": True})
+    values = np.log(1 + LABELS[:, 0])
+    np.testing.assert_allclose(scores.encode(LABELS)[:, 0], (values - values.mean()) / values.std())
+
+
+@pytest.mark.parametrize("changes", TRANSFORMS, ids=str)
+def test_every_transform_is_invertible(changes):
+    normaliser = fit_with(changes)
+    np.testing.assert_allclose(normaliser.decode(normaliser.encode(LABELS)), LABELS, rtol=1e-12)
+    restored = LabelNormaliser.from_json(json.loads(json.dumps(normaliser.to_json())))
+    assert restored == normaliser
+
+
+@pytest.mark.parametrize("changes", TRANSFORMS, ids=str)
+def test_the_bounds_of_decoding_do_not_depend_on_the_transform(changes):
+    """A factor of e^margin beyond the training range of times and memory; utilisation's log-odds alike."""
+    for output in (-1e30, 1e30):
+        expected = fit().decode(np.full((1, 6), output))
+        np.testing.assert_allclose(fit_with(changes).decode(np.full((1, 6), output)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("changes", TRANSFORMS, ids=str)
+@pytest.mark.parametrize("extreme", [5e-324, 1.7e308])
+def test_every_transform_survives_extreme_labels(changes, extreme):
+    labels = LABELS.copy()
+    labels[0, 0] = extreme
+    normaliser = fit_with(changes, labels)
+    assert np.isfinite(normaliser.encode(labels)).all()
+    for output in (-1e300, 0.0, 1e300):
+        decoded = normaliser.decode(np.full((1, 6), output))
+        assert np.isfinite(decoded).all()
+        assert (decoded > 0).all()
+        assert (decoded[:, UTILISATION] <= 100).all()
+
+
+@settings(deadline=None)
+@given(arrays(np.float64, (3, 6), elements=st.floats(-1e300, 1e300)), st.sampled_from(TRANSFORMS))
+def test_any_finite_output_decodes_into_the_physical_range_with_every_transform(z, changes):
+    decoded = fit_with(changes).decode(z)
+    assert np.isfinite(decoded).all()
+    assert (decoded > 0).all()
+    assert (decoded[:, UTILISATION] <= 100).all()
+
+
+def test_without_a_z_score_the_labels_keep_their_scale():
+    scale = fit_with({"transform": "log1p", "standardise": False}).scales["train_time_ms"]
+    assert (scale.mean, scale.scale) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("extreme", [5e-324, 1e-300, 1e300, 1.7e308])
@@ -174,6 +244,16 @@ def test_constant_columns_become_zero_even_where_a_later_graph_differs():
     features = graph_features(PackedGraphs.pack(graphs))
     normalised = FeatureNormaliser.fit(features, np.arange(3)).transform(features)
     assert (normalised.globals_[:, GLOBAL_COLUMNS.index("batch_size")] == 0).all()
+
+
+def test_blocks_left_out_become_constant():
+    features = raw_features()
+    normaliser = FeatureNormaliser.fit(features, np.arange(6))
+    for block, others in (("nodes", ("edges", "globals_")), ("globals_", ("nodes", "edges"))):
+        left_out, full = normaliser.without(block).transform(features), normaliser.transform(features)
+        assert (getattr(left_out, block) == 0).all()
+        for other in others:
+            np.testing.assert_array_equal(getattr(left_out, other), getattr(full, other))
 
 
 def test_an_unseen_extreme_is_clipped():

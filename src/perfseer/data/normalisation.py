@@ -1,23 +1,25 @@
 """Normalisation of labels and features: fitted on training rows only, invertible, bounded.
 
-Labels: ln y for times and memory, ln(y / (ceiling − y)) for utilisation, then a z-score. Decoding clamps
-to the training range widened by a margin, so no finite network output decodes to infinity or leaves the
-physical range. Features: ln(1 + x) of size-like columns, a z-score, and a clip.
+Labels: ln y for times and memory, ln(y / (ceiling − y)) for utilisation, then a z-score (or, for ablations,
+another transform, or no z-score). Decoding clamps to the training range widened by a margin, so no finite
+network output decodes to infinity or leaves the physical range. Features: ln(1 + x) of size-like columns, a
+z-score, and a clip.
 
 The paper's normalisation was not found; log1p then z-score is the live reproduction's (METHODS 1.2, 1.4),
 ln instead of log1p for labels because MAPE is judged on relative error (METHODS 1.7, item 2).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS, FeatureArray, GraphFeatures
+from perfseer.data.label_scale import LabelScale, fit_scale, without_rounding
 from perfseer.data.ragged import blocks
-from perfseer.data.settings import LabelSettings, LogitTransform
+from perfseer.data.settings import LabelSettings
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
@@ -25,10 +27,6 @@ from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 # Normalised features stay within ±CLIP standard deviations, or within the training graphs' own range where
 # that is wider (columns of rare operators), so that an unseen extreme cannot explode.
 CLIP = 10.0
-# exp(±_EXTREME) is finite and positive; transformed labels beyond it cannot be decoded.
-_EXTREME = 708.0
-# A spread below this share of the mean is rounding: the column is constant.
-_CONSTANT = 1e-9
 # Bounded columns and small integers keep their scale; everything else is size-like: ln(1 + x).
 _LINEAR = frozenset(
     {
@@ -37,38 +35,6 @@ _LINEAR = frozenset(
         *("flops_share", "bytes_share", "weight_share", "density"),
     }
 )
-
-
-@dataclass(frozen=True)
-class LabelScale:
-    """The map of one label, y ↔ z.
-
-    Attributes:
-        ceiling: None for ln y; the percentage above 100 of ln(y / (ceiling − y)) for utilisation.
-        mean: of the transformed training labels.
-        scale: their standard deviation; 1 if they are all equal.
-        low: lower clamp of decoding, on the transformed scale.
-        high: upper clamp of decoding.
-    """
-
-    ceiling: float | None
-    mean: float
-    scale: float
-    low: float
-    high: float
-
-    def transform(self, labels: FloatArray) -> FloatArray:
-        """Physical to transformed."""
-        if self.ceiling is None:
-            return np.asarray(np.log(labels))
-        return np.asarray(np.log(labels) - np.log(self.ceiling - labels))
-
-    def inverse(self, transformed: FloatArray) -> FloatArray:
-        """Transformed to physical, clamped; utilisation to at most 100."""
-        clamped = np.clip(transformed, self.low, self.high)
-        if self.ceiling is None:
-            return np.asarray(np.exp(clamped))
-        return np.minimum(self.ceiling / (1.0 + np.exp(-clamped)), 100.0)
 
 
 @dataclass(frozen=True)
@@ -102,7 +68,7 @@ class LabelNormaliser:
         """
         _check_labels(labels, targets)
         require(len(labels) > 0, "no training rows to fit a label normaliser on")
-        return cls({name: _fit_label(labels[:, i], name, settings) for i, name in enumerate(targets)})
+        return cls({name: fit_scale(labels[:, i], name, settings) for i, name in enumerate(targets)})
 
     def select(self, targets: tuple[str, ...]) -> "LabelNormaliser":
         """The normaliser of some of the columns, in the order given."""
@@ -115,8 +81,7 @@ class LabelNormaliser:
             PerfseerError: a label is not finite, not positive, or a utilisation is above 100.
         """
         _check_labels(labels, self.targets)
-        columns = [(scale.transform(labels[:, i]) - scale.mean) / scale.scale for i, scale in self._columns()]
-        return np.column_stack(columns)
+        return np.column_stack([scale.encode(labels[:, i]) for i, scale in self._columns()])
 
     def decode(self, z: FloatArray) -> FloatArray:
         """Network outputs z [n, k] to physical units [n, k]: finite, positive, utilisation at most 100.
@@ -133,9 +98,7 @@ class LabelNormaliser:
                 f"{int(bad.sum())} predictions of {', '.join(names)} are NaN or infinite; "
                 "the network diverged: lower training.learning_rate and train again"
             )
-        with np.errstate(over="ignore"):  # an output of 1e300 overflows to ±infinity and is clamped
-            columns = [scale.inverse(z[:, i] * scale.scale + scale.mean) for i, scale in self._columns()]
-        return np.column_stack(columns)
+        return np.column_stack([scale.decode(z[:, i]) for i, scale in self._columns()])
 
     def to_json(self) -> list[dict[str, Any]]:
         """JSON value that `from_json` turns into an equal normaliser; a list keeps the order of columns."""
@@ -179,7 +142,7 @@ class ColumnScales:
         for block in blocks(len(values)):
             compressed[block] = _compress(values[block], columns)
         means, deviations = compressed.mean(axis=0), compressed.std(axis=0)
-        scales = _without_rounding(deviations, means)
+        scales = without_rounding(deviations, means)
         inverse = _inverse(scales)
         lows = np.minimum((compressed.min(axis=0) - means) * inverse, -CLIP)
         highs = np.maximum((compressed.max(axis=0) - means) * inverse, CLIP)
@@ -193,6 +156,10 @@ class ColumnScales:
             scores = (_compress(values[block], self.columns) - self.means) * inverse
             result[block] = np.clip(scores, self.lows, self.highs)
         return result
+
+    def constant(self) -> "ColumnScales":
+        """Scales under which every column counts as constant and becomes 0."""
+        return replace(self, scales=np.zeros_like(self.scales))
 
     def to_json(self) -> dict[str, Any]:
         """Column name to mean, scale, lower and upper bound."""
@@ -251,6 +218,14 @@ class FeatureNormaliser:
             edge_ptr=features.edge_ptr,
         )
 
+    def without(self, *blocks: str) -> "FeatureNormaliser":
+        """A normaliser that makes every column of some blocks constant (0): an ablation of those features.
+
+        Args:
+            blocks: among ``nodes``, ``edges`` and ``globals_``.
+        """
+        return replace(self, **{name: getattr(self, name).constant() for name in blocks})
+
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` turns into an equal normaliser."""
         return {
@@ -288,22 +263,6 @@ class Normaliser:
     def from_json(cls, value: Mapping[str, Any]) -> "Normaliser":
         """Read what `to_json` gave."""
         return cls(LabelNormaliser.from_json(value["labels"]), FeatureNormaliser.from_json(value["features"]))
-
-
-def _fit_label(labels: FloatArray, name: str, settings: LabelSettings) -> LabelScale:
-    mapping = getattr(settings, TARGET_BY_NAME[name].quantity)
-    ceiling = mapping.ceiling if isinstance(mapping, LogitTransform) else None
-    transformed = LabelScale(ceiling, 0.0, 1.0, 0.0, 0.0).transform(labels)
-    mean = float(transformed.mean())
-    scale = float(_without_rounding(transformed.std(), np.asarray(mean)))
-    low = max(float(transformed.min()) - mapping.margin, -_EXTREME)
-    high = min(float(transformed.max()) + mapping.margin, _EXTREME)
-    return LabelScale(ceiling, mean, scale or 1.0, low, high)
-
-
-def _without_rounding(deviations: FloatArray, means: FloatArray) -> FloatArray:
-    """Standard deviations, 0 where all values are equal up to rounding."""
-    return np.where(deviations > _CONSTANT * np.maximum(np.abs(means), 1.0), deviations, 0.0)
 
 
 def _inverse(scales: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from perfseer.data.normalisation import LabelNormaliser
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -29,10 +29,19 @@ class RelativeLoss:
     Args:
         normaliser: of the T labels, in column order.
         spread: [T] if labels are deviations from a baseline divided by this; the baseline cancels in a ratio.
+
+    Raises:
+        PerfseerError: a label is not learned on a logarithmic scale.
     """
 
     def __init__(self, normaliser: LabelNormaliser, spread: FloatArray) -> None:
         scales = list(normaliser.scales.values())
+        others = sorted({scale.transform for scale in scales} - {"log"})
+        require(
+            not others,
+            f"loss relative needs labels with transform log (utilisation: logit), given {', '.join(others)}; "
+            "choose loss mse or another transform in params.yaml",
+        )
         self._means = torch.tensor([scale.mean for scale in scales])
         self._scales = torch.tensor([scale.scale for scale in scales]) * torch.tensor(spread).float()
         self._bounded = torch.tensor([scale.ceiling is not None for scale in scales])
