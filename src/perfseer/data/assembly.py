@@ -12,7 +12,8 @@ from perfseer.data.building import INDEX_COLUMNS, KEY, NO_GRAPH
 from perfseer.data.dataset import SCHEMA_VERSION, Dataset
 from perfseer.data.features import NODE_COLUMNS
 from perfseer.data.files import atomic, read_parquet, write_json, write_parquet
-from perfseer.data.normalisation import FeatureNormaliser, LabelNormaliser, Normaliser
+from perfseer.data.folds import fit_normaliser
+from perfseer.data.normalisation import Normaliser
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.quarantine import CONFIGURATION, count_reasons, screen
 from perfseer.data.settings import DatasetSettings, LabelSettings
@@ -167,11 +168,7 @@ def _fit(data: Dataset, table: pd.DataFrame, split: str, seed: int, labels: Labe
     """Fit on the training rows of one split and seed."""
     folds = table.loc[(table["split"] == split) & (table["seed"] == seed), "fold"]
     train = np.flatnonzero(folds == "train")
-    columns = [TARGET_NAMES.index(name) for name in data.targets]
-    return Normaliser(
-        LabelNormaliser.fit(data.labels[train][:, columns], labels, data.targets),
-        FeatureNormaliser.fit(data.features, data.graph_rows[train]),
-    )
+    return fit_normaliser(data.subset(train), labels)
 
 
 def _describe(assembled: Assembled) -> dict[str, Any]:

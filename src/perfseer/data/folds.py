@@ -7,8 +7,10 @@ import numpy as np
 
 from perfseer.data.dataset import WRITTEN_BY, Dataset, check_digest, read_manifest
 from perfseer.data.files import read_json, read_parquet
-from perfseer.data.normalisation import Normaliser
+from perfseer.data.normalisation import FeatureNormaliser, LabelNormaliser, Normaliser
+from perfseer.data.settings import LabelSettings
 from perfseer.errors import require
+from perfseer.targets import TARGET_NAMES
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +64,16 @@ def open_fold(dataset: Dataset, folder: Path, split: str, seed: int) -> Fold:
     parts = {name: dataset.subset(np.flatnonzero(folds == name)) for name in ("train", "valid", "test")}
     normalisers = read_json(folder / "normalisers.json", WRITTEN_BY)["normalisers"]
     return Fold(split, seed, **parts, normaliser=Normaliser.from_json(normalisers[split][str(seed)]))
+
+
+def fit_normaliser(train: Dataset, settings: LabelSettings) -> Normaliser:
+    """Scales of the labels that ``train`` has and of its features, from its rows alone.
+
+    Raises:
+        PerfseerError: there are no rows, or a label cannot be scaled.
+    """
+    columns = [TARGET_NAMES.index(name) for name in train.targets]
+    return Normaliser(
+        LabelNormaliser.fit(train.labels[:, columns], settings, train.targets),
+        FeatureNormaliser.fit(train.features, train.graph_rows),
+    )
