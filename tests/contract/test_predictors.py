@@ -21,9 +21,12 @@ from tests.contract.synthetic_graphs import dataset_of, make_dataset, make_graph
 NETWORKS = ("seernet", "seernet_multi")
 TRAINING = {
     "batch_size": 32,
+    "optimiser": "adam",
     "learning_rate": 0.003,
+    "weight_decay": 0,
     "lr_factor": 0.5,
     "lr_patience": 5,
+    "lr_threshold": 1e-4,
     "lr_min": 1e-6,
     "max_epochs": 4,
     "patience": 20,
@@ -143,12 +146,12 @@ def test_node_order_does_not_matter(fitted):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("baseline", ["none", "roofline"])
-def test_overfits_eight_graphs(name, baseline):
+@pytest.mark.parametrize("roofline", [False, True])
+def test_overfits_eight_graphs(name, roofline):
     eight = make_dataset(8, seed=5)
     normaliser = make_normaliser(eight)
     training = {"max_epochs": 150, "patience": 150, "batch_size": 8, "lr_patience": 150}
-    model = make(name, training=training, hidden=32, baseline=baseline)
+    model = make(name, training=training, hidden=32, roofline_input=roofline, roofline_residual=roofline)
     model.fit(eight, eight, normaliser, seed=0, log=lambda line: None)
     predictions = model.predict(eight)
     error = np.abs(predictions[list(TARGET_NAMES)].to_numpy() / eight.labels - 1).mean(axis=0)

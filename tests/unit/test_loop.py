@@ -2,20 +2,23 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError
 from perfseer.training.loop import EarlyStopping, evaluate, train_network
 from perfseer.training.losses import mse
 from perfseer.training.seeds import generator, seeded
-from perfseer.training.settings import TrainingSettings
+from perfseer.training.settings import Recipe, TrainingSettings
 
 RECIPE = {
     "batch_size": 8,
+    "optimiser": "adam",
     "learning_rate": 0.05,
+    "weight_decay": 0,
     "lr_factor": 0.5,
     "lr_patience": 2,
+    "lr_threshold": 1e-4,
     "lr_min": 1e-3,
     "max_epochs": 60,
     "patience": 10,
@@ -117,6 +120,48 @@ def test_learning_rate_halves_on_a_plateau_down_to_its_floor():
     assert sorted(set(rates), reverse=True) == [0.05, 0.025, 0.02]
 
 
+def test_decay_pulls_the_weights_to_zero_besides_the_gradient():
+    """At zero loss AdamW multiplies every weight by 1 - rate x decay in each of the five steps."""
+    points = Points(torch.zeros(40, 2), torch.zeros(40, 1))
+    network = linear()
+    nn.init.zeros_(network.bias)
+    before = network.weight.detach().clone()
+    changes = {"optimiser": "adamw", "weight_decay": 0.5, "learning_rate": 0.1, "patience": 1}
+    run(network, train=points, valid=line(10, 1), max_epochs=1, **changes)
+    torch.testing.assert_close(network.weight.detach(), before * 0.95**5)
+
+
+def test_dropout_acts_in_training_only():
+    class Flags(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1))
+            self.seen = []
+
+        def forward(self, batch):
+            self.seen.append(self.training)
+            return self.weight * batch[:, :1]
+
+    network = Flags()
+    run(network, max_epochs=2, batch_size=40)
+    assert network.seen == [True, False, True, False]
+    assert not network.training
+
+
+def test_a_recipe_changes_what_it_names():
+    assert set(Recipe.__annotations__) == set(TrainingSettings.model_fields)
+    changed = recipe().changed({"loss": "l1", "batch_size": 1})
+    assert changed.model_dump() == RECIPE | {"loss": "l1", "batch_size": 1}
+    with pytest.raises(PerfseerError, match=r"lr_min .* is above learning_rate"):
+        recipe().changed({"learning_rate": 1e-4})
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 3}, {"batch_size": 0}, {"loss": "l3"}])
+def test_a_recipe_refuses_what_training_refuses(wrong):
+    with pytest.raises(ValidationError):
+        TypeAdapter(Recipe).validate_python(wrong)
+
+
 def test_evaluation_is_the_mean_over_rows_however_they_are_cut(monkeypatch):
     network, points = linear(), line(50)
     whole = (network(points.inputs) - points.labels).square().mean().item()
@@ -178,7 +223,9 @@ def test_no_rows_is_an_error():
     [
         {"learning_rate": 0},
         {"batch_size": 0},
-        {"loss": "l1"},
+        {"loss": "l3"},
+        {"weight_decay": -1},
+        {"optimiser": "sgd"},
         {"lr_min": 1.0},
         {"epochs": 3},
         {"lr_factor": 1.0},

@@ -4,7 +4,7 @@ import torch
 
 from perfseer.data.normalisation import LabelNormaliser, LabelScale
 from perfseer.errors import PerfseerError
-from perfseer.training.losses import make_loss, mse
+from perfseer.training.losses import huber, l1, make_loss, mse
 
 TIME = LabelScale(ceiling=None, mean=1.0, scale=2.0, low=-20.0, high=20.0)
 UTIL = LabelScale(ceiling=101.0, mean=0.5, scale=0.8, low=-20.0, high=20.0)
@@ -15,6 +15,13 @@ UNIT = np.ones(2)
 def test_mse_is_one_value_per_label():
     outputs, labels = torch.tensor([[1.0, 0.0], [3.0, 5.0]]), torch.tensor([[0.0, 0.0], [1.0, 2.0]])
     assert mse(outputs, labels).tolist() == [2.5, 4.5]
+
+
+def test_l1_and_huber_are_one_value_per_label():
+    outputs, labels = torch.tensor([[0.5, 0.0], [3.0, 5.0]]), torch.tensor([[0.0, 0.0], [1.0, 2.0]])
+    assert l1(outputs, labels).tolist() == [1.25, 1.5]
+    # 0.5 d² up to 1, |d| - 0.5 beyond: (0.125 + 1.5) / 2 and (0 + 2.5) / 2
+    assert huber(outputs, labels).tolist() == [0.8125, 1.25]
 
 
 def test_relative_loss_is_the_relative_error_in_physical_units():
@@ -48,13 +55,15 @@ def test_relative_loss_stays_finite_and_has_a_slope_far_away():
 
 def test_perfect_predictions_cost_nothing():
     labels = torch.randn(4, 2)
-    for name in ("mse", "relative"):
+    for name in ("mse", "l1", "huber", "relative"):
         assert make_loss(name, NORMALISER, UNIT)(labels, labels).tolist() == [0.0, 0.0]
 
 
 def test_unknown_loss_is_refused():
-    with pytest.raises(PerfseerError, match="loss 'huber' is not known; choose mse or relative"):
-        make_loss("huber", NORMALISER, UNIT)
+    with pytest.raises(
+        PerfseerError, match="loss 'hinge' is not known; choose one of mse, l1, huber, relative"
+    ):
+        make_loss("hinge", NORMALISER, UNIT)
 
 
 def test_relative_loss_needs_logarithms():

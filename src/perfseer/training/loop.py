@@ -98,9 +98,13 @@ def train_network(
         raise PerfseerError(
             f"{len(train)} training and {len(valid)} validation rows; a network needs at least one of each"
         )
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    optimiser = _optimiser(network, settings)
     scheduler = ReduceLROnPlateau(
-        optimiser, factor=settings.lr_factor, patience=settings.lr_patience, min_lr=settings.lr_min
+        optimiser,
+        factor=settings.lr_factor,
+        patience=settings.lr_patience,
+        threshold=settings.lr_threshold,
+        min_lr=settings.lr_min,
     )
     stopping = EarlyStopping(network, settings.patience)
     shuffling = generator(seed)
@@ -129,17 +133,19 @@ def train_network(
         if stop:
             break
     stopping.restore()
+    network.eval()
     log(f"best epoch {stopping.best_epoch}: valid {stopping.best:.4g}")
     return history
 
 
 def evaluate(network: nn.Module, loss: Loss, examples: Examples) -> float:
-    """Mean loss over all rows and labels.
+    """Mean loss over all rows and labels, without dropout.
 
     Raises:
         PerfseerError: it is not finite.
     """
     total = 0.0
+    network.eval()
     with torch.inference_mode():
         for rows in _chunks(torch.arange(len(examples)), EVALUATION_BATCH):
             batch, labels = examples.batch(rows)
@@ -158,6 +164,7 @@ def _train_epoch(
 ) -> float:
     """One pass in random order; the mean training loss."""
     total = 0.0
+    network.train()
     for rows in _chunks(torch.randperm(len(examples), generator=shuffling), batch_size):
         batch, labels = examples.batch(rows)
         optimiser.zero_grad(set_to_none=True)
@@ -167,6 +174,13 @@ def _train_epoch(
         _finite(_gradient_norm(network), "gradient")
         optimiser.step()
     return total / len(examples)
+
+
+def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[settings.optimiser](
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
 
 
 def _chunks(rows: Tensor, size: int) -> Iterator[Tensor]:

@@ -23,6 +23,19 @@ def mse(outputs: Tensor, labels: Tensor) -> Tensor:
     return (outputs - labels).square().mean(dim=0)
 
 
+def l1(outputs: Tensor, labels: Tensor) -> Tensor:
+    """[T] mean absolute error of normalised labels (METHODS 3)."""
+    return (outputs - labels).abs().mean(dim=0)
+
+
+def huber(outputs: Tensor, labels: Tensor) -> Tensor:
+    """[T] mean Huber error of normalised labels, quadratic below 1 and linear above (METHODS 4)."""
+    return F.huber_loss(outputs, labels, reduction="none", delta=1.0).mean(dim=0)
+
+
+_PLAIN: dict[str, Loss] = {"mse": mse, "l1": l1, "huber": huber}
+
+
 class RelativeLoss:
     """Mean relative error in physical units, ``mean |y_hat - y| / y``: the loss that MAPE is.
 
@@ -61,7 +74,7 @@ class RelativeLoss:
 
 
 def make_loss(name: str, normaliser: LabelNormaliser, spread: FloatArray) -> Loss:
-    """Loss by its name in params.yaml: ``mse`` or ``relative``.
+    """Loss by its name in params.yaml: ``mse``, ``l1``, ``huber`` or ``relative``.
 
     Args:
         name: of the loss.
@@ -71,8 +84,8 @@ def make_loss(name: str, normaliser: LabelNormaliser, spread: FloatArray) -> Los
     Raises:
         PerfseerError: there is no such loss.
     """
-    if name == "mse":
-        return mse
     if name == "relative":
         return RelativeLoss(normaliser, spread)
-    raise PerfseerError(f"loss {name!r} is not known; choose mse or relative")
+    if name not in _PLAIN:
+        raise PerfseerError(f"loss {name!r} is not known; choose one of {', '.join([*_PLAIN, 'relative'])}")
+    return _PLAIN[name]
