@@ -22,7 +22,8 @@ from tests.synthetic import make_store, make_table
 
 ROOT = Path(__file__).parents[2]
 # Relative errors the made-up predictors make, so that expected figures can be worked out.
-NOISE = {"roofline": 0.25, "boosting": 0.05, "seernet": 0.08, "seernet_multi": 0.10}
+NOISE = {"roofline": 0.25, "boosting": 0.05, "seernet": 0.08, "seernet_multi": 0.10, "ensemble": 0.04}
+ENSEMBLES = {"ensemble": {"base": "boosting", "candidates": ["seernet"]}}
 EPOCHS = 8
 
 
@@ -33,9 +34,12 @@ class FakePredictor:
 
 
 def parameters() -> dict[str, Any]:
-    """params.yaml with two seeds."""
+    """params.yaml with two seeds, the predictors of `NOISE` and tests that few seeds and networks pass."""
     mapping = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     mapping["seeds"] = [0, 1]
+    mapping["predictors"] = {name: mapping["predictors"][name] for name in NOISE if name not in ENSEMBLES}
+    mapping["ensembles"] = ENSEMBLES
+    mapping["report"]["comparison"] |= {"min_seeds": 2, "min_networks": 2, "resamples": 2000}
     mapping["training"]["max_epochs"] = EPOCHS
     return copy.deepcopy(mapping)
 
@@ -59,7 +63,7 @@ def measurements(n_architectures: int = 16) -> pd.DataFrame:
 def write_experiment(
     folder: Path, missing: tuple[tuple[str, str, int], ...] = ()
 ) -> tuple[dict[str, Any], Paths]:
-    """Dataset, survey and the records of four predictors but for ``missing`` ones.
+    """Dataset, survey and the records of `NOISE` but for ``missing`` ones.
 
     Returns:
         The parameters and the paths.
@@ -71,6 +75,7 @@ def write_experiment(
         graphs=folder / "graphs.safetensors",
         index=folder / "index.parquet",
         survey=folder / "survey.parquet",
+        ensembles=folder / "ensembles",
     )
     table = measurements()
     store, index = make_store(table)
@@ -102,14 +107,14 @@ def _write_run(
         FakePredictor(name),
         fold,
         _predict(fold.test, name, seed),
-        settings=mapping["predictors"][name],
+        settings={**mapping["predictors"], **mapping["ensembles"]}[name],
         digests=present_digests(mapping, name, paths.dataset),
         cost=Cost(fit_s=12.5, predict_ms_per_row=0.25, peak_mem_mib=300.0),
         environment={"python": "3.11"},
         evaluation=EvaluationSettings.model_validate(mapping["evaluation"]),
         valid_predictions=_predict(fold.valid, name, seed),
     )
-    folder = paths.models / name / split / str(seed)
+    folder = (paths.ensembles if name in ENSEMBLES else paths.models) / name / split / str(seed)
     write_record(folder, record, table)
     lines = _history(name) if name.startswith("seernet") else []
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from perfseer.cli.report import report
 from perfseer.errors import PerfseerError
-from perfseer.predictors.settings import SETTINGS
 from perfseer.reporting.experiment import Paths, load_experiment
-from perfseer.reporting.outputs import DOCUMENTS, TABLES, figure_titles
+from perfseer.reporting.outputs import OUTPUTS, detailed_predictors, documents, figure_titles
 from perfseer.reporting.render import markdown, render
 from perfseer.reporting.results import Results
 from tests.golden.experiment_files import write_experiment
@@ -115,8 +114,15 @@ def test_profile_has_nine_quantities_with_units(text):
 def test_accuracy_is_the_mean_over_seeds(text):
     rows = {(row[0], row[1]): row[2:] for row in table_after(text, "#### Split `architecture`")[2:]}
     assert rows["training time", "seernet"][0] == "8.10 ± 1.27"
-    assert rows["inference utilisation", "roofline"] == ["n/a"] * 5
     assert rows["training time", "seernet_multi"][0] == "10.0 (1 seed)"
+    assert {name for _, name in rows} == {"seernet", "boosting", "seernet_multi"}
+
+
+def test_the_overview_has_every_predictor_and_ensemble(text):
+    rows = {row[1]: row[2:] for row in table_after(text, "#### Every predictor: MAPE [%]")[2:]}
+    assert list(rows) == ["roofline", "boosting", "seernet", "seernet_multi", "ensemble"]
+    assert rows["ensemble"][0] == "4.10 ± 1.27"
+    assert [rows["roofline"][i] for i in (2, 5, 6)] == ["n/a"] * 3
 
 
 def test_missing_results_are_shown_as_missing(text):
@@ -152,20 +158,21 @@ def test_text_from_the_table_cannot_break_the_report(text):
 
 def test_every_record_is_named_with_its_digest(text):
     records = table_after(text, "## How to regenerate every number")[2:]
-    assert len(records) == 4 * 3 * 2
+    assert len(records) == 3 * 3 * 2
     assert all(re.fullmatch(r"[0-9a-f]{12}", row[1]) for row in records if row[1] != "missing")
 
 
 def test_figures_named_in_the_report_exist(written, text):
     names = re.findall(r"\]\((figures/[^)]+)\)", text)
-    assert len(names) == 12
+    assert len(names) == 12 - 1
     assert all((written[2] / name).is_file() for name in names)
 
 
 def test_the_workflow_waits_for_what_the_report_writes(written):
     found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
-    expected = {*DOCUMENTS, *(f"plots/{name}.csv" for name in TABLES)}
-    expected |= {f"figures/{stem}.svg" for stem in figure_titles(SETTINGS)}
+    expected = {*documents("perfseer"), *(f"plots/{name}.csv" for name in OUTPUTS["perfseer"].tables)}
+    detailed = detailed_predictors(written[0])
+    expected |= {f"figures/{stem}.svg" for stem in figure_titles("perfseer", detailed)}
     curves = {name for name in found if name.startswith("figures/learning_curves_")}
     assert found - curves == expected
 
@@ -179,9 +186,6 @@ def test_metrics_file_is_flat_and_finite(written):
 
 
 def test_plot_tables(written):
-    lines = (written[2] / "plots" / "mape_by_predictor.csv").read_text().splitlines()
-    assert lines[0] == "split,predictor,label,seed,mape_pct"
-    assert "architecture,seernet,train_time_ms,0,8" in lines
     header = (written[2] / "plots" / "predicted_vs_measured.csv").read_text().splitlines()[0]
     assert header == "predictor,label,seed,measured,predicted"
 
@@ -210,7 +214,7 @@ def test_records_of_other_parameters_are_refused(copy, section, key, value, refu
     mapping[section][key] = value
     with pytest.raises(PerfseerError, match=refused) as caught:
         load_experiment(mapping, paths)
-    assert str(caught.value).count("record.json:") == 21
+    assert str(caught.value).count("record.json:") == 5 * 3 * 2 - len(MISSING)
 
 
 def test_one_predictors_parameters_concern_its_records_only(copy):
@@ -241,15 +245,16 @@ def test_a_record_in_the_wrong_place_is_refused(copy):
 def test_without_any_record_the_report_says_so(copy):
     mapping, paths = copy
     shutil.rmtree(paths.models)
+    shutil.rmtree(paths.ensembles)
     paths.survey.unlink()
     content = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
-    assert "**24 records missing:**" in content
+    assert "**30 records missing:**" in content
     assert "no survey was made" in content
     assert "There is no record of seernet for training time" in content
 
 
 def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch):
-    monkeypatch.setattr("perfseer.reporting.render.draw_all", lambda *_: [])  # drawing is tested above
+    monkeypatch.setattr("perfseer.reporting.document.draw", lambda *_: [])  # drawing is tested above
     mapping, paths = copy
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(mapping))
     app = typer.Typer()

@@ -23,6 +23,9 @@ def report(
     survey: Annotated[Path, typer.Option(help="Table written by `perfseer zoo survey`.")] = Path(
         "results/zoo/survey.parquet"
     ),
+    ensembles: Annotated[Path, typer.Option(help="Folder of the ensembles' records; may not exist.")] = Path(
+        "results/ensembles"
+    ),
     out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
 ) -> None:
     """Render the report, its HTML twin, figures, metrics and plot data."""
@@ -31,7 +34,9 @@ def report(
     from perfseer.reporting.render import render
     from perfseer.reporting.results import Results
 
-    paths = Paths(models=models, dataset=dataset, graphs=graphs, index=index, survey=survey)
+    paths = Paths(
+        models=models, dataset=dataset, graphs=graphs, index=index, survey=survey, ensembles=ensembles
+    )
     experiment = load_experiment(load_mapping(params), paths)
     rendered = render(experiment, paths, out)
     missing = Results(experiment).missing()

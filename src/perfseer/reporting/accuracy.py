@@ -24,7 +24,7 @@ def metric_columns(experiment: Experiment) -> dict[str, str]:
 
 
 def accuracy_table(results: Results, split: str) -> str:
-    """All metrics of all labels and predictors on one split, mean ± interval over seeds."""
+    """All metrics of all labels of the detailed predictors on one split, mean ± interval over seeds."""
     metrics = metric_columns(results.experiment)
     lines = [
         [
@@ -33,25 +33,25 @@ def accuracy_table(results: Results, split: str) -> str:
             *(results.cell(predictor, split, target.name, metric) for metric in metrics),
         ]
         for target in TARGETS
-        for predictor in results.experiment.predictors
+        for predictor in results.experiment.detailed
     ]
     return markdown_table(["label", "predictor", *metrics.values()], lines, align="ll")
 
 
 def error_table(results: Results, split: str) -> str:
-    """MAE and RMSE in physical units."""
+    """MAE and RMSE of the detailed predictors in physical units."""
     lines = []
     for target in TARGETS:
-        for predictor in results.experiment.predictors:
+        for predictor in results.experiment.detailed:
             cells = [results.cell(predictor, split, target.name, metric) for metric in ("mae", "rmse")]
             lines.append([f"{target.title} [{target.unit}]", predictor, *cells])
     return markdown_table(["label", "predictor", "MAE", "RMSE"], lines, align="ll")
 
 
-def overview_table(results: Results) -> str:
-    """MAPE of every predictor and label on every split [%], and the mean over the six labels."""
+def overview_table(results: Results, splits: tuple[str, ...]) -> str:
+    """MAPE of every predictor and label on these splits [%], and the mean over the six labels."""
     lines = []
-    for split in results.experiment.splits:
+    for split in splits:
         for predictor in results.experiment.predictors:
             cells = [results.cell(predictor, split, name, "mape_pct") for name in TARGET_NAMES]
             lines.append([split, predictor, *cells, mean_cell(results, predictor, split)])
@@ -69,10 +69,10 @@ def mean_cell(results: Results, predictor: str, split: str) -> str:
 
 
 def comparison_table(results: Results) -> str:
-    """The analysed predictor against every other on the same rows, paired by seed."""
+    """The analysed predictor against the other detailed ones on the same rows, paired by seed."""
     experiment, ours = results.experiment, results.experiment.report.predictor
     lines = []
-    for other in (name for name in experiment.predictors if name != ours):
+    for other in (name for name in experiment.detailed if name != ours):
         for target in TARGETS:
             difference = results.difference(ours, other, experiment.headline, target.name)
             if difference is None:
@@ -131,10 +131,10 @@ def size_table(results: Results) -> str:
     return markdown_table(["system", "published", "ours, all labels together", "source"], lines, align="lrrl")
 
 
-def cost_table(results: Results) -> str:
+def cost_table(results: Results, predictors: tuple[str, ...]) -> str:
     """Learned numbers, fitting and predicting time of each predictor on the headline split."""
     split, lines = results.experiment.headline, []
-    for predictor in results.experiment.predictors:
+    for predictor in predictors:
         runs = results.experiment.runs_of(predictor, split)
         if not runs:
             lines.append([predictor, *[MISSING] * 4])
@@ -159,10 +159,10 @@ def _mean(values: list[float], kind: str) -> str:
     return choose_scale([mean], kind).named(mean)
 
 
-def record_table(results: Results) -> str:
-    """Every record the report was made from: path, file digest, rows, mean MAPE; missing ones too."""
+def record_table(results: Results, predictors: tuple[str, ...]) -> str:
+    """The records of these predictors: path, file digest, rows, mean MAPE; missing ones too."""
     experiment, lines = results.experiment, []
-    for predictor in experiment.predictors:
+    for predictor in predictors:
         for split in experiment.splits:
             for seed in experiment.seeds:
                 run = experiment.runs.get((predictor, split, seed))

@@ -7,6 +7,7 @@ would otherwise mix results of different experiments.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ from perfseer.evaluation.records import (
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.settings import SETTINGS
+from perfseer.reporting.outputs import detailed_predictors
 from perfseer.reporting.settings import ReportSettings
 
 # Columns joined to the rows from their graphs: name here → global feature.
@@ -49,6 +51,7 @@ class Paths:
         graphs: graphs.safetensors.
         index: index.parquet, which graph belongs to which configuration and why some have none.
         survey: survey.parquet; may not exist, then the report says so.
+        ensembles: the same as ``models`` for the ensembles; may not exist.
     """
 
     models: Path
@@ -56,6 +59,7 @@ class Paths:
     graphs: Path
     index: Path
     survey: Path
+    ensembles: Path
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Run:
     """One fitted predictor: record, predictions of its test rows, training history.
 
     Attributes:
-        source: path of the record below the models folder, as shown in reports.
+        folder: where the record lies.
+        source: path of the record below the models (or ensembles) folder, as shown in reports.
         digest: of the record file.
         history: columns `HISTORY_COLUMNS` and more; empty for predictors that have no epochs.
     """
@@ -71,6 +76,7 @@ class Run:
     record: Record
     predictions: pd.DataFrame
     history: pd.DataFrame
+    folder: Path
     source: str
     digest: str
 
@@ -104,8 +110,13 @@ class Experiment:
 
     @property
     def predictors(self) -> tuple[str, ...]:
-        """Names in the registered order, whatever the order in params.yaml."""
-        return tuple(name for name in SETTINGS if name in self.parameters["predictors"])
+        """Names in the registered order, whatever the order in params.yaml; ensembles last."""
+        return registered_order(self.parameters)
+
+    @property
+    def detailed(self) -> tuple[str, ...]:
+        """Predictors with tables and figures of their own in the main document, the analysed one first."""
+        return detailed_predictors(self.parameters)
 
     @property
     def headline(self) -> str:
@@ -146,9 +157,9 @@ def load_experiment(parameters: Mapping[str, Any], paths: Paths) -> Experiment:
     check_digest(paths.index, manifest["digests"]["inputs"]["index"])
     data = Dataset.open(paths.dataset, paths.graphs)
     rows = _with_graph_columns(data)
-    known = parameters["predictors"]
-    for key in (report.predictor, report.reference):
-        require(key in known, f"report names the predictor {key!r}, predictors are {sorted(known)}")
+    known = registered_order(parameters)
+    for key in detailed_predictors(parameters):
+        require(key in known, f"report names the predictor {key!r}, there are {list(known)}")
     number = _median_row(rows)
     return Experiment(
         parameters=parameters,
@@ -185,23 +196,30 @@ def _median_row(rows: pd.DataFrame) -> int:
     return int(order[len(order) // 2])
 
 
+def registered_order(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Predictors of params.yaml in the order of `SETTINGS`, then those it does not list, then ensembles."""
+    predictors, ensembles = parameters["predictors"], parameters.get("ensembles", {})
+    known = [name for name in SETTINGS if name in predictors]
+    return (*known, *(name for name in predictors if name not in SETTINGS), *ensembles)
+
+
 def _load_runs(parameters: Mapping[str, Any], paths: Paths) -> dict[tuple[str, str, int], Run]:
     runs: dict[tuple[str, str, int], Run] = {}
     faults: list[str] = []
-    for predictor in parameters["predictors"]:
+    for predictor in registered_order(parameters):
         present = present_digests(parameters, predictor, paths.dataset)
-        for split in parameters["splits"]["names"]:
-            for seed in parameters["seeds"]:
-                path = paths.models / predictor / split / str(seed) / RECORD_FILE
-                if not path.exists():
-                    continue
-                run = _load_run(path, path.relative_to(paths.models).as_posix())
-                identity = (run.record.predictor, run.record.split, run.record.seed)
-                differing = mismatches(run.record, present)
-                if identity != (predictor, split, seed):
-                    differing.append("it is the record of " + " / ".join(map(str, identity)))
-                faults += [f"{run.source}: {fault}" for fault in differing]
-                runs[predictor, split, seed] = run
+        root = paths.models if predictor in parameters["predictors"] else paths.ensembles
+        for split, seed in product(parameters["splits"]["names"], parameters["seeds"]):
+            path = root / predictor / split / str(seed) / RECORD_FILE
+            if not path.exists():
+                continue
+            run = _load_run(path, path.relative_to(root).as_posix())
+            identity = (run.record.predictor, run.record.split, run.record.seed)
+            differing = mismatches(run.record, present)
+            if identity != (predictor, split, seed):
+                differing.append("it is the record of " + " / ".join(map(str, identity)))
+            faults += [f"{run.source}: {fault}" for fault in differing]
+            runs[predictor, split, seed] = run
     require(
         not faults,
         "these records do not belong to the present parameters, code and dataset; run `perfseer train` again "
@@ -216,6 +234,7 @@ def _load_run(path: Path, source: str) -> Run:
         record=record,
         predictions=read_predictions(path, record),
         history=_read_history(path.with_name(HISTORY_FILE)),
+        folder=path.parent,
         source=source,
         digest=file_digest(path),
     )

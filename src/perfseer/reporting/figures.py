@@ -1,8 +1,7 @@
-"""Figures of the report. Each takes the results and returns a matplotlib figure; `draw_all` writes them."""
+"""Figures of the main document. Each takes the results and returns a matplotlib figure."""
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +23,7 @@ from perfseer.reporting.style import (
     label_colour,
     log_ticks,
     panels,
-    save,
     say_missing,
-    styled,
 )
 from perfseer.reporting.units import NOT_APPLICABLE, choose_scale, number
 from perfseer.targets import TARGETS, Target
@@ -35,41 +32,20 @@ BINS = 30
 TIMES = tuple(target for target in TARGETS if target.quantity == "time")
 
 
-def draw_all(results: Results, folder: Path) -> list[Path]:
-    """Write every figure as SVG and remove those of earlier runs that are no longer drawn.
-
-    Args:
-        results: of the experiment.
-        folder: receives the files; created where missing.
-
-    Returns:
-        Paths written.
-    """
-    written = []
-    for name, draw in figure_makers(results).items():
-        with styled():
-            path = folder / f"{name}.svg"
-            save(draw(results), path)
-        written.append(path)
-    for stale in set(folder.glob("*.svg")) - set(written):
-        stale.unlink()
-    return written
-
-
-def figure_makers(results: Results) -> dict[str, Callable[[Results], Figure]]:
-    """File stem → function, one predicted-against-measured figure per predictor."""
-    makers: dict[str, Callable[[Results], Figure]] = {
-        "label_distributions": label_distributions,
-        "mape_by_predictor": mape_by_predictor,
-        "error_by_style": partial(error_by_group, grouping="stage style"),
-        "error_by_batch_size": partial(error_by_group, grouping="batch size"),
-        "search_space": search_space,
-        "graph": lambda found: graph_figure(found.experiment),
+def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
+    """File stem → function that draws it; scatter and learning curves of the detailed predictors only."""
+    makers: dict[str, Callable[[], Figure]] = {
+        "label_distributions": partial(label_distributions, results),
+        "mape_by_predictor": partial(mape_by_predictor, results),
+        "error_by_style": partial(error_by_group, results, grouping="stage style"),
+        "error_by_batch_size": partial(error_by_group, results, grouping="batch size"),
+        "search_space": partial(search_space, results),
+        "graph": partial(graph_figure, results.experiment),
     }
-    for predictor in results.experiment.predictors:
+    for predictor in results.experiment.detailed:
         if predictor in results.with_history():
-            makers[f"learning_curves_{predictor}"] = partial(learning_curves, predictor=predictor)
-        makers[f"predicted_vs_measured_{predictor}"] = partial(scatter, predictor=predictor)
+            makers[f"learning_curves_{predictor}"] = partial(learning_curves, results, predictor=predictor)
+        makers[f"predicted_vs_measured_{predictor}"] = partial(scatter, results, predictor=predictor)
     return makers
 
 
@@ -135,10 +111,10 @@ def _scatter(axis: Axes, table: pd.DataFrame, target: Target) -> None:
 
 
 def mape_by_predictor(results: Results) -> Figure:
-    """Bars of MAPE with the interval over seeds, per label and predictor, headline split."""
+    """Bars of MAPE with the interval over seeds, per label and detailed predictor, headline split."""
     experiment = results.experiment
     figure, axes = panels(2, 3)
-    names = experiment.predictors
+    names = experiment.detailed
     for axis, target in zip(axes, TARGETS, strict=True):
         for place, name in enumerate(names):
             _bar(axis, results, place, name, target)
@@ -165,7 +141,7 @@ def _bar(axis: Axes, results: Results, place: int, predictor: str, target: Targe
             va="bottom",
         )
         return
-    colour = label_colour(experiment.predictors, predictor)
+    colour = label_colour(experiment.detailed, predictor)
     axis.bar(place, found.mean, width=0.7, color=colour, yerr=found.half_width, ecolor="#333333", capsize=3)
     axis.annotate(
         number(found.mean, 2),
@@ -188,7 +164,7 @@ def error_by_group(results: Results, grouping: str) -> Figure:
         if all(table.empty for table in tables.values()):
             say_missing(axis)
             continue
-        _grouped_bars(axis, tables, experiment.predictors)
+        _grouped_bars(axis, tables, experiment.detailed)
         axis.set_xlabel(grouping)
         axis.set_ylabel("MAPE [%]")
         axis.legend()
@@ -210,7 +186,7 @@ def learning_curves(results: Results, predictor: str) -> Figure:
     """Validation (solid) and training (dashed) loss by epoch, one line per seed, one panel per label."""
     experiment = results.experiment
     runs = experiment.runs_of(predictor, experiment.headline)
-    colour = label_colour(experiment.predictors, predictor)
+    colour = label_colour(experiment.detailed, predictor)
     figure, axes = panels(2, 3)
     for axis, target in zip(axes, TARGETS, strict=True):
         axis.set_title(target.title)

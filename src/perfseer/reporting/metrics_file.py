@@ -9,14 +9,16 @@ from perfseer.data.files import atomic
 from perfseer.evaluation.predictions import actual_column, predicted_column, predicted_targets
 from perfseer.reporting.profile import n_refused
 from perfseer.reporting.results import Results
-from perfseer.targets import TARGET_NAMES
 
-# In metrics.json; all six labels are in the report and in mape_by_predictor.csv.
+# In metrics.json; all six labels are in comparison.md and comparison_accuracy.csv.
 SHOWN = {"train_time": "train_time_ms", "infer_time": "infer_time_ms"}
 
 
 def metrics(results: Results) -> dict[str, float | int]:
-    """Flat figures of the headline split, the unit at the end of each key; missing results are absent."""
+    """Flat figures of the headline split, the unit at the end of each key; missing results are absent.
+
+    The detailed predictors have MAPE of both times and of all labels, the others the mean over both times.
+    """
     experiment = results.experiment
     found: dict[str, float | int] = {
         "configurations": len(experiment.rows),
@@ -24,14 +26,23 @@ def metrics(results: Results) -> dict[str, float | int]:
         "missing_records": len(results.missing()),
     }
     for predictor in experiment.predictors:
-        for name, target in SHOWN.items():
-            value = results.mape(predictor, experiment.headline, target)
-            if value is not None:
-                found[f"{predictor}_{name}_mape_pct"] = round(value.mean, 4)
-        mean = results.interval(results.mean_mape_by_seed(predictor, experiment.headline))
-        if mean is not None:
-            found[f"{predictor}_mean_mape_pct"] = round(mean.mean, 4)
+        found |= (
+            _detailed(results, predictor) if predictor in experiment.detailed else _brief(results, predictor)
+        )
     return found
+
+
+def _detailed(results: Results, predictor: str) -> dict[str, float]:
+    headline = results.experiment.headline
+    values = {name: results.mape(predictor, headline, target) for name, target in SHOWN.items()}
+    values["mean"] = results.interval(results.mean_mape_by_seed(predictor, headline))
+    return {f"{predictor}_{name}_mape_pct": round(x.mean, 4) for name, x in values.items() if x is not None}
+
+
+def _brief(results: Results, predictor: str) -> dict[str, float]:
+    headline, targets = results.experiment.headline, tuple(SHOWN.values())
+    both = results.interval(results.mean_mape_by_seed(predictor, headline, targets))
+    return {} if both is None else {f"{predictor}_times_mape_pct": round(both.mean, 4)}
 
 
 def write_metrics(path: Path, results: Results) -> None:
@@ -41,43 +52,19 @@ def write_metrics(path: Path, results: Results) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def write_plots(folder: Path, results: Results) -> list[Path]:
-    """Write the tables behind the figures as CSV.
+def plot_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """The tables behind the main document's figures, detailed predictors on the headline split.
 
     Returns:
-        mape_by_predictor.csv (split, predictor, label, seed, mape_pct), predicted_vs_measured.csv (predictor,
-        label, seed, measured, predicted; headline split), learning_curves.csv (predictor, label, seed, epoch,
-        train_loss, valid_loss; headline split).
+        predicted_vs_measured (predictor, label, seed, measured, predicted) and learning_curves (predictor,
+        label, seed, epoch, train_loss, valid_loss).
     """
-    tables = {
-        "mape_by_predictor": _mape_rows(results),
-        "predicted_vs_measured": _prediction_rows(results),
-        "learning_curves": _history_rows(results),
-    }
-    written = []
-    for name, table in tables.items():
-        path = folder / f"{name}.csv"
-        with atomic(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        written.append(path)
-    return written
-
-
-def _mape_rows(results: Results) -> pd.DataFrame:
-    experiment = results.experiment
-    rows = [
-        (split, predictor, target, seed, value)
-        for split in experiment.splits
-        for predictor in experiment.predictors
-        for target in TARGET_NAMES
-        for seed, value in results.by_seed(predictor, split, target, "mape_pct").items()
-    ]
-    return pd.DataFrame(rows, columns=["split", "predictor", "label", "seed", "mape_pct"])
+    return {"predicted_vs_measured": _prediction_rows(results), "learning_curves": _history_rows(results)}
 
 
 def _prediction_rows(results: Results) -> pd.DataFrame:
     parts = [pd.DataFrame(columns=["predictor", "label", "seed", "measured", "predicted"])]
-    for predictor in results.experiment.predictors:
+    for predictor in results.experiment.detailed:
         table = results.predictions(predictor, results.experiment.headline)
         for target in predicted_targets(table):
             parts.append(
@@ -98,7 +85,7 @@ def _history_rows(results: Results) -> pd.DataFrame:
     columns = ["predictor", "label", "seed", "epoch", "train_loss", "valid_loss"]
     parts = [
         run.history.assign(predictor=predictor, label=run.history["target"], seed=run.record.seed)[columns]
-        for predictor in results.experiment.predictors
+        for predictor in results.experiment.detailed
         for run in results.experiment.runs_of(predictor, results.experiment.headline)
         if len(run.history)
     ]

@@ -1,20 +1,20 @@
-"""Rendering: results into Markdown, HTML, figures, metrics and plot data. No date, host or absolute path."""
+"""The main document, perfseer.md: what was measured and how well one predictor does, in detail.
+
+No date, host or absolute path, so that equal inputs give equal bytes.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from perfseer.data.files import atomic
 from perfseer.digests import code_digest, file_digest
 from perfseer.evaluation.provenance import CODE_ROOMS
-from perfseer.reporting import accuracy, analysis, judgement, profile, published
+from perfseer.reporting import accuracy, analysis, document, judgement, profile, published
 from perfseer.reporting.check import Check
 from perfseer.reporting.checks import checks
 from perfseer.reporting.experiment import Experiment, Paths
-from perfseer.reporting.figures import draw_all
-from perfseer.reporting.html import page
-from perfseer.reporting.metrics_file import write_metrics, write_plots
+from perfseer.reporting.figures import figure_makers
+from perfseer.reporting.metrics_file import plot_tables, write_metrics
+from perfseer.reporting.outputs import MAIN
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
 from perfseer.reporting.units import count, percent, plural
@@ -43,26 +43,15 @@ def render(experiment: Experiment, paths: Paths, out: Path) -> Rendered:
     """
     results = Results(experiment)
     text = markdown(results, file_digest(paths.dataset / "manifest.json"))
-    rendered = Rendered(out / "perfseer.md", out / "perfseer.html", out / "metrics.json")
-    draw_all(results, out / "figures")
-    write_plots(out / "plots", results)
-    for path, content in ((rendered.markdown, text), (rendered.page, page(text))):
-        with atomic(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    write_metrics(rendered.metrics, results)
-    return rendered
+    document.draw(MAIN, figure_makers(results), out / "figures")
+    document.write_tables(plot_tables(results), out / "plots")
+    written, web = document.write(MAIN, text, out)
+    write_metrics(out / "metrics.json", results)
+    return Rendered(written, web, out / "metrics.json")
 
 
 def markdown(results: Results, dataset_digest: str) -> str:
     """The report as Markdown."""
-    environment = Environment(
-        loader=PackageLoader("perfseer.reporting"),
-        undefined=StrictUndefined,
-        trim_blocks=False,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML; text from outside goes through `tables.escape`
-    )
-    template = environment.get_template("perfseer.md.j2")
     context = {
         **_about_data(results.experiment),
         **_about_accuracy(results),
@@ -71,14 +60,7 @@ def markdown(results: Results, dataset_digest: str) -> str:
         **_about_published(results),
     }
     digests = {"dataset_digest": dataset_digest, "code_digest": code_digest(CODE_ROOMS["train"])}
-    return _tidy(template.render(**context, **digests))
-
-
-def _tidy(text: str) -> str:
-    """No trailing spaces, no more than one blank line in a row."""
-    lines = [line.rstrip() for line in text.splitlines()]
-    kept = [line for i, line in enumerate(lines) if line or (i and lines[i - 1])]
-    return "\n".join(kept).strip() + "\n"
+    return document.fill(MAIN, {**context, **digests})
 
 
 def _about_data(experiment: Experiment) -> dict[str, object]:
@@ -137,10 +119,10 @@ def _about_accuracy(results: Results) -> dict[str, object]:
         "n_missing": plural(len(results.missing()), "record"),
         "accuracy": {split: accuracy.accuracy_table(results, split) for split in experiment.splits},
         "physical_errors": accuracy.error_table(results, experiment.headline),
-        "overview": accuracy.overview_table(results),
-        "costs": accuracy.cost_table(results),
+        "overview": accuracy.overview_table(results, (experiment.headline,)),
+        "costs": accuracy.cost_table(results, experiment.detailed),
         "comparison": accuracy.comparison_table(results),
-        "records": accuracy.record_table(results),
+        "records": accuracy.record_table(results, experiment.detailed),
     }
 
 
@@ -150,8 +132,8 @@ def _about_rows(results: Results) -> dict[str, object]:
     times = (target for target in TARGETS if target.quantity == "time")
     return {
         "predictor": experiment.report.predictor,
-        "predictors": experiment.predictors,
-        "curves": results.with_history(),
+        "detailed": experiment.detailed,
+        "curves": [name for name in results.with_history() if name in experiment.detailed],
         "counts": analysis.count_table(results),
         "groups": {name: analysis.group_table(results, name) for name in analysis.GROUPINGS},
         "noise": analysis.noise_table(results),

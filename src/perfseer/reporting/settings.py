@@ -72,23 +72,44 @@ class Judgement(_Frozen):
     rows: PositiveInt
 
 
+class Comparison(_Frozen):
+    """How differences between predictors are tested (reporting/comparison/pairs.py).
+
+    Attributes:
+        resamples: draws of the bootstrap over networks; its smallest p-value is 2 / (resamples + 1), which
+            must stay significant after correction for the number of pairs.
+        resample_seed: seed of those draws.
+        min_seeds: a difference over fewer seeds is never called shown.
+        min_networks: nor one over fewer networks, of which a bootstrap makes too little.
+    """
+
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
+    resample_seed: int
+    min_seeds: Annotated[int, Field(ge=2)]
+    min_networks: Annotated[int, Field(ge=2)]
+
+
 class ReportSettings(_Frozen):
     """What the report dwells on and how it judges.
 
     Attributes:
         predictor: whose predictions are analysed in detail.
         reference: the predictor it must beat on the same rows.
+        beside: further predictors with tables and figures of their own in perfseer.md.
         grades: words for MAPE.
         samples: rows in the table of sample predictions.
         sample_seed: draws those rows.
         error_bounds_pct: counted in the detailed analysis: below the first and second, above the third [%].
         judgement: thresholds of the checks.
+        comparison: how comparison.md decides what is shown.
     """
 
     predictor: str
     reference: str
+    beside: tuple[str, ...]
     grades: Grades
     samples: PositiveInt
     sample_seed: int
     error_bounds_pct: tuple[Positive, Positive, Positive]
     judgement: Judgement
+    comparison: Comparison
