@@ -39,7 +39,7 @@ def section(name: str, **changes):
     settings = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["predictors"][name]
     small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8}
     return SETTINGS[name].model_validate(
-        settings | {k: v for k, v in small.items() if k in settings} | changes
+        settings | {k: v for k, v in small.items() if isinstance(settings.get(k), int)} | changes
     )
 
 

@@ -16,13 +16,13 @@ from perfseer.data.batches import BatchSource
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS
 from perfseer.data.files import atomic
-from perfseer.data.normalisation import CLIP
+from perfseer.data.normalisation import CLIP, FeatureNormaliser
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.nn.seernet import SeerNet, SeerNetSwitches
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.residual import Residual
-from perfseer.predictors.roofline import BASELINE_TARGETS
+from perfseer.predictors.residual import Residual, normalised_roofline
+from perfseer.predictors.roofline import BASELINE_TARGETS, Roofline
 from perfseer.predictors.settings import SeerNetSettings
 from perfseer.training.loop import EVALUATION_BATCH
 from perfseer.training.seeds import seeded
@@ -68,6 +68,8 @@ class NetworkPredictor(Predictor):
     """A predictor made of one or more `SeerNet`."""
 
     settings: SeerNetSettings
+    roofline_: Roofline | None
+    residual_: Residual
 
     @property
     def _recipe(self) -> TrainingSettings:
@@ -84,24 +86,37 @@ class NetworkPredictor(Predictor):
 
     def _network(self, seed: int, n_outputs: int, head_hidden: int | None = None) -> SeerNet:
         """A network with new weights drawn from ``seed``."""
-        n_extra = len(self._baseline_columns()) if self.settings.baseline == "roofline" else 0
-        widths = (len(NODE_COLUMNS), len(EDGE_COLUMNS), len(GLOBAL_COLUMNS) + n_extra)
+        widths = (len(NODE_COLUMNS), len(EDGE_COLUMNS), len(GLOBAL_COLUMNS) + len(self._input_columns()))
         with seeded(seed):
             return SeerNet(*widths, self._switches(), n_outputs, head_hidden)
 
-    def _baseline_columns(self) -> list[int]:
+    def _input_columns(self) -> list[int]:
+        """Targets whose roofline predictions are graph features."""
+        if not self.settings.roofline_input:
+            return []
         return [column for column, name in enumerate(self.targets) if name in BASELINE_TARGETS]
 
     def _fit_residual(self, train: Dataset) -> None:
-        baseline = self.settings.baseline == "roofline"
+        baseline = self.settings.roofline_residual
         self.residual_ = Residual.fit(train, self._normaliser.labels, baseline=baseline)
+        self.roofline_ = None
+        if self.settings.roofline_input:
+            self.roofline_ = self.residual_.roofline or Roofline.fit(train)
+
+    def _features(self) -> FeatureNormaliser:
+        """The feature normaliser, with the blocks that are switched off made constant."""
+        switches = {"nodes": "node_features", "edges": "edge_features", "globals_": "global_features"}
+        off = [block for block, name in switches.items() if not getattr(self.settings, name)]
+        return self._normaliser.features.without(*off)
 
     def _examples(self, dataset: Dataset, labels: FloatArray) -> GraphExamples:
         """Rows with ``labels`` [n, T] (or [n, 0] for prediction)."""
-        columns = self._baseline_columns() if self.settings.baseline == "roofline" else []
-        extra = np.clip(self.residual_.baseline(dataset)[:, columns], -CLIP, CLIP)
+        extra = np.zeros((len(dataset), 0))
+        if self._input_columns():
+            predicted = normalised_roofline(self.roofline_, self._normaliser.labels, dataset)
+            extra = np.clip(predicted[:, self._input_columns()], -CLIP, CLIP)
         return GraphExamples(
-            BatchSource(dataset, self._normaliser.features),
+            BatchSource(dataset, self._features()),
             torch.from_numpy(extra).float(),
             torch.from_numpy(labels).float(),
         )
@@ -139,10 +154,12 @@ class NetworkPredictor(Predictor):
         }
         with atomic(folder / _WEIGHTS_FILE) as temporary:
             save_file(weights, temporary)
-        return self.residual_.to_json()
+        roofline = None if self.roofline_ is None else self.roofline_.to_json()
+        return {"roofline": roofline, "residual": self.residual_.to_json()}
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
-        self.residual_ = Residual.from_json(state, self._normaliser.labels)
+        self.residual_ = Residual.from_json(state["residual"], self._normaliser.labels)
+        self.roofline_ = None if state["roofline"] is None else Roofline.from_json(state["roofline"])
         path = folder / _WEIGHTS_FILE
         try:
             weights = load_file(path)

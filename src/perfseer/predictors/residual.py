@@ -50,16 +50,8 @@ class Residual:
         return cls(labels, roofline, spread)
 
     def baseline(self, dataset: Dataset) -> FloatArray:
-        """[n, T] normalised prediction of the roofline; 0 (the training mean) where there is none."""
-        values = np.zeros((len(dataset), len(self.labels.targets)))
-        if self.roofline is None:
-            return values
-        features = row_features(dataset)
-        for column, name in enumerate(self.labels.targets):
-            if name in BASELINE_TARGETS:
-                predicted = self.roofline.predict(features, name)
-                values[:, column] = self.labels.select((name,)).encode(predicted[:, None])[:, 0]
-        return values
+        """[n, T] what deviations are counted from: 0 without a roofline."""
+        return normalised_roofline(self.roofline, self.labels, dataset)
 
     def encode(self, dataset: Dataset) -> FloatArray:
         """[n, T] what is to be learned of the dataset's labels."""
@@ -85,3 +77,16 @@ class Residual:
         """Read what `to_json` gave."""
         roofline = None if value["roofline"] is None else Roofline.from_json(value["roofline"])
         return cls(labels, roofline, np.array(value["spread"], dtype=np.float64))
+
+
+def normalised_roofline(roofline: Roofline | None, labels: LabelNormaliser, dataset: Dataset) -> FloatArray:
+    """[n, T] normalised predictions of a roofline; 0 (the training mean) where it has none, or is None."""
+    values = np.zeros((len(dataset), len(labels.targets)))
+    if roofline is None:
+        return values
+    features = row_features(dataset)
+    for column, name in enumerate(labels.targets):
+        if name in BASELINE_TARGETS:
+            predicted = roofline.predict(features, name)
+            values[:, column] = labels.select((name,)).encode(predicted[:, None])[:, 0]
+    return values

@@ -60,12 +60,15 @@ class SeerNetSettings(PredictorSettings):
         Field(description="softmax over nodes of one learned score per node, or of every channel by itself"),
     ]
     operator_one_hot: Annotated[bool, Field(description="append the operator's code to the node features")]
-    baseline: Annotated[
-        Literal["none", "roofline"],
-        Field(
-            description="learn times and memory from nothing (the paper), or the deviation from the fitted "
-            "roofline and analytic peak, which are then graph features too"
-        ),
+    node_features: Annotated[bool, Field(description="features of nodes; without them the columns are 0")]
+    edge_features: Annotated[bool, Field(description="features of edges; without them the columns are 0")]
+    global_features: Annotated[bool, Field(description="features of the graph; without them they are 0")]
+    roofline_input: Annotated[
+        bool, Field(description="the fitted roofline's predictions are graph features too; the paper: no")
+    ]
+    roofline_residual: Annotated[
+        bool,
+        Field(description="learn the deviation from the fitted roofline and analytic peak; the paper: no"),
     ]
 
 
@@ -74,7 +77,8 @@ class SeerNetMultiSettings(SeerNetSettings):
 
     head_hidden: Annotated[int, Field(ge=1, le=4096, description="hidden columns of each head")]
     gradients: Annotated[
-        Literal["pcgrad", "sum"], Field(description="how the labels' gradients on the trunk are combined")
+        Literal["pcgrad", "sum", "uncertainty"],
+        Field(description="how the labels' gradients on the trunk are combined; the paper: pcgrad"),
     ]
 
 

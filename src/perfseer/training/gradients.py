@@ -1,4 +1,4 @@
-"""From the losses of T labels to the gradients of the parameters: their plain sum, or PCGrad on a trunk."""
+"""From the losses of T labels to the gradients of the parameters: their sum, plain or weighted, or PCGrad."""
 
 from collections.abc import Callable, Sequence
 
@@ -46,3 +46,28 @@ class PCGradRule:
     def _flat(self, loss: Tensor) -> Tensor:
         parts = torch.autograd.grad(loss, self._shared, retain_graph=True)
         return torch.cat([part.flatten() for part in parts])
+
+
+class UncertaintyRule:
+    r"""Gradient of the sum of the losses, weighted by learned uncertainties (Kendall et al., CVPR 2018).
+
+    .. math:: \sum_t \tfrac{1}{2} e^{-s_t} L_t + \tfrac{1}{2} s_t
+
+    Equation (7) of the source with s = log sigma^2. The log-variances start at 0 and follow an Adam of their
+    own, at a constant learning rate; they are no part of the network.
+
+    Args:
+        n_tasks: T.
+        learning_rate: of the log-variances.
+    """
+
+    def __init__(self, n_tasks: int, learning_rate: float) -> None:
+        self.log_variances = nn.Parameter(torch.zeros(n_tasks))
+        self._optimiser = torch.optim.Adam([self.log_variances], lr=learning_rate)
+
+    def __call__(self, losses: Tensor) -> None:
+        """Leave the weighted gradients in ``.grad`` and move the log-variances by one step."""
+        self._optimiser.zero_grad(set_to_none=True)
+        weighted = torch.exp(-self.log_variances) * losses + self.log_variances
+        (0.5 * weighted.sum()).backward()
+        self._optimiser.step()

@@ -9,7 +9,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.nn.seernet import SeerNet
 from perfseer.predictors.network import NetworkPredictor
 from perfseer.predictors.settings import SeerNetMultiSettings
-from perfseer.training.gradients import GradientRule, PCGradRule, sum_rule
+from perfseer.training.gradients import GradientRule, PCGradRule, UncertaintyRule, sum_rule
 from perfseer.training.loop import train_network
 from perfseer.training.losses import make_loss
 from perfseer.training.seeds import generator
@@ -48,6 +48,8 @@ class SeerNetMultiPredictor(NetworkPredictor):
     def _gradient_rule(self, seed: int) -> GradientRule:
         if self.settings.gradients == "sum":
             return sum_rule
+        if self.settings.gradients == "uncertainty":
+            return UncertaintyRule(len(self.targets), self._recipe.learning_rate)
         shared, own = self.network_.trunk.parameters(), self.network_.head.parameters()
         return PCGradRule(list(shared), list(own), generator(seed, _TASK_STREAM))
 
