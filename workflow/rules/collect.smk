@@ -21,6 +21,28 @@ rule collect:
         "perfseer collect --params {params.config:q} --out {output.table} 2>&1 | tee {log} >&2"
 
 
+rule measure_kernels:
+    output:
+        table="results/measurements/kernels.parquet",
+        fusion="results/measurements/fusion.json",
+    log:
+        "logs/measure_kernels.log",
+    conda:
+        "../envs/perfseer.yaml"
+    threads: workflow.cores
+    resources:
+        runtime=5 + config["kernels"]["time_budget_s"] // 30,
+        gpu=int(config["collect"]["device"] == "cuda"),
+    params:
+        config=sections("zoo", "collect", "kernels"),
+        code=code("kernels"),
+    message:
+        "Measuring operators one by one, and which of them the device fuses"
+    shell:
+        "perfseer kernels --params {params.config:q} --out {output.table} --fusion {output.fusion} 2>&1"
+        " | tee {log} >&2"
+
+
 rule survey_space:
     output:
         table="results/zoo/survey.parquet",

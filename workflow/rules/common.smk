@@ -5,8 +5,13 @@ from snakemake.exceptions import WorkflowError
 from perfseer.cli.schema import Parameters
 from perfseer.digests import canonical_json, code_digest
 from perfseer.errors import PerfseerError
-from perfseer.evaluation.provenance import CODE_ROOMS
-from perfseer.reporting.outputs import DOCUMENTS, TABLES, figure_titles
+from perfseer.evaluation.provenance import CODE_ROOMS, training_rooms
+from perfseer.reporting.outputs import (
+    OUTPUTS,
+    detailed_predictors,
+    documents,
+    figure_titles,
+)
 
 try:
     PARAMETERS = Parameters.from_mapping(config)
@@ -14,13 +19,21 @@ except PerfseerError as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None
 
 PREDICTORS = list(PARAMETERS.predictor_names)
+ENSEMBLES = list(PARAMETERS.ensemble_names)
+VARIANTS = list(PARAMETERS.ablation.variants)
 SPLITS = list(PARAMETERS.splits.names)
 SEEDS = list(PARAMETERS.seeds)
 
+KERNELS = "results/measurements/kernels.parquet"
+# What fitting any predictor depends on, besides its own section.
+RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
+
 
 wildcard_constraints:
-    predictor="|".join(PREDICTORS),
+    predictor="|".join([*PREDICTORS, *ENSEMBLES]),
+    variant="|".join(VARIANTS),
     split="|".join(SPLITS),
+    kind="models|ensembles",
 
 
 def sections(*names):
@@ -28,14 +41,44 @@ def sections(*names):
     return canonical_json({name: config[name] for name in names})
 
 
+def own_sections(*predictors):
+    """The sections of the named predictors and ensembles, where they stand in params.yaml."""
+    return {
+        kind: {name: config[kind][name] for name in predictors if name in config[kind]}
+        for kind in ("predictors", "ensembles")
+    }
+
+
 def train_sections(wildcards):
     """What fitting one predictor depends on: the shared recipe and its own section."""
-    shared = {
-        name: config[name]
-        for name in ("seeds", "splits", "labels", "training", "evaluation")
-    }
-    own = {wildcards.predictor: config["predictors"][wildcards.predictor]}
-    return canonical_json({**shared, "predictors": own})
+    shared = {name: config[name] for name in RECIPE}
+    return canonical_json({**shared, **own_sections(wildcards.predictor)})
+
+
+def needs(predictor, what):
+    """Whether fitting a predictor needs measured kernels, or other predictors."""
+    return what in PARAMETERS.settings_of(predictor).needs
+
+
+def members(predictor):
+    """The predictors one is made from; none for most."""
+    return list(PARAMETERS.settings_of(predictor).members)
+
+
+def measured_kernels(wildcards):
+    """The table of kernels, for predictors that are fitted from it or made from such."""
+    names = [wildcards.predictor, *members(wildcards.predictor)]
+    return [KERNELS] if any(needs(name, "kernels") for name in names) else []
+
+
+def member_models(wildcards):
+    """The fitted predictors an ensemble is made from, on the same split and seeds."""
+    return expand(
+        "results/models/{member}/{split}/{seed}/model/predictor.json",
+        member=members(wildcards.predictor),
+        split=wildcards.split,
+        seed=SEEDS,
+    )
 
 
 def code(stage):
@@ -43,6 +86,25 @@ def code(stage):
     return code_digest(CODE_ROOMS[stage])
 
 
-def model_folder(wildcards):
-    """Where one predictor keeps its seeds of one split."""
-    return f"results/models/{wildcards.predictor}/{wildcards.split}"
+def training_code(wildcards):
+    """The same for fitting one predictor, whose members' source counts too."""
+    names = [wildcards.predictor, *members(wildcards.predictor)]
+    return [code_digest(training_rooms(name)) for name in names]
+
+
+def variant_sections(wildcards):
+    """What one variant depends on: the recipe, the networks' sections, the base and the variant itself."""
+    study = config["ablation"]
+    chosen = {wildcards.variant: study["variants"][wildcards.variant]}
+    shared = {name: config[name] for name in RECIPE}
+    networks = own_sections("seernet", "seernet_multi")
+    return canonical_json(
+        {**shared, **networks, "ablation": {**study, "variants": chosen}}
+    )
+
+
+def benchmark_sections(wildcards):
+    """What benchmarking one predictor depends on; an ensemble's members are fitted too."""
+    shared = {name: config[name] for name in (*RECIPE, "benchmark")}
+    own = own_sections(wildcards.predictor, *members(wildcards.predictor))
+    return canonical_json({**shared, **own})

@@ -1,46 +1,120 @@
-FIGURES = figure_titles(PREDICTORS)
-REPORTS = expand("reports/{name}", name=DOCUMENTS)
+# Every document is Markdown, its twin for browsers, figures and the tables behind them: reporting/outputs.py
+# lists them, and one verb renders each. What they share stands here once.
+
+EVALUATED = [
+    *expand("results/models/{predictor}/summary.json", predictor=PREDICTORS),
+    *expand("results/ensembles/{ensemble}/summary.json", ensemble=ENSEMBLES),
+    "results/dataset/rows.parquet",
+    "results/dataset/splits.parquet",
+    "results/dataset/manifest.json",
+    "results/dataset/quarantine.csv",
+    "results/graphs/graphs.safetensors",
+    "results/graphs/index.parquet",
+]
+
+
+def web_page(document):
+    """The twin for browsers, shown by `snakemake --report`."""
+    labels = {"document": OUTPUTS[document].title}
+    return report(f"reports/{document}.html", category="Reports", labels=labels)
+
+
+def figure(document, stem, title):
+    """One figure, shown by `snakemake --report` under its document."""
+    path, category = (
+        f"reports/figures/{stem}.svg",
+        f"Figures: {OUTPUTS[document].title}",
+    )
+    return report(path, category=category, labels={"figure": title})
+
+
+def figures(document):
+    """Figures that are always drawn."""
+    titles = figure_titles(document, detailed_predictors(config))
+    return [figure(document, stem, title) for stem, title in titles.items()]
+
+
+def tables(document):
+    """Tables behind the figures, for `dvc plots`."""
+    return expand("reports/plots/{name}.csv", name=OUTPUTS[document].tables)
 
 
 rule render_report:
     input:
-        summaries=expand(
-            "results/models/{predictor}/summary.json", predictor=PREDICTORS
-        ),
-        rows="results/dataset/rows.parquet",
-        splits="results/dataset/splits.parquet",
-        manifest="results/dataset/manifest.json",
-        quarantine="results/dataset/quarantine.csv",
-        graphs="results/graphs/graphs.safetensors",
-        index="results/graphs/index.parquet",
+        evaluated=EVALUATED,
         survey="results/zoo/survey.parquet",
     output:
         markdown="reports/perfseer.md",
-        page=report(
-            "reports/perfseer.html",
-            category="Report",
-            labels={"document": "The whole report"},
-        ),
+        page=web_page("perfseer"),
         metrics="reports/metrics.json",
-        tables=expand("reports/plots/{name}.csv", name=TABLES),
-        figures=[
-            report(
-                f"reports/figures/{stem}.svg",
-                category="Figures",
-                labels={"figure": title},
-            )
-            for stem, title in FIGURES.items()
-        ],
+        tables=tables("perfseer"),
+        figures=figures("perfseer"),
     log:
-        "logs/render_report.log",
+        "logs/render_report/perfseer.log",
     conda:
         "../envs/perfseer.yaml"
     params:
+        document="perfseer",
         config=sections(*config),
         code=code("report"),
-        folder=subpath(output.markdown, parent=True),
     message:
-        "Rendering the report"
+        "Rendering {output.markdown}"
     shell:
-        "perfseer report --params {params.config:q} --graphs {input.graphs} --index {input.index}"
-        " --survey {input.survey} --out {params.folder} 2> {log}"
+        "perfseer report {params.document} --params {params.config:q} 2> {log}"
+
+
+use rule render_report as render_comparison with:
+    input:
+        evaluated=EVALUATED,
+    output:
+        markdown="reports/comparison.md",
+        page=web_page("comparison"),
+        tables=tables("comparison"),
+        figures=figures("comparison"),
+    log:
+        "logs/render_report/comparison.log",
+    params:
+        document="comparison",
+        config=sections(*config),
+        code=code("report"),
+
+
+use rule render_report as render_ablation with:
+    input:
+        records=expand(
+            "results/ablation/{variant}/{seed}/record.json",
+            variant=VARIANTS,
+            seed=SEEDS,
+        ),
+        manifest="results/dataset/manifest.json",
+    output:
+        markdown="reports/ablation.md",
+        page=web_page("ablation"),
+        tables=tables("ablation"),
+        figures=figures("ablation"),
+    log:
+        "logs/render_report/ablation.log",
+    params:
+        document="ablation",
+        config=sections(*config),
+        code=code("report"),
+
+
+use rule render_report as render_benchmark with:
+    input:
+        points=expand(
+            "results/benchmark/{predictor}.json", predictor=[*PREDICTORS, *ENSEMBLES]
+        ),
+        regression="results/benchmark/regression5d.json",
+        manifest="results/dataset/manifest.json",
+    output:
+        markdown="reports/benchmark.md",
+        page=web_page("benchmark"),
+        tables=tables("benchmark"),
+        figures=figures("benchmark"),
+    log:
+        "logs/render_report/benchmark.log",
+    params:
+        document="benchmark",
+        config=sections(*config),
+        code=code("report"),

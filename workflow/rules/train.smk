@@ -9,6 +9,7 @@ rule train_predictor:
         normalisers="results/dataset/normalisers.json",
         manifest="results/dataset/manifest.json",
         graphs="results/graphs/graphs.safetensors",
+        kernels=measured_kernels,
     output:
         records=ensure(
             expand(
@@ -38,9 +39,9 @@ rule train_predictor:
         mem_mb=2000,
     params:
         config=train_sections,
-        code=code("train"),
+        code=training_code,
         dataset=subpath(input.manifest, parent=True),
-        folder=model_folder,
+        folder=subpath(output.records[0], ancestor=2),
     message:
         "Training {wildcards.predictor} on the {wildcards.split} split"
     shell:
@@ -49,17 +50,55 @@ rule train_predictor:
         " --threads {threads} --out {params.folder} > {log} 2>&1"
 
 
+# An ensemble is a predictor like the others, made from some of them. It has a folder of its own, so that DVC's
+# stage can depend on all of results/models.
+use rule train_predictor as combine_predictors with:
+    input:
+        rows="results/dataset/rows.parquet",
+        splits="results/dataset/splits.parquet",
+        normalisers="results/dataset/normalisers.json",
+        manifest="results/dataset/manifest.json",
+        graphs="results/graphs/graphs.safetensors",
+        members=member_models,
+    output:
+        records=ensure(
+            expand(
+                "results/ensembles/{{predictor}}/{{split}}/{seed}/record.json",
+                seed=SEEDS,
+            ),
+            non_empty=True,
+        ),
+        predictions=expand(
+            "results/ensembles/{{predictor}}/{{split}}/{seed}/predictions.parquet",
+            seed=SEEDS,
+        ),
+        history=expand(
+            "results/ensembles/{{predictor}}/{{split}}/{seed}/history.jsonl",
+            seed=SEEDS,
+        ),
+        models=expand(
+            "results/ensembles/{{predictor}}/{{split}}/{seed}/model/predictor.json",
+            seed=SEEDS,
+        ),
+    log:
+        "logs/combine_predictors/{predictor}/{split}.log",
+    benchmark:
+        "logs/combine_predictors/{predictor}/{split}.jsonl"
+    message:
+        "Combining {wildcards.predictor} on the {wildcards.split} split"
+
+
 rule summarize_predictor:
     input:
         records=expand(
-            "results/models/{{predictor}}/{split}/{seed}/record.json",
+            "results/{{kind}}/{{predictor}}/{split}/{seed}/record.json",
             split=SPLITS,
             seed=SEEDS,
         ),
     output:
-        summary=ensure("results/models/{predictor}/summary.json", non_empty=True),
+        summary=ensure("results/{kind}/{predictor}/summary.json", non_empty=True),
     log:
-        "logs/summarize_predictor/{predictor}.log",
+        "logs/summarize_predictor/{kind}/{predictor}.log",
     conda:
         "../envs/perfseer.yaml"
     params:

@@ -4,25 +4,45 @@ The same lists stand as ``deps`` in ``dvc.yaml`` (a test compares them), because
 inside an imported package by itself.
 """
 
+_TRAIN = (
+    "errors.py",
+    "targets.py",
+    "digests.py",
+    "graphs",
+    "data/*.py",
+    "nn",
+    "training",
+    "predictors/*.py",
+    "evaluation/*.py",
+    "cli/train.py",
+)
 CODE_ROOMS: dict[str, tuple[str, ...]] = {
-    "collect": ("errors.py", "targets.py", "digests.py", "settings.py", "zoo", "measure", "cli/collect.py"),
-    "survey": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "cli/zoo.py"),
-    "graphs": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "data", "cli/dataset.py"),
-    "dataset": ("errors.py", "targets.py", "digests.py", "graphs", "measure", "data", "cli/dataset.py"),
-    "train": (
-        "errors.py",
-        "targets.py",
-        "digests.py",
-        "graphs",
-        "data/*.py",
-        "nn",
-        "training",
-        "predictors/*.py",
-        "evaluation/*.py",
-        "cli/train.py",
+    "collect": (
+        *("errors.py", "targets.py", "digests.py", "settings.py"),
+        *("zoo", "measure/*.py", "cli/collect.py"),
     ),
-    "summarize": ("evaluation", "cli/train.py"),
-    "report": ("targets.py", "digests.py", "data", "evaluation", "reporting", "cli/report.py"),
+    "kernels": (
+        *("errors.py", "targets.py", "digests.py", "settings.py"),
+        *("graphs", "zoo", "measure", "cli/kernels.py"),
+    ),
+    "survey": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "cli/zoo.py"),
+    "graphs": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "data/*.py", "cli/dataset.py"),
+    "dataset": (
+        *("errors.py", "targets.py", "digests.py"),
+        *("graphs", "measure/*.py", "data/*.py", "cli/dataset.py"),
+    ),
+    "train": _TRAIN,
+    "summarize": ("evaluation/*.py", "cli/train.py"),
+    "ablation": (
+        *_TRAIN,
+        *("predictors/library/seernet.py", "predictors/library/seernet_multi.py"),
+        *("evaluation/ablation", "cli/ablate.py"),
+    ),
+    "benchmark": ("evaluation/benchmark", "cli/benchmark.py"),
+    "report": (
+        *("targets.py", "digests.py"),
+        *("data/*.py", "predictors", "evaluation", "reporting", "cli/report.py"),
+    ),
 }
 
 
