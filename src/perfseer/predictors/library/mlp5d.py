@@ -1,0 +1,77 @@
+"""Five numbers of a graph through a small perceptron: what a graph is worth beyond its totals.
+
+Inputs, as ln(1 + x): forward FLOPs, bytes moved forward, parameters, batch size, and depth (nodes on the
+longest path).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.features import GLOBAL_COLUMNS
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.depth import graph_depths
+from perfseer.predictors.regressor import ArrayRegressor
+from perfseer.predictors.settings import Mlp5dSettings
+from perfseer.predictors.weights import load_weights, save_weights
+from perfseer.targets import TARGET_NAMES
+
+_TOTALS = ("total_flops", "total_bytes", "n_parameters", "batch_size")
+_WEIGHTS_FILE = "model.safetensors"
+
+
+class Mlp5dPredictor(Predictor):
+    """One perceptron for each label."""
+
+    name: ClassVar[str] = "mlp5d"
+    source: ClassVar[str] = "the five-input regressor of an earlier performance report; no paper"
+    departures: ClassVar[tuple[str, ...]] = (
+        "Its five inputs were not named; here FLOPs, bytes, parameters, batch size and depth.",
+        "Labels are learned on the normaliser's scale (logarithm; logit of utilisation), not as they are.",
+    )
+    settings: Mlp5dSettings
+
+    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
+        x, valid_x = _inputs(train), _inputs(valid)
+        y, valid_y = self._learned(train), self._learned(valid)
+        self.regressors_ = self._new()
+        for column, (target, regressor) in enumerate(self.regressors_.items()):
+            history = regressor.fit(x, y[:, column], (valid_x, valid_y[:, column]), seed=seed)
+            self.history_ += [{"target": target, **row} for row in history]
+            best = min(row["valid_loss"] for row in history)
+            log(f"{target}: {len(history)} epochs, best validation loss {best:.4g}")
+        self.n_parameters_ = sum(regressor.n_parameters for regressor in self.regressors_.values())
+
+    def _learned(self, dataset: Dataset) -> FloatArray:
+        """[n, T] normalised labels."""
+        columns = [TARGET_NAMES.index(name) for name in self.targets]
+        return self._normaliser.labels.encode(dataset.labels[:, columns])
+
+    def _new(self) -> dict[str, ArrayRegressor]:
+        return {target: ArrayRegressor(len(_TOTALS) + 1, self.settings) for target in self.targets}
+
+    def _predict(self, dataset: Dataset) -> FloatArray:
+        x = _inputs(dataset)
+        learned = [regressor.predict(x) for regressor in self.regressors_.values()]
+        return self._normaliser.labels.decode(np.column_stack(learned))
+
+    def _save_state(self, folder: Path) -> dict[str, Any]:
+        save_weights(folder / _WEIGHTS_FILE, self.regressors_)
+        return {"inputs": [*_TOTALS, "depth"]}
+
+    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
+        if state["inputs"] != [*_TOTALS, "depth"]:
+            raise ValueError(f"inputs {state['inputs']}, expected {[*_TOTALS, 'depth']}")
+        self.regressors_ = self._new()
+        load_weights(folder / _WEIGHTS_FILE, self.regressors_)
+
+
+def _inputs(dataset: Dataset) -> FloatArray:
+    """[n, 5] ln(1 + x) of the totals and the depth."""
+    features = dataset.features
+    totals = features.globals_[dataset.graph_rows][:, [GLOBAL_COLUMNS.index(name) for name in _TOTALS]]
+    return np.asarray(np.log1p(np.column_stack([totals, graph_depths(features, dataset.graph_rows)])))
