@@ -76,6 +76,21 @@ class PackedGraphs:
             unknown={number: dict(graph.unknown) for number, graph in enumerate(graphs) if graph.unknown},
         )
 
+    @classmethod
+    def from_flat(
+        cls, arrays: Mapping[str, IntArray], nodes_per_graph: IntArray, edges_per_graph: IntArray
+    ) -> "PackedGraphs":
+        """From arrays that are flat already, for sources that compute many graphs at once.
+
+        Args:
+            arrays: `NODE_ARRAYS`, `EDGE_ARRAYS` and `GRAPH_ARRAYS` by name; others are left out.
+            nodes_per_graph: [G]; a graph may have none.
+            edges_per_graph: [G].
+        """
+        chosen = (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
+        narrow = {name: _narrow(arrays[name]) for name in chosen}
+        return cls(narrow, offsets(nodes_per_graph), offsets(edges_per_graph), {})
+
     def __len__(self) -> int:
         """Number of graphs."""
         return len(self.node_ptr) - 1

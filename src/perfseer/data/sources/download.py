@@ -1,0 +1,89 @@
+"""Files of public sources: named by URL and SHA-256, fetched once into a cache, checked on every use.
+
+``PERFSEER_CACHE`` names another cache folder than ``~/.cache/perfseer``. ``PERFSEER_MIRROR`` names a folder
+that is read instead, as ``<mirror>/<source>/<file>``, for machines without a network.
+"""
+
+import hashlib
+import os
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+from perfseer.data.files import atomic
+from perfseer.errors import PerfseerError, require
+
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a source.
+
+    Attributes:
+        source: name of the source; the folder in the cache and in a mirror.
+        name: file name there.
+        url: where it is published, at a fixed version.
+        sha256: of its bytes, 64 hexadecimal digits.
+    """
+
+    source: str
+    name: str
+    url: str
+    sha256: str
+
+
+def fetch(file: RemoteFile) -> Path:
+    """Path of the checked file: in the mirror if one is named, else in the cache, downloaded if need be.
+
+    Raises:
+        PerfseerError: the mirror lacks the file, there is no network, or the bytes are not those expected.
+    """
+    mirror = os.environ.get("PERFSEER_MIRROR")
+    if mirror:
+        path = Path(mirror) / file.source / file.name
+        require(
+            path.is_file(),
+            f"PERFSEER_MIRROR={mirror} has no {file.source}/{file.name}: put the file of {file.url} there, "
+            "or unset PERFSEER_MIRROR to download it",
+        )
+        _check(path.read_bytes(), file, str(path))
+        return path
+    path = _cache() / file.source / file.name
+    if not path.is_file() or _sha256(path.read_bytes()) != file.sha256:
+        _download(file, path)
+    return path
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("PERFSEER_CACHE") or Path.home() / ".cache" / "perfseer")
+
+
+def _download(file: RemoteFile, path: Path) -> None:
+    """Fetch and check before anything appears at ``path``."""
+    try:
+        with urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response:
+            contents: bytes = response.read()
+    except (URLError, TimeoutError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise PerfseerError(
+            f"cannot download {file.url} ({reason}): check the network, or set PERFSEER_MIRROR to a folder "
+            f"that holds {file.source}/{file.name}"
+        ) from error
+    _check(contents, file, file.url)
+    with atomic(path) as temporary:
+        temporary.write_bytes(contents)
+
+
+def _check(contents: bytes, file: RemoteFile, where: str) -> None:
+    found = _sha256(contents)
+    require(
+        found == file.sha256,
+        f"{where} has SHA-256 {found} ({len(contents)} bytes), expected {file.sha256}: it is damaged or of "
+        "another version; fetch it again",
+    )
+
+
+def _sha256(contents: bytes) -> str:
+    return hashlib.sha256(contents).hexdigest()
