@@ -133,7 +133,7 @@ def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path
     manifest = dataset / "manifest.json"
     require(manifest.is_file(), f"no dataset manifest at {manifest}; run `perfseer dataset` first")
     depends = {name: parameters[name] for name in SHARED_SECTIONS} | {"predictor": sections[predictor]}
-    return Digests(params=digest(_as_floats(depends)), code=_code(predictor), data=file_digest(manifest))
+    return Digests(params=digest(as_floats(depends)), code=_code(predictor), data=file_digest(manifest))
 
 
 @cache
@@ -142,21 +142,26 @@ def _code(predictor: str) -> str:
     return code_digest(training_rooms(predictor))
 
 
-def _as_floats(value: Any) -> Any:
+def as_floats(value: Any) -> Any:
     """Whole numbers as floats, tuples as lists: 5 and 5.0 in params.yaml are the same setting."""
     if isinstance(value, Mapping):
-        return {str(key): _as_floats(entry) for key, entry in value.items()}
+        return {str(key): as_floats(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_as_floats(entry) for entry in value]
+        return [as_floats(entry) for entry in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def mismatches(record: Record, present: Digests) -> list[str]:
     """What a record was made from that is no longer so, in words; empty when it is valid."""
+    return differing(record.digests, present)
+
+
+def differing(found: Digests, present: Digests) -> list[str]:
+    """The digests that are no longer the present ones, in words."""
     return [
-        f"{name} digest {getattr(record.digests, key)}, present {getattr(present, key)}"
+        f"{name} digest {getattr(found, key)}, present {getattr(present, key)}"
         for key, name in (("params", "parameters"), ("code", "code"), ("data", "dataset"))
-        if getattr(record.digests, key) != getattr(present, key)
+        if getattr(found, key) != getattr(present, key)
     ]
 
 
