@@ -20,7 +20,7 @@ except PerfseerError as error:
 
 PREDICTORS = list(PARAMETERS.predictor_names)
 ENSEMBLES = list(PARAMETERS.ensemble_names)
-VARIANTS = list(PARAMETERS.ablation.variants)
+VARIANTS = list(PARAMETERS.ablation.names)
 SPLITS = list(PARAMETERS.splits.names)
 SEEDS = list(PARAMETERS.seeds)
 
@@ -95,7 +95,11 @@ def training_code(wildcards):
 def variant_sections(wildcards):
     """What one variant depends on: the recipe, the networks' sections, the base and the variant itself."""
     study = config["ablation"]
-    chosen = {wildcards.variant: study["variants"][wildcards.variant]}
+    chosen = {
+        name: changes
+        for name, changes in study["variants"].items()
+        if name == wildcards.variant
+    }
     shared = {name: config[name] for name in RECIPE}
     networks = own_sections("seernet", "seernet_multi")
     return canonical_json(

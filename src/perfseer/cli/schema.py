@@ -6,7 +6,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, model_validator
 
 from perfseer.data.settings import LabelSettings, SplitSettings
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
+from perfseer.evaluation.ablation.settings import AblationSettings
+from perfseer.evaluation.ablation.variants import resolve
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.settings import CollectSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
@@ -124,6 +126,7 @@ class Parameters(TrainingParameters):
         collect: what is measured and how.
         report: what the report dwells on and how it judges.
         survey: the search space at the paper's own setting, not measured.
+        ablation: what each part of SeerNet is worth: a base and its variants.
     """
 
     zoo: SearchSpace
@@ -132,6 +135,7 @@ class Parameters(TrainingParameters):
     ensembles: Ensembles  # type: ignore[valid-type]
     report: ReportSettings
     survey: SurveySettings
+    ablation: AblationSettings
 
     @model_validator(mode="after")
     def _predictors_are_there(self) -> Self:
@@ -141,6 +145,15 @@ class Parameters(TrainingParameters):
             absent = set(self.settings_of(name).members) - set(self.predictor_names)
             if absent:
                 raise ValueError(f"ensembles.{name} has members {sorted(absent)} that are not in predictors")
+        return self
+
+    @model_validator(mode="after")
+    def _variants_can_be_fitted(self) -> Self:
+        require(
+            self.ablation.split in self.splits.names,
+            f"ablation.split = {self.ablation.split!r}: splits.names has {', '.join(self.splits.names)}",
+        )
+        resolve(self.as_mapping())
         return self
 
     @classmethod

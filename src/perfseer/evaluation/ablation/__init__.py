@@ -1,0 +1,1 @@
+"""What each part of SeerNet is worth: variants of one base, each a few changed parameters."""

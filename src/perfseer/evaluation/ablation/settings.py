@@ -1,0 +1,57 @@
+"""Settings of the ablation: section ``ablation`` of params.yaml. Imports no torch."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+from perfseer.data.settings import SplitName
+from perfseer.targets import TARGET_NAMES
+
+# The name of what all variants are compared with.
+BASE = "base"
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Changes = Annotated[
+    dict[str, JsonValue],
+    Field(description="dotted path into params.yaml → value, as `dvc exp run -S path=value` sets it"),
+]
+
+
+class AblationSettings(BaseModel):
+    """One base and its variants; seeds are those of params.yaml.
+
+    A variant may change ``labels``, ``training``, ``predictors`` and, here, ``ablation.predictor`` and
+    ``ablation.targets``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    split: Annotated[SplitName, Field(description="the split every variant is fitted and scored on")]
+    predictor: Annotated[str, Field(description="the predictor fitted where a variant names no other")]
+    targets: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="labels fitted; variants are compared on those of the base"),
+    ]
+    base: Annotated[Changes, Field(description="changes that hold for all: what is ablated")]
+    variants: Annotated[dict[VariantName, Changes], Field(description="changes on top of the base")]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that is fitted: the base, then the variants in the order of params.yaml."""
+        return (BASE, *self.variants)
+
+    @field_validator("targets")
+    @classmethod
+    def _targets_are_known_and_distinct(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in targets if name not in TARGET_NAMES]
+        if unknown:
+            raise ValueError(f"no targets {unknown}; there are {', '.join(TARGET_NAMES)}")
+        if len(set(targets)) != len(targets):
+            raise ValueError(f"targets {list(targets)} repeat; each may stand once")
+        return targets
+
+    @field_validator("variants")
+    @classmethod
+    def _base_is_no_variant(cls, variants: dict[str, Changes]) -> dict[str, Changes]:
+        if BASE in variants:
+            raise ValueError(f"a variant is called {BASE!r}: that is the name of what they are compared with")
+        return variants
