@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from perfseer.cli.ablate import ablate
 from perfseer.cli.collect import collect
 from perfseer.cli.dataset import dataset, graph_build
 from perfseer.cli.graph import graph_show
@@ -33,6 +34,7 @@ params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is
 app.command("collect")(collect)
 app.command("dataset")(dataset)
 app.command("train")(train)
+app.command("ablate")(ablate)
 app.command("summarize")(summarize)
 app.command("report")(report)
 graph.command("show")(graph_show)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from perfseer.cli.schema import TrainingParameters
     from perfseer.data.folds import Fold
     from perfseer.evaluation.records import Digests
+    from perfseer.evaluation.settings import EvaluationSettings
     from perfseer.predictors.base import FitInputs, Predictor
     from perfseer.predictors.settings import PredictorSettings
 
@@ -39,6 +39,7 @@ def train(
     from perfseer.data.dataset import Dataset
     from perfseer.data.folds import open_fold
     from perfseer.evaluation.records import present_digests
+    from perfseer.predictors.registry import create
     from perfseer.training.seeds import set_threads
 
     mapping = load_mapping(params)
@@ -52,7 +53,8 @@ def train(
         inputs = fit_inputs(
             settings, kernels, {name: models / name / split / str(seed) for name in settings.members}
         )
-        _fit_and_record(predictor, fold, parameters, digests, inputs, out / str(seed))
+        model = create(predictor, settings, parameters.training)
+        fit_and_record(model, fold, digests, parameters.evaluation, out / str(seed), inputs=inputs)
 
 
 def fit_inputs(settings: "PredictorSettings", kernels: Path, members: Mapping[str, Path]) -> "FitInputs":
@@ -76,34 +78,42 @@ def fit_inputs(settings: "PredictorSettings", kernels: Path, members: Mapping[st
     return FitInputs(kernels if "kernels" in settings.needs else None, loaded)
 
 
-def _fit_and_record(
-    name: str,
+def fit_and_record(
+    model: "Predictor",
     fold: "Fold",
-    parameters: "TrainingParameters",
     digests: "Digests",
-    inputs: "FitInputs",
+    evaluation: "EvaluationSettings",
     out: Path,
+    *,
+    inputs: "FitInputs | None" = None,
+    keep_model: bool = True,
 ) -> None:
-    """Fit, save, predict and record one seed; the record is written last, so a record means all is there."""
+    """Fit, save, predict and record one seed; the record is written last, so a record means all is there.
+
+    Args:
+        model: not fitted yet.
+        fold: its rows and seed.
+        digests: what the record is made from.
+        evaluation: which metrics.
+        out: folder that is replaced.
+        inputs: what the model is fitted from besides rows.
+        keep_model: whether to save the fitted model beside the record.
+    """
     from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
     from perfseer.evaluation.environment import environment
     from perfseer.evaluation.records import Cost, build_record, write_record
-    from perfseer.predictors.registry import create
 
     shutil.rmtree(out, ignore_errors=True)
-    settings = parameters.settings_of(name)
-    model = create(name, settings, parameters.training)
+    log = _log(model.name, fold)
     with Stopwatch() as fitting:
-        model.fit(
-            fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=_log(name, fold), inputs=inputs
-        )
+        model.fit(fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=log, inputs=inputs)
     with Stopwatch() as predicting:
         predictions = model.predict(fold.test)
     record, table = build_record(
         model,
         fold,
         predictions,
-        settings=settings.model_dump(mode="json"),
+        settings=model.settings.model_dump(mode="json"),
         digests=digests,
         cost=Cost(
             fit_s=fitting.seconds,
@@ -111,10 +121,12 @@ def _fit_and_record(
             peak_mem_mib=peak_memory_mib(),
         ),
         environment=environment(),
-        evaluation=parameters.evaluation,
+        evaluation=evaluation,
         valid_predictions=model.predict(fold.valid),
     )
-    model.save(out / "model")
+    if keep_model:
+        model.save(out / "model")
+    out.mkdir(parents=True, exist_ok=True)
     _write_history(out / "history.jsonl", model.history_)
     write_record(out, record, table)
 

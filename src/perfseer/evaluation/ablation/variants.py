@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from perfseer.data.settings import LabelSettings
+from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.ablation.settings import BASE, AblationSettings
 from perfseer.evaluation.overrides import override
+from perfseer.evaluation.records import Digests, present_digests
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.training.settings import TrainingSettings
 
@@ -83,6 +86,20 @@ def resolve(mapping: Mapping[str, Any]) -> dict[str, Variant]:
             )
         resolved[name] = variant
     return resolved
+
+
+def variant_digests(variant: Variant, dataset: Path) -> Digests:
+    """Digests a record of ``variant`` must carry to be valid now.
+
+    Args:
+        variant: resolved.
+        dataset: folder with manifest.json.
+
+    Raises:
+        PerfseerError: a section or the manifest is missing.
+    """
+    present = present_digests(variant.parameters, variant.predictor, dataset)
+    return present.model_copy(update={"params": digest([present.params, list(variant.targets)])})
 
 
 def _variant(
