@@ -9,6 +9,8 @@ from perfseer.data.settings import LabelSettings, SplitSettings
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.ablation.settings import AblationSettings
 from perfseer.evaluation.ablation.variants import resolve
+from perfseer.evaluation.benchmark.settings import BenchmarkSettings
+from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.settings import CollectSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
@@ -127,6 +129,7 @@ class Parameters(TrainingParameters):
         report: what the report dwells on and how it judges.
         survey: the search space at the paper's own setting, not measured.
         ablation: what each part of SeerNet is worth: a base and its variants.
+        benchmark: what training and using each predictor costs.
     """
 
     zoo: SearchSpace
@@ -136,6 +139,7 @@ class Parameters(TrainingParameters):
     report: ReportSettings
     survey: SurveySettings
     ablation: AblationSettings
+    benchmark: BenchmarkSettings
 
     @model_validator(mode="after")
     def _predictors_are_there(self) -> Self:
@@ -154,6 +158,16 @@ class Parameters(TrainingParameters):
             f"ablation.split = {self.ablation.split!r}: splits.names has {', '.join(self.splits.names)}",
         )
         resolve(self.as_mapping())
+        return self
+
+    @model_validator(mode="after")
+    def _points_can_be_fitted(self) -> Self:
+        require(
+            self.benchmark.split in self.splits.names,
+            f"benchmark.split = {self.benchmark.split!r}: splits.names has {', '.join(self.splits.names)}",
+        )
+        changed = override(self.as_mapping(), self.benchmark.overrides)
+        TrainingParameters.from_mapping({name: changed[name] for name in TrainingParameters.model_fields})
         return self
 
     @classmethod

@@ -89,6 +89,40 @@ class Comparison(_Frozen):
     min_networks: Annotated[int, Field(ge=2)]
 
 
+class BenchmarkJudgement(_Frozen):
+    """Thresholds behind the words of benchmark.md.
+
+    Attributes:
+        constant_exponent: growth with an exponent between plus and minus this is called constant.
+        linear_exponent: growth with an exponent between these two is called linear.
+        stable_ratio: error with the fewest rows over that with the most up to which accuracy is stable.
+        knee_ratio: the knee of a learning curve is the fewest rows whose error is within this ratio of that
+            with the most.
+        throughput_share: the knee of prediction is the smallest batch with this share of the best throughput.
+        busy_share: a point that had the processor for less than this share of its wall time is doubtful.
+        r2: R² wanted of `mlp5d` on the smooth function with the most samples.
+        fit_limit_s: time it may take to fit them [s].
+    """
+
+    constant_exponent: Positive
+    linear_exponent: tuple[Positive, Positive]
+    stable_ratio: AboveOne
+    knee_ratio: AboveOne
+    throughput_share: Share
+    busy_share: Share
+    r2: Share
+    fit_limit_s: Positive
+
+    @model_validator(mode="after")
+    def _bands_ascend(self) -> Self:
+        low, high = self.linear_exponent
+        if not self.constant_exponent < low < high:
+            raise ValueError(
+                f"expected constant_exponent {self.constant_exponent:g} < linear_exponent {low:g} < {high:g}"
+            )
+        return self
+
+
 class ReportSettings(_Frozen):
     """What the report dwells on and how it judges.
 
@@ -101,6 +135,7 @@ class ReportSettings(_Frozen):
         sample_seed: draws those rows.
         error_bounds_pct: counted in the detailed analysis: below the first and second, above the third [%].
         judgement: thresholds of the checks.
+        benchmark: thresholds behind the words of benchmark.md.
         comparison: how comparison.md decides what is shown.
     """
 
@@ -112,4 +147,5 @@ class ReportSettings(_Frozen):
     sample_seed: int
     error_bounds_pct: tuple[Positive, Positive, Positive]
     judgement: Judgement
+    benchmark: BenchmarkJudgement
     comparison: Comparison

@@ -1,0 +1,235 @@
+"""The old report's own experiment: a perceptron on a smooth function of five numbers.
+
+Nobody wrote down the old function, so this one is ours: smooth, with every input in it, a product of two and
+a spread like the old one's (its error and R² put that near 3). Beside our network stands scikit-learn's
+`MLPRegressor` with the same layers, optimiser, step size, batches, epochs, number format and rows.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+from perfseer.evaluation.benchmark.footprint import FootprintMeter
+from perfseer.evaluation.benchmark.isolation import run_apart
+from perfseer.evaluation.benchmark.prediction import repeat
+from perfseer.evaluation.benchmark.records import (
+    Cost,
+    RegressionFitted,
+    RegressionPoint,
+    RegressionScores,
+)
+from perfseer.evaluation.benchmark.settings import BenchmarkSettings, RegressionSettings
+from perfseer.evaluation.metrics import FloatArray
+from perfseer.predictors.regressor import ArrayRegressor
+from perfseer.predictors.settings import Mlp5dSettings
+
+N_INPUTS = 5
+# Inputs are uniform between minus and plus this.
+BOUND = 2.0
+FORMULA = "2 sin(x1) + x2² + 1.5 x3 cos(x4) + exp(x5 / 2)"
+Library = Literal["perfseer", "scikit-learn"]
+LIBRARIES: tuple[Library, ...] = ("perfseer", "scikit-learn")
+_TRAIN_STREAM, _TEST_STREAM = 0, 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs [n, 5] and noisy values [n] of the function."""
+
+    x: FloatArray
+    y: FloatArray
+
+    def part(self, start: int, stop: int) -> "Rows":
+        """Rows from ``start`` up to, not including, ``stop``."""
+        return Rows(self.x[start:stop], self.y[start:stop])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one fit is given.
+
+    Attributes:
+        train: rows to learn from.
+        valid: rows to stop on.
+        test: rows to be scored on.
+        settings: layers and recipe.
+        seed: of the initial weights and of the order of the rows.
+        epochs: that scikit-learn trains for.
+    """
+
+    train: Rows
+    valid: Rows
+    test: Rows
+    settings: Mlp5dSettings
+    seed: int
+    epochs: int
+
+
+class _Fitted(Protocol):
+    def predict(self, x: FloatArray) -> FloatArray: ...
+
+
+def function(x: FloatArray) -> FloatArray:
+    """`FORMULA` without noise, [n], for inputs [n, 5]."""
+    return np.asarray(
+        2 * np.sin(x[:, 0]) + x[:, 1] ** 2 + 1.5 * x[:, 2] * np.cos(x[:, 3]) + np.exp(x[:, 4] / 2)
+    )
+
+
+def draw(n: int, seed: int, noise_sd: float, stream: int = _TRAIN_STREAM) -> Rows:
+    """``n`` rows of uniform inputs with noise on the values.
+
+    Args:
+        n: number of rows; fewer are the first of more.
+        seed: which draw.
+        noise_sd: standard deviation of the noise.
+        stream: tells training from test rows.
+    """
+    streams = [np.random.default_rng([seed, stream, part]) for part in (0, 1)]
+    x = streams[0].uniform(-BOUND, BOUND, size=(n, N_INPUTS))
+    return Rows(x, function(x) + noise_sd * streams[1].standard_normal(n))
+
+
+def regression_scores(y: FloatArray, predicted: FloatArray) -> RegressionScores:
+    """R², RMSE, MSE and MAE of predictions [n] of values [n]."""
+    error = predicted - y
+    mse = float(np.square(error).mean())
+    return RegressionScores(
+        r2=1.0 - mse / float(y.var()), rmse=mse**0.5, mse=mse, mae=float(np.abs(error).mean())
+    )
+
+
+def run_regression(
+    settings: Mlp5dSettings, seeds: Sequence[int], study: BenchmarkSettings, log: Callable[[str], None]
+) -> tuple[list[RegressionPoint], float]:
+    """Measure every point; our network first, since scikit-learn's trains for as many epochs.
+
+    Args:
+        settings: section of `mlp5d`.
+        seeds: each draws new rows and new weights.
+        study: limits of the points, and ``regression``.
+        log: receives a line per point.
+
+    Returns:
+        The points, and the R² of the function without noise on the test rows, mean over the seeds.
+    """
+    sizes = study.regression
+    points: list[RegressionPoint] = []
+    limits: list[float] = []
+    for seed in seeds:
+        test = draw(sizes.test_rows, seed, sizes.noise_sd, _TEST_STREAM)
+        limits.append(regression_scores(test.y, function(test.x)).r2)
+        for samples in sizes.samples:
+            task = _task(settings, sizes, samples, seed, test)
+            for library in LIBRARIES:
+                point = _measure(library, task, samples, study)
+                points.append(point)
+                log(_line(point))
+                if point.result is not None:
+                    task = Task(**{**vars(task), "epochs": point.result.epochs})
+    return points, float(np.mean(limits))
+
+
+def _task(settings: Mlp5dSettings, sizes: RegressionSettings, samples: int, seed: int, test: Rows) -> Task:
+    rows = draw(samples, seed, sizes.noise_sd)
+    n_train = samples - max(1, round(sizes.valid_share * samples))
+    return Task(rows.part(0, n_train), rows.part(n_train, samples), test, settings, seed, settings.max_epochs)
+
+
+def _measure(library: Library, task: Task, samples: int, study: BenchmarkSettings) -> RegressionPoint:
+    outcome = run_apart(partial(_point, library, task, study), study.timeout_s)
+    return RegressionPoint(
+        seed=task.seed,
+        status=outcome.status,
+        reason=outcome.reason,
+        library=library,
+        samples=samples,
+        result=None if outcome.result is None else RegressionFitted.model_validate(outcome.result),
+    )
+
+
+def _point(library: Library, task: Task, study: BenchmarkSettings) -> dict[str, Any]:
+    with FootprintMeter(study.sampling_s) as meter:
+        model, epochs = _FIT[library](task)
+    test = task.test
+
+    def call(rows: int, number: int) -> Callable[[], object]:
+        return partial(model.predict, test.x[(number * rows + np.arange(rows)) % len(test.x)])
+
+    result = RegressionFitted(
+        cost=Cost(**asdict(meter.footprint)),
+        epochs=epochs,
+        scores=regression_scores(test.y, model.predict(test.x)),
+        predict_s={
+            rows: float(np.median(repeat(partial(call, rows), study.predict_s)[1:]))
+            for rows in study.regression.batch_rows
+        },
+    )
+    return result.model_dump(mode="json")
+
+
+def _fit_ours(task: Task) -> tuple[_Fitted, int]:
+    model = ArrayRegressor(N_INPUTS, task.settings)
+    history = model.fit(task.train.x, task.train.y, (task.valid.x, task.valid.y), seed=task.seed)
+    return model, len(history)
+
+
+class _Scaled:
+    """scikit-learn's network between the same z-scores as ours."""
+
+    def __init__(self, model: MLPRegressor, train: Rows) -> None:
+        self._model = model
+        self._means = train.x.mean(axis=0), float(train.y.mean())
+        self._scales = train.x.std(axis=0), float(train.y.std())
+
+    def fit(self, train: Rows) -> None:
+        with warnings.catch_warnings():
+            # It calls ending after the epochs it was given a failure to converge.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            scaled = (train.y - self._means[1]) / self._scales[1]
+            self._model.fit(self._inputs(train.x), scaled.astype(np.float32))
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        outputs = self._model.predict(self._inputs(x)).astype(np.float64)
+        return np.asarray(outputs * self._scales[1] + self._means[1])
+
+    def _inputs(self, x: FloatArray) -> Any:
+        return ((x - self._means[0]) / self._scales[0]).astype(np.float32)
+
+
+def _fit_sklearn(task: Task) -> tuple[_Fitted, int]:
+    model = MLPRegressor(
+        hidden_layer_sizes=task.settings.hidden,
+        activation="relu",
+        solver="adam",
+        alpha=0.0,  # ours has no weight decay
+        batch_size=min(task.settings.batch_size, len(task.train.x)),
+        learning_rate_init=task.settings.learning_rate,
+        max_iter=task.epochs,
+        # Never before these epochs are over.
+        tol=0.0,
+        n_iter_no_change=task.epochs + 1,
+        random_state=task.seed,
+    )
+    scaled = _Scaled(model, task.train)
+    scaled.fit(task.train)
+    return scaled, int(model.n_iter_)
+
+
+_FIT: dict[Library, Callable[[Task], tuple[_Fitted, int]]] = {
+    "perfseer": _fit_ours,
+    "scikit-learn": _fit_sklearn,
+}
+
+
+def _line(point: RegressionPoint) -> str:
+    what = f"seed {point.seed}, {point.samples:,} samples, {point.library}"
+    if point.result is None:
+        return f"{what}: {point.status}, {point.reason}"
+    return f"{what}: {point.result.cost.wall_s:.3g} s, R² {point.result.scores.r2:.5f}"
