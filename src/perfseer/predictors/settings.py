@@ -8,6 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perfseer.training.settings import Recipe
+
 Hidden = Annotated[int, Field(ge=1, le=4096, description="columns of every hidden vector")]
 
 
@@ -97,6 +99,8 @@ class AdditiveSettings(PredictorSettings):
 
     hidden: Hidden
     embedding: Annotated[int, Field(ge=1, le=256, description="columns of an operator's learned code")]
+    delta: Annotated[float, Field(gt=0, description="Huber loss on ln time: quadratic below, linear above")]
+    recipe: Annotated[Recipe, Field(description="fields of section `training` that are other here")]
 
 
 class NnMeterSettings(PredictorSettings):
@@ -109,20 +113,24 @@ class NnMeterAdditiveSettings(PredictorSettings):
     """A sum over kernels fitted to whole-model labels."""
 
 
-class BrpNasSettings(PredictorSettings):
-    """Graph convolutions on operator types with a global node (METHODS 3)."""
+class LinkedSettings(PredictorSettings):
+    """What the graph networks of others have in common."""
 
     hidden: Hidden
-    layers: Annotated[int, Field(ge=1, le=16)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1, description="share of entries dropped in training")]
+    recipe: Annotated[Recipe, Field(description="fields of section `training` that are others here")]
 
 
-class DippmSettings(PredictorSettings):
-    """GraphSAGE blocks, sum pooling and five static features (METHODS 4)."""
+class BrpNasSettings(LinkedSettings):
+    """Graph convolutions on operator types with a global node (METHODS 3); published: 4 of hidden 600."""
 
-    hidden: Hidden
-    blocks: Annotated[int, Field(ge=1, le=16)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    layers: Annotated[int, Field(ge=1, le=16, description="graph convolutions in a row")]
+
+
+class DippmSettings(LinkedSettings):
+    """GraphSAGE blocks, sum pooling, static features (METHODS 4); published: 3 of hidden 512."""
+
+    blocks: Annotated[int, Field(ge=1, le=16, description="blocks of two GraphSAGE convolutions")]
 
 
 class EnsembleSettings(PredictorSettings):

@@ -6,7 +6,7 @@ A plain loop rather than a framework: a run takes seconds, and start-up would be
 import copy
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,22 +18,19 @@ from perfseer.training.losses import Loss
 from perfseer.training.seeds import generator
 from perfseer.training.settings import TrainingSettings
 
-if TYPE_CHECKING:
-    from perfseer.data.batches import GraphBatch
-
 # Graphs that are evaluated in one go.
 EVALUATION_BATCH = 512
 _LOG_EVERY = 10
 
 
 class Examples(Protocol):
-    """Rows to learn from: graphs with normalised labels."""
+    """Rows to learn from: what the network takes (mostly a `GraphBatch`), with labels."""
 
     def __len__(self) -> int:
         """Number of rows."""
         ...
 
-    def batch(self, rows: Any) -> "tuple[GraphBatch, Tensor]":
+    def batch(self, rows: Any) -> tuple[Any, Tensor]:
         """Graphs and labels [B, T] of the given rows."""
         ...
 
