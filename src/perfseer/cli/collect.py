@@ -72,26 +72,13 @@ def collect(
 
 
 def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace", "CollectSettings"]:
-    from perfseer.cli.parameters import load_mapping
+    from perfseer.cli.parameters import load_mapping, overridden, section
     from perfseer.measure.settings import CollectSettings
     from perfseer.zoo.space import SearchSpace
 
     mapping = load_mapping(params)
-    section = _overridden(_section(mapping, "collect"), overrides)
-    return SearchSpace.from_mapping(_section(mapping, "zoo")), CollectSettings.from_mapping(section)
-
-
-def _section(mapping: Mapping[str, Any], name: str) -> Any:
-    from perfseer.errors import require
-
-    require(name in mapping, f"the parameters have no section {name!r}; see params.yaml for a complete set")
-    return mapping[name]
-
-
-def _overridden(section: Any, overrides: Mapping[str, Any]) -> Any:
-    """The section with the options that were given; what is no mapping is left for the settings to refuse."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    return {**section, **given} if isinstance(section, Mapping) else section
+    collect = overridden(section(mapping, "collect"), overrides)
+    return SearchSpace.from_mapping(section(mapping, "zoo")), CollectSettings.from_mapping(collect)
 
 
 def _note(text: str) -> None:

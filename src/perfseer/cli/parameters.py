@@ -4,12 +4,13 @@ Apart from `schema` because ``perfseer collect`` must run where pydantic does no
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 
 
 def load_mapping(source: str) -> dict[str, Any]:
@@ -33,6 +34,22 @@ def load_mapping(source: str) -> dict[str, Any]:
     if not isinstance(mapping, dict):
         raise PerfseerError(f"parameters in {source[:80]!r} are {type(mapping).__name__}, expected a mapping")
     return mapping
+
+
+def section(mapping: Mapping[str, Any], name: str) -> Any:
+    """One section of the parameters, not yet validated.
+
+    Raises:
+        PerfseerError: there is none of that name.
+    """
+    require(name in mapping, f"the parameters have no section {name!r}; see params.yaml for a complete set")
+    return mapping[name]
+
+
+def overridden(section: Any, overrides: Mapping[str, Any]) -> Any:
+    """The section with the options that were given; what is no mapping is left for the settings to refuse."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return {**section, **given} if isinstance(section, Mapping) else section
 
 
 def _read(path: Path) -> str:

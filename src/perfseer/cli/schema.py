@@ -12,6 +12,7 @@ from perfseer.evaluation.ablation.variants import resolve
 from perfseer.evaluation.benchmark.settings import BenchmarkSettings
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.settings import CollectSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
@@ -126,6 +127,7 @@ class Parameters(TrainingParameters):
     Attributes:
         zoo: the search space that is measured.
         collect: what is measured and how.
+        kernels: which kernels are measured one by one, for nn_meter.
         report: what the report dwells on and how it judges.
         survey: the search space at the paper's own setting, not measured.
         ablation: what each part of SeerNet is worth: a base and its variants.
@@ -134,6 +136,7 @@ class Parameters(TrainingParameters):
 
     zoo: SearchSpace
     collect: CollectSettings
+    kernels: KernelSettings
     predictors: Predictors  # type: ignore[valid-type]
     ensembles: Ensembles  # type: ignore[valid-type]
     report: ReportSettings

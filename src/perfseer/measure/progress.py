@@ -33,8 +33,9 @@ class Reporter(Protocol):
 class Lines:
     """One line at most every `LINE_EVERY_S` seconds, for logs."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, verb: str = "collect") -> None:
         self._stream = stream
+        self._verb = verb
         self._next = time.monotonic() + LINE_EVERY_S
 
     def __enter__(self) -> Self:
@@ -49,7 +50,7 @@ class Lines:
         """Write a line if it is time for one."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY_S
-            print(f"collect: {describe(counts)}", file=self._stream, flush=True)
+            print(f"{self._verb}: {describe(counts)}", file=self._stream, flush=True)
 
 
 class Bar:
@@ -86,10 +87,10 @@ class Bar:
             self._bar.refresh()
 
 
-def reporter() -> Reporter:
-    """A bar where stderr is a terminal, lines otherwise."""
+def reporter(verb: str = "collect") -> Reporter:
+    """A bar where stderr is a terminal, lines that start with ``verb`` otherwise."""
     stream = sys.stderr
-    return Bar(stream) if stream.isatty() else Lines(stream)
+    return Bar(stream) if stream.isatty() else Lines(stream, verb)
 
 
 def share_done(counts: Counts) -> float:

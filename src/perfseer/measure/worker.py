@@ -31,6 +31,8 @@ from perfseer.measure.settings import Protocol
 from perfseer.measure.steps import Batch, make_step
 from perfseer.targets import PHASES, Phase
 
+CarryOut = Callable[[Meter, dict[str, Any]], Outcome]
+
 
 def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
     """Make the meter ready; the meter and the environment's fingerprint.
@@ -102,8 +104,14 @@ def builder(configuration: Configuration) -> Callable[[], nn.Module]:
     return lambda: build(ArchitectureSpec.from_json(configuration.model_spec))
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
-    """Answer requests until the collector closes the pipe."""
+def serve(requests: TextIO, answers: TextIO, carry_out: CarryOut = measure) -> None:
+    """Answer requests until the collector closes the pipe.
+
+    Args:
+        requests: the collector's lines.
+        answers: a line for each.
+        carry_out: does what a request asks for, with the meter made ready by `start`.
+    """
 
     def answer(message: dict[str, Any]) -> None:
         answers.write(json.dumps(message, allow_nan=False) + "\n")
@@ -117,15 +125,15 @@ def serve(requests: TextIO, answers: TextIO) -> None:
         return
     answer({"environment": environment})
     for line in requests:
-        answer(asdict(measure(meter, json.loads(line))))
+        answer(asdict(carry_out(meter, json.loads(line))))
 
 
-def main() -> None:
+def main(carry_out: CarryOut = measure) -> None:
     """Entry point; stdout belongs to the answers, so anything else printed goes to stderr."""
     die_with_parent(int(sys.argv[1]))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    serve(sys.stdin, answers)
+    serve(sys.stdin, answers, carry_out)
 
 
 if __name__ == "__main__":

@@ -54,10 +54,18 @@ class WorkerProcess:
         device: ``cpu`` or ``cuda``.
         threads: intra-operator threads wanted.
         interrupts: what ends a wait early.
+        module: what the worker runs.
     """
 
-    def __init__(self, device: DeviceKind, threads: int, interrupts: Interrupts) -> None:
+    def __init__(
+        self,
+        device: DeviceKind,
+        threads: int,
+        interrupts: Interrupts,
+        module: str = "perfseer.measure.worker",
+    ) -> None:
         self._device: DeviceKind = device
+        self._module = module
         self._threads = threads
         self._interrupts = interrupts
         self._process: subprocess.Popen[bytes] | None = None
@@ -139,7 +147,7 @@ class WorkerProcess:
     def _spawn(self) -> None:
         self._buffer = b""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "perfseer.measure.worker", str(os.getpid())],
+            [sys.executable, "-m", self._module, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -1,0 +1,102 @@
+"""``perfseer kernels``: measure fusion rules and kernels one by one, for ``nn_meter``."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from perfseer.measure.kernels.sampling import Learner
+    from perfseer.measure.kernels.settings import KernelSettings
+    from perfseer.measure.settings import CollectSettings
+    from perfseer.zoo.space import SearchSpace
+
+# A tenth of the published trees is enough to tell good predictions from bad ones.
+_LEARNER_SHARE = 0.1
+
+
+def kernels(
+    out: Annotated[Path, typer.Option(help="The table of measured kernels to write (Parquet).")],
+    fusion: Annotated[Path, typer.Option(help="The measured fusion rules to write (JSON).")],
+    params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
+    device: Annotated[str | None, typer.Option(help="cpu or cuda, instead of collect.device.")] = None,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Measuring time, fusion tests and resumed runs included; default kernels.time_budget_s.",
+        ),
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
+    ] = None,
+) -> None:
+    """Measure which operators this device fuses, and what kernels of the search space take by themselves.
+
+    Results go to the journal at once: however this ends, the same command goes on where it stopped.
+    """
+    from perfseer.data.files import write_json, write_parquet
+    from perfseer.measure.interrupts import InterruptError
+    from perfseer.measure.journal import journal_folder
+    from perfseer.measure.kernels.campaign import run_campaign
+    from perfseer.measure.progress import disturbance, reporter, summary
+    from perfseer.measure.table import require_writable
+
+    space, collect, settings = _settings(params, {"device": device}, {"time_budget_s": time_budget})
+    for path in (out, fusion):
+        require_writable(path)
+    folder = journal_folder(journal)
+    learner = _learner(collect.device) if settings.rounds else None
+    try:
+        with reporter("kernels") as report:
+            campaign = run_campaign(
+                space, collect, settings, folder, learner=learner, report=report, note=_note
+            )
+    except InterruptError:
+        _note(f"interrupted; every finished kernel is in {folder}/, the same command goes on from there")
+        raise typer.Exit(130) from None
+    write_parquet(out, campaign.table)
+    write_json(fusion, campaign.fusion)
+    if warning := disturbance(campaign.progress):
+        _note(warning)
+    fused = sum(entry["fuses"] for entry in campaign.fusion["pairs"])
+    typer.echo(f"{fusion}: {fused} of {len(campaign.fusion['pairs'])} pairs of operators fuse")
+    typer.echo(f"{out}: {len(campaign.table)} kernels; {summary(campaign.progress)}")
+
+
+def _learner(device: str) -> "Learner":
+    """Forests of the published kind, if they can be had: a bare measuring machine has no scikit-learn."""
+    try:
+        from perfseer.predictors.kernel_forests import learn_times
+    except ModuleNotFoundError as error:
+        from perfseer.errors import PerfseerError
+
+        raise PerfseerError(
+            f"adaptive sampling needs {error.name}, which is not installed here: install perfseer[pipeline], "
+            "or set kernels.rounds to 0"
+        ) from error
+    return partial(learn_times, device_kind=device, share=_LEARNER_SHARE)
+
+
+def _settings(
+    params: str, collect_overrides: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple["SearchSpace", "CollectSettings", "KernelSettings"]:
+    from perfseer.cli.parameters import load_mapping, overridden, section
+    from perfseer.measure.kernels.settings import KernelSettings
+    from perfseer.measure.settings import CollectSettings
+    from perfseer.zoo.space import SearchSpace
+
+    mapping = load_mapping(params)
+    collect = overridden(section(mapping, "collect"), collect_overrides)
+    kernel = overridden(section(mapping, "kernels"), overrides)
+    return (
+        SearchSpace.from_mapping(section(mapping, "zoo")),
+        CollectSettings.from_mapping(collect),
+        KernelSettings.from_mapping(kernel),
+    )
+
+
+def _note(text: str) -> None:
+    typer.echo(f"kernels: {text}", err=True)

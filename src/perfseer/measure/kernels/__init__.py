@@ -1,0 +1,1 @@
+"""Measuring kernels one by one: fusion rules, micro-benchmarks, adaptive sampling (METHODS 2.1, 2.3)."""

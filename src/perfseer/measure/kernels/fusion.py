@@ -1,0 +1,168 @@
+"""Which operators this device runs as one kernel: nn-Meter's pair test (MobiSys'21; METHODS 2.1).
+
+Two operators fuse when running them together saves more than a share alpha of the faster one's own time:
+T_A + T_B - T_AB > alpha min(T_A, T_B). A, B and AB are timed in turn; the decision is taken on the lower end
+of the confidence interval of the median saving, so that noise alone never makes a rule.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from perfseer.graphs.kernels import CONVOLUTIONS, FOLLOWERS, FusionRules, MultipleOutputs
+from perfseer.measure.kernels.bench import Place, time_in_turn
+from perfseer.measure.kernels.modules import Add, Concat, Recipe
+from perfseer.measure.kernels.settings import FusionSettings
+from perfseer.measure.stopping import median_interval
+
+FUSION_VERSION = 1
+_GROUPS = 4
+Shape = tuple[int, ...]
+
+
+class _Unary(nn.Module):
+    """An operator of two inputs that reads one tensor twice, so that it fits into a chain."""
+
+    def __init__(self, operator: nn.Module) -> None:
+        super().__init__()
+        self.operator = operator
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The operator on [x, x]."""
+        out: Tensor = self.operator(x, x)
+        return out
+
+
+class _Branches(nn.Module):
+    """A producer that two consumers read."""
+
+    def __init__(self, producer: nn.Module, consumers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.producer, self.consumers = producer, nn.ModuleList(consumers)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """What the consumers give."""
+        made = self.producer(x)
+        return [consumer(made) for consumer in self.consumers]
+
+
+def measure_pair(pair: tuple[str, str], settings: FusionSettings, place: Place) -> dict[str, Any]:
+    """Time a pair of operators apart and together.
+
+    Args:
+        pair: producer and consumer, names of `graphs.kernels.KERNEL_OPERATORS`.
+        settings: sizes, repetitions and alpha.
+        place: device and formats.
+
+    Returns:
+        The pair's entry in fusion.json: median times in ms, the saving as a share of the faster operator's
+        time with its interval, and the decision.
+    """
+    start = (1, settings.channels_in, settings.side, settings.side)
+    middle = _output_shape(pair[0], start, settings)
+    recipes = {
+        "a": _recipe([pair[0]], start, settings),
+        "b": _recipe([pair[1]], middle, settings),
+        "ab": _recipe(list(pair), start, settings),
+    }
+    return decide(pair, time_in_turn(recipes, place, settings.repetitions), settings.alpha)
+
+
+def decide(pair: tuple[str, str], times_ms: Mapping[str, Sequence[float]], alpha: float) -> dict[str, Any]:
+    """The entry of a pair from its times.
+
+    Args:
+        pair: producer and consumer.
+        times_ms: of ``a``, ``b`` and ``ab``, equally many, measured in turn.
+        alpha: least saving that counts.
+    """
+    median = {name: statistics.median(values) for name, values in times_ms.items()}
+    faster = min(median["a"], median["b"])
+    turns = zip(times_ms["a"], times_ms["b"], times_ms["ab"], strict=True)
+    saving = median_interval([(a + b - ab) / faster for a, b, ab in turns], 0.95)
+    fuses = saving.low is not None and saving.low > alpha
+    return {
+        "producer": pair[0],
+        "consumer": pair[1],
+        **{f"{name}_ms": value for name, value in median.items()},
+        "saving": saving.median,
+        "saving_low": saving.low,
+        "saving_high": saving.high,
+        "fuses": fuses,
+        # Only what keeps the shape can follow within a kernel; another pair's entry is for the record.
+        "applied": fuses and pair[1] in FOLLOWERS,
+    }
+
+
+def measure_outputs(pair: tuple[str, str], settings: FusionSettings, place: Place) -> dict[str, Any]:
+    """What happens to a fusing pair when a second consumer reads the producer.
+
+    Returns:
+        Median times in ms, what each of `MultipleOutputs` predicts, and the nearest of them.
+    """
+    start = (1, settings.channels_in, settings.side, settings.side)
+    middle = _output_shape(pair[0], start, settings)
+    apart = {
+        "a": _recipe([pair[0]], start, settings),
+        "b": _recipe([pair[1]], middle, settings),
+        "ab": _recipe(list(pair), start, settings),
+    }
+    layers = [_operator(pair[0], start, settings), *(_operator(pair[1], middle, settings) for _ in range(2))]
+    together = Recipe(lambda: _Branches(layers[0], layers[1:]), (start,))
+    times = time_in_turn({**apart, "abb": together}, place, settings.repetitions)
+    return choose_outputs({name: statistics.median(values) for name, values in times.items()})
+
+
+def choose_outputs(median_ms: Mapping[str, float]) -> dict[str, Any]:
+    """The rule whose prediction is nearest to the measured time of a producer with two consumers."""
+    a, b, ab = (median_ms[name] for name in ("a", "b", "ab"))
+    predicted: dict[MultipleOutputs, float] = {"never": a + 2 * b, "first": ab + b, "all": 2 * ab - a}
+    rule = min(predicted, key=lambda name: abs(predicted[name] - median_ms["abb"]))
+    times = {f"{name}_ms": value for name, value in median_ms.items()}
+    return {**times, **{f"{name}_predicted_ms": value for name, value in predicted.items()}, "rule": rule}
+
+
+def rules_of(fusion: Mapping[str, Any]) -> FusionRules:
+    """The rules that the contents of fusion.json stand for."""
+    pairs = frozenset((entry["producer"], entry["consumer"]) for entry in fusion["pairs"] if entry["applied"])
+    return FusionRules(pairs, fusion["multiple_outputs"]["rule"])
+
+
+def _recipe(operators: Sequence[str], shape: Shape, settings: FusionSettings) -> Recipe:
+    def build() -> nn.Module:
+        layers, current = [], shape
+        for operator in operators:
+            layers.append(_operator(operator, current, settings))
+            current = _output_shape(operator, current, settings)
+        return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+
+    return Recipe(build, (shape,))
+
+
+def _operator(name: str, shape: Shape, settings: FusionSettings) -> nn.Module:
+    channels = shape[1]
+    if name in CONVOLUTIONS:
+        out = channels if name == "dwconv" else settings.channels_out
+        groups = {"conv": 1, "dwconv": channels, "grouped_conv": _GROUPS}[name]
+        padding = settings.kernel // 2
+        return nn.Conv2d(channels, out, settings.kernel, padding=padding, groups=groups, bias=False)
+    if name == "linear":
+        return nn.Sequential(nn.Flatten(), nn.Linear(shape[1] * shape[2] * shape[3], settings.channels_out))
+    simple = {
+        "batch_norm": lambda: nn.BatchNorm2d(channels),
+        "relu": nn.ReLU,
+        "max_pool": lambda: nn.MaxPool2d(3, stride=1, padding=1),
+        "avg_pool": lambda: nn.AvgPool2d(3, stride=1, padding=1),
+        "global_avg_pool": lambda: nn.AdaptiveAvgPool2d(1),
+        "concat": lambda: _Unary(Concat()),
+        "add": lambda: _Unary(Add()),
+    }
+    return simple[name]()
+
+
+def _output_shape(name: str, shape: Shape, settings: FusionSettings) -> Shape:
+    with torch.device("meta"):
+        return tuple(_operator(name, shape, settings).eval()(torch.empty(shape)).shape)
