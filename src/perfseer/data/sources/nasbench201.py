@@ -22,7 +22,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.folds import Fold, fit_normaliser
@@ -234,11 +233,26 @@ def dataset(device: Device, reading: Reading, view: View) -> Dataset:
     return Dataset.from_rows(rows, graphs)
 
 
+def draw(n: int, seed: int, n_train: int, n_valid: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Rows to train on, to validate on and to test on: equal for every device, reading and view.
+
+    Raises:
+        PerfseerError: no rows are left to test on.
+    """
+    require(
+        n_train + n_valid < n,
+        f"{n_train} training and {n_valid} validation cells leave none of {n} to test on",
+    )
+    order = np.random.default_rng([201, seed]).permutation(n)
+    train, valid, test = np.split(order, [n_train, n_train + n_valid])
+    return train, valid, test
+
+
 def fold(data: Dataset, seed: int, n_train: int, n_valid: int, labels: LabelSettings) -> Fold:
     """The published split, drawn anew for each seed: a few cells to train and validate, all others to test.
 
     Args:
-        data: of `dataset`; equal draws for every device, reading and view.
+        data: of `dataset`.
         seed: which draw.
         n_train: training cells; BRP-NAS: 900.
         n_valid: validation cells; BRP-NAS: 100.
@@ -247,12 +261,7 @@ def fold(data: Dataset, seed: int, n_train: int, n_valid: int, labels: LabelSett
     Raises:
         PerfseerError: no cells are left to test on.
     """
-    require(
-        n_train + n_valid < len(data),
-        f"{n_train} training and {n_valid} validation cells leave none of {len(data)} to test on",
-    )
-    order = np.random.default_rng([201, seed]).permutation(len(data))
-    train, valid, test = (data.subset(part) for part in np.split(order, [n_train, n_train + n_valid]))
+    train, valid, test = (data.subset(part) for part in draw(len(data), seed, n_train, n_valid))
     return Fold(SPLIT, seed, train, valid, test, fit_normaliser(train, labels))
 
 
@@ -271,6 +280,8 @@ def _parse(text: str) -> list[int]:
 
 
 def _load(file: RemoteFile) -> Any:
+    import torch  # listing the devices, as the settings do, needs no torch
+
     path: Path = fetch(file)
     try:
         return torch.load(path, weights_only=True)

@@ -187,6 +187,23 @@ _BEFORE = ("stem", "reduction_first", "reduction_second", "shortcut_pool", "shor
 _AFTER = ("pooling", "linear")
 
 
+def cell_flows(operations: IntArray, ran: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """[n, 6] which edges are nodes, and [n, 6, 6] which node's result reaches which other.
+
+    Args:
+        operations: [n, 6] index into `OPERATIONS` of each of `EDGES`.
+        ran: [n, 6] whether the edge's operation counts.
+    """
+    skips = operations == OPERATIONS.index("skip_connect")
+    nodes = ran & ~skips
+    joined = _joined(skips)
+    flows = np.zeros((*nodes.shape, len(EDGES)), dtype=bool)
+    for sender, (_, left) in enumerate(EDGES):
+        for receiver, (entered, _) in enumerate(EDGES):
+            flows[:, sender, receiver] = nodes[:, sender] & nodes[:, receiver] & joined[:, left, entered]
+    return nodes, flows
+
+
 def cell_graphs(operations: IntArray, ran: BoolArray, batch_size: int) -> PackedGraphs:
     """The cell alone: a node for each operation that ran; a skip joins what is before it to what follows.
 
@@ -198,7 +215,7 @@ def cell_graphs(operations: IntArray, ran: BoolArray, batch_size: int) -> Packed
     Returns:
         n graphs; a cell without operations has neither nodes nor edges, and no `PerfGraph` of its own.
     """
-    nodes, flows = _cell(operations, ran)
+    nodes, flows = cell_flows(operations, ran)
     return _pack(_kinds(operations), nodes, flows, batch_size)
 
 
@@ -211,7 +228,7 @@ def network_graphs(operations: IntArray, ran: BoolArray, batch_size: int) -> Pac
         batch_size: images per batch.
     """
     n, first, last = len(operations), len(_BEFORE), len(_BEFORE) + len(EDGES)
-    inner, inner_flows = _cell(operations, ran)
+    inner, inner_flows = cell_flows(operations, ran)
     cell = slice(first, last)
     names = (*_BEFORE, *("none",) * len(EDGES), *_AFTER)
     kinds = np.tile([_KIND_NAMES.index(name) for name in names], (n, 1))
@@ -233,18 +250,6 @@ def _kinds(operations: IntArray) -> IntArray:
     """[n, 6] index into `KINDS` of each edge's operation; that of a skip is never used."""
     table = [_KIND_NAMES.index(name) if name in KINDS else 0 for name in OPERATIONS]
     return np.asarray(np.array(table)[operations])
-
-
-def _cell(operations: IntArray, ran: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """[n, 6] which edges are nodes, and [n, 6, 6] which node's result reaches which other."""
-    skips = operations == OPERATIONS.index("skip_connect")
-    nodes = ran & ~skips
-    joined = _joined(skips)
-    flows = np.zeros((*nodes.shape, len(EDGES)), dtype=bool)
-    for sender, (_, left) in enumerate(EDGES):
-        for receiver, (entered, _) in enumerate(EDGES):
-            flows[:, sender, receiver] = nodes[:, sender] & nodes[:, receiver] & joined[:, left, entered]
-    return nodes, flows
 
 
 def _joined(skips: BoolArray) -> BoolArray:
