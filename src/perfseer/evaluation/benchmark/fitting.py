@@ -93,9 +93,10 @@ def measure_fit(
 
 
 def _fit_point(recipe: Recipe, part: Fold, sampling_s: float, save_to: Path | None) -> dict[str, Any]:
-    # Scaled by the rows that are left, as they would be had no others been measured.
-    fold = replace(part, normaliser=fit_normaliser(part.train, recipe.labels))
+    # Nothing before the meter: memory that was needed once and is free again would be in its highest mark.
     with FootprintMeter(sampling_s) as meter:
+        # Scaled by the rows that are left, as they would be had no others been measured.
+        fold = replace(part, normaliser=fit_normaliser(part.train, recipe.labels))
         model = recipe.fit(fold)
     if save_to is not None:
         model.save(save_to)

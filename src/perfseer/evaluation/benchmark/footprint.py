@@ -38,7 +38,7 @@ class Footprint:
 
 
 class FootprintMeter:
-    """Measures the ``with`` block; meaningful once per process, since the kernel keeps one highest mark.
+    """Measures the ``with`` block, the first thing a process does: the kernel keeps one highest mark.
 
     Args:
         sampling_s: interval between two readings for the mean [s]; None reads at the end only, so that no

@@ -47,13 +47,12 @@ def measure_prediction(
 
 
 def _predict_point(folder: Path, test: Dataset, rows: int, budget_s: float) -> dict[str, Any]:
-    model = load(folder)
-
     def call(number: int) -> Callable[[], object]:
         batch = test.subset((number * rows + np.arange(rows)) % len(test))
         return partial(model.predict, batch)
 
     with FootprintMeter(sampling_s=None) as meter:
+        model = load(folder)
         seconds = repeat(call, budget_s)
     result = Predicted(
         first_s=seconds[0],

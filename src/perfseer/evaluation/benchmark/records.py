@@ -101,7 +101,7 @@ class Predicted(_Strict):
         first_s: of the first call after the predictor was read from disk [s].
         median_s: of the calls after it [s].
         calls: after the first.
-        cost: of all of them.
+        cost: of reading the predictor and of all calls.
     """
 
     first_s: NonNegative

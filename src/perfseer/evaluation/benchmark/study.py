@@ -6,6 +6,7 @@ from pathlib import Path
 
 from perfseer.data.folds import Fold
 from perfseer.evaluation.benchmark.fitting import Recipe, measure_fit
+from perfseer.evaluation.benchmark.isolation import prepare
 from perfseer.evaluation.benchmark.prediction import measure_prediction
 from perfseer.evaluation.benchmark.records import FitPoint, PredictPoint
 from perfseer.evaluation.benchmark.settings import BenchmarkSettings
@@ -27,6 +28,7 @@ def run_study(
     predictions: list[PredictPoint] = []
     if not recipe.targets:
         return fits, predictions
+    prepare()
     for name in recipe.settings:
         predictor_class(name)  # imported here once, so that no point pays for it
     for fold in folds:
