@@ -2,7 +2,7 @@
 
 from perfseer.evaluation.metrics import within_name
 from perfseer.reporting.experiment import Experiment
-from perfseer.reporting.published import ERRORS, PARAMETERS, PUBLISHED_SPLIT, PublishedError
+from perfseer.reporting.published import PARAMETERS, PUBLISHED_SPLIT, SEERNET, PublishedFigure
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import escape, markdown_table
 from perfseer.reporting.units import (
@@ -95,12 +95,12 @@ def published_table(results: Results) -> str:
         [
             entry.system,
             "mean of six" if entry.target == "mean" else entry.target,
-            "not published" if entry.mape_pct is None else f"{entry.mape_pct:g}",
-            _ours(results, entry, PUBLISHED_SPLIT),
-            _ours(results, entry, experiment.headline),
+            "not published" if entry.value is None else f"{entry.value:g}",
+            ours(results, entry, PUBLISHED_SPLIT),
+            ours(results, entry, experiment.headline),
             entry.source,
         ]
-        for entry in ERRORS
+        for entry in SEERNET
     ]
     header = [
         "system",
@@ -113,18 +113,21 @@ def published_table(results: Results) -> str:
     return markdown_table(header, lines, align="llrrrl")
 
 
-def _ours(results: Results, entry: PublishedError, split: str) -> str:
+def ours(results: Results, entry: PublishedFigure, split: str) -> str:
+    """Our figure beside a published one, on one of our splits."""
     if split not in results.experiment.splits or entry.predictor not in results.experiment.predictors:
         return MISSING
     if entry.target == "mean":
         return mean_cell(results, entry.predictor, split)
-    return results.cell(entry.predictor, split, entry.target, "mape_pct")
+    return results.cell(entry.predictor, split, entry.target, entry.metric)
 
 
-def size_table(results: Results) -> str:
-    """Learned numbers, published and ours."""
+def size_table(results: Results, predictors: tuple[str, ...]) -> str:
+    """Learned numbers of these predictors, published and ours."""
     split, lines = results.experiment.headline, []
     for system, predictor, published, source in PARAMETERS:
+        if predictor not in predictors:
+            continue
         runs = results.experiment.runs_of(predictor, split)
         ours = count(runs[0].record.n_parameters) if runs else MISSING
         lines.append([system, count(published), f"{predictor}: {ours}", source])

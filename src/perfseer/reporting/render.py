@@ -176,7 +176,7 @@ def _check_table(found: list[Check]) -> str:
 def _about_published(results: Results) -> dict[str, object]:
     return {
         "published": accuracy.published_table(results),
-        "sizes": accuracy.size_table(results),
+        "sizes": accuracy.size_table(results, results.experiment.detailed),
         "distribution_source": published.DISTRIBUTION_SOURCE,
         "paper_configurations": count(published.N_CONFIGURATIONS),
         "paper_architectures": count(published.N_ARCHITECTURES),

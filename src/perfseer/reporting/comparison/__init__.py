@@ -1,0 +1,1 @@
+"""comparison.md: every predictor on the same rows, which differences are shown, where each one fails."""
