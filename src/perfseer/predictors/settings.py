@@ -4,9 +4,9 @@ A predictor's settings stand here, so that params.yaml is checked without import
 attribute ``Settings`` of its own file in ``library/`` (docs/adding-a-predictor.md).
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from perfseer.training.settings import Recipe
 
@@ -108,6 +108,8 @@ class NnMeterSettings(PredictorSettings):
 
     needs: ClassVar[tuple[str, ...]] = ("kernels",)
 
+    trees: Annotated[float, Field(gt=0, le=1, description="share of the published number of trees")]
+
 
 class NnMeterAdditiveSettings(PredictorSettings):
     """A sum over kernels fitted to whole-model labels."""
@@ -140,6 +142,12 @@ class EnsembleSettings(PredictorSettings):
 
     base: Annotated[str, Field(description="a predictor of section `predictors`")]
     candidates: Annotated[tuple[str, ...], Field(min_length=1, description="predictors of that section")]
+
+    @model_validator(mode="after")
+    def _members_are_distinct(self) -> Self:
+        if len(set(self.members)) != len(self.members):
+            raise ValueError(f"base and candidates {list(self.members)} repeat; each may stand once")
+        return self
 
     @property
     def members(self) -> tuple[str, ...]:
