@@ -13,6 +13,8 @@ from perfseer.cli.ablate import ablate
 from perfseer.cli.collect import collect
 from perfseer.cli.dataset import dataset, graph_build
 from perfseer.cli.graph import graph_show
+from perfseer.cli.nasbench201 import fit as nasbench201_fit
+from perfseer.cli.nasbench201 import readings as nasbench201_readings
 from perfseer.cli.params import params_check, params_schema
 from perfseer.cli.report import report
 from perfseer.cli.train import summarize, train
@@ -29,6 +31,9 @@ app = typer.Typer(
 )
 graph = typer.Typer(help="Model graphs: look at one, or build those of a table.", no_args_is_help=True)
 zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_args_is_help=True)
+nasbench201 = typer.Typer(
+    help="Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.", no_args_is_help=True
+)
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
 app.command("collect")(collect)
@@ -41,10 +46,13 @@ graph.command("show")(graph_show)
 graph.command("build")(graph_build)
 zoo.command("sample")(zoo_sample)
 zoo.command("survey")(zoo_survey)
+nasbench201.command("fit")(nasbench201_fit)
+nasbench201.command("readings")(nasbench201_readings)
 params.command("check")(params_check)
 params.command("schema")(params_schema)
 app.add_typer(graph, name="graph")
 app.add_typer(zoo, name="zoo")
+app.add_typer(nasbench201, name="nasbench201")
 app.add_typer(params, name="params")
 
 

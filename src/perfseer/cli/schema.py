@@ -10,6 +10,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.ablation.settings import AblationSettings
 from perfseer.evaluation.ablation.variants import resolve
 from perfseer.evaluation.benchmark.settings import BenchmarkSettings
+from perfseer.evaluation.nasbench201.settings import NasBench201Settings
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.kernels.settings import KernelSettings
@@ -132,6 +133,7 @@ class Parameters(TrainingParameters):
         survey: the search space at the paper's own setting, not measured.
         ablation: what each part of SeerNet is worth: a base and its variants.
         benchmark: what training and using each predictor costs.
+        nasbench201: predictors on other people's latencies of NAS-Bench-201.
     """
 
     zoo: SearchSpace
@@ -143,6 +145,7 @@ class Parameters(TrainingParameters):
     survey: SurveySettings
     ablation: AblationSettings
     benchmark: BenchmarkSettings
+    nasbench201: NasBench201Settings
 
     @model_validator(mode="after")
     def _predictors_are_there(self) -> Self:

@@ -86,7 +86,7 @@ def describe(settings: NasBench201Settings, seeds: Iterable[int], device: Device
 
 
 def operation_counts(chosen: Cells, ran: BoolArray) -> FloatArray:
-    """[n, 4] how often each of `OPERATIONS` but ``skip_connect``, which costs nothing, counts in each cell."""
+    """[n, 4] how often each of `OPERATIONS` counts in each cell; skips cost nothing and are left out."""
     costly = [name != "skip_connect" for name in OPERATIONS]
     kinds = np.eye(len(OPERATIONS))[chosen.operations][:, :, costly]
     return np.asarray((kinds * ran[:, :, np.newaxis]).sum(axis=1))
