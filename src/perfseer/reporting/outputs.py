@@ -52,7 +52,14 @@ OUTPUTS: dict[str, Outputs] = {
             "comparison_groups": "Where each predictor fails",
         },
     ),
-    "ablation": Outputs(title="What each part of SeerNet is worth"),
+    "ablation": Outputs(
+        title="What each part of SeerNet is worth",
+        tables=("ablation_mape", "ablation_claims"),
+        figures={
+            "ablation_claims": "The paper's claims and what was measured",
+            "ablation_differences": "Every variant against the base",
+        },
+    ),
     "benchmark": Outputs(title="What training and using each predictor costs"),
     "nasbench201": Outputs(title="BRP-NAS on its own ground"),
 }

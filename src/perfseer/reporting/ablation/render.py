@@ -1,0 +1,158 @@
+"""Rendering the ablation report: Markdown, HTML, figures and tables for ``dvc plots``."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from perfseer.digests import file_digest
+from perfseer.evaluation.ablation.settings import BASE
+from perfseer.reporting.ablation import figures, tables
+from perfseer.reporting.ablation.claims import CLAIMS, Judged, judge
+from perfseer.reporting.ablation.contrasts import Contrast, Tested, compare
+from perfseer.reporting.ablation.study import Paths, Study, load_study
+from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.tables import bullet_list
+from perfseer.reporting.units import count, number, plural, signed
+from perfseer.targets import TARGET_BY_NAME
+
+DOCUMENT = "ablation"
+
+
+def render(parameters: Mapping[str, Any], paths: Paths, out: Path) -> tuple[Path, Path]:
+    """Write the whole report below ``out``; equal inputs give equal bytes.
+
+    Args:
+        parameters: raw mapping of params.yaml, complete.
+        paths: where the records and the dataset lie.
+        out: folder for ablation.md, ablation.html, figures/ and plots/.
+
+    Returns:
+        The Markdown and its HTML twin.
+
+    Raises:
+        PerfseerError: see `load_study`; or the folder cannot be written.
+    """
+    study = load_study(parameters, paths)
+    judged, tested = judge(study), against_base(study)
+    makers = {
+        "ablation_claims": partial(figures.claims, judged),
+        "ablation_differences": partial(figures.differences, study, tested),
+    }
+    draw(DOCUMENT, makers, out / "figures")
+    write_tables({"ablation_mape": _mape_rows(study), "ablation_claims": _claim_rows(judged)}, out / "plots")
+    text = markdown(study, judged, tested, file_digest(paths.dataset / "manifest.json"))
+    return write(DOCUMENT, text, out)
+
+
+def against_base(study: Study) -> dict[str, Tested | None]:
+    """Every variant against the base, tested as one family."""
+    names = [name for name in study.variants if name != BASE]
+    return dict(zip(names, compare(study, [Contrast((name,), (BASE,)) for name in names]), strict=True))
+
+
+def markdown(
+    study: Study, judged: list[Judged], tested: Mapping[str, Tested | None], dataset_digest: str
+) -> str:
+    """The report as Markdown."""
+    values = {
+        **_about_claims(study, judged),
+        **_about_variants(study, tested),
+        "n_seeds": len(study.seeds),
+        "split": study.base.split,
+        "labels": _listed([TARGET_BY_NAME[name].title for name in study.base.targets]),
+        "mark": tables.MARK.strip(),
+        "confidence": f"{100 * study.evaluation.confidence:g} %",
+        "alpha": f"{1 - study.evaluation.confidence:.2g}",
+        "comparison": study.comparison,
+        "resamples": count(study.comparison.resamples),
+        "predictor": study.base.predictor,
+        "missing": "; ".join(study.missing()),
+        "base_settings": tables.base_table(study),
+        "changes": tables.change_table(study),
+        "records": tables.record_table(study),
+        "dataset_digest": dataset_digest,
+    }
+    return fill(DOCUMENT, values)
+
+
+def _about_claims(study: Study, judged: list[Judged]) -> dict[str, object]:
+    outcomes = [one.outcome for one in judged]
+    computed = sum(one.tested is not None for one in judged)
+    return {
+        "claims": tables.claim_table(judged),
+        "claim_sentences": bullet_list(_claim_sentence(one) for one in judged),
+        "n_claims": len(CLAIMS),
+        "outcomes": {name: outcomes.count(name) for name in ("agrees", "contradicts", "no difference shown")},
+        "not_computed": outcomes.count("not computed"),
+        "n_computed": computed,
+        "claims_by_chance": number(computed * (1 - study.evaluation.confidence), 2) if computed else "0",
+    }
+
+
+def _claim_sentence(one: Judged) -> str:
+    if one.tested is None:
+        absent = ", ".join(f"`{name}`" for name in one.missing)
+        return f"{one.claim.says}: **{one.outcome}**, for want of {absent}."
+    found = one.tested
+    numbers = f"{signed(found.seeds.mean)} points, {signed(found.low)} to {signed(found.high)} over networks"
+    return f"{one.claim.says}: **{one.outcome}**{tables.mark(found)} ({numbers})."
+
+
+def _about_variants(study: Study, tested: Mapping[str, Tested | None]) -> dict[str, object]:
+    computed = [one for one in tested.values() if one is not None]
+    widths = [(one.high - one.low) / 2 for one in computed]
+    uncorrected = sum(one.p_value <= 1 - study.evaluation.confidence for one in computed)
+    return {
+        "accuracy": tables.accuracy_table(study),
+        "differences": tables.difference_table(tested),
+        "by_label": tables.label_table(study),
+        "shown": _shown(tested),
+        "n_variants": plural(len(tested), "variant"),
+        "n_compared": len(computed),
+        "n_uncorrected": uncorrected,
+        "by_chance": number(len(computed) * (1 - study.evaluation.confidence), 2) if computed else "0",
+        "networks": max((one.networks for one in computed), default=0),
+        "resolution": number(median(widths), 2) if widths else "",
+    }
+
+
+def _shown(tested: Mapping[str, Tested | None]) -> str:
+    """A line for each of the two verdicts, with the variants they are about."""
+    lines = []
+    for word in ("better", "worse", "no difference shown", tables.NOT_COMPUTED):
+        names = [f"`{name}`" for name, one in tested.items() if tables.verdict(one) == word]
+        if names:
+            lines.append(f"{word}: {', '.join(names)}")
+    return bullet_list(lines)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _mape_rows(study: Study) -> pd.DataFrame:
+    """One row per variant, label and seed: test and validation MAPE [%], difference to the base [points]."""
+    rows = []
+    for name in study.variants:
+        for target in study.targets(name):
+            base = study.mape(BASE, (target,))
+            validation = study.validation_mape(name, (target,))
+            for seed, value in study.mape(name, (target,)).items():
+                difference = value - base[seed] if seed in base else None
+                rows.append((name, target, seed, validation[seed], value, difference))
+    columns = ["variant", "label", "seed", "validation_mape_pct", "mape_pct", "difference_points"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _claim_rows(judged: list[Judged]) -> pd.DataFrame:
+    """One row per claim that could be tested: difference with its interval over networks [points]."""
+    rows = [
+        (one.claim.says, one.tested.seeds.mean, one.tested.low, one.tested.high, one.outcome)
+        for one in judged
+        if one.tested is not None
+    ]
+    return pd.DataFrame(rows, columns=["claim", "difference_points", "low", "high", "outcome"])
