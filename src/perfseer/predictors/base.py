@@ -226,6 +226,12 @@ class Predictor(ABC):
         return found
 
     @property
+    def _recipe(self) -> TrainingSettings:
+        if self.training is None:
+            raise PerfseerError(f"{self.name} needs section `training` of params.yaml to be fitted")
+        return self.training
+
+    @property
     def _normaliser(self) -> Normaliser:
         assert self.normaliser_ is not None
         return self.normaliser_

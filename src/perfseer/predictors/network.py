@@ -17,7 +17,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS
 from perfseer.data.files import atomic
 from perfseer.data.normalisation import CLIP, FeatureNormaliser
-from perfseer.errors import PerfseerError, require
+from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.nn.seernet import SeerNet, SeerNetSwitches
 from perfseer.predictors.base import Predictor
@@ -26,7 +26,6 @@ from perfseer.predictors.roofline import BASELINE_TARGETS, Roofline
 from perfseer.predictors.settings import SeerNetSettings
 from perfseer.training.loop import EVALUATION_BATCH
 from perfseer.training.seeds import seeded
-from perfseer.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from perfseer.data.batches import GraphBatch
@@ -70,14 +69,6 @@ class NetworkPredictor(Predictor):
     settings: SeerNetSettings
     roofline_: Roofline | None
     residual_: Residual
-
-    @property
-    def _recipe(self) -> TrainingSettings:
-        require(
-            self.training is not None, f"{self.name} needs section `training` of params.yaml to be fitted"
-        )
-        assert self.training is not None
-        return self.training
 
     def _switches(self) -> SeerNetSwitches:
         names = SeerNetSwitches.__dataclass_fields__

@@ -1,0 +1,15 @@
+"""BRP-NAS as published: latency from the types of operators and their wiring alone (METHODS 3)."""
+
+from typing import ClassVar
+
+from perfseer.predictors.brp_nas import DEPARTURES, SOURCE, BrpNasBase
+
+
+class BrpNasPredictor(BrpNasBase):
+    """Times from operator types; it cannot tell batch sizes or widths of one network apart."""
+
+    name: ClassVar[str] = "brp_nas"
+    supported: ClassVar[frozenset[str]] = frozenset({"train_time_ms", "infer_time_ms"})
+    source: ClassVar[str] = SOURCE
+    departures: ClassVar[tuple[str, ...]] = DEPARTURES
+    node_features: ClassVar[bool] = False
