@@ -46,6 +46,21 @@ def test_plain_aggregations(name, expected):
 
 
 @pytest.mark.parametrize("name", AGGREGATIONS)
+@pytest.mark.parametrize("present", [None, torch.tensor([[1.0], [0.0], [1.0], [1.0], [1.0]])])
+def test_pooling_pending_rows_equals_aggregating_dense_ones(name, present):
+    """There and back: values, and gradients of the rows and of the pending map."""
+    torch.manual_seed(0)
+    aggregation, pending = make_aggregation(name, 4), nn.Linear(2, 4)
+    learned = [X.clone().requires_grad_(), *pending.parameters(), *aggregation.parameters()]
+    rows = Rows(learned[0], pending, present)
+    pooled, aggregated = aggregation.pool(rows, INDEX, 2).dense(), aggregation(rows.dense(), index=INDEX)
+    torch.testing.assert_close(pooled, aggregated)
+    gradients = [torch.autograd.grad(result.square().sum(), learned) for result in (pooled, aggregated)]
+    for lazy, dense in zip(*gradients, strict=True):
+        torch.testing.assert_close(lazy, dense)
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
 def test_order_within_a_graph_does_not_matter(name):
     aggregation = make_aggregation(name, 2)
     result = aggregation(X, index=INDEX)
@@ -72,21 +87,22 @@ def test_scored_sum_weighs_by_softmax_within_each_graph():
     weights = torch.cat([torch.softmax(part, 0) for part in scores])
     weighted = weights[:, None] * X
     expected = torch.stack([weighted[:3].sum(0), weighted[3:].sum(0)])
-    torch.testing.assert_close(pool(Rows(X), INDEX, 2), expected)
+    torch.testing.assert_close(pool(Rows(X), INDEX, 2).dense(), expected)
 
 
 def test_scored_sum_by_channel_learns_nothing_and_weighs_each_channel_by_itself():
     pool = ScoredSum(2, "channel")
     assert list(pool.parameters()) == []
     expected = torch.stack([(torch.softmax(part, 0) * part).sum(0) for part in (X[:3], X[3:])])
-    torch.testing.assert_close(pool(Rows(X), INDEX, 2), expected)
+    torch.testing.assert_close(pool(Rows(X), INDEX, 2).dense(), expected)
 
 
 @pytest.mark.parametrize("score", ["node", "channel"])
 def test_scored_sum_of_pending_rows_equals_that_of_dense_rows(score):
     encoder = nn.Linear(2, 5)
     pool = ScoredSum(5, score)
-    torch.testing.assert_close(pool(Rows(X, encoder), INDEX, 2), pool(Rows(encoder(X)), INDEX, 2))
+    dense = pool(Rows(encoder(X)), INDEX, 2).dense()
+    torch.testing.assert_close(pool(Rows(X, encoder), INDEX, 2).dense(), dense)
 
 
 def test_unknown_score_is_refused():

@@ -61,14 +61,15 @@ def test_received_mean_of_pending_edges_equals_that_of_dense_edges():
     lazy, dense = received_mean(pending, WIRING), received_mean(Rows(pending.dense()), WIRING)
     torch.testing.assert_close(lazy.dense(), dense.dense())
     assert lazy.dense()[0].tolist() == [0.0] * 6  # the pending bias must not leak to nodes without edges
-    weight = torch.randn(2, 6)
-    torch.testing.assert_close(lazy.project(weight), dense.project(weight))
+    weight, bias = torch.randn(2, 6), torch.randn(2)
+    torch.testing.assert_close(lazy.project(weight, bias), dense.project(weight, bias))
 
 
 @pytest.mark.parametrize(("boost", "z"), [(None, [0, 0]), (torch.tensor([[1000.0], [2000.0]]), [1000, 2000])])
 def test_node_block_adds_the_global_node_of_its_graph(boost, z):
     block = sum_inputs(NodeBlock(1, 1, 1))
-    updated = block(received_mean(EDGES, WIRING), NODES, boost, GLOBALS, WIRING).dense()[:, 0]
+    global_node = None if boost is None else Rows(boost)
+    updated = block(received_mean(EDGES, WIRING), NODES, global_node, GLOBALS, WIRING).dense()[:, 0]
     plain = [0 + 1 + 100, 10 + 2 + 100, 25 + 3 + 100, 0 + 4 + 200, 40 + 5 + 200]
     assert updated.tolist() == [value + z[graph] for value, graph in zip(plain, [0, 0, 0, 1, 1], strict=True)]
 
@@ -85,14 +86,14 @@ def test_global_node_block_is_equations_5_and_6():
     pooled = torch.stack(
         [(torch.softmax(scores[part], 0) * BATCH.nodes[part]).sum(0) for part in (slice(0, 3), slice(3, 5))]
     )
-    torch.testing.assert_close(block(BATCH.nodes, z, WIRING), block.update(pooled + z))
+    torch.testing.assert_close(block(NODES, Rows(z), WIRING).dense(), block.update(pooled + z))
 
 
 @pytest.mark.parametrize(("use_global_node", "z"), [(True, [7, 8]), (False, [0, 0])])
 def test_global_block_reads_pooled_nodes_global_node_and_graph(use_global_node, z):
     block = sum_inputs(GlobalBlock(1, 1, aggregation="max", use_global_node=use_global_node))
-    global_node = torch.tensor([[7.0], [8.0]]) if use_global_node else None
-    updated = block(BATCH.nodes, global_node, GLOBALS, WIRING).dense()[:, 0]
+    global_node = Rows(torch.tensor([[7.0], [8.0]])) if use_global_node else None
+    updated = block(NODES, global_node, GLOBALS, WIRING).dense()[:, 0]
     assert updated.tolist() == [3 + 100 + z[0], 5 + 200 + z[1]]
 
 

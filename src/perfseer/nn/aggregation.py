@@ -1,4 +1,11 @@
-"""Aggregations over the nodes of a graph: SynMM (paper, equation 7) and the plain ones beside it."""
+"""Aggregations over the nodes of a graph: SynMM (paper, equation 7) and the plain ones beside it.
+
+Each is an aggregation of PyTorch Geometric, and has a second method, ``pool``, with the same result for rows
+whose last linear map is pending: mean and sum commute with it, so it is applied to B rows instead of N, and
+going back through the maximum touches only the rows that won.
+"""
+
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -7,8 +14,56 @@ from torch_geometric.utils import softmax
 
 from perfseer.errors import PerfseerError
 from perfseer.nn.rows import Rows
+from perfseer.nn.segments import linear_max, segment_sum, softmax_sum
 
-AGGREGATIONS: tuple[str, ...] = ("synmm", "max", "mean", "sum")
+
+class Pooling(Protocol):
+    """Reduces the rows of each group to one."""
+
+    def pool(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
+        """Pool.
+
+        Args:
+            rows: [N, C].
+            group: [N] group of each row.
+            n_groups: B; every group holds at least one row.
+
+        Returns:
+            [B, C] rows.
+        """
+        ...
+
+
+class RowMax(MaxAggregation):
+    """Maximum of each column over a group's rows."""
+
+    def pool(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
+        """See `Pooling`."""
+        if rows.pending is None or rows.present is not None:
+            return Rows(self(rows.dense(), index=group, dim_size=n_groups))
+        return Rows(linear_max(rows.values, rows.pending.weight, rows.pending.bias, group, n_groups))
+
+
+class RowSum(SumAggregation):
+    """Sum over a group's rows."""
+
+    def pool(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
+        """See `Pooling`."""
+        counted = rows.values.new_ones(len(group), 1) if rows.present is None else rows.present
+        return Rows(
+            segment_sum(rows.values, group, n_groups), rows.pending, segment_sum(counted, group, n_groups)
+        )
+
+
+class RowMean(MeanAggregation):
+    """Mean over a group's rows."""
+
+    def pool(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
+        """See `Pooling`."""
+        share = 1 / torch.bincount(group, minlength=n_groups).clamp(min=1).to(rows.values.dtype).unsqueeze(1)
+        values = segment_sum(rows.values, group, n_groups) * share
+        present = None if rows.present is None else segment_sum(rows.present, group, n_groups) * share
+        return Rows(values, rows.pending, present)
 
 
 class SynMM(Aggregation):
@@ -49,8 +104,18 @@ class SynMM(Aggregation):
         mixed: Tensor = self.mix(torch.cat([maximum, mean], dim=-1))
         return mixed
 
+    def pool(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
+        """See `Pooling`."""
+        maximum = RowMax().pool(rows, group, n_groups).dense()
+        mean = RowMean().pool(rows, group, n_groups).dense()
+        return Rows(torch.cat([maximum, mean], dim=1), self.mix)
 
-def make_aggregation(name: str, channels: int) -> Aggregation:
+
+PLAIN: dict[str, type[Pooling]] = {"max": RowMax, "mean": RowMean, "sum": RowSum}
+AGGREGATIONS: tuple[str, ...] = ("synmm", *PLAIN)
+
+
+def make_aggregation(name: str, channels: int) -> Pooling:
     """Aggregation by its name in params.yaml.
 
     Args:
@@ -62,10 +127,9 @@ def make_aggregation(name: str, channels: int) -> Aggregation:
     """
     if name == "synmm":
         return SynMM(channels)
-    plain = {"max": MaxAggregation, "mean": MeanAggregation, "sum": SumAggregation}
-    if name not in plain:
+    if name not in PLAIN:
         raise PerfseerError(f"aggregation {name!r} is not known; choose one of {', '.join(AGGREGATIONS)}")
-    return plain[name]()
+    return PLAIN[name]()
 
 
 class ScoredSum(nn.Module):
@@ -85,24 +149,21 @@ class ScoredSum(nn.Module):
             raise PerfseerError(f"score {score!r} is not known; choose node or channel")
         self.score = nn.Linear(channels, 1) if score == "node" else None
 
-    def forward(self, rows: Rows, group: Tensor, n_groups: int) -> Tensor:
+    def forward(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
         """Weigh the rows by the softmax of their scores within each group, and add up.
 
         Args:
-            rows: [N, C] rows; a pending map is applied after the sum, since softmax weights add to one and a
-                weighted mean commutes with an affine map.
-            group: [N] group of each row.
+            rows: [N, C] rows, each present; a pending map stays pending, since softmax weights add to one
+                and a weighted mean commutes with an affine map.
+            group: [N] group of each row, ascending.
             n_groups: B; every group holds at least one row.
 
         Returns:
             [B, C] sums.
         """
         if self.score is None:
-            values = scores = rows.dense()
-            pending = None
-        else:
-            values, pending = rows.values, rows.pending
-            scores = rows.project(self.score.weight) + self.score.bias
-        weights = softmax(scores, index=group, num_nodes=n_groups)
-        total = values.new_zeros(n_groups, values.shape[1]).index_add(0, group, weights * values)
-        return Rows(total, pending).dense()
+            values = rows.dense()
+            weights = softmax(values, index=group, num_nodes=n_groups)
+            return Rows(segment_sum(weights * values, group, n_groups))
+        scores = rows.project(self.score.weight, self.score.bias).squeeze(1)
+        return Rows(softmax_sum(rows.values, scores, group, n_groups), rows.pending)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from perfseer.nn.aggregation import ScoredSum, make_aggregation
 from perfseer.nn.rows import ConcatLinear, Part, Rows
+from perfseer.nn.segments import segment_sum
 
 if TYPE_CHECKING:
     from perfseer.data.batches import GraphBatch
@@ -85,7 +86,7 @@ class ConcatMLP(nn.Module):
 
     def forward(self, *parts: Part) -> Rows:
         """[N, hidden] rows, the second linear map still pending."""
-        return Rows(torch.relu(self.first(*parts)), self.second)
+        return Rows(torch.relu_(self.first(*parts)), self.second)
 
 
 class EdgeBlock(nn.Module):
@@ -133,7 +134,7 @@ def received_mean(edges: Rows, wiring: Wiring) -> Rows:
         [V, hidden] rows.
     """
     values = edges.values
-    totals = values.new_zeros(len(wiring.node_graph), values.shape[1]).index_add(0, wiring.receivers, values)
+    totals = segment_sum(values, wiring.receivers, len(wiring.node_graph))
     return Rows(totals * wiring.received_share, edges.pending, wiring.receives)
 
 
@@ -155,10 +156,10 @@ class NodeBlock(nn.Module):
         self.update = ConcatMLP((hidden, node_width, global_width), hidden, split=split)
 
     def forward(
-        self, received: Rows, nodes: Rows, global_node: Tensor | None, globals_: Rows, wiring: Wiring
+        self, received: Rows, nodes: Rows, global_node: Rows | None, globals_: Rows, wiring: Wiring
     ) -> Rows:
         """[V, hidden] updated nodes; without GNPB ``global_node`` [B, node_width] is missing."""
-        boost = None if global_node is None else Part(Rows(global_node), wiring.node_graph)
+        boost = None if global_node is None else Part(global_node, wiring.node_graph)
         parts = [Part(received), Part(nodes, boost=boost), Part(globals_, wiring.node_graph)]
         updated: Rows = self.update(*parts)
         return updated
@@ -180,12 +181,11 @@ class GlobalNodeBlock(nn.Module):
         self.pool = ScoredSum(hidden, score)
         self.update = mlp(hidden, hidden, hidden, hidden_layers)
 
-    def forward(self, nodes: Tensor, global_node: Tensor, wiring: Wiring) -> Tensor:
+    def forward(self, nodes: Rows, global_node: Rows, wiring: Wiring) -> Rows:
         """[B, hidden] updated global node; z is added where its width agrees (without encoders not)."""
-        pooled = self.pool(Rows(nodes), wiring.node_graph, wiring.n_graphs)
-        total = pooled + global_node if global_node.shape == pooled.shape else pooled
-        updated: Tensor = self.update(total)
-        return updated
+        pooled = self.pool(nodes, wiring.node_graph, wiring.n_graphs).dense()
+        total = pooled + global_node.dense() if global_node.width == pooled.shape[1] else pooled
+        return Rows(self.update(total))
 
 
 class GlobalBlock(nn.Module):
@@ -206,9 +206,9 @@ class GlobalBlock(nn.Module):
         widths = (hidden, *([hidden] if use_global_node else []), global_width)
         self.update = ConcatMLP(widths, hidden)
 
-    def forward(self, nodes: Tensor, global_node: Tensor | None, globals_: Rows, wiring: Wiring) -> Rows:
+    def forward(self, nodes: Rows, global_node: Rows | None, globals_: Rows, wiring: Wiring) -> Rows:
         """[B, hidden] updated graph vectors."""
-        pooled = self.aggregate(nodes, index=wiring.node_graph, ptr=wiring.node_ptr, dim_size=wiring.n_graphs)
-        members = [Rows(pooled), *([] if global_node is None else [Rows(global_node)]), globals_]
+        pooled = self.aggregate.pool(nodes, wiring.node_graph, wiring.n_graphs)
+        members = [pooled, *([] if global_node is None else [global_node]), globals_]
         updated: Rows = self.update(*[Part(member) for member in members])
         return updated

@@ -1,12 +1,20 @@
-"""Feature rows and the linear maps over their concatenation, computed without concatenating.
+"""Feature rows and the linear maps over their concatenation, computed without forming it.
 
-``W [edge | sender | receiver | global]`` equals ``W_1 edge + W_2 sender + W_3 receiver + W_4 global``. The
-sender's share needs one product per node and the global's one per graph instead of one per edge; the
-results are gathered and added. `ConcatLinear` has the parameters of one `torch.nn.Linear` over the
-concatenation and gives the same result. `benchmarks/bench_training.py` compares both.
+``W [edge | sender | receiver | global]`` equals ``W_1 edge + W_2 sender + W_3 receiver + W_4 global``, and
+every summand has a cheapest order of its own:
+
+- Inputs of the network have few columns and want no gradient. They are gathered and laid side by side, and
+  one product maps them, through any linear map still pending: going back costs one product for the weights.
+- A vector of each graph, or a hidden vector of each node, is multiplied where it stands, once for each graph
+  or node instead of once for each edge, and the result is gathered and added.
+- Hidden rows that are already in place are multiplied onto the sum.
+
+`ConcatLinear` has the parameters of one `torch.nn.Linear` over the concatenation and gives the same result.
+``benchmarks/bench_training.py`` compares both; docs/speed.md says what each order gains.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +31,8 @@ class Rows:
     Attributes:
         values: [N, K] rows before the pending map.
         pending: linear map K -> C still to be applied, or nothing.
-        present: [N, 1] one where the row exists and zero where it stands for "no such row" (a node that
-            receives no edge): the pending bias is left out there, so the row is zero.
+        present: [N, 1] how often the pending bias counts: one, zero where the row stands for "no such row" (a
+            node that receives no edge), n where it is a sum over n rows.
     """
 
     values: Tensor
@@ -36,21 +44,33 @@ class Rows:
         """C, columns after the pending map."""
         return self.values.shape[1] if self.pending is None else int(self.pending.out_features)
 
-    def project(self, weight: Tensor) -> Tensor:
-        """[N, out] rows times ``weight`` [out, C] transposed."""
-        if self.pending is None:
-            return F.linear(self.values, weight)
-        composed, bias = weight @ self.pending.weight, weight @ self.pending.bias
+    def terms(self, weight: Tensor, index: Tensor | None = None) -> "list[Term]":
+        """What adds up to the rows times ``weight`` [out, C] transposed, gathered by ``index`` if given."""
+        if self.pending is None or not self._composes(len(weight)):
+            return [Term(self.dense(), weight, None, index)]
+        bias = weight @ self.pending.bias
+        whole = Term(self.values, weight @ self.pending.weight, bias, index)
         if self.present is None:
-            return F.linear(self.values, composed, bias)
-        return torch.addmm(self.present * bias, self.values, composed.t())
+            return [whole]
+        return [replace(whole, bias=None), Term(self.present, bias.unsqueeze(1), None, index)]
+
+    def _composes(self, n_outputs: int) -> bool:
+        """Whether composing the pending map with the next one takes fewer multiplications than applying it."""
+        n, k = self.values.shape
+        return n_outputs * k * (self.width + n) < n * self.width * (k + n_outputs)
+
+    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """[N, out] rows times ``weight`` [out, C] transposed, plus ``bias`` [out]."""
+        return add_up(self.terms(weight), bias)
 
     def dense(self) -> Tensor:
         """[N, C] rows with the pending map applied."""
         if self.pending is None:
             return self.values
-        mapped: Tensor = self.pending(self.values)
-        return mapped if self.present is None else mapped * self.present
+        if self.present is None:
+            mapped: Tensor = self.pending(self.values)
+            return mapped
+        return F.linear(self.values, self.pending.weight) + self.present * self.pending.bias
 
 
 @dataclass(frozen=True)
@@ -73,11 +93,76 @@ class Part:
         gathered = values if self.index is None else values.index_select(0, self.index)
         return gathered if self.boost is None else gathered + self.boost.dense()
 
-    def project(self, weight: Tensor) -> Tensor:
-        """[N, out] the columns times ``weight`` transposed: first the product, then the gathering."""
-        product = self.rows.project(weight)
-        gathered = product if self.index is None else product.index_select(0, self.index)
-        return gathered if self.boost is None else gathered + self.boost.project(weight)
+    def terms(self, weight: Tensor) -> "list[Term]":
+        """What adds up to the columns times ``weight`` [out, C] transposed."""
+        own = self.rows.terms(weight, self.index)
+        return own if self.boost is None else own + self.boost.terms(weight)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A summand ``(values weight^T)[index] + bias`` of a linear map.
+
+    Attributes:
+        values: [M, K].
+        weight: [out, K].
+        bias: [out], if any.
+        index: [N] rows of the product to take; all, in order, if missing.
+    """
+
+    values: Tensor
+    weight: Tensor
+    bias: Tensor | None = None
+    index: Tensor | None = None
+
+    @property
+    def narrow(self) -> bool:
+        """Whether gathering before the product is cheaper, there and back."""
+        return not self.values.requires_grad and self.values.shape[1] < len(self.weight)
+
+    def gathered(self) -> "Term":
+        """The same with the gathering done."""
+        if self.index is None:
+            return self
+        return replace(self, values=self.values.index_select(0, self.index), index=None)
+
+    def added_to(self, total: Tensor) -> Tensor:
+        """``total`` [N, out], changed in place (nothing needs the earlier sums to go back); no bias."""
+        if self.index is None:
+            return total.addmm_(self.values, self.weight.t())
+        return total.add_(F.linear(self.values, self.weight).index_select(0, self.index))
+
+    @staticmethod
+    def beside(terms: "Sequence[Term]") -> "Term":
+        """Terms of one index as a single product; no bias."""
+        if len(terms) == 1:
+            return replace(terms[0], bias=None)
+        values = torch.cat([term.values for term in terms], dim=1)
+        return Term(values, torch.cat([term.weight for term in terms], dim=1), None, terms[0].index)
+
+
+def add_up(terms: Sequence[Term], bias: Tensor) -> Tensor:
+    """[N, out] sum of the terms and ``bias`` [out]; see the module docstring for the order of work."""
+    for term in terms:
+        bias = bias if term.bias is None else bias + term.bias
+    first, *others = _grouped(terms)
+    total = F.linear(first.values, first.weight, bias)
+    if first.index is not None:
+        total = total.index_select(0, first.index)
+    for term in others:
+        total = term.added_to(total)
+    return total
+
+
+def _grouped(terms: Sequence[Term]) -> list[Term]:
+    """As few products as it takes: narrow inputs in one, what shares an index in one, the rest singly."""
+    narrow = [term.gathered() for term in terms if term.narrow]
+    wide = [term for term in terms if not term.narrow]
+    by_index: dict[int, list[Term]] = {}
+    for term in wide:
+        by_index.setdefault(id(term if term.index is None else term.index), []).append(term)
+    groups = [Term.beside(group) for group in by_index.values()]
+    return [Term.beside(narrow), *groups] if narrow else groups
 
 
 class ConcatLinear(nn.Linear):
@@ -105,8 +190,6 @@ class ConcatLinear(nn.Linear):
             raise ValueError(f"parts of widths {widths} given, expected {self.widths}")
         if not self.split:
             return F.linear(torch.cat([part.dense() for part in parts], dim=1), self.weight, self.bias)
-        first, *others = self.weight.split(self.widths, dim=1)
-        total = parts[0].project(first) + self.bias
-        for part, weight in zip(parts[1:], others, strict=True):
-            total += part.project(weight)  # in place: nothing needs the earlier sums to go back
-        return total
+        weights = self.weight.split(self.widths, dim=1)
+        terms = [term for part, weight in zip(parts, weights, strict=True) for term in part.terms(weight)]
+        return add_up(terms, self.bias)

@@ -64,7 +64,7 @@ class State:
     nodes: Rows
     edges: Rows
     globals_: Rows
-    global_node: Tensor | None
+    global_node: Rows | None
 
 
 def _residual(before: Rows, update: Rows, residual: bool) -> Rows:
@@ -111,28 +111,30 @@ class SeerBlock(nn.Module):
         """Map a state to the next one, all h columns wide."""
         edges = self.edge_block(state.edges, state.nodes, state.globals_, wiring)
         received = received_mean(edges, wiring)
-        nodes = self.node_block(received, state.nodes, state.global_node, state.globals_, wiring).dense()
+        nodes = self.node_block(received, state.nodes, state.global_node, state.globals_, wiring)
+        if not self.last:
+            nodes = Rows(nodes.dense())
         global_node = self._update_global_node(nodes, state.global_node, wiring)
         globals_ = self.global_block(nodes, global_node, state.globals_, wiring)
         if self.last:
-            return State(Rows(nodes), edges, _residual(state.globals_, globals_, self.residual), global_node)
+            return State(nodes, edges, _residual(state.globals_, globals_, self.residual), global_node)
         return State(
-            _residual(state.nodes, Rows(nodes), self.residual),
+            _residual(state.nodes, nodes, self.residual),
             _residual(state.edges, edges, self.residual),
             _residual(state.globals_, globals_, self.residual),
             self._residual_global_node(state.global_node, global_node),
         )
 
-    def _update_global_node(self, nodes: Tensor, before: Tensor | None, wiring: Wiring) -> Tensor | None:
+    def _update_global_node(self, nodes: Rows, before: Rows | None, wiring: Wiring) -> Rows | None:
         if self.global_node_block is None or before is None:
             return None
-        updated: Tensor = self.global_node_block(nodes, before, wiring)
+        updated: Rows = self.global_node_block(nodes, before, wiring)
         return updated
 
-    def _residual_global_node(self, before: Tensor | None, updated: Tensor | None) -> Tensor | None:
+    def _residual_global_node(self, before: Rows | None, updated: Rows | None) -> Rows | None:
         if before is None or updated is None:
             return None
-        return _residual(Rows(before), Rows(updated), self.residual).dense()
+        return _residual(before, updated, self.residual)
 
 
 class SeerNetTrunk(nn.Module):

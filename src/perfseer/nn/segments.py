@@ -1,0 +1,139 @@
+"""Reductions over the nodes of a graph with gradients written out, where autograd's own do needless work.
+
+The nodes of a mini-batch lie graph after graph, so every graph is a segment of rows.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import Function, once_differentiable
+
+
+def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """[N, C] rows to [S, C]; 0 for an empty segment.
+
+    Args:
+        values: [N, C].
+        segment: [N] segment of each row.
+        n_segments: S.
+    """
+    return values.new_zeros(n_segments, values.shape[1]).index_add(0, segment, values)
+
+
+def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
+    """Largest value of each segment and column, and the row it stands in; without gradients.
+
+    Args:
+        values: [N, C].
+        segment: [N] segment of each row.
+        n_segments: S; every segment holds at least one row.
+
+    Returns:
+        [S, C] maxima and [S, C] int64 rows; of several equal rows the last.
+    """
+    index = segment.unsqueeze(1).expand_as(values)
+    lowest = values.new_full((n_segments, values.shape[1]), -torch.inf)
+    maxima = lowest.scatter_reduce(0, index, values, "amax")
+    reached = values == maxima.index_select(0, segment)
+    # Exact in float32, too: a mini-batch has far fewer than 2^24 nodes.
+    numbered = reached * torch.arange(len(values), dtype=values.dtype, device=values.device).unsqueeze(1)
+    return maxima, lowest.scatter_reduce(0, index, numbered, "amax").long()
+
+
+class _LinearMax(Function):
+    """See `linear_max`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int
+    ) -> Tensor:
+        maxima, winners = segment_max(F.linear(rows, weight, bias), segment, n_segments)
+        ctx.save_for_backward(rows, weight, winners)
+        return maxima
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight, winners = ctx.saved_tensors
+        n_segments, width = winners.shape
+        # Column c of the weights learns from the S rows that won in column c.
+        by_column = torch.arange(0, winners.numel(), n_segments, device=rows.device)
+        to_weight = F.embedding_bag(
+            winners.t().flatten(), rows, by_column, mode="sum", per_sample_weights=gradient.t().flatten()
+        )
+        # A row learns from the columns it won.
+        winner, order = winners.flatten().sort(stable=True)
+        by_row = torch.searchsorted(winner, torch.arange(len(rows), device=rows.device))
+        to_rows = F.embedding_bag(
+            order % width, weight, by_row, mode="sum", per_sample_weights=gradient.flatten()[order]
+        )
+        return to_rows, to_weight, gradient.sum(dim=0), None, None
+
+
+def linear_max(rows: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    r"""Column-wise maximum over each segment of mapped rows, :math:`\max_{i \in s} (W x_i + b)`.
+
+    Its gradient touches only the rows that won, S x C of N x C: two of three matrix products over all rows
+    are spared.
+
+    Args:
+        rows: [N, K].
+        weight: [C, K].
+        bias: [C].
+        segment: [N] segment of each row.
+        n_segments: S; every segment holds at least one row.
+
+    Returns:
+        [S, C] maxima.
+    """
+    result: Tensor = _LinearMax.apply(rows, weight, bias, segment, n_segments)
+    return result
+
+
+class _SoftmaxSum(Function):
+    """See `softmax_sum`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scores: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+        highest = scores.new_full((n_segments,), -torch.inf).scatter_reduce(0, segment, scores, "amax")
+        powers = (scores - highest[segment]).exp_()
+        totals = powers.new_zeros(n_segments).index_add(0, segment, powers)
+        weights = powers / totals[segment]
+        result = _weighted_sum(values, weights, segment, n_segments)
+        ctx.save_for_backward(values, weights, segment, result)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        values, weights, segment, result = ctx.saved_tensors
+        spread = gradient.index_select(0, segment)
+        # Softmax: what a row gives beyond its segment's weighted mean.
+        gain = torch.linalg.vecdot(spread, values) - torch.linalg.vecdot(gradient, result)[segment]
+        to_values = spread.mul_(weights.unsqueeze(1)) if ctx.needs_input_grad[0] else None
+        return to_values, weights * gain, None, None
+
+
+def softmax_sum(values: Tensor, scores: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    r"""Sum of each segment's rows, weighted by the softmax of their scores, equations (init) and (5).
+
+    Args:
+        values: [N, C].
+        scores: [N].
+        segment: [N] segment of each row, ascending.
+        n_segments: S; every segment holds at least one row.
+
+    Returns:
+        [S, C] sums.
+    """
+    result: Tensor = _SoftmaxSum.apply(values, scores, segment, n_segments)
+    return result
+
+
+def _weighted_sum(values: Tensor, weights: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """[S, C] weighted sums of ascending segments, without forming the weighted rows."""
+    starts = torch.searchsorted(segment, torch.arange(n_segments, device=segment.device))
+    rows = torch.arange(len(values), device=values.device)
+    return F.embedding_bag(rows, values, starts, mode="sum", per_sample_weights=weights)
