@@ -1,12 +1,16 @@
 """``perfseer report``: render what people read from dataset and records."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 
 def report(
+    document: Annotated[
+        Literal["perfseer", "comparison"],
+        typer.Argument(help="What was measured and one predictor in detail, or every predictor."),
+    ] = "perfseer",
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
     models: Annotated[Path, typer.Option(help="Folder of the records written by `perfseer train`.")] = Path(
         "results/models"
@@ -28,18 +32,20 @@ def report(
     ),
     out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
 ) -> None:
-    """Render the report, its HTML twin, figures, metrics and plot data."""
+    """Render a document: Markdown, its HTML twin, figures, tables for `dvc plots`."""
     from perfseer.cli.parameters import load_mapping
+    from perfseer.reporting.comparison.render import render as render_comparison
     from perfseer.reporting.experiment import Paths, load_experiment
-    from perfseer.reporting.render import render
+    from perfseer.reporting.render import render as render_main
     from perfseer.reporting.results import Results
 
     paths = Paths(
         models=models, dataset=dataset, graphs=graphs, index=index, survey=survey, ensembles=ensembles
     )
     experiment = load_experiment(load_mapping(params), paths)
-    rendered = render(experiment, paths, out)
+    render = render_comparison if document == "comparison" else render_main
+    for path in render(experiment, paths, out):
+        typer.echo(path)
     missing = Results(experiment).missing()
     if missing:
         typer.echo(f"{len(missing)} records are missing: {'; '.join(missing)}", err=True)
-    typer.echo(f"{rendered.markdown}\n{rendered.page}\n{rendered.metrics}")

@@ -3,7 +3,6 @@
 No date, host or absolute path, so that equal inputs give equal bytes.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from perfseer.digests import code_digest, file_digest
@@ -21,22 +20,16 @@ from perfseer.reporting.units import count, percent, plural
 from perfseer.targets import TARGETS
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """Files written: what a person opens, and everything."""
-
-    markdown: Path
-    page: Path
-    metrics: Path
-
-
-def render(experiment: Experiment, paths: Paths, out: Path) -> Rendered:
-    """Write the whole report below ``out``; equal inputs give equal bytes.
+def render(experiment: Experiment, paths: Paths, out: Path) -> tuple[Path, ...]:
+    """Write the document below ``out``; equal inputs give equal bytes.
 
     Args:
         experiment: what was read from ``paths``.
         paths: for the digest of the dataset manifest.
         out: folder for perfseer.md, perfseer.html, metrics.json, figures/ and plots/.
+
+    Returns:
+        The Markdown, the web page and metrics.json.
 
     Raises:
         PerfseerError: the folder cannot be written.
@@ -47,7 +40,7 @@ def render(experiment: Experiment, paths: Paths, out: Path) -> Rendered:
     document.write_tables(plot_tables(results), out / "plots")
     written, web = document.write(MAIN, text, out)
     write_metrics(out / "metrics.json", results)
-    return Rendered(written, web, out / "metrics.json")
+    return written, web, out / "metrics.json"
 
 
 def markdown(results: Results, dataset_digest: str) -> str:
