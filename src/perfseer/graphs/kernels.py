@@ -60,6 +60,15 @@ class FusionRules:
                 found[KERNEL_OPERATORS.index(producer), KERNEL_OPERATORS.index(consumer)] = True
         return found
 
+    def to_json(self) -> dict[str, Any]:
+        """JSON value that `from_json` turns into equal rules."""
+        return {"pairs": sorted(map(list, self.pairs)), "multiple_outputs": self.multiple_outputs}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "FusionRules":
+        """Read what `to_json` gave."""
+        return cls(frozenset((first, second) for first, second in value["pairs"]), value["multiple_outputs"])
+
 
 @dataclass(frozen=True, eq=False)
 class Nodes:

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 from sklearn.ensemble import RandomForestRegressor
 
+from perfseer.data.files import atomic
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 
@@ -156,3 +160,28 @@ class Forest:
         if len(sizes) > 1 or not inside:
             raise PerfseerError("a forest's arrays do not fit together: train it again")
         return forest
+
+
+def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays by name as one safetensors file, atomically; equal arrays give equal bytes.
+
+    Raises:
+        PerfseerError: the place cannot be written.
+    """
+    with atomic(path) as temporary:
+        try:
+            save_file({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}, temporary)
+        except SafetensorError as error:  # its own wrapper around the system's refusal
+            raise OSError(str(error)) from error
+
+
+def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read what `save_arrays` wrote.
+
+    Raises:
+        PerfseerError: the file is missing or damaged.
+    """
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise PerfseerError(f"{path} holds no forests ({error}): train it again") from error

@@ -1,10 +1,11 @@
 """One random forest per kernel type, fitted on kernels measured one by one (nn-Meter; METHODS 2.1)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
@@ -56,6 +57,15 @@ class KernelForests:
             forests[kind] = Forest.fit(inputs, times[chosen], published(kind, device_kind, share), seed)
         return cls(phase, peaks, forests)
 
+    @property
+    def n_parameters(self) -> int:
+        """Of all forests."""
+        return sum(forest.n_parameters for forest in self.forests.values())
+
+    def knows(self, names: Iterable[str]) -> npt.NDArray[np.bool_]:
+        """[K] whether there is a forest for kernels of these names."""
+        return np.array([forest_of(name) in self.forests for name in names], dtype=bool)
+
     def predict(self, kernels: pd.DataFrame) -> FloatArray:
         """[K] milliseconds of each kernel; NaN where its type has no forest."""
         times = np.full(len(kernels), np.nan)
@@ -103,6 +113,15 @@ def split(kernels: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]
     size = group["name"].transform("size")
     held = (group.cumcount() < np.floor(HELD_OUT * size)).reindex(kernels.index)
     return kernels[~held], kernels[held]
+
+
+def shares_within(fitted: KernelForests, held_out: pd.DataFrame, bound_pct: float = 10.0) -> dict[str, str]:
+    """Share of held-out kernels predicted within a bound, in words, by kernel name."""
+    times = held_out[f"{fitted.phase}_time_ms"].to_numpy(dtype=np.float64)
+    error = np.abs(fitted.predict(held_out) / times - 1)
+    good = pd.Series(100 * error <= bound_pct, index=held_out.index)[np.isfinite(error)]
+    shares = good.groupby(held_out["name"], observed=True).mean()
+    return {str(name): f"{share:.0%}" for name, share in shares.items()}
 
 
 def learn_times(train: pd.DataFrame, test: pd.DataFrame, device_kind: str, share: float) -> FloatArray:

@@ -120,7 +120,12 @@ class DatasetKernels:
     def of(cls, dataset: Dataset, rules: FusionRules) -> "DatasetKernels":
         """Split the graphs of all rows into kernels; a graph that several rows share is split once."""
         used, rows = np.unique(dataset.graph_rows, return_inverse=True)
-        table = kernels_of(nodes_of(dataset.features.take(used)), rules)
+        return cls.of_features(dataset.features.take(used), rows, rules)
+
+    @classmethod
+    def of_features(cls, features: GraphFeatures, rows: IntArray, rules: FusionRules) -> "DatasetKernels":
+        """Split graphs into kernels; ``rows`` [n] count the graphs of raw ``features``."""
+        table = kernels_of(nodes_of(features), rules)
         kinds = table.drop(columns="graph")
         codes = kinds.assign(name=kinds["name"].cat.codes)
         # A 64-bit digest of each row: sorting whole rows would take longer than everything else.
@@ -134,6 +139,25 @@ class DatasetKernels:
         count = int(self.rows.max()) + 1
         per_graph = np.bincount(self.graphs, weights=values[self.members], minlength=count)
         return np.asarray(per_graph[self.rows], dtype=np.float64)
+
+
+def fit_launch_ms(counts: FloatArray, sums_ms: FloatArray, measured_ms: FloatArray) -> float:
+    """The least time per kernel for which max(counts x it, sums) is nearest to what was measured.
+
+    Args:
+        counts: [n] kernels of each row.
+        sums_ms: [n] predicted by the sum over kernels.
+        measured_ms: [n] of the whole network.
+
+    Returns:
+        Milliseconds, 0 or one that explains some row exactly; least mean relative error.
+    """
+    candidates = np.unique(np.append(0.0, measured_ms / np.maximum(counts, 1)))
+    # Hundreds of candidates tell the constant closely enough; thousands would only take longer.
+    candidates = candidates[np.unique(np.linspace(0, len(candidates) - 1, 512).astype(int))]
+    predicted = np.maximum(counts * candidates[:, None], sums_ms)
+    errors = np.abs(predicted / measured_ms - 1).mean(axis=1)
+    return float(candidates[np.argmin(errors)])
 
 
 def nodes_of(features: GraphFeatures) -> Nodes:

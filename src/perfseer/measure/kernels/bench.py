@@ -1,5 +1,6 @@
 """Timing one kernel, or a pair of operators, in the calling process."""
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -157,7 +158,10 @@ def _optimiser_step(configuration: Configuration, place: Place) -> Step:
 
 
 def time_in_turn(recipes: Mapping[str, Recipe], place: Place, repetitions: int) -> dict[str, list[float]]:
-    """Time several modules in turn, ABCABC…, so that whatever disturbs the machine meets all of them.
+    """Time several modules in turn, ABC CAB…, so that whatever disturbs the machine meets all of them.
+
+    The order within a turn is drawn anew each time: in a fixed one, a disturbance that comes at regular
+    intervals would always meet the same module.
 
     Args:
         recipes: what to run, in inference, by name.
@@ -173,9 +177,10 @@ def time_in_turn(recipes: Mapping[str, Recipe], place: Place, repetitions: int) 
     }
     bursts = {name: _burst(step, place) for name, step in steps.items()}
     times: dict[str, list[float]] = {name: [] for name in steps}
+    draw = random.Random(0).random
     for _ in range(repetitions):
-        for name, step in steps.items():
-            times[name].append(_burst_ms(step, place, bursts[name]))
+        for name in sorted(steps, key=lambda _: draw()):
+            times[name].append(_burst_ms(steps[name], place, bursts[name]))
     return times
 
 

@@ -1,0 +1,165 @@
+"""nn-Meter's method: the time of a network is the sum over its kernels, each predicted by a random forest."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.features import graph_features
+from perfseer.data.files import read_json, read_parquet
+from perfseer.data.packed import PackedGraphs
+from perfseer.graphs.kernels import OPTIMISER, FusionRules
+from perfseer.graphs.perfgraph import FloatArray, PerfGraph
+from perfseer.measure.kernels.fusion import rules_of
+from perfseer.measure.kernels.table import COLUMNS, good_kernels
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.coverage import Coverage
+from perfseer.predictors.forests import load_arrays, save_arrays
+from perfseer.predictors.kernel_forests import SPLIT_SEED, KernelForests, shares_within, split
+from perfseer.predictors.kernel_tables import DatasetKernels, fit_launch_ms
+from perfseer.predictors.settings import NnMeterSettings
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+
+_WRITTEN_BY = "perfseer kernels"
+_FORESTS_FILE = "forests.safetensors"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What of some rows' graphs no forest predicts, which therefore counts as no time.
+
+    Attributes:
+        kernels: share of the kernels, 0 to 1.
+        bytes: share of the forward bytes, 0 to 1.
+        types: kernel name to how many there are.
+    """
+
+    kernels: float
+    bytes: float
+    types: dict[str, int]
+
+
+class NnMeterPredictor(Predictor):
+    """Sums of kernels measured one by one on the device; labels of whole networks are not learned from.
+
+    Attributes:
+        skipped_: kernels of the training rows' graphs without a forest; they count as no time.
+        launch_ms_: on a GPU, the least time per kernel, by phase; 0 elsewhere.
+    """
+
+    name: ClassVar[str] = "nn_meter"
+    supported: ClassVar[frozenset[str]] = frozenset({"train_time_ms", "infer_time_ms"})
+    source: ClassVar[str] = "nn-Meter: Zhang et al., MobiSys 2021, doi 10.1145/3458864.3467882"
+    departures: ClassVar[tuple[str, ...]] = (
+        "Batch size, groups, bytes and a roofline time are features too; height and width stand apart.",
+        "FLOPs and bytes are those of the traced graph, not of the published formulas.",
+        "Training time, which is not published, sums forward and backward kernels and the optimiser's step; "
+        "the loss itself is not counted.",
+        "Grouped convolutions have a forest of their own, with the hyper-parameters of convolutions.",
+        "Fewer kernels are measured, within a time budget, and the share of the published trees is a "
+        "setting.",
+        "On a GPU a least time per kernel is fitted on the training rows.",
+        "Kernels without a forest are counted and shown, not skipped in silence.",
+    )
+    settings: NnMeterSettings
+
+    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
+        del valid  # nothing to stop early
+        path = self.inputs_.kernels
+        assert path is not None  # `needs` says so
+        measured = good_kernels(read_parquet(path, COLUMNS, _WRITTEN_BY), str(path))
+        self.rules_ = rules_of(read_json(path.with_name("fusion.json"), _WRITTEN_BY))
+        self.device_kind_ = str(measured["device_kind"].iloc[0])
+        kernels, held_out = split(measured, seed)
+        self.forests_: dict[str, KernelForests] = {}
+        for target in self.targets:
+            phase = TARGET_BY_NAME[target].phase
+            arguments = (phase, self.device_kind_, self.settings.trees, SPLIT_SEED + seed)
+            self.forests_[target] = KernelForests.fit(kernels, *arguments)
+            log(f"{target}: held-out kernels within 10 %: {shares_within(self.forests_[target], held_out)}")
+        rows = DatasetKernels.of(train, self.rules_)
+        self.skipped_ = self.skipped(rows)
+        self.launch_ms_ = self._launch_ms(rows, train)
+        self.n_parameters_ = sum(fitted.n_parameters for fitted in self.forests_.values())
+        log(f"without a forest: {self.skipped_.kernels:.1%} of the kernels {self.skipped_.types or ''}")
+
+    def _launch_ms(self, kernels: DatasetKernels, train: Dataset) -> dict[str, float]:
+        if self.device_kind_ != "cuda":
+            return dict.fromkeys(self.targets, 0.0)
+        counts, sums = self._counts(kernels), self._sums(kernels)
+        return {
+            target: fit_launch_ms(counts, sums[:, column], train.labels[:, TARGET_NAMES.index(target)])
+            for column, target in enumerate(self.targets)
+        }
+
+    def _predict(self, dataset: Dataset) -> FloatArray:
+        kernels = DatasetKernels.of(dataset, self.rules_)
+        floors = self._counts(kernels)[:, None] * [self.launch_ms_[target] for target in self.targets]
+        # Through the label normaliser's bounds, which also make a time of a graph without any known kernel.
+        labels, tiny = self._normaliser.labels, np.finfo(np.float64).tiny
+        return labels.decode(labels.encode(np.maximum(np.maximum(self._sums(kernels), floors), tiny)))
+
+    def _sums(self, kernels: DatasetKernels) -> FloatArray:
+        """[n, len(self.targets)] milliseconds; kernels without a forest add nothing."""
+        times = [np.nan_to_num(fitted.predict(kernels.distinct)) for fitted in self.forests_.values()]
+        return np.column_stack([kernels.totals(values) for values in times])
+
+    def _counts(self, kernels: DatasetKernels) -> FloatArray:
+        """[n] kernels that a device is given."""
+        return kernels.totals(np.asarray(kernels.distinct["name"] != OPTIMISER, dtype=np.float64))
+
+    def skipped(self, kernels: DatasetKernels) -> Skipped:
+        """Which kernels of the rows' graphs no forest predicts."""
+        names = kernels.distinct["name"].astype(str)
+        ours = (names != OPTIMISER).to_numpy()
+        unknown = ours & ~np.any([fitted.knows(names) for fitted in self.forests_.values()], axis=0)
+        moved = kernels.distinct["bytes"].to_numpy(dtype=np.float64)
+
+        def total(values: FloatArray) -> float:
+            return float(kernels.totals(values).sum())
+
+        types: Counter[str] = Counter()
+        for index in np.flatnonzero(unknown):
+            types[names.iloc[index]] += round(total((np.arange(len(names)) == index) * 1.0))
+        return Skipped(
+            total(unknown * 1.0) / max(total(ours * 1.0), 1.0),
+            total(moved * unknown) / max(total(moved * ours), 1.0),
+            dict(types),
+        )
+
+    def coverage(self, graph: PerfGraph) -> Coverage:
+        """As `Predictor.coverage`; kernels without a forest count as unseen operators."""
+        base = super().coverage(graph)
+        features = graph_features(PackedGraphs.pack([graph]))
+        missing = self.skipped(DatasetKernels.of_features(features, np.zeros(1, np.int64), self.rules_)).types
+        return Coverage(
+            {**missing, **base.unseen_operators}, base.unknown_operators, base.other_share, base.outside
+        )
+
+    def _save_state(self, folder: Path) -> dict[str, Any]:
+        arrays: dict[str, Any] = {}
+        for fitted in self.forests_.values():
+            arrays |= fitted.arrays()
+        save_arrays(folder / _FORESTS_FILE, arrays)
+        return {
+            "device_kind": self.device_kind_,
+            "rules": self.rules_.to_json(),
+            "forests": {target: fitted.to_json() for target, fitted in self.forests_.items()},
+            "launch_ms": self.launch_ms_,
+            "skipped": asdict(self.skipped_),
+        }
+
+    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
+        arrays = load_arrays(folder / _FORESTS_FILE)
+        self.device_kind_ = str(state["device_kind"])
+        self.rules_ = FusionRules.from_json(state["rules"])
+        self.forests_ = {
+            target: KernelForests.of_parts(TARGET_BY_NAME[target].phase, state["forests"][target], arrays)
+            for target in self.targets
+        }
+        self.launch_ms_ = {target: float(value) for target, value in state["launch_ms"].items()}
+        self.skipped_ = Skipped(**state["skipped"])
