@@ -60,8 +60,22 @@ OUTPUTS: dict[str, Outputs] = {
             "ablation_differences": "Every variant against the base",
         },
     ),
-    "benchmark": Outputs(title="What training and using each predictor costs"),
-    "nasbench201": Outputs(title="BRP-NAS on its own ground"),
+    "benchmark": Outputs(
+        title="What training and using each predictor costs",
+        tables=("benchmark_fits", "benchmark_predictions", "benchmark_regression"),
+        figures={
+            "benchmark_fitting": "Fitting time and memory against training rows",
+            "benchmark_learning": "Error against training rows",
+            "benchmark_predicting": "Prediction time and throughput against rows at once",
+            "benchmark_tradeoff": "Error against fitting time",
+            "benchmark_regression": "A smooth function of five numbers",
+        },
+    ),
+    "nasbench201": Outputs(
+        title="BRP-NAS on its own ground",
+        tables=("nasbench201_accuracy",),
+        figures={"nasbench201_shares": "Share of cells within each tolerance"},
+    ),
 }
 
 

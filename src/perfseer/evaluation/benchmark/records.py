@@ -189,6 +189,10 @@ class RegressionFitted(_Strict):
     predict_s: dict[int, NonNegative]
 
 
+Library = Literal["perfseer", "scikit-learn"]
+LIBRARIES: tuple[Library, ...] = ("perfseer", "scikit-learn")
+
+
 class RegressionPoint(Point):
     """One library's perceptron fitted to one number of samples.
 
@@ -198,7 +202,7 @@ class RegressionPoint(Point):
         result: null where it failed.
     """
 
-    library: Literal["perfseer", "scikit-learn"]
+    library: Library
     samples: PositiveInt
     result: RegressionFitted | None
 

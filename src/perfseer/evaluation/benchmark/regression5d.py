@@ -1,16 +1,14 @@
 """The old report's own experiment: a perceptron on a smooth function of five numbers.
 
-The old report does not say what its function was, so this one is ours: smooth, with every input in it, a
-product of two, and a spread like the old one's (its RMSE and R² put that near 3). Beside our network stands
-scikit-learn's `MLPRegressor` with the same layers, optimiser, step size, batches, epochs, number format and
-rows.
+Beside our network stands scikit-learn's `MLPRegressor` with the same layers, optimiser, step size, batches,
+epochs, number format and rows.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -20,35 +18,18 @@ from perfseer.evaluation.benchmark.footprint import FootprintMeter
 from perfseer.evaluation.benchmark.isolation import prepare, run_apart
 from perfseer.evaluation.benchmark.prediction import repeat
 from perfseer.evaluation.benchmark.records import (
+    LIBRARIES,
     Cost,
+    Library,
     RegressionFitted,
     RegressionPoint,
     RegressionScores,
 )
 from perfseer.evaluation.benchmark.settings import BenchmarkSettings, RegressionSettings
+from perfseer.evaluation.benchmark.smooth import N_INPUTS, TEST_STREAM, Rows, draw, function
 from perfseer.evaluation.metrics import FloatArray
 from perfseer.predictors.regressor import ArrayRegressor
 from perfseer.predictors.settings import Mlp5dSettings
-
-N_INPUTS = 5
-# Inputs are uniform between minus and plus this.
-BOUND = 2.0
-FORMULA = "x1 + 2 sin(x1) + 2 cos(x2) + x3² / 2 + 0.4 x4 x5"
-Library = Literal["perfseer", "scikit-learn"]
-LIBRARIES: tuple[Library, ...] = ("perfseer", "scikit-learn")
-_TRAIN_STREAM, _TEST_STREAM = 0, 1
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Inputs [n, 5] and noisy values [n] of the function."""
-
-    x: FloatArray
-    y: FloatArray
-
-    def part(self, start: int, stop: int) -> "Rows":
-        """Rows from ``start`` up to, not including, ``stop``."""
-        return Rows(self.x[start:stop], self.y[start:stop])
 
 
 @dataclass(frozen=True)
@@ -74,26 +55,6 @@ class Task:
 
 class _Fitted(Protocol):
     def predict(self, x: FloatArray) -> FloatArray: ...
-
-
-def function(x: FloatArray) -> FloatArray:
-    """`FORMULA` without noise, [n], for inputs [n, 5]."""
-    first, second, third, fourth, fifth = x.T
-    return np.asarray(first + 2 * np.sin(first) + 2 * np.cos(second) + third**2 / 2 + 0.4 * fourth * fifth)
-
-
-def draw(n: int, seed: int, noise_sd: float, stream: int = _TRAIN_STREAM) -> Rows:
-    """``n`` rows of uniform inputs with noise on the values.
-
-    Args:
-        n: number of rows; fewer are the first of more.
-        seed: which draw.
-        noise_sd: standard deviation of the noise.
-        stream: tells training from test rows.
-    """
-    streams = [np.random.default_rng([seed, stream, part]) for part in (0, 1)]
-    x = streams[0].uniform(-BOUND, BOUND, size=(n, N_INPUTS))
-    return Rows(x, function(x) + noise_sd * streams[1].standard_normal(n))
 
 
 def regression_scores(y: FloatArray, predicted: FloatArray) -> RegressionScores:
@@ -124,7 +85,7 @@ def run_regression(
     points: list[RegressionPoint] = []
     limits: list[float] = []
     for seed in seeds:
-        test = draw(sizes.test_rows, seed, sizes.noise_sd, _TEST_STREAM)
+        test = draw(sizes.test_rows, seed, sizes.noise_sd, TEST_STREAM)
         limits.append(regression_scores(test.y, function(test.x)).r2)
         for samples in sizes.samples:
             task = _task(settings, sizes, samples, seed, test)

@@ -1,0 +1,1 @@
+"""The benchmark report: what training and using each predictor costs."""
