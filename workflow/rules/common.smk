@@ -112,3 +112,9 @@ def benchmark_sections(wildcards):
     shared = {name: config[name] for name in (*RECIPE, "benchmark")}
     own = own_sections(wildcards.predictor, *members(wildcards.predictor))
     return canonical_json({**shared, **own})
+
+
+def regression_sections(wildcards):
+    """What the benchmark of mlp5d's network on plain numbers depends on."""
+    shared = {name: config[name] for name in ("seeds", "benchmark")}
+    return canonical_json({**shared, **own_sections("mlp5d")})

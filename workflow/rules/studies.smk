@@ -29,7 +29,7 @@ rule train_variant:
         config=variant_sections,
         code=code("ablation"),
         dataset=subpath(input.manifest, parent=True),
-        folder=subpath(output.records[0], ancestor=2),
+        folder="results/ablation/{variant}",
     message:
         "Ablation: training {wildcards.variant}"
     shell:

@@ -41,7 +41,7 @@ rule train_predictor:
         config=train_sections,
         code=training_code,
         dataset=subpath(input.manifest, parent=True),
-        folder=subpath(output.records[0], ancestor=2),
+        folder="results/models/{predictor}/{split}",
     message:
         "Training {wildcards.predictor} on the {wildcards.split} split"
     shell:
@@ -84,6 +84,11 @@ use rule train_predictor as combine_predictors with:
         "logs/combine_predictors/{predictor}/{split}.log",
     benchmark:
         "logs/combine_predictors/{predictor}/{split}.jsonl"
+    params:
+        config=train_sections,
+        code=training_code,
+        dataset=subpath(input.manifest, parent=True),
+        folder="results/ensembles/{predictor}/{split}",
     message:
         "Combining {wildcards.predictor} on the {wildcards.split} split"
 

@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from perfseer.cli.ablate import ablate
+from perfseer.cli.benchmark import benchmark, benchmark_regression
 from perfseer.cli.collect import collect
 from perfseer.cli.dataset import dataset, graph_build
 from perfseer.cli.graph import graph_show
+from perfseer.cli.kernels import kernels
 from perfseer.cli.nasbench201 import fit as nasbench201_fit
 from perfseer.cli.nasbench201 import readings as nasbench201_readings
+from perfseer.cli.nasbench201 import report as nasbench201_report
 from perfseer.cli.params import params_check, params_schema
 from perfseer.cli.report import report
 from perfseer.cli.train import summarize, train
@@ -37,9 +40,12 @@ nasbench201 = typer.Typer(
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
 app.command("collect")(collect)
+app.command("kernels")(kernels)
 app.command("dataset")(dataset)
 app.command("train")(train)
 app.command("ablate")(ablate)
+app.command("benchmark")(benchmark)
+app.command("benchmark-regression")(benchmark_regression)
 app.command("summarize")(summarize)
 app.command("report")(report)
 graph.command("show")(graph_show)
@@ -48,6 +54,7 @@ zoo.command("sample")(zoo_sample)
 zoo.command("survey")(zoo_survey)
 nasbench201.command("fit")(nasbench201_fit)
 nasbench201.command("readings")(nasbench201_readings)
+nasbench201.command("report")(nasbench201_report)
 params.command("check")(params_check)
 params.command("schema")(params_schema)
 app.add_typer(graph, name="graph")

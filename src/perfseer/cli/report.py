@@ -1,51 +1,88 @@
-"""``perfseer report``: render what people read from dataset and records."""
+"""``perfseer report``: render a document that people read from the results."""
 
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
+
+from perfseer.reporting.outputs import OUTPUTS
+
+
+class Document(StrEnum):
+    """Documents that can be rendered; `perfseer.reporting.outputs` says what each is."""
+
+    PERFSEER = "perfseer"
+    COMPARISON = "comparison"
+    ABLATION = "ablation"
+    BENCHMARK = "benchmark"
 
 
 def report(
     document: Annotated[
-        Literal["perfseer", "comparison"],
-        typer.Argument(help="What was measured and one predictor in detail, or every predictor."),
-    ] = "perfseer",
+        Document, typer.Argument(help="; ".join(f"{name.value}: {OUTPUTS[name].title}" for name in Document))
+    ] = Document.PERFSEER,
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    models: Annotated[Path, typer.Option(help="Folder of the records written by `perfseer train`.")] = Path(
-        "results/models"
-    ),
-    dataset: Annotated[Path, typer.Option(help="Folder written by `perfseer dataset`.")] = Path(
-        "results/dataset"
-    ),
-    graphs: Annotated[Path, typer.Option(help="Graphs written by `perfseer graph build`.")] = Path(
-        "results/graphs/graphs.safetensors"
-    ),
-    index: Annotated[Path, typer.Option(help="Index written by `perfseer graph build`.")] = Path(
-        "results/graphs/index.parquet"
-    ),
-    survey: Annotated[Path, typer.Option(help="Table written by `perfseer zoo survey`.")] = Path(
-        "results/zoo/survey.parquet"
-    ),
-    ensembles: Annotated[Path, typer.Option(help="Folder of the ensembles' records; may not exist.")] = Path(
-        "results/ensembles"
-    ),
-    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
+    results: Annotated[Path, typer.Option(help="Folder the other verbs wrote to.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Folder to write the document to.")] = Path("reports"),
 ) -> None:
     """Render a document: Markdown, its HTML twin, figures, tables for `dvc plots`."""
     from perfseer.cli.parameters import load_mapping
+
+    for path in _RENDERERS[document](load_mapping(params), results, out):
+        typer.echo(path)
+
+
+def _evaluated(document: Document, parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
+    """The documents about predictors, from their records."""
     from perfseer.reporting.comparison.render import render as render_comparison
     from perfseer.reporting.experiment import Paths, load_experiment
     from perfseer.reporting.render import render as render_main
     from perfseer.reporting.results import Results
 
     paths = Paths(
-        models=models, dataset=dataset, graphs=graphs, index=index, survey=survey, ensembles=ensembles
+        models=results / "models",
+        ensembles=results / "ensembles",
+        dataset=results / "dataset",
+        graphs=results / "graphs/graphs.safetensors",
+        index=results / "graphs/index.parquet",
+        survey=results / "zoo/survey.parquet",
     )
-    experiment = load_experiment(load_mapping(params), paths)
-    render = render_comparison if document == "comparison" else render_main
-    for path in render(experiment, paths, out):
-        typer.echo(path)
+    experiment = load_experiment(parameters, paths)
     missing = Results(experiment).missing()
     if missing:
         typer.echo(f"{len(missing)} records are missing: {'; '.join(missing)}", err=True)
+    render = render_comparison if document is Document.COMPARISON else render_main
+    return render(experiment, paths, out)
+
+
+def _perfseer(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
+    return _evaluated(Document.PERFSEER, parameters, results, out)
+
+
+def _comparison(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
+    return _evaluated(Document.COMPARISON, parameters, results, out)
+
+
+def _ablation(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
+    from perfseer.reporting.ablation.render import render
+    from perfseer.reporting.ablation.study import Paths
+
+    return render(parameters, Paths(results / "ablation", results / "dataset"), out)
+
+
+def _benchmark(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
+    from perfseer.reporting.benchmark.render import render
+    from perfseer.reporting.benchmark.study import Paths
+
+    kernels = results / "measurements/kernels.parquet"
+    return render(parameters, Paths(results / "benchmark", results / "dataset", kernels), out)
+
+
+_RENDERERS: dict[Document, Callable[[Mapping[str, Any], Path, Path], Iterable[Path]]] = {
+    Document.PERFSEER: _perfseer,
+    Document.COMPARISON: _comparison,
+    Document.ABLATION: _ablation,
+    Document.BENCHMARK: _benchmark,
+}
