@@ -62,6 +62,28 @@ def readings(
     typer.echo(out)
 
 
+def report(
+    params: Annotated[str, typer.Option(help=_PARAMS_HELP)] = "params.yaml",
+    study: Annotated[Path, typer.Option(help="Folder of the study.")] = _STUDY,
+    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
+) -> None:
+    """Render the report from whatever records there are."""
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.data.settings import DatasetSettings
+    from perfseer.evaluation.settings import EvaluationSettings
+    from perfseer.reporting.nasbench201.render import render
+    from perfseer.reporting.nasbench201.study import load_study
+
+    mapping = load_mapping(params)
+    shared = DatasetSettings.from_mapping(mapping)
+    confidence = EvaluationSettings.model_validate(mapping["evaluation"]).confidence
+    found = load_study(study_settings(mapping), shared.labels, shared.seeds, confidence, study)
+    for path in render(found, out):
+        typer.echo(path)
+    if found.missing():
+        typer.echo(f"records are missing: {'; '.join(found.missing())}", err=True)
+
+
 def study_settings(mapping: dict[str, Any]) -> "NasBench201Settings":
     """Section ``nasbench201`` of params.yaml, validated.
 

@@ -7,6 +7,7 @@ those it was made from. Code that has changed since is not a reason to repeat it
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,10 @@ from perfseer.evaluation.records import (
     write_record,
 )
 from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.evaluation.summaries import summarise, write_summary
 from perfseer.predictors.registry import create
 
+SUMMARY_FILE = "summary.json"
 _OWN_ROOMS = ("data/sources", "evaluation/nasbench201")
 
 
@@ -79,13 +82,19 @@ class Case:
         }
         return Digests(
             params=digest(as_floats(depends)),
-            code=code_digest((*training_rooms(self.predictor), *_OWN_ROOMS)),
+            code=_code(self.predictor),
             data=data_digest(DEVICES[self.device]),
         )
 
 
+@cache
+def _code(predictor: str) -> str:
+    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
+    return code_digest((*training_rooms(predictor), *_OWN_ROOMS))
+
+
 def run(case: Case, seeds: tuple[int, ...], out: Path, log: Callable[[str], None]) -> list[Path]:
-    """Fit and record every seed that has no valid record yet.
+    """Fit and record every seed that has no valid record yet; then list the records in summary.json.
 
     Args:
         case: what to fit.
@@ -108,7 +117,9 @@ def run(case: Case, seeds: tuple[int, ...], out: Path, log: Callable[[str], None
             drawn = fold(data, seed, case.settings.train_cells, case.settings.valid_cells, case.labels)
             split = f"{case.reading}-{case.device}"
             _fit_and_record(case, replace(drawn, split=split), folder, log)
-    return [folder / RECORD_FILE for folder in folders.values()]
+    records = [folder / RECORD_FILE for folder in folders.values()]
+    write_summary(out / case.folder / SUMMARY_FILE, summarise(records))
+    return records
 
 
 def read_valid(path: Path, case: Case) -> Record | None:
