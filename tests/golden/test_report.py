@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from perfseer.cli.report import report
 from perfseer.errors import PerfseerError
-from perfseer.reporting.experiment import Paths, load_experiment
+from perfseer.reporting.experiment import load_experiment
 from perfseer.reporting.outputs import OUTPUTS, detailed_predictors, documents, figure_titles
 from perfseer.reporting.render import markdown, render
 from perfseer.reporting.results import Results
-from tests.golden.experiment_files import write_experiment
+from tests.golden.experiment_files import MISSING, write_experiment
+from tests.golden.reading import table_after
 
 SECTIONS = (
     "## Dataset Profile",
@@ -32,7 +33,6 @@ SECTIONS = (
     "### Conclusion",
     "## How to regenerate every number",
 )
-MISSING = (("seernet_multi", "architecture", 1), ("boosting", "family", 0), ("boosting", "family", 1))
 
 
 @pytest.fixture(scope="module")
@@ -47,28 +47,6 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def text(written):
     return (written[2] / "perfseer.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def copy(written, tmp_path):
-    """A private copy of the inputs, to be tampered with."""
-    mapping, paths, _ = written
-    root = paths.models.parent
-    shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("reports"))
-    places = {name: tmp_path / "copy" / getattr(paths, name).name for name in Paths.__dataclass_fields__}
-    return json.loads(json.dumps(mapping)), Paths(**places)
-
-
-def table_after(text, heading):
-    """Rows of the first table after a heading."""
-    lines = text[text.index(heading) :].splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("|"))
-    rows = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
-    return rows
 
 
 def test_every_section_is_there_in_order(text):
@@ -259,8 +237,8 @@ def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(mapping))
     app = typer.Typer()
     app.command()(report)
-    options = [f"--{name}={getattr(paths, name)}" for name in Paths.__dataclass_fields__]
-    arguments = [f"--params={tmp_path / 'params.yaml'}", f"--out={tmp_path / 'out'}", *options]
+    results = f"--results={paths.models.parent}"
+    arguments = [f"--params={tmp_path / 'params.yaml'}", f"--out={tmp_path / 'out'}", results]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0].endswith("perfseer.md")

@@ -41,14 +41,7 @@ def _evaluated(document: Document, parameters: Mapping[str, Any], results: Path,
     from perfseer.reporting.render import render as render_main
     from perfseer.reporting.results import Results
 
-    paths = Paths(
-        models=results / "models",
-        ensembles=results / "ensembles",
-        dataset=results / "dataset",
-        graphs=results / "graphs/graphs.safetensors",
-        index=results / "graphs/index.parquet",
-        survey=results / "zoo/survey.parquet",
-    )
+    paths = Paths.below(results)
     experiment = load_experiment(parameters, paths)
     missing = Results(experiment).missing()
     if missing:

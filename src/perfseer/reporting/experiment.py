@@ -61,6 +61,18 @@ class Paths:
     survey: Path
     ensembles: Path
 
+    @classmethod
+    def below(cls, results: Path) -> "Paths":
+        """Where the verbs put them below the results folder."""
+        return cls(
+            models=results / "models",
+            ensembles=results / "ensembles",
+            dataset=results / "dataset",
+            graphs=results / "graphs/graphs.safetensors",
+            index=results / "graphs/index.parquet",
+            survey=results / "zoo/survey.parquet",
+        )
+
 
 @dataclass(frozen=True)
 class Run:

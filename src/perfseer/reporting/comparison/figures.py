@@ -169,7 +169,7 @@ def group_maps(aligned: Aligned, groups: Groups) -> Figure:
     for place, axis in enumerate(axes):
         target, grouping = TIMES[place // len(GROUPINGS)], GROUPINGS[place % len(GROUPINGS)]
         found = groups.get((target.name, grouping))
-        axis.set_title(f"{target.title}, by {grouping}", fontsize=8)
+        axis.set_title(f"{target.title}: {grouping}", fontsize=8)
         if found is None or found.mape.empty:
             say_missing(axis)
             continue

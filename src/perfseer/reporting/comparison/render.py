@@ -4,7 +4,7 @@ from pathlib import Path
 
 from perfseer.digests import file_digest
 from perfseer.reporting import accuracy, document
-from perfseer.reporting.comparison import failures, memory, noise, ranking, tables
+from perfseer.reporting.comparison import failures, fitted, memory, noise, ranking, tables
 from perfseer.reporting.comparison.aligned import Aligned, align
 from perfseer.reporting.comparison.figures import figure_makers
 from perfseer.reporting.comparison.pairs import Pairs, compare_all
@@ -83,6 +83,8 @@ def _about_accuracy(results: Results) -> dict[str, object]:
         "sizes": accuracy.size_table(results, experiment.predictors),
         "predicting": tables.predicting_table(results),
         "origins": tables.origins(results),
+        "skipped": fitted.skipped_table(results),
+        "member_shares": fitted.share_table(results),
     }
 
 
