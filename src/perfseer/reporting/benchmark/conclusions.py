@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from perfseer.reporting.benchmark.study import Study
-from perfseer.reporting.benchmark.tables import cell, exponent, show_exponent, summary
+from perfseer.reporting.benchmark.tables import cell, exponent, share_text, show_exponent, summary
 from perfseer.reporting.benchmark.words import Ratio, growth, ratio, trend
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import choose_scale, count, number, percent
@@ -99,7 +99,7 @@ def prediction_observations(study: Study) -> list[str]:
         )
         sentences.append(
             f"`{name}`: {count(large)} rows at once have {gain} times the throughput of {count(small)}: "
-            f"**{verdict}**; {number(100 * study.judgement.throughput_share)} % of the best is reached at "
+            f"**{verdict}**; {share_text(study.judgement.throughput_share)} of the best is reached at "
             f"{count(batch_knee(study, name))} rows."
         )
     return sentences
@@ -208,14 +208,14 @@ def _time(study: Study, name: str, share: float) -> str:
 
 
 def _dominated_sentences(study: Study) -> list[str]:
-    """One sentence per predictor that another one beats in error and in time, naming the fastest such."""
+    """One sentence per predictor that is beaten in error and in time, naming the most accurate winner."""
     beaten: dict[str, tuple[str, Ratio, Ratio]] = {}
     for worse, better, error, cost in dominated(study):
-        if worse not in beaten or cost.value > beaten[worse][2].value:
+        if worse not in beaten or error.value > beaten[worse][1].value:
             beaten[worse] = (better, error, cost)
     return [
-        f"**`{worse}` has nothing for its cost here:** with all rows `{better}` is shown to be more accurate "
-        f"({error} times less MAPE) and faster to fit ({cost} times less time)."
+        f"**Not `{worse}` for this label and this much data:** with all rows its MAPE is {error} times "
+        f"that of `{better}`, and its fitting time {cost} times."
         for worse, (better, error, cost) in beaten.items()
     ]
 
@@ -230,7 +230,7 @@ def _batch_sentences(study: Study) -> list[str]:
     names = "every predictor" if len(better) == len(study.measured) else ", ".join(f"`{n}`" for n in better)
     return [
         f"**Predict many rows at once:** that is shown to be more efficient for {names}; batches of {span} "
-        f"rows reach {number(100 * study.judgement.throughput_share)} % of the best throughput."
+        f"rows reach {share_text(study.judgement.throughput_share)} of the best throughput."
     ]
 
 
@@ -259,7 +259,7 @@ def chance_sentence(study: Study) -> str:
     comparisons = len(study.settings.shares) * max(n - 1, 0) + n * (n - 1)
     expected = comparisons * (1 - study.confidence)
     return (
-        f"The recommendations rest on {count(comparisons)} comparisons at {percent(100 * study.confidence)} "
+        f"The recommendations rest on {count(comparisons)} comparisons at {share_text(study.confidence)} "
         f"confidence, not corrected for their number: up to about {number(expected, 2)} differences would be "
         "shown by chance alone if there were none."
     )
@@ -288,13 +288,15 @@ def summary_table(study: Study) -> str:
             [
                 name,
                 cell(study, name, study.fit_values(name, share, "wall_s"), times.factor),
+                cell(study, name, study.fit_values(name, share, "cpu_s"), times.factor),
                 cell(study, name, study.fit_values(name, share, "peak_mib")),
                 cell(study, name, study.fit_values(name, share, "test_mape_pct")),
                 cell(study, name, study.prediction_values(name, rows, "call_s"), rows * calls.factor),
                 "yes" if name in front else "no" if name in study.measured else "–",
             ]
         )
-    header = ["predictor", f"fitting [{times.unit}]", "peak memory [MiB]", "MAPE [%]"]
+    header = ["predictor", f"fitting [{times.unit}]", f"of it processor [{times.unit}]"]
+    header += ["peak memory [MiB]", "MAPE [%]"]
     return markdown_table([*header, f"per row [{calls.unit}]", "front"], lines)
 
 

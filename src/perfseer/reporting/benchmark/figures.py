@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import cycle, islice
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -99,7 +98,12 @@ def regression(study: Study) -> Figure:
             ours = {"color": colour, "marker": marker, "label": library}
             _errorbar(axis, _regression_points(study, library, column), study.confidence, ours)
         old = [(n, _scored(values[old_column], old_column)) for n, values in OLD.items()]
-        look: dict[str, Any] = {"color": GREY, "marker": "x", "linestyle": ":", "label": "old report"}
+        look: dict[str, Any] = {
+            "color": GREY,
+            "marker": "x",
+            "linestyle": ":",
+            "label": "old report (memory in MB)",
+        }
         axis.plot([n for n, _ in old], [value for _, value in old], **look)
         _finish(axis, "samples", label)
     axes[0].legend()
@@ -156,10 +160,16 @@ def _mean(values: Mapping[int, float], confidence: float) -> tuple[float, float]
 
 
 def _look(study: Study, name: str) -> dict[str, Any]:
-    """Colour and marker by the predictor's place in params.yaml's registered order."""
+    """Colour, marker and line by the predictor's place in the registered order, none like another."""
     place = study.predictors.index(name)
-    marker = next(islice(cycle(_MARKERS), place // len(_COLOURS) + place % len(_COLOURS), None))
-    return {"color": _COLOURS[place % len(_COLOURS)], "marker": marker, "markersize": 4, "linewidth": 1.2}
+    again, place = divmod(place, len(_COLOURS))
+    return {
+        "color": _COLOURS[place],
+        "marker": _MARKERS[(place + again) % len(_MARKERS)],
+        "linestyle": "--" if again else "-",
+        "markersize": 4,
+        "linewidth": 1.2,
+    }
 
 
 def _finish(axis: Axes, x_label: str, y_label: str) -> None:

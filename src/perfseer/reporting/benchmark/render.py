@@ -11,7 +11,7 @@ from perfseer.reporting.benchmark import conclusions, figures, regression, table
 from perfseer.reporting.benchmark.study import Paths, Study, load_study
 from perfseer.reporting.document import draw, fill, write, write_tables
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
-from perfseer.reporting.units import count, number, plural
+from perfseer.reporting.units import count, plural
 from perfseer.targets import TARGET_BY_NAME
 
 DOCUMENT = "benchmark"
@@ -186,5 +186,4 @@ def _about_conclusions(study: Study) -> dict[str, object]:
         "recommendations": "\n".join(f"{i}. {text}" for i, text in enumerate(advice, start=1))
         or "None: no point has been measured.",
         "chance": conclusions.chance_sentence(study),
-        "throughput_share": f"{number(100 * study.judgement.throughput_share)} %",
     }

@@ -7,7 +7,7 @@ from perfseer.evaluation.intervals import mean_interval
 from perfseer.reporting.benchmark.study import Study
 from perfseer.reporting.benchmark.words import growth, ratio
 from perfseer.reporting.tables import escape, markdown_table
-from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, interval, number
+from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, interval
 
 FAILED = "failed"
 
@@ -60,9 +60,20 @@ def _settings(sections: Mapping[str, Mapping[str, object]]) -> str:
     several = len(sections) > 1
     texts = []
     for name, section in sections.items():
-        text = ", ".join(f"{key} {value}" for key, value in section.items()) or "none"
+        text = ", ".join(_flat(section)) or "none"
         texts.append(f"{name}: {text}" if several else text)
     return escape("; ".join(texts))
+
+
+def _flat(section: Mapping[str, object], prefix: str = "") -> list[str]:
+    """``key value`` of every setting that is set, dotted where settings are nested."""
+    texts = []
+    for key, value in section.items():
+        if isinstance(value, Mapping):
+            texts += _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            texts.append(f"{prefix}{key} {value}")
+    return texts
 
 
 def fit_table(study: Study, column: str, kind: str) -> str:
@@ -214,4 +225,4 @@ def environment_table(environment: Mapping[str, object]) -> str:
 
 def share_text(value: float) -> str:
     """A share as a percentage, ``90 %``."""
-    return f"{number(100 * value)} %"
+    return f"{100 * value:g} %"
