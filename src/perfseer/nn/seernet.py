@@ -169,7 +169,7 @@ class SeerNetTrunk(nn.Module):
     def forward(self, batch: "GraphBatch") -> Tensor:
         """[B, hidden] one vector for each graph of ``batch``."""
         wiring = Wiring.of(batch)
-        nodes = Rows(self._node_features(batch), self.node_encoder)
+        nodes = Rows(self.node_features(batch), self.node_encoder)
         global_node = (
             None
             if self.first_global_node is None
@@ -181,7 +181,8 @@ class SeerNetTrunk(nn.Module):
             state = block(state, wiring)
         return state.globals_.dense()
 
-    def _node_features(self, batch: "GraphBatch") -> Tensor:
+    def node_features(self, batch: "GraphBatch") -> Tensor:
+        """[V, node_width] the nodes' features, with the operator's code if that is switched on."""
         if not self.switches.operator_one_hot:
             return batch.nodes
         codes = F.one_hot(batch.operators, len(OPERATORS)).to(batch.nodes.dtype)
