@@ -3,9 +3,9 @@
 import numpy as np
 
 from perfseer.data.features import GLOBAL_COLUMNS
-from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
 from perfseer.predictors.roofline import MemoryLine, Roofline, TimeRoofline
-from perfseer.predictors.tabular import tabular_features
+from perfseer.predictors.tabular import OPERATOR_TYPES, tabular_features
 from tests.unit.test_roofline import dataset, graph
 
 ROOFLINE = Roofline(
@@ -20,13 +20,13 @@ def table():
     second.operators[:] = OPERATOR_INDEX["linear"]
     rows = tabular_features(dataset([first, second]), ROOFLINE)
     head, tail = rows[:, : len(GLOBAL_COLUMNS)], rows[:, len(GLOBAL_COLUMNS) :]
-    return np.expm1(head), np.expm1(tail).reshape(2, 6, len(OPERATORS))
+    return np.expm1(head), np.expm1(tail).reshape(2, 6, len(OPERATOR_TYPES))
 
 
 def test_one_row_per_configuration():
     head, tail = table()
     assert head[:, GLOBAL_COLUMNS.index("n_nodes")].round(6).tolist() == [3, 1]
-    assert tail.shape == (2, 6, len(OPERATORS))
+    assert tail.shape == (2, 6, len(OPERATOR_TYPES))
 
 
 def test_sums_per_operator_type():
@@ -44,3 +44,18 @@ def test_operators_of_one_row_do_not_leak_into_another():
     assert tail[1, :, OPERATOR_INDEX["conv"]].tolist() == [0.0] * 6
     assert tail[0, :, OPERATOR_INDEX["linear"]].tolist() == [0.0] * 6
     assert tail[:, 0].sum() == 4
+
+
+def test_convolutions_of_several_groups_are_types_of_their_own():
+    one = graph([1e6] * 5, [1e6] * 5)
+    one.operators[:] = [OPERATOR_INDEX[name] for name in ("conv", "conv", "conv", "conv", "relu")]
+    one.hyperparameters[:, HYPERPARAMETERS.index("conv_groups")] = [1, 4, 32, 32, 32]
+    one.output_shapes[:, 1] = [32, 32, 32, 64, 32]
+    rows = np.expm1(tabular_features(dataset([one]), ROOFLINE))[0, len(GLOBAL_COLUMNS) :]
+    counts = dict(zip(OPERATOR_TYPES, rows.reshape(6, -1)[0].round(6), strict=True))
+    assert {name: count for name, count in counts.items() if count} == {
+        "conv": 1,
+        "conv_grouped": 2,
+        "conv_depthwise": 1,
+        "relu": 1,
+    }

@@ -2,7 +2,8 @@
 
 LightGBM learns the deviation from the fitted roofline (times) and from the analytic peak (memory) on the
 log scale, and the logit of the utilisation. Inputs, as ln(1 + x): totals of the graph, the batch size, and
-for every operator type its count, FLOPs, activation bytes, weight bytes and roofline times.
+for every operator type (convolutions of several groups apart) its count, FLOPs, activation bytes, weight
+bytes and roofline times.
 """
 
 from collections.abc import Callable
