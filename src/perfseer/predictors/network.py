@@ -31,6 +31,15 @@ if TYPE_CHECKING:
     from perfseer.data.batches import GraphBatch
 
 _WEIGHTS_FILE = "model.safetensors"
+SOURCE = "PerfSeer (arXiv 2502.01206), as its live reproduction states the equations"
+DEPARTURES = (
+    "Its exact layers cannot be recovered (1.02 M parameters match no reading): linear encoders before the "
+    "block and a residual around it are the reproduction's.",
+    "More features: the backward pass's FLOPs and bytes, output shapes, analytic peak memory.",
+    "The fitted roofline's predictions are graph features, and the deviation from it is learned, unless "
+    "`roofline_input` and `roofline_residual` are off; the ablation report has both ways.",
+    "Labels are ln y, utilisation log-odds, then z-scores; the paper's transform was not found.",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from perfseer.data.dataset import Dataset
 from perfseer.nn.seernet import SeerNet
-from perfseer.predictors.network import NetworkPredictor
+from perfseer.predictors.network import DEPARTURES, SOURCE, NetworkPredictor
 from perfseer.training.loop import train_network
 from perfseer.training.losses import make_loss
 
@@ -25,6 +25,8 @@ class SeerNetPredictor(NetworkPredictor):
     """Six single-metric SeerNets; normalised graphs are shared between them."""
 
     name: ClassVar[str] = "seernet"
+    source: ClassVar[str] = SOURCE
+    departures: ClassVar[tuple[str, ...]] = DEPARTURES
     networks_: dict[str, SeerNet]
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from perfseer.data.dataset import Dataset
 from perfseer.nn.seernet import SeerNet
-from perfseer.predictors.network import NetworkPredictor
+from perfseer.predictors.network import DEPARTURES, SOURCE, NetworkPredictor
 from perfseer.predictors.settings import SeerNetMultiSettings
 from perfseer.training.gradients import GradientRule, PCGradRule, UncertaintyRule, sum_rule
 from perfseer.training.loop import train_network
@@ -25,6 +25,12 @@ class SeerNetMultiPredictor(NetworkPredictor):
     """One SeerNet with a head for each label."""
 
     name: ClassVar[str] = "seernet_multi"
+    source: ClassVar[str] = SOURCE
+    departures: ClassVar[tuple[str, ...]] = (
+        *DEPARTURES,
+        "A head is a small perceptron for each label; the paper does not say what its 0.13 M further "
+        "parameters are.",
+    )
     settings: SeerNetMultiSettings
     network_: SeerNet
 
