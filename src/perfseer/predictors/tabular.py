@@ -11,8 +11,8 @@ from perfseer.predictors.roofline import Roofline, Work, row_features
 from perfseer.targets import PHASES
 
 # Convolutions of several groups run by other kernels than dense ones, with other buffers, so they are types
-# of their own. Kept because validation rows gain (architecture split, mean MAPE of three seeds: inference memory
-# 18.1 to 11.4 %, training memory 10.7 to 7.3 %; times hardly change).
+# of their own. Kept because validation rows gain (architecture split, mean MAPE of three seeds: inference
+# memory 18.1 to 11.4 %, training memory 10.7 to 7.3 %; times hardly change).
 OPERATOR_TYPES: tuple[str, ...] = (*OPERATORS, "conv_grouped", "conv_depthwise")
 
 
