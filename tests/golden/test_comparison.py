@@ -228,6 +228,10 @@ def test_plot_tables_hold_the_numbers_of_the_document(written):
     tables = {
         name: pd.read_csv(written[2] / "plots" / f"{name}.csv") for name in OUTPUTS["comparison"].tables
     }
+    means = tables["comparison_mape"].set_index("predictor")["mape_pct"]
+    assert means.to_dict() == pytest.approx(
+        {"roofline": 25.1, "boosting": 5.1, "seernet": 8.1, "seernet_multi": 10.0, "ensemble": 4.1}
+    )
     accuracy = tables["comparison_accuracy"]
     assert len(accuracy) == 6 * (30 - len(MISSING)) - 2 * 6
     one = accuracy.query("split == 'architecture' and predictor == 'seernet' and label == 'train_time_ms'")

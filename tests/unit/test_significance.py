@@ -7,9 +7,11 @@ from perfseer.errors import PerfseerError
 from perfseer.evaluation.significance import clustered_bootstrap, holm
 
 
-def resample(values, clusters, resamples=4000, confidence=0.95, seed=0):
+def resample(values, clusters, resamples=4000, confidence=0.95, seed=0, repeats=None):
     values = np.asarray(values, dtype=np.float64).reshape(len(clusters), -1)
-    return clustered_bootstrap(values, clusters, confidence=confidence, resamples=resamples, seed=seed)
+    return clustered_bootstrap(
+        values, clusters, confidence=confidence, resamples=resamples, seed=seed, repeats=repeats
+    )
 
 
 def test_holm_by_hand():
@@ -77,6 +79,32 @@ def test_blocks_of_draws_change_nothing(monkeypatch):
     whole = resample(values, range(30))
     monkeypatch.setattr("perfseer.evaluation.significance._BLOCK_CELLS", 100)
     assert resample(values, range(30)).low[0] == pytest.approx(whole.low[0])
+
+
+def test_luck_in_one_training_is_chance_when_trainings_are_drawn_too():
+    # Two trainings agree, the third contradicts them on every network; networks alone would be certain.
+    values, repeats = np.repeat([-1.0, -1.0, 0.5], 40), np.repeat([0, 1, 2], 40)
+    clusters = np.tile(np.arange(40), 3)
+    assert resample(values, clusters).p_value[0] < 0.001
+    found = resample(values, clusters, repeats=repeats, resamples=20000)
+    # The mean is positive only where the third is drawn three times: 1 of 27; twice gives exactly 0: 6 of 27.
+    assert found.p_value[0] == pytest.approx(2 * 7 / 27, abs=0.02)
+    assert (found.low[0], found.high[0]) == pytest.approx((-1.0, 0.5))
+
+
+def test_trainings_that_agree_stay_certain():
+    found = resample([-1.0] * 60, np.tile(np.arange(20), 3), repeats=np.repeat([0, 1, 2], 20), resamples=999)
+    assert found.p_value[0] == pytest.approx(2 / 1000)
+
+
+def test_a_column_may_lack_a_training():
+    values = np.ones((6, 2))
+    values[3:, 1] = np.nan
+    found = resample(values, [0, 1, 2] * 2, repeats=[0, 0, 0, 1, 1, 1], resamples=999)
+    assert found.mean == pytest.approx([1.0, 1.0])
+    assert found.rows.tolist() == [6, 3]
+    # A quarter of the draws has no row of the second column; the others count.
+    assert found.p_value[1] == pytest.approx(2 / 750, rel=0.1)
 
 
 def test_rows_without_clusters_are_refused():

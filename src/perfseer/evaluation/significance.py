@@ -1,8 +1,8 @@
 """Whether differences are more than chance: resampling whole networks, and many comparisons at once.
 
-Intervals over seeds (`intervals`) say whether a result would repeat with another split and other initial
-weights; with three seeds they are wide. Resampling asks something else of the same predictions: whether the
-difference would hold on other networks of the same kind, for the predictors as they were fitted.
+Intervals over seeds (`intervals`) have one number per seed to go by; with three seeds they are wide.
+Resampling uses every test row of the same predictions: whether a difference would hold on other networks of
+the same kind and, where seeds are drawn too, with other splits and initial weights.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,13 @@ class Resampled:
 
 
 def clustered_bootstrap(
-    values: FloatArray, clusters: npt.ArrayLike, *, confidence: float, resamples: int, seed: int
+    values: FloatArray,
+    clusters: npt.ArrayLike,
+    *,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    repeats: npt.ArrayLike | None = None,
 ) -> Resampled:
     """Means of columns and their percentile intervals when whole clusters are drawn with replacement.
 
@@ -54,50 +60,65 @@ def clustered_bootstrap(
         confidence: share in (0, 1).
         resamples: number of draws.
         seed: of the draws.
+        repeats: [n] repetition (split and training) each row comes from. Where given, repetitions are drawn
+            with replacement too, independently of the clusters (Owen 2007, "pigeonhole bootstrap"), so that
+            luck in one training counts as chance; the result is a little conservative.
 
     Raises:
         PerfseerError: lengths differ, or there are no rows.
     """
+    places = [np.unique(clusters, return_inverse=True)[1]]
+    places.append(np.zeros_like(places[0]) if repeats is None else np.unique(repeats, return_inverse=True)[1])
     require(
-        len(values) == len(np.asarray(clusters)) > 0,
-        f"resampling needs a cluster for each row, got {len(values)} rows and {len(np.asarray(clusters))}",
+        len(values) == len(places[0]) == len(places[1]) > 0,
+        f"resampling needs a cluster for each row, got {len(values)} rows and {len(places[0])}",
     )
-    sums, counts = _cluster_sums(values, np.unique(clusters, return_inverse=True)[1])
+    sums, counts = _cell_sums(values, *places)
+    draws = np.concatenate(list(_draws(sums, counts, resamples, seed)))
+    low, high = _quantiles(draws, ((1 - confidence) / 2, (1 + confidence) / 2))
+    rows = counts.sum(axis=(0, 1))
     with np.errstate(invalid="ignore"):
-        mean = sums.sum(axis=0) / counts.sum(axis=0)
-    draws = np.concatenate([_weighted_means(w, sums, counts) for w in _weights(len(sums), resamples, seed)])
-    tail = (1 - confidence) / 2
-    low, high = _quantiles(draws, (tail, 1 - tail))
-    # One is added on either side, as the observed sample is a possible draw too: p is never 0.
-    below, above = (draws <= 0).sum(axis=0) + 1, (draws >= 0).sum(axis=0) + 1
-    p_value = np.minimum(2.0 * np.minimum(below, above) / (resamples + 1), 1.0)
-    rows = counts.sum(axis=0).astype(np.int64)
-    return Resampled(mean, low, high, np.where(rows > 0, p_value, 1.0), (counts > 0).sum(axis=0), rows)
+        mean = sums.sum(axis=(0, 1)) / rows
+    found = (counts.sum(axis=0) > 0).sum(axis=0)
+    return Resampled(mean, low, high, _p_values(draws), found, rows.astype(np.int64))
 
 
-def _cluster_sums(values: FloatArray, place: IntArray) -> tuple[FloatArray, FloatArray]:
-    """[clusters, k] sums and [clusters, k] numbers of the values that are there."""
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+def _cell_sums(values: FloatArray, clusters: IntArray, repeats: IntArray) -> tuple[FloatArray, FloatArray]:
+    """[repeats, clusters, k] sums and numbers of the values that are there."""
+    shape = (int(repeats.max()) + 1, int(clusters.max()) + 1, values.shape[1])
     there = np.isfinite(values)
-    sums = np.add.reduceat(np.where(there, values, 0.0)[order], starts, axis=0)
-    return sums, np.add.reduceat(there[order].astype(np.float64), starts, axis=0)
+    sums, counts = np.zeros(shape), np.zeros(shape)
+    np.add.at(sums, (repeats, clusters), np.where(there, values, 0.0))
+    np.add.at(counts, (repeats, clusters), there.astype(np.float64))
+    return sums, counts
 
 
-def _weights(n_clusters: int, resamples: int, seed: int) -> Iterator[FloatArray]:
-    """[block, clusters] how often each cluster is drawn."""
+def _draws(sums: FloatArray, counts: FloatArray, resamples: int, seed: int) -> Iterator[FloatArray]:
+    """[block, k] means of resampled rows; NaN where no row was drawn."""
+    n_repeats, n_clusters, _ = sums.shape
     generator = np.random.default_rng(seed)
     block = max(1, _BLOCK_CELLS // n_clusters)
-    shares = np.full(n_clusters, 1.0 / n_clusters)
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
-        yield generator.multinomial(n_clusters, shares, size).astype(np.float64)
+        clusters = _multiplicities(generator, n_clusters, size)
+        repeats = _multiplicities(generator, n_repeats, size)
+        total, number = (
+            sum(repeats[:, [i]] * (clusters @ part[i]) for i in range(n_repeats)) for part in (sums, counts)
+        )
+        with np.errstate(invalid="ignore"):
+            yield total / number
 
 
-def _weighted_means(weights: FloatArray, sums: FloatArray, counts: FloatArray) -> FloatArray:
-    """[block, k]; NaN where no row was drawn."""
-    with np.errstate(invalid="ignore"):
-        return (weights @ sums) / (weights @ counts)
+def _multiplicities(generator: np.random.Generator, n: int, size: int) -> FloatArray:
+    """[size, n] how often each of n is drawn."""
+    return generator.multinomial(n, np.full(n, 1.0 / n), size).astype(np.float64)
+
+
+def _p_values(draws: FloatArray) -> FloatArray:
+    """[k] two-sided; one is added as the observed sample is a possible draw too, so that p is never 0."""
+    known = np.isfinite(draws).sum(axis=0)
+    smaller = np.minimum((draws <= 0).sum(axis=0), (draws >= 0).sum(axis=0)) + 1
+    return np.where(known > 0, np.minimum(2.0 * smaller / (known + 1), 1.0), 1.0)
 
 
 def _quantiles(draws: FloatArray, shares: tuple[float, float]) -> FloatArray:

@@ -44,7 +44,7 @@ OUTPUTS: dict[str, Outputs] = {
     ),
     "comparison": Outputs(
         title="Every predictor on the same rows",
-        tables=("comparison_accuracy", "comparison_pairs", "comparison_groups"),
+        tables=("comparison_mape", "comparison_accuracy", "comparison_pairs", "comparison_groups"),
         figures={
             "comparison_mape": "MAPE of every predictor",
             "comparison_cost": "Error against cost",

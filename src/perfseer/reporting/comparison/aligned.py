@@ -10,8 +10,9 @@ import pandas as pd
 from perfseer.evaluation.breakdowns import errors_of
 from perfseer.evaluation.predictions import predicted_column
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.reporting.profile import constant_labels
 from perfseer.reporting.results import Results
-from perfseer.targets import TARGET_NAMES
+from perfseer.targets import TARGET_NAMES, TARGETS
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Aligned:
     def n_networks(self) -> int:
         """Distinct networks among the test rows."""
         return int(self.rows["architecture"].nunique()) if len(self.rows) else 0
+
+    @cached_property
+    def varying(self) -> tuple[str, ...]:
+        """Labels that are not practically constant (`profile.constant_labels`)."""
+        constant = constant_labels(self.results.experiment)
+        return tuple(target.name for target in TARGETS if target.title not in constant)
 
     @cached_property
     def absolute(self) -> dict[str, pd.DataFrame]:

@@ -1,8 +1,8 @@
-"""Which of two predictors is better: paired tests over networks and over seeds, corrected for their number.
+"""Which of two predictors is better: paired tests over networks and seeds, corrected for their number.
 
-A difference is called shown when three things hold: its p-value over resampled networks, after Holm's
-correction for all pairs of the label, is at most 1 − confidence; it has the same sign in every seed; and
-there are not too few seeds and networks (``report.comparison``). The Student-t interval over seeds stands
+A difference is called shown when three things hold: its p-value over resampled networks and seeds, after
+Holm's correction for all pairs of the label, is at most 1 − confidence; it has the same sign in every seed;
+and there are not too few seeds and networks (``report.comparison``). The Student-t interval over seeds stands
 beside it.
 """
 
@@ -29,9 +29,9 @@ class Pair:
 
     Attributes:
         mean: difference over all rows [percentage points]; negative means that ``first`` is better.
-        low: lower end of its interval over resampled networks.
+        low: lower end of its interval over resampled networks and seeds.
         high: upper end.
-        p_value: over resampled networks, for this pair alone.
+        p_value: over resampled networks and seeds, for this pair alone.
         p_holm: the same after correction for all pairs of the label.
         networks: distinct networks among the rows.
         rows: test rows both have.
@@ -110,6 +110,7 @@ def compare_all(aligned: Aligned) -> Pairs:
         confidence=aligned.results.experiment.evaluation.confidence,
         resamples=settings.resamples,
         seed=settings.resample_seed,
+        repeats=aligned.rows["seed"].to_numpy(),
     )
     corrected = _corrected(keys, tested)
     found: dict[Key, Pair] = {}

@@ -4,6 +4,7 @@ import pandas as pd
 
 from perfseer.evaluation.records import RecordedMeasure
 from perfseer.reporting.accuracy import metric_columns
+from perfseer.reporting.check import TIMES
 from perfseer.reporting.comparison.failures import Groups
 from perfseer.reporting.comparison.pairs import Pair, Pairs
 from perfseer.reporting.results import Results
@@ -13,12 +14,13 @@ def plot_tables(results: Results, pairs: Pairs, groups: Groups) -> dict[str, pd.
     """File stem → table.
 
     Returns:
-        comparison_accuracy (split, predictor, label, seed and every metric of the report), comparison_pairs
-        (label, first, second, difference of MAPE [points] with its interval over networks, p-values,
-        difference over seeds with its half width, verdict), comparison_groups (predictor, label, grouping,
-        group, n, mape_pct).
+        comparison_mape (predictor, MAPE over both times on the headline split), comparison_accuracy (split,
+        predictor, label, seed and every metric of the report), comparison_pairs (label, first, second,
+        difference of MAPE [points] with its interval, p-values, difference over seeds with its half width,
+        verdict), comparison_groups (predictor, label, grouping, group, n, mape_pct).
     """
     return {
+        "comparison_mape": mape_rows(results),
         "comparison_accuracy": accuracy_rows(results),
         "comparison_pairs": pd.DataFrame([_pair_row(pair) for pair in pairs.once()], columns=_PAIR_COLUMNS),
         "comparison_groups": group_rows(groups),
@@ -58,6 +60,16 @@ def _pair_row(pair: Pair) -> tuple[object, ...]:
         *seeds,
         pair.verdict,
     )
+
+
+def mape_rows(results: Results) -> pd.DataFrame:
+    """One row per predictor that has records: ``mape_pct`` over both times, headline split."""
+    rows = []
+    for name in results.experiment.predictors:
+        values = results.mean_mape_by_seed(name, results.experiment.headline, TIMES)
+        if values:
+            rows.append((name, sum(values.values()) / len(values)))
+    return pd.DataFrame(rows, columns=["predictor", "mape_pct"])
 
 
 def accuracy_rows(results: Results) -> pd.DataFrame:

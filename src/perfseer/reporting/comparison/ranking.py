@@ -59,9 +59,9 @@ def ranking_table(aligned: Aligned, pairs: Pairs, target: str) -> str:
         "place",
         "predictor",
         "MAPE [%]",
-        "behind the first, over networks [points]",
+        "behind the first (interval over networks and seeds) [points]",
         "p, corrected",
-        "behind the first, over seeds [points]",
+        "behind the first, by seed [points]",
         "said of it",
     ]
     return markdown_table(header, [_line(rank, ranks[0].predictor) for rank in ranks], align="rl")
@@ -90,7 +90,7 @@ def p_text(value: float) -> str:
 
 
 def places_table(aligned: Aligned, pairs: Pairs) -> str:
-    """Place of every predictor at every label, and in how many labels nothing is shown to be better."""
+    """Place of every predictor at every label; places at practically constant labels in parentheses."""
     experiment = aligned.results.experiment
     places = {
         (target.name, rank.predictor): rank.place
@@ -99,13 +99,10 @@ def places_table(aligned: Aligned, pairs: Pairs) -> str:
     }
     lines = []
     for name in experiment.predictors:
-        cells = [
-            str(places[target.name, name])
-            if (target.name, name) in places
-            else absent(aligned, name, target.name)
-            for target in TARGETS
+        cells = [_place(aligned, places, name, target.name) for target in TARGETS]
+        own = [
+            place for (target, owner), place in places.items() if owner == name and target in aligned.varying
         ]
-        own = [place for (_, owner), place in places.items() if owner == name]
         lines.append([name, *cells, f"{sum(place == 1 for place in own)} of {len(own)}"])
     header = [
         "predictor",
@@ -113,6 +110,13 @@ def places_table(aligned: Aligned, pairs: Pairs) -> str:
         "labels where nothing is shown to be better",
     ]
     return markdown_table(header, lines)
+
+
+def _place(aligned: Aligned, places: dict[tuple[str, str], int], name: str, target: str) -> str:
+    if (target, name) not in places:
+        return absent(aligned, name, target)
+    place = places[target, name]
+    return str(place) if target in aligned.varying else f"({place})"
 
 
 def absent(aligned: Aligned, predictor: str, target: str) -> str:
@@ -123,7 +127,7 @@ def absent(aligned: Aligned, predictor: str, target: str) -> str:
 
 
 def matrix_table(aligned: Aligned, pairs: Pairs) -> str:
-    """Labels won and lost by the row against the column, of those both predict; last the sums."""
+    """Labels won and lost by the row against the column, of varying labels both predict; last the sums."""
     names = aligned.results.experiment.predictors
     lines = []
     for first in names:
@@ -142,7 +146,7 @@ def matrix_table(aligned: Aligned, pairs: Pairs) -> str:
 def overall_sentence(aligned: Aligned, pairs: Pairs) -> str:
     """How many of all pairs are shown to differ, and what the seeds alone say."""
     experiment = aligned.results.experiment
-    listed = pairs.once()
+    listed = [pair for pair in pairs.once() if pair.target in aligned.varying]
     if not listed:
         return "No two predictors have records of the same rows, so nothing is compared."
     shown = [pair for pair in listed if pair.verdict != "not shown"]
@@ -163,6 +167,8 @@ def label_sentence(aligned: Aligned, pairs: Pairs, target: str) -> str:
     title = TARGET_BY_NAME[target].title
     if not ranks:
         return f"{title}: {MISSING}."
+    if target not in aligned.varying:
+        return f"{title}: practically constant here, so a smaller error proves nothing."
     best, others = ranks[0], ranks[1:]
     tied = [rank.predictor for rank in others if rank.behind is None or rank.behind.verdict != "worse"]
     behind = [rank.predictor for rank in others if rank.predictor not in tied]
