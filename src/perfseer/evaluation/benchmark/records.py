@@ -1,6 +1,7 @@
 """One JSON file per benchmarked predictor: every point, failed ones too, with what it was made from."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -297,7 +298,9 @@ def _require_sections(mapping: Mapping[str, Any], names: Sequence[str]) -> None:
     require(not missing, f"parameters lack the sections {missing}, which the benchmark depends on")
 
 
-def _code(predictors: Sequence[str]) -> str:
+@cache
+def _code(predictors: tuple[str, ...]) -> str:
+    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
     own = (room for name in predictors for room in training_rooms(name))
     return code_digest((*own, *CODE_ROOMS["benchmark"]))
 
