@@ -55,7 +55,7 @@ class Rows:
         return [replace(whole, bias=None), Term(self.present, bias.unsqueeze(1), None, index)]
 
     def _composes(self, n_outputs: int) -> bool:
-        """Whether composing the pending map with the next one takes fewer multiplications than applying it."""
+        """Whether composing the pending map with the next one is less work than applying it."""
         n, k = self.values.shape
         return n_outputs * k * (self.width + n) < n * self.width * (k + n_outputs)
 

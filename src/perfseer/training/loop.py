@@ -4,8 +4,9 @@ A plain loop rather than a framework: a run takes seconds, and start-up would be
 """
 
 import copy
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -95,7 +96,7 @@ def train_network(
         raise PerfseerError(
             f"{len(train)} training and {len(valid)} validation rows; a network needs at least one of each"
         )
-    optimiser = _optimiser(network, settings)
+    optimiser = make_optimiser(network, settings)
     scheduler = ReduceLROnPlateau(
         optimiser,
         factor=settings.lr_factor,
@@ -108,8 +109,9 @@ def train_network(
     history: list[dict[str, Any]] = []
     for epoch in range(1, settings.max_epochs + 1):
         start = time.perf_counter()
-        train_loss = _train_epoch(
-            network, loss, train, settings.batch_size, optimiser, gradient_rule, shuffling
+        order = torch.randperm(len(train), generator=shuffling)
+        train_loss = train_epoch(
+            network, loss, train, order.split(settings.batch_size), optimiser, gradient_rule
         )
         valid_loss = evaluate(network, loss, valid)
         rate = optimiser.param_groups[0]["lr"]
@@ -144,25 +146,39 @@ def evaluate(network: nn.Module, loss: Loss, examples: Examples) -> float:
     total = 0.0
     network.eval()
     with torch.inference_mode():
-        for rows in _chunks(torch.arange(len(examples)), EVALUATION_BATCH):
+        for rows in torch.arange(len(examples)).split(EVALUATION_BATCH):
             batch, labels = examples.batch(rows)
             total += float(loss(network(batch), labels).mean()) * len(rows)
     return _finite(total / len(examples), "validation loss")
 
 
-def _train_epoch(
+def train_epoch(
     network: nn.Module,
     loss: Loss,
     examples: Examples,
-    batch_size: int,
+    batches: Sequence[Tensor],
     optimiser: torch.optim.Optimizer,
-    gradient_rule: GradientRule,
-    shuffling: torch.Generator,
+    gradient_rule: GradientRule = sum_rule,
 ) -> float:
-    """One pass in random order; the mean training loss."""
+    """One step for each batch, in the given order.
+
+    Args:
+        network: trained in place.
+        loss: maps outputs and labels to [T].
+        examples: rows to learn from.
+        batches: row numbers of each batch.
+        optimiser: of the network's parameters.
+        gradient_rule: how the T losses become gradients.
+
+    Returns:
+        The mean training loss, over rows and labels.
+
+    Raises:
+        PerfseerError: a loss or gradient is not finite.
+    """
     total = 0.0
     network.train()
-    for rows in _chunks(torch.randperm(len(examples), generator=shuffling), batch_size):
+    for rows in batches:
         batch, labels = examples.batch(rows)
         optimiser.zero_grad(set_to_none=True)
         losses = loss(network(batch), labels)
@@ -170,18 +186,15 @@ def _train_epoch(
         gradient_rule(losses)
         _finite(_gradient_norm(network), "gradient")
         optimiser.step()
-    return total / len(examples)
+    return total / sum(map(len, batches))
 
 
-def _optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+def make_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The optimiser that ``settings`` names, in torch's fused form."""
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return kinds[settings.optimiser](
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-
-
-def _chunks(rows: Tensor, size: int) -> Iterator[Tensor]:
-    yield from rows.split(size)
 
 
 def _gradient_norm(network: nn.Module) -> float:
@@ -190,7 +203,7 @@ def _gradient_norm(network: nn.Module) -> float:
 
 
 def _finite(value: float, what: str) -> float:
-    if not torch.isfinite(torch.tensor(value)):
+    if not math.isfinite(value):
         raise PerfseerError(
             f"the {what} became {value}: training diverged; lower training.learning_rate in params.yaml"
         )
