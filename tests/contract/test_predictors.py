@@ -18,12 +18,17 @@ from perfseer.predictors.settings import SETTINGS
 from perfseer.targets import TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
 from tests.contract.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
+from tests.contract.synthetic_kernels import kernels_file
 
 NETWORKS = ("seernet", "seernet_multi")
 # Those that learn all their labels together.
 JOINT = ("additive", "dippm", "dippm_chain", "seernet_multi")
 # As published it is given no sizes, and the law behind the labels is one of sizes.
 WITHOUT_SIZES = ("brp_nas",)
+# They learn in one go, or their members did.
+WITHOUT_EPOCHS = ("roofline", "nn_meter", "nn_meter_additive", "ensemble")
+# Nothing about their fitting is random.
+DETERMINISTIC = ("roofline", "nn_meter_additive")
 TRAINING = {
     "batch_size": 32,
     "optimiser": "adam",
@@ -43,9 +48,9 @@ def section(name: str, **changes):
     """The predictor's section of params.yaml, made small."""
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     settings = (params["predictors"] | params["ensembles"])[name]
-    small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8}
+    small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8, "trees": 0.02}
     return SETTINGS[name].model_validate(
-        settings | {k: v for k, v in small.items() if isinstance(settings.get(k), int)} | changes
+        settings | {k: v for k, v in small.items() if isinstance(settings.get(k), int | float)} | changes
     )
 
 
@@ -56,7 +61,8 @@ def make(name: str, targets=TARGET_NAMES, training=None, **changes):
 
 def fit(model, fold, seed=0):
     train, valid, _, normaliser = fold
-    inputs = FitInputs(members={name: fit(make(name), fold, seed) for name in model.settings.members})
+    members = {name: fit(make(name), fold, seed) for name in model.settings.members}
+    inputs = FitInputs(kernels_file() if "kernels" in model.settings.needs else None, members)
     return model.fit(train, valid, normaliser, seed=seed, log=lambda line: None, inputs=inputs)
 
 
@@ -92,7 +98,7 @@ def test_same_seed_gives_the_same_bits(fitted, fold):
     pd.testing.assert_frame_equal(again.predict(fold[2]), fitted.predict(fold[2]), check_exact=True)
 
 
-@pytest.mark.parametrize("name", [name for name in PREDICTOR_NAMES if name != "roofline"])
+@pytest.mark.parametrize("name", [name for name in PREDICTOR_NAMES if name not in DETERMINISTIC])
 def test_another_seed_gives_another_predictor(name, fold):
     first, second = (fit(make(name), fold, seed).predict(fold[2]) for seed in (0, 1))
     assert not first.equals(second)
@@ -282,7 +288,7 @@ def test_damaged_weights_are_refused(name, file, fold, tmp_path):
 
 
 def test_history_has_a_row_per_epoch_and_target(fitted):
-    if fitted.name in ("roofline", "ensemble"):
+    if fitted.name in WITHOUT_EPOCHS:
         assert fitted.history_ == []
         return
     for row in fitted.history_:

@@ -134,6 +134,13 @@ class DatasetKernels:
         distinct = kinds.iloc[examples].reset_index(drop=True)
         return cls(distinct, members, table["graph"].to_numpy(), rows)
 
+    @property
+    def counts(self) -> FloatArray:
+        """[D] how often each distinct kernel occurs in the graphs of all rows."""
+        rows_of_graph = np.bincount(self.rows)
+        counted = np.bincount(self.members, weights=rows_of_graph[self.graphs], minlength=len(self.distinct))
+        return np.asarray(counted, dtype=np.float64)
+
     def totals(self, values: FloatArray) -> FloatArray:
         """[n] sums over each row's kernels of what the distinct kernels have ([D])."""
         count = int(self.rows.max()) + 1

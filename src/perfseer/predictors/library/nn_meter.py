@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import graph_features
@@ -117,19 +118,12 @@ class NnMeterPredictor(Predictor):
         names = kernels.distinct["name"].astype(str)
         ours = (names != OPTIMISER).to_numpy()
         unknown = ours & ~np.any([fitted.knows(names) for fitted in self.forests_.values()], axis=0)
-        moved = kernels.distinct["bytes"].to_numpy(dtype=np.float64)
-
-        def total(values: FloatArray) -> float:
-            return float(kernels.totals(values).sum())
-
+        counts = kernels.counts
+        moved = counts * kernels.distinct["bytes"].to_numpy(dtype=np.float64)
         types: Counter[str] = Counter()
-        for index in np.flatnonzero(unknown):
-            types[names.iloc[index]] += round(total((np.arange(len(names)) == index) * 1.0))
-        return Skipped(
-            total(unknown * 1.0) / max(total(ours * 1.0), 1.0),
-            total(moved * unknown) / max(total(moved * ours), 1.0),
-            dict(types),
-        )
+        for name, count in zip(names[unknown], counts[unknown], strict=True):
+            types[name] += round(count)
+        return Skipped(_share(counts, unknown, ours), _share(moved, unknown, ours), dict(types))
 
     def coverage(self, graph: PerfGraph) -> Coverage:
         """As `Predictor.coverage`; kernels without a forest count as unseen operators."""
@@ -163,3 +157,8 @@ class NnMeterPredictor(Predictor):
         }
         self.launch_ms_ = {target: float(value) for target, value in state["launch_ms"].items()}
         self.skipped_ = Skipped(**state["skipped"])
+
+
+def _share(values: FloatArray, part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> float:
+    total = float(values[whole].sum())
+    return float(values[part].sum()) / total if total > 0 else 0.0
