@@ -171,6 +171,21 @@ def test_p_values_are_corrected_for_the_number_of_comparisons(study):
     assert min(one.p_holm for one in family) == pytest.approx(min(1, least * len(family)))
 
 
+def test_variants_without_a_common_seed_are_not_compared(tampered):
+    mapping, paths = tampered
+    for name, seeds in (("multi_sum", (0,)), ("multi_pcgrad", (1, 2))):
+        for seed in seeds:
+            shutil.rmtree(paths.ablation / name / str(seed))
+    # Seed 1 of the one, seed 0 of the other.
+    assert compare(load_study(mapping, paths), [Contrast(("multi_sum",), ("multi_pcgrad",))]) == [None]
+
+
+def test_a_share_of_the_error_it_is_counted_from(study):
+    (tested,) = compare(study, [Contrast(("multi_pcgrad",), ("base",))])
+    assert tested.reference == pytest.approx(10, abs=0.5)
+    assert tested.seeds.mean / tested.reference == pytest.approx(0.4, abs=0.05)
+
+
 def test_claims_are_found_by_what_variants_change(tampered):
     """A renamed variant still answers its claim; one that changes something else too does not."""
     mapping, paths = tampered

@@ -101,7 +101,8 @@ class Judged:
     Attributes:
         tested: None where a variant is missing.
         outcome: by rule, from ``tested``.
-        missing: names of variants without records, or their changes where params.yaml has no such variant.
+        missing: what a claim without a test lacks: names of variants without records, or their changes where
+            params.yaml has no such variant, or a seed that all have.
     """
 
     claim: Claim
@@ -122,7 +123,7 @@ def judge(study: Study) -> list[Judged]:
         for worse, better in sides
     ]
     return [
-        Judged(claim, found, _outcome(found), absent)
+        Judged(claim, found, _outcome(found), () if found else absent or ("a seed that all have",))
         for claim, found, absent in zip(CLAIMS, tested, missing, strict=True)
     ]
 

@@ -1,7 +1,7 @@
 """Differences between variants, tested over seeds and resampled networks, corrected for their number.
 
-A difference is shown when its p-value over resampled networks, after Holm's correction, is at most
-1 − confidence, it has the same sign in every seed, and seeds and networks are not too few
+A difference is shown when its p-value over resampled networks and seeds, after Holm's correction, is at
+most 1 − confidence, it has the same sign in every seed, and seeds and networks are not too few
 (``report.comparison``): the rule of the comparison report.
 """
 
@@ -39,9 +39,10 @@ class Tested:
 
     Attributes:
         seeds: mean of the seeds' differences with its Student-t interval.
-        low: lower end of the interval over resampled networks.
+        reference: mean error of the second [%].
+        low: lower end of the interval over resampled networks and seeds.
         high: upper end.
-        p_value: over resampled networks, for this contrast alone.
+        p_value: over resampled networks and seeds, for this contrast alone.
         p_holm: the same after correction for all contrasts of its family.
         networks: distinct networks among the rows.
         same_sign: whether the difference has one sign in all seeds.
@@ -49,6 +50,7 @@ class Tested:
     """
 
     seeds: Interval
+    reference: float
     low: float
     high: float
     p_value: float
@@ -64,43 +66,49 @@ class Tested:
 
 
 def compare(study: Study, contrasts: Sequence[Contrast]) -> list[Tested | None]:
-    """Test contrasts as one family; None for those of which a variant has no records.
+    """Test contrasts as one family; None for those whose variants have no test row in common.
 
     Args:
         study: variants and records.
         contrasts: any number; the p-values of those that can be computed are corrected for their number.
     """
     errors = study.errors()
-    there = [{*one.first, *one.second} <= set(errors.columns) for one in contrasts]
-    gaps = [_gap(errors, one) for one, computed in zip(contrasts, there, strict=True) if computed]
-    tested = iter(_tested(study, errors, np.stack(gaps, axis=1)) if gaps else [])
-    return [next(tested) if computed else None for computed in there]
+    sides = [_sides(errors, one) for one in contrasts]
+    computed = [one for one in sides if one is not None]
+    tested = iter(_tested(study, errors, np.stack(computed, axis=1)) if computed else [])
+    return [None if one is None else next(tested) for one in sides]
 
 
-def _gap(errors: pd.DataFrame, contrast: Contrast) -> FloatArray:
-    """[n] mean error of the first minus mean error of the second; NaN where one is missing."""
-    first, second = (
-        errors[list(names)].to_numpy().mean(axis=1) for names in (contrast.first, contrast.second)
-    )
-    return np.asarray(first - second)
+def _sides(errors: pd.DataFrame, contrast: Contrast) -> FloatArray | None:
+    """[n, 2] mean error of the first and of the second, NaN in rows that not all have; None without a row."""
+    if not {*contrast.first, *contrast.second} <= set(errors.columns):
+        return None
+    sides = [errors[list(names)].to_numpy().mean(axis=1) for names in (contrast.first, contrast.second)]
+    together = np.stack(sides, axis=1)
+    complete = np.isfinite(together).all(axis=1, keepdims=True)
+    return np.where(complete, together, np.nan) if complete.any() else None
 
 
-def _tested(study: Study, errors: pd.DataFrame, gaps: FloatArray) -> list[Tested]:
-    """One `Tested` per column of ``gaps`` [n, contrasts]."""
+def _tested(study: Study, errors: pd.DataFrame, sides: FloatArray) -> list[Tested]:
+    """One `Tested` per contrast of ``sides`` [n, contrasts, 2]."""
+    gaps = sides[:, :, 0] - sides[:, :, 1]
+    seeds = errors.index.get_level_values(0)
     resampled = clustered_bootstrap(
         gaps,
         errors["architecture"].to_numpy(dtype=str),
         confidence=study.evaluation.confidence,
         resamples=study.comparison.resamples,
         seed=study.comparison.resample_seed,
+        repeats=seeds.to_numpy(),
     )
     corrected = holm(resampled.p_value)
-    by_seed = pd.DataFrame(gaps).groupby(errors.index.get_level_values(0)).mean()
+    by_seed = pd.DataFrame(gaps).groupby(seeds).mean()
     found = []
     for column in range(gaps.shape[1]):
         values = by_seed[column].dropna().to_numpy()
         one = Tested(
             seeds=mean_interval(values.tolist(), study.evaluation.confidence),
+            reference=float(np.nanmean(sides[:, column, 1])),
             low=float(resampled.low[column]),
             high=float(resampled.high[column]),
             p_value=float(resampled.p_value[column]),

@@ -53,7 +53,7 @@ def claims(judged: Sequence[Judged]) -> Figure:
 
 
 def _tested_line(axis: Axes, place: int, one: Tested | None, colours: Mapping[Verdict, str]) -> None:
-    """Interval over seeds as a thin line, over networks as a thick one; coloured where shown."""
+    """Interval over seeds as a thin line, resampled as a thick one; coloured where shown."""
     if one is None:
         axis.text(0.0, place, MISSING, va="center", ha="center", color=GREY)
         return

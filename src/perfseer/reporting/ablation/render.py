@@ -95,10 +95,9 @@ def _about_claims(study: Study, judged: list[Judged]) -> dict[str, object]:
 
 def _claim_sentence(one: Judged) -> str:
     if one.tested is None:
-        absent = ", ".join(f"`{name}`" for name in one.missing)
-        return f"{one.claim.says}: **{one.outcome}**, for want of {absent}."
+        return f"{one.claim.says}: **{one.outcome}**, for want of {', '.join(one.missing)}."
     found = one.tested
-    numbers = f"{signed(found.seeds.mean)} points, {signed(found.low)} to {signed(found.high)} over networks"
+    numbers = f"{signed(found.seeds.mean)} points, {signed(found.low)} to {signed(found.high)} resampled"
     return f"{one.claim.says}: **{one.outcome}**{tables.mark(found)} ({numbers})."
 
 

@@ -31,17 +31,22 @@ def claim_table(judged: Sequence[Judged]) -> str:
         for place, one in enumerate(judged, start=1)
     ]
     header = ["", "the paper", "tested by", *_DIFFERENCE_HEADER, "outcome"]
-    return markdown_table(header, lines, align="lllrrrrl")
+    return markdown_table(header, lines, align="lllrrrrrl")
 
 
-_DIFFERENCE_HEADER = ("difference [points]", "over networks", "p", "p, corrected")
+_DIFFERENCE_HEADER = ("difference [points]", "relative [%]", "resampled", "p", "p, corrected")
 
 
 def _difference_cells(tested: Tested | None) -> list[str]:
     if tested is None:
         return [MISSING] * len(_DIFFERENCE_HEADER)
-    over_networks = f"{signed(tested.low)} to {signed(tested.high)}"
-    return [signed_interval(tested.seeds), over_networks, _p_value(tested.p_value), _p_value(tested.p_holm)]
+    return [
+        signed_interval(tested.seeds),
+        signed(100 * tested.seeds.mean / tested.reference, 2),
+        f"{signed(tested.low)} to {signed(tested.high)}",
+        _p_value(tested.p_value),
+        _p_value(tested.p_holm),
+    ]
 
 
 def _p_value(value: float) -> str:
@@ -49,7 +54,7 @@ def _p_value(value: float) -> str:
 
 
 def _not_computed(missing: Sequence[str]) -> str:
-    return f"{NOT_COMPUTED}: no {escape(', '.join(missing))}"
+    return f"{NOT_COMPUTED}, for want of {escape(', '.join(missing))}"
 
 
 def accuracy_table(study: Study) -> str:
@@ -86,7 +91,7 @@ def _over_seeds(study: Study, values: Mapping[int, float]) -> str:
 def difference_table(tested: Mapping[str, Tested | None]) -> str:
     """Every variant against the base, on the mean of the base's labels, with a verdict."""
     lines = [[name, *_difference_cells(one), verdict(one) + mark(one)] for name, one in tested.items()]
-    return markdown_table(["variant", *_DIFFERENCE_HEADER, "against the base"], lines, align="lrrrrl")
+    return markdown_table(["variant", *_DIFFERENCE_HEADER, "against the base"], lines, align="lrrrrrl")
 
 
 def verdict(one: Tested | None) -> str:
