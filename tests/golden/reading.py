@@ -16,3 +16,8 @@ def table_after(text, heading):
 def rows_after(text, heading, key=0):
     """The same by one column, without the two lines of the header."""
     return {row[key]: row[:key] + row[key + 1 :] for row in table_after(text, heading)[2:]}
+
+
+def rows_of(table):
+    """The rows of a table alone, by its first column."""
+    return rows_after(table, "")

@@ -9,13 +9,14 @@ import pytest
 
 from perfseer.reporting.comparison.aligned import align
 from perfseer.reporting.comparison.failures import group_all
+from perfseer.reporting.comparison.memory import mig_table
 from perfseer.reporting.comparison.pairs import compare_all
 from perfseer.reporting.comparison.render import markdown, render
 from perfseer.reporting.experiment import load_experiment
 from perfseer.reporting.outputs import OUTPUTS
 from perfseer.reporting.results import Results
 from tests.golden.experiment_files import MISSING, NOISE, write_experiment
-from tests.golden.reading import rows_after, table_after
+from tests.golden.reading import rows_after, rows_of, table_after
 
 SECTIONS = (
     "## Accuracy",
@@ -76,6 +77,12 @@ def test_figures_named_in_the_document_exist(written, text):
     names = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert {f"figures/{stem}.svg" for stem in OUTPUTS["comparison"].figures} == set(names)
     assert all((written[2] / name).is_file() for name in names)
+
+
+def test_web_pages_link_to_web_pages(written):
+    content = (written[2] / "comparison.html").read_text(encoding="utf-8")
+    assert 'href="perfseer.html"' in content
+    assert 'href="perfseer.md"' not in content
 
 
 def test_rendering_again_changes_no_byte(written, tmp_path):
@@ -172,10 +179,30 @@ def test_error_stands_beside_the_measurement(text):
     assert rows["ensemble"][:4] == ["4.20 %", "± 2.00 %", "2.1", "0 of 22 (0 %)"]
 
 
-def test_memory_suggests_a_profile(text):
-    rows = rows_after(text, "## What predicted memory suggests")
-    assert rows["seernet"] == ["22 of 22 (100 %)", *["0 of 22 (0 %)"] * 2] * 2
+def test_memory_suggests_a_profile(text, copy):
     assert "training memory needs 1g.5gb in 22" in text
+    assert "suggests the profile that is needed, for every test row" in text
+    # Two of the seeds' measured memories become 4,800 MiB: 5,033 MB need the second profile.
+    mapping, paths = copy
+    experiment = load_experiment(mapping, paths)
+    tested = experiment.runs["seernet", "architecture", 0].predictions["configuration"].iloc[:2]
+    experiment.rows.loc[experiment.rows["configuration"].isin(tested), "train_mem_mib"] = 4_800.0
+    aligned = align(Results(experiment), "architecture")
+    content = mig_table(aligned)
+    # Errors are kept, so predictions are 4 to 25 % off 4,800 MiB, below or above the bound.
+    assert rows_of(content)["ensemble"][:3] == ["21 of 22 (95.5 %)", "1 of 22 (4.55 %)", "0 of 22 (0 %)"]
+    assert rows_of(content)["roofline"][3:] == ["22 of 22 (100 %)", "0 of 22 (0 %)", "0 of 22 (0 %)"]
+
+
+def test_practically_constant_labels_win_nothing(copy):
+    mapping, paths = copy
+    mapping["report"]["judgement"]["constant_pct"] = 1e9
+    content = rendered(mapping, paths)
+    assert "nothing is compared" in content
+    assert "training time: practically constant here, so a smaller error proves nothing." in content
+    matrix = rows_after(content, "### Wins and losses")
+    assert matrix["ensemble"][-1] == "**0–0**"
+    assert rows_after(content, "### Ranking")["ensemble"] == ["(1)"] * 6 + ["0 of 0"]
 
 
 def test_published_figures_name_source_and_difference(text):

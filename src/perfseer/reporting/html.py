@@ -8,6 +8,8 @@ from itertools import pairwise
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from perfseer.reporting.outputs import OUTPUTS
+
 # Cells with more characters than this may wrap; numbers never do.
 WRAP_FROM = 36
 _ATTRIBUTES = 'lang="en"'
@@ -26,6 +28,7 @@ def page(markdown: str) -> str:
     tokens = parser.parse(markdown)
     entries = _anchor_headings(tokens)
     _wrap_long_cells(tokens)
+    _link_twins(tokens)
     body = parser.renderer.render(tokens, parser.options, {})
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
     title = next((text for level, text, _ in entries if level == "h1"), "perfseer")
@@ -65,6 +68,14 @@ def _wrap_long_cells(tokens: list[Token]) -> None:
     for token, inline in pairwise(tokens):
         if token.type == "td_open" and len(inline.content) > WRAP_FROM:
             token.attrSet("class", "wide")
+
+
+def _link_twins(tokens: list[Token]) -> None:
+    """Links to other documents lead to their web pages."""
+    for token in (child for parent in tokens for child in parent.children or ()):
+        name, dot, suffix = str(token.attrGet("href") or "").partition(".")
+        if token.type == "link_open" and (dot, suffix) == (".", "md") and name in OUTPUTS:
+            token.attrSet("href", f"{name}.html")
 
 
 def _contents(entries: list[tuple[str, str, str]]) -> str:

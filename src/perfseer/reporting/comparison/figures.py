@@ -55,19 +55,19 @@ def _bars(axis: Axes, aligned: Aligned, target: str, found: list[tuple[float | N
     edge = 1.25 * max(means, default=1.0)
     names = aligned.results.experiment.predictors
     for place, (mean, half) in enumerate(found):
-        if mean is None:
-            axis.text(
-                0, place, f" {absent(aligned, names[place], target)}", va="center", fontsize=7, color=GREY
-            )
-            continue
-        axis.barh(place, mean, height=0.7, color=SKY, xerr=half, ecolor="#333333", capsize=2)
-        axis.text(0, place, f" {number(mean, 2)}", va="center", fontsize=7)
+        if mean is not None:
+            axis.barh(place, mean, height=0.7, color=SKY, xerr=half, ecolor="#333333", capsize=2)
+        shown = absent(aligned, names[place], target) if mean is None else number(mean, 2)
+        # Beside the panel, where no interval can cross it.
+        side = axis.get_yaxis_transform()
+        axis.text(1.01, place, shown, va="center", fontsize=7, transform=side)
     axis.set_xlim(0, edge)
     axis.grid(visible=False, axis="y")
 
 
 def _predictor_axis(axis: Axes, names: tuple[str, ...], *, labelled: bool) -> None:
     axis.set_yticks(range(len(names)), list(names) if labelled else [""] * len(names))
+    axis.tick_params(axis="y", length=0)
     axis.set_ylim(len(names) - 0.4, -0.6)
 
 
@@ -118,6 +118,7 @@ def _dots(axis: Axes, values: FloatArray, colour: str) -> None:
     axis.scatter(values[positive], places[positive], s=22, color=colour, zorder=2)
     axis.set_xlim(lowest / 2, highest * 12)
     log_ticks(axis, "x")
+    axis.tick_params(axis="x", labelsize=6)
     for place, value in enumerate(values.tolist()):
         at = value if value > 0 else lowest / 2
         axis.annotate(
@@ -131,7 +132,8 @@ def pair_matrices(aligned: Aligned, pairs: Pairs) -> Figure:
     figure, axes = panels(3, 2, height=1.6 + LINE * len(aligned.results.experiment.predictors))
     for axis, target in zip(axes, TARGETS, strict=True):
         names = [rank.predictor for rank in ranking(aligned, pairs, target.name)]
-        axis.set_title(target.title)
+        constant = "" if target.name in aligned.varying else " (practically constant)"
+        axis.set_title(target.title + constant)
         if len(names) < 2:
             say_missing(axis)
             continue

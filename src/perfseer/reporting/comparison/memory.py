@@ -18,22 +18,34 @@ def mig_table(aligned: Aligned) -> str:
     """How often each predictor suggests the profile that measured memory needs, a smaller, a larger one."""
     if not any(target.name in aligned.errors for target in MEMORIES):
         return f"{MISSING}: no predictor predicts memory here."
-    lines = []
-    for name in aligned.results.experiment.predictors:
-        cells = [cell for target in MEMORIES for cell in _cells(aligned, name, target.name)]
-        lines.append([name, *cells])
+    gaps = {
+        (name, target.name): _gaps(aligned, name, target.name)
+        for target in MEMORIES
+        for name in aligned.predictors(target.name)
+    }
+    if not any(gap.any() for gap in gaps.values()):
+        return "Every predictor of memory suggests the profile that is needed, for every test row."
+    lines = [
+        [name, *(cell for target in MEMORIES for cell in _cells(aligned, gaps, name, target.name))]
+        for name in aligned.results.experiment.predictors
+    ]
     header = ["predictor"]
     for target in MEMORIES:
         header += [f"{target.title}: the profile needed", "too small", "too large"]
     return markdown_table(header, lines)
 
 
-def _cells(aligned: Aligned, predictor: str, target: str) -> list[str]:
-    if predictor not in aligned.predictors(target):
-        return [absent(aligned, predictor, target)] * 3
+def _gaps(aligned: Aligned, predictor: str, target: str) -> IntArray:
+    """[n] number of the suggested profile minus that of the needed one, over rows with a prediction."""
     suggested, needed = predicted(aligned, predictor, target), measured(aligned, target)
     known = np.isfinite(suggested)
-    gap = _profile(suggested[known]) - _profile(needed[known])
+    return _profile(suggested[known]) - _profile(needed[known])
+
+
+def _cells(aligned: Aligned, gaps: dict[tuple[str, str], IntArray], predictor: str, target: str) -> list[str]:
+    if (predictor, target) not in gaps:
+        return [absent(aligned, predictor, target)] * 3
+    gap = gaps[predictor, target]
     return [share_text(int(side.sum()), len(gap)) for side in (gap == 0, gap < 0, gap > 0)]
 
 

@@ -133,10 +133,8 @@ def matrix_table(aligned: Aligned, pairs: Pairs) -> str:
     for first in names:
         cells, won, lost = [], 0, 0
         for second in names:
-            found = [
-                pair for target in TARGETS if (pair := pairs.get(target.name, first, second)) is not None
-            ]
-            better, worse = (sum(pair.verdict == word for pair in found) for word in ("better", "worse"))
+            found = [x for target in aligned.varying if (x := pairs.get(target, first, second)) is not None]
+            better, worse = (sum(x.verdict == word for x in found) for word in ("better", "worse"))
             won, lost = won + better, lost + worse
             cells.append("·" if first == second else f"{better}–{worse}" if found else MISSING)
         lines.append([first, *cells, f"**{won}–{lost}**"])
