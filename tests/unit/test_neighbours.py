@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from perfseer.data.links import Links
-from perfseer.nn.neighbours import RareDropout, linked_mean, linked_sum
+from perfseer.nn.neighbours import DroppedReLU, linked_mean, linked_sum
 from perfseer.training.seeds import seeded
 
 
@@ -44,32 +44,30 @@ def test_without_links_all_sums_are_zero_and_so_are_gradients(shape):
 
 
 @pytest.mark.parametrize("share", [0.002, 0.05, 0.5])
-def test_dropout_drops_its_share_and_keeps_the_mean(share):
+def test_dropout_drops_its_share_in_training(share):
     rows = torch.ones(2000, 500)
     with seeded(1):
-        dropped = RareDropout(share)(rows)
-    n = rows.numel()
-    assert float((dropped == 0).float().mean()) == pytest.approx(
-        share, abs=5 * (share * (1 - share) / n) ** 0.5
-    )
-    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / (1 - share)])
-    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.01)
+        dropped = DroppedReLU(share)(rows.clone())
+    deviation = 5 * (share * (1 - share) / rows.numel()) ** 0.5
+    assert float((dropped == 0).float().mean()) == pytest.approx(share, abs=deviation)
+    assert dropped.unique().tolist() == [0.0, 1.0]
 
 
 def test_dropout_is_drawn_from_the_seed_and_stops_gradients():
-    rows, layer = torch.ones(50, 20, requires_grad=True), RareDropout(0.3)
+    rows, layer = torch.linspace(-0.5, 1.0, 1000).requires_grad_(), DroppedReLU(0.3)
     outputs = []
     for seed in (0, 0, 1):
         with seeded(seed):
-            outputs.append(layer(rows))
+            outputs.append(layer(1.0 * rows))
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(outputs[0], outputs[2])
     (gradient,) = torch.autograd.grad(outputs[0].sum(), rows)
-    assert torch.equal(gradient, outputs[0].detach())
+    assert torch.equal(gradient, (outputs[0] > 0).float())
+    assert 0 < gradient.sum() < (rows > 0).sum()
 
 
-def test_dropout_leaves_rows_alone_outside_training():
-    rows, layer = torch.randn(5, 4), RareDropout(0.5)
-    assert layer.eval()(rows) is rows
-    assert RareDropout(0.0)(rows) is rows
+def test_outside_training_nothing_is_dropped_and_the_mean_is_kept():
+    rows, layer = torch.tensor([[-1.0, 2.0]]), DroppedReLU(0.25)
+    assert layer.eval()(rows.clone()).tolist() == [[0.0, 1.5]]
+    assert DroppedReLU(0.0)(rows.clone()).tolist() == [[0.0, 2.0]]
     assert layer.train()(torch.zeros(0, 4)).shape == (0, 4)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perfseer.nn.neighbours import RareDropout, linked_sum
+from perfseer.nn.neighbours import DroppedReLU, linked_sum
 
 if TYPE_CHECKING:
     from perfseer.data.links import LinkedBatch, Links
@@ -37,12 +37,12 @@ class GraphConvolution(nn.Module):
         self.weight = nn.Parameter(torch.empty(n_outputs, n_inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(n_outputs).uniform_(-bound, bound))
         self.norm = nn.LayerNorm(n_outputs)
-        self.dropout = RareDropout(dropout)
+        self.activation = DroppedReLU(dropout)
 
     def forward(self, rows: Tensor, links: "Links") -> Tensor:
         """[N, n_inputs] rows to [M, n_outputs], over the links from N to M."""
         convolved = F.linear(linked_sum(rows, links), self.weight, self.bias)
-        result: Tensor = self.dropout(F.relu(self.norm(convolved)))
+        result: Tensor = self.activation(self.norm(convolved))
         return result
 
 

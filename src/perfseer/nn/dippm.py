@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perfseer.nn.neighbours import RareDropout, linked_mean, linked_sum
+from perfseer.nn.neighbours import DroppedReLU, linked_mean, linked_sum
 
 if TYPE_CHECKING:
     from perfseer.data.links import LinkedBatch, Links
 
 _LAYERS_OF_A_BLOCK = 2
 _DENSE_LAYERS = 3
+_TINY = 1e-24
 
 
 class SageConvolution(nn.Module):
@@ -36,7 +37,9 @@ class SageConvolution(nn.Module):
 
     def forward(self, rows: Tensor, links: "Links") -> Tensor:
         """[V, n_inputs] to [V, n_outputs], rows of length one."""
-        return F.normalize(self.heard(linked_mean(rows, links)) + self.own(rows), dim=1)
+        result = self.heard(linked_mean(rows, links)) + self.own(rows)
+        # As F.normalize, with a gradient of fewer passes.
+        return result * result.square().sum(dim=1, keepdim=True).clamp(min=_TINY).rsqrt()
 
 
 class SageBlock(nn.Module):
@@ -52,14 +55,15 @@ class SageBlock(nn.Module):
         super().__init__()
         widths = [n_inputs, *[hidden] * (_LAYERS_OF_A_BLOCK - 1)]
         self.layers = nn.ModuleList(SageConvolution(width, hidden) for width in widths)
-        self.dropout = RareDropout(dropout)
+        self.activation = DroppedReLU(dropout)
 
     def forward(self, rows: Tensor, links: "Links") -> Tensor:
         """[V, n_inputs] to [V, hidden]."""
-        for layer in self.layers:
-            rows = F.relu(layer(rows, links))
-        dropped: Tensor = self.dropout(rows)
-        return dropped
+        *first, last = self.layers
+        for layer in first:
+            rows = F.relu_(layer(rows, links))
+        result: Tensor = self.activation(last(rows, links))
+        return result
 
 
 class Dippm(nn.Module):
@@ -87,7 +91,7 @@ class Dippm(nn.Module):
         dense: list[nn.Module] = []
         for index in range(_DENSE_LAYERS):
             width = hidden if index else hidden + static_width
-            dense += [nn.Linear(width, hidden), nn.ReLU(), RareDropout(dropout)]
+            dense += [nn.Linear(width, hidden), DroppedReLU(dropout)]
         self.dense = nn.Sequential(*dense)
         self.head = nn.Linear(hidden, n_outputs)
 

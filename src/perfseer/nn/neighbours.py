@@ -48,11 +48,13 @@ def linked_mean(rows: Tensor, links: "Links") -> Tensor:
     return linked_sum(rows, links) / links.counts.clamp(min=1)
 
 
-class RareDropout(nn.Module):
-    r"""Dropout that draws only the entries it drops, instead of a number for every entry.
+class DroppedReLU(nn.Module):
+    r"""ReLU, then dropout that draws only the entries it drops instead of a number for every entry.
 
     Poisson many hits on random entries, :math:`-n \ln(1 - p)` on average, leave each of the n entries
-    untouched with probability :math:`1 - p`, independently of the others.
+    untouched with probability :math:`1 - p`, independently of the others. Entries are dropped before the
+    ReLU, which passes no gradient where its result is zero. As dropout was first described, what is left is
+    not enlarged in training; outside training all entries are multiplied by :math:`1 - p`.
 
     Args:
         share: p, probability of dropping an entry.
@@ -63,10 +65,13 @@ class RareDropout(nn.Module):
         self.share = share
 
     def forward(self, rows: Tensor) -> Tensor:
-        """``rows`` with some entries 0 and the others divided by 1 - p; unchanged outside training."""
-        if not self.training or not self.share:
-            return rows
+        """Rows to rows, any shape; in training in their own memory, which their maker must not need again."""
+        if not self.share:
+            return F.relu_(rows)
+        if not self.training:
+            return F.relu_(rows) * (1.0 - self.share)
         hits = torch.poisson(torch.tensor(-rows.numel() * math.log1p(-self.share)))
         dropped = torch.randint(max(rows.numel(), 1), (int(hits),), device=rows.device)
-        scaled = rows / (1.0 - self.share)
-        return scaled.flatten().index_fill(0, dropped, 0.0).view_as(rows)
+        with torch.no_grad():
+            rows.view(-1).index_fill_(0, dropped, 0.0)
+        return F.relu_(rows)
