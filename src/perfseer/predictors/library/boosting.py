@@ -27,6 +27,10 @@ class BoostingPredictor(Predictor):
     """One LightGBM model for each label."""
 
     name: ClassVar[str] = "boosting"
+    source: ClassVar[str] = "LightGBM: Ke et al., NeurIPS 2017; the inputs are this project's"
+    departures: ClassVar[tuple[str, ...]] = (
+        "A baseline of this project, no published predictor: deviations from the fitted roofline and peak.",
+    )
     settings: BoostingSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

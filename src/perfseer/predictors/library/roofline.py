@@ -17,6 +17,11 @@ class RooflinePredictor(Predictor):
 
     name: ClassVar[str] = "roofline"
     supported: ClassVar[frozenset[str]] = BASELINE_TARGETS
+    source: ClassVar[str] = "the roofline model: Williams et al., CACM 2009, doi 10.1145/1498765.1498785"
+    departures: ClassVar[tuple[str, ...]] = (
+        "Peak rates are fitted to the training rows, not read from a data sheet; each operator costs a launch.",
+        "Times of operators are summed. Memory, not in the source, is a line over the analytic peak.",
+    )
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         del valid, seed  # nothing to stop early, nothing random
