@@ -241,7 +241,8 @@ def benchmark_digests(
         predictor: its name.
         members: predictors it is made from.
         dataset: folder with manifest.json.
-        kernels: table of measured kernels, where the predictor or a member is fitted from it.
+        kernels: table of measured kernels, the fusion rules beside it, where the predictor or a member is
+            fitted from them.
 
     Raises:
         PerfseerError: a section or a file is missing.
@@ -252,7 +253,9 @@ def benchmark_digests(
     _require_sections({**parameters, **wanted}, (*SHARED_SECTIONS, "benchmark", *names))
     study = {name: value for name, value in parameters["benchmark"].items() if name != "regression"}
     depends = {name: parameters[name] for name in SHARED_SECTIONS} | wanted | {"benchmark": study}
-    files = [dataset / "manifest.json", *([kernels] if kernels else [])]
+    files = [dataset / "manifest.json"]
+    if kernels is not None:
+        files += [kernels, kernels.with_name("fusion.json")]
     return Digests(params=digest(as_floats(depends)), code=_code(names), data=_files(files))
 
 
