@@ -1,5 +1,6 @@
 """The rendered report on fixed records: complete, byte-stable, tied to its records, no wrong number."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 from perfseer.cli.report import report
 from perfseer.errors import PerfseerError
 from perfseer.reporting.experiment import load_experiment
+from perfseer.reporting.figures import label_distributions
 from perfseer.reporting.outputs import OUTPUTS, detailed_predictors, documents, figure_titles
 from perfseer.reporting.render import markdown, render
 from perfseer.reporting.results import Results
+from perfseer.targets import TARGET_NAMES
 from tests.golden.experiment_files import MISSING, write_experiment
 from tests.golden.reading import table_after
 
@@ -229,6 +232,21 @@ def test_without_any_record_the_report_says_so(copy):
     assert "**30 records missing:**" in content
     assert "no survey was made" in content
     assert "There is no record of seernet for training time" in content
+
+
+def test_a_dataset_with_times_only_is_reported(copy, tmp_path):
+    mapping, paths = copy
+    experiment = load_experiment(mapping, paths)
+    others = [name for name in TARGET_NAMES if "time" not in name]
+    rows = experiment.rows.assign(**dict.fromkeys(others, float("nan")))
+    results = Results(dataclasses.replace(experiment, rows=rows, runs={}))
+    assert [target.name for target in results.experiment.targets] == ["train_time_ms", "infer_time_ms"]
+    content = markdown(results, "0" * 12)
+    assert len(table_after(content, "## Dataset Profile")[0]) == 1 + 3 + 2
+    rows = {row[0]: row[1:] for row in table_after(content, "### Measured networks beside the paper's")}
+    assert rows["training memory"][1] == "not measured"
+    figure = label_distributions(results)
+    assert [text.get_text() for text in figure.axes[1].texts] == ["not measured"]
 
 
 def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch):

@@ -34,6 +34,7 @@ from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.settings import SETTINGS
 from perfseer.reporting.outputs import detailed_predictors
 from perfseer.reporting.settings import ReportSettings
+from perfseer.targets import TARGETS, Target
 
 # Columns joined to the rows from their graphs: name here → global feature.
 GRAPH_COLUMNS = {"flops": "total_flops", "bytes": "total_bytes", "n_parameters": "n_parameters"}
@@ -145,6 +146,11 @@ class Experiment:
     def seeds(self) -> tuple[int, ...]:
         """Seeds of params.yaml."""
         return tuple(self.parameters["seeds"])
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Labels the dataset has; public data may lack some."""
+        return tuple(target for target in TARGETS if self.rows[target.name].notna().all())
 
     def runs_of(self, predictor: str, split: str) -> list[Run]:
         """Runs of a predictor on a split that exist, by seed."""

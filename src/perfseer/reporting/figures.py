@@ -53,9 +53,12 @@ def label_distributions(results: Results) -> Figure:
     """Histogram of each label over all clean rows; times and memory on logarithmic axes."""
     figure, axes = panels(2, 3)
     for axis, target in zip(axes, TARGETS, strict=True):
+        axis.set_xlabel(f"{target.title} [{target.unit}]")
+        if target not in results.experiment.targets:
+            say_missing(axis, "not measured")
+            continue
         values = results.experiment.rows[target.name].to_numpy(dtype=np.float64)
         _histogram(axis, values, log=target.quantity != "util", colour=SKY)
-        axis.set_xlabel(f"{target.title} [{target.unit}]")
         axis.set_ylabel("configurations")
     return figure
 

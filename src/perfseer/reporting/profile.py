@@ -19,9 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def profile_table(experiment: Experiment) -> str:
-    """Mean, minimum, median and maximum of the nine quantities, units chosen from the data."""
+    """Mean, minimum, median and maximum of the quantities there are, units chosen from the data."""
     header, columns = ["statistic"], []
-    for entry in DISTRIBUTION:
+    for entry in (entry for entry in DISTRIBUTION if _measured(experiment.rows, entry.column)):
         values = experiment.rows[entry.column].to_numpy(dtype=np.float64)
         scale = choose_scale(values, entry.kind)
         header.append(f"{entry.title} [{scale.unit}]" if scale.unit else entry.title)
@@ -48,7 +48,7 @@ def constant_labels(experiment: Experiment) -> dict[str, float]:
     bound = experiment.report.judgement.constant_pct
     spreads = {
         target.title: spread_pct(experiment.rows[target.name].to_numpy(dtype=np.float64))
-        for target in TARGETS
+        for target in experiment.targets
     }
     return {title: spread for title, spread in spreads.items() if spread < bound}
 
@@ -74,8 +74,8 @@ def distribution_table(experiment: Experiment) -> str:
             [
                 entry.title,
                 _spread((entry.mean, entry.minimum, entry.median, entry.maximum), entry.kind),
-                _spread(summary(experiment.rows[entry.column].to_numpy(dtype=np.float64)), entry.kind),
-                _surveyed(experiment.survey, entry),
+                _tabled(experiment.rows, entry),
+                MISSING if experiment.survey is None else _tabled(experiment.survey, entry),
             ]
         )
     return markdown_table(header, rows)
@@ -88,12 +88,15 @@ def _spread(values: Sequence[float], kind: str) -> str:
     return f"{median} ({low} – {high}), mean {mean}"
 
 
-def _surveyed(survey: pd.DataFrame | None, entry: Distribution) -> str:
-    if survey is None:
-        return MISSING
-    if entry.column not in survey.columns:
+def _tabled(table: pd.DataFrame, entry: Distribution) -> str:
+    if not _measured(table, entry.column):
         return "not measured"
-    return _spread(summary(survey[entry.column].to_numpy(dtype=np.float64)), entry.kind)
+    return _spread(summary(table[entry.column].to_numpy(dtype=np.float64)), entry.kind)
+
+
+def _measured(table: pd.DataFrame, column: str) -> bool:
+    """Whether the table has the quantity; a label that was not measured is NaN throughout."""
+    return column in table.columns and bool(table[column].notna().all())
 
 
 def facts(experiment: Experiment) -> dict[str, str]:
@@ -252,6 +255,8 @@ def coverage_tables(experiment: Experiment) -> dict[str, str]:
 
 
 def _median(values: pd.Series) -> str:
+    if values.isna().any():
+        return "not measured"
     middle = float(values.median())
     return choose_scale([middle], "ms").named(middle)
 

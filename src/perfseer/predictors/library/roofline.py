@@ -19,7 +19,7 @@ class RooflinePredictor(Predictor):
     supported: ClassVar[frozenset[str]] = BASELINE_TARGETS
     source: ClassVar[str] = "the roofline model: Williams et al., CACM 2009, doi 10.1145/1498765.1498785"
     departures: ClassVar[tuple[str, ...]] = (
-        "Peak rates are fitted to the training rows, not read from a data sheet; each operator costs a launch.",
+        "Peak rates are fitted to training rows, not read from a data sheet; each operator costs a launch.",
         "Times of operators are summed. Memory, not in the source, is a line over the analytic peak.",
     )
 

@@ -12,7 +12,7 @@ from perfseer.evaluation.predictions import predicted_column
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.profile import constant_labels
 from perfseer.reporting.results import Results
-from perfseer.targets import TARGET_NAMES, TARGETS
+from perfseer.targets import TARGET_NAMES
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Aligned:
     def varying(self) -> tuple[str, ...]:
         """Labels that are not practically constant (`profile.constant_labels`)."""
         constant = constant_labels(self.results.experiment)
-        return tuple(target.name for target in TARGETS if target.title not in constant)
+        return tuple(
+            target.name for target in self.results.experiment.targets if target.title not in constant
+        )
 
     @cached_property
     def absolute(self) -> dict[str, pd.DataFrame]:

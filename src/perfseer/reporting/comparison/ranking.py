@@ -163,6 +163,8 @@ def label_sentence(aligned: Aligned, pairs: Pairs, target: str) -> str:
     """One label: which predictor has the smallest error, and which are not shown to be behind it."""
     ranks = ranking(aligned, pairs, target)
     title = TARGET_BY_NAME[target].title
+    if TARGET_BY_NAME[target] not in aligned.results.experiment.targets:
+        return f"{title}: not measured."
     if not ranks:
         return f"{title}: {MISSING}."
     if target not in aligned.varying:
