@@ -16,11 +16,13 @@ from perfseer.predictors.linked import LinkedPredictor
 from perfseer.predictors.operator_graphs import OperatorTypes, with_ends
 from perfseer.predictors.settings import BrpNasSettings
 
-SOURCE = "BRP-NAS (Dudziak et al., NeurIPS 2020), latency predictor"
+SOURCE = "latency predictor of BRP-NAS (Dudziak et al., 2020)"
 DEPARTURES: tuple[str, ...] = (
-    "Graphs are whole networks traced from PyTorch, not cells of NAS-Bench-201; types are those of training.",
-    "Learns normalised labels (z-score of the logarithm), not milliseconds.",
-    "Single precision; mini-batches, mean instead of summed loss; other epochs, as params.yaml says.",
+    "Graphs hold the operators traced from PyTorch, by the types that occur in training; the published ones "
+    "hold six types of a NAS-Bench-201 cell.",
+    "Learns normalised labels (z-scored logarithm), not milliseconds.",
+    "Single instead of double precision; learning rate, batch size and epochs are those of params.yaml, not "
+    "0.0004, 1 and 250.",
 )
 
 

@@ -6,10 +6,13 @@ from perfseer.predictors.brp_nas import DEPARTURES, SOURCE, BrpNasBase
 
 
 class BrpNasPredictor(BrpNasBase):
-    """Times from operator types; it cannot tell batch sizes or widths of one network apart."""
+    """Times from operator types."""
 
     name: ClassVar[str] = "brp_nas"
     supported: ClassVar[frozenset[str]] = frozenset({"train_time_ms", "infer_time_ms"})
     source: ClassVar[str] = SOURCE
-    departures: ClassVar[tuple[str, ...]] = DEPARTURES
+    departures: ClassVar[tuple[str, ...]] = (
+        "As published it is given no sizes: it cannot tell batch sizes or widths of one network apart.",
+        *DEPARTURES,
+    )
     node_features: ClassVar[bool] = False

@@ -16,7 +16,8 @@ class DippmChainPredictor(DippmBase):
     name: ClassVar[str] = "dippm_chain"
     source: ClassVar[str] = f"{SOURCE}, as released"
     departures: ClassVar[tuple[str, ...]] = (
-        "Edges are the released code's chain over operators with weights, not the paper's graph (dippm).",
+        "Edges are the released code's chain over operators with weights, not the graph described (dippm); "
+        "batch norm counts among them.",
         *DEPARTURES,
     )
 
