@@ -20,8 +20,8 @@ from perfseer.predictors.settings import DippmSettings
 SOURCE = "DIPPM (Panner Selvam and Brorsson, 2023, arXiv 2303.11733)"
 DEPARTURES: tuple[str, ...] = (
     "Learns all labels there are, normalised, where the released code learns latency (x 1000), energy (x 10) "
-    "and memory (MB) as they are: there the Huber loss with delta 1 is in effect an absolute error, here it is "
-    "quadratic up to about one standard deviation.",
+    "and memory (MB) as they are: there the Huber loss with delta 1 is in effect an absolute error, here it "
+    "is quadratic up to about one standard deviation.",
     "The output is linear, without the released softplus: normalised labels have both signs.",
     "Graphs are traced from PyTorch, not TVM Relay: the one-hot code is this vocabulary's, attributes of a "
     "convolution stand once instead of once per side, and features are logarithmic and z-scored, the five "

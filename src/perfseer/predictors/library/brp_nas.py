@@ -12,7 +12,7 @@ class BrpNasPredictor(BrpNasBase):
     supported: ClassVar[frozenset[str]] = frozenset({"train_time_ms", "infer_time_ms"})
     source: ClassVar[str] = SOURCE
     departures: ClassVar[tuple[str, ...]] = (
-        "As published it is given no sizes: it cannot tell batch sizes or widths of one network apart.",
+        "Rows differ in batch size and width as well, which the published input cannot tell apart.",
         *DEPARTURES,
     )
     node_features: ClassVar[bool] = False
