@@ -233,6 +233,14 @@ def test_missing_results_are_shown_as_missing(text):
     assert "not computed: `blocks_3`" in text
 
 
+def test_choices_that_no_claim_is_about_are_listed_apart(text):
+    section = text[text.index("### Choices that are not") : text.index("### Accuracy and cost")]
+    listed = re.findall(r"^- `(\w+)`", section, re.MULTILINE)
+    assert "roofline_both" in listed
+    assert "loss_relative" in listed
+    assert not {"base", "max", "without_gnpb", "multi_pcgrad"} & set(listed)
+
+
 def test_headline_counts_the_outcomes(text):
     assert "agree with 7, contradict 1, and show no difference for 3.**" in text
 

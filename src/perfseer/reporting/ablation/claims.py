@@ -128,6 +128,13 @@ def judge(study: Study) -> list[Judged]:
     ]
 
 
+def claimed(study: Study) -> frozenset[str]:
+    """Names of the variants that a claim is tested by."""
+    return frozenset(
+        _find(study, changes) for claim in CLAIMS for changes in (*claim.worse, *claim.better)
+    ) & set(study.variants)
+
+
 def _find(study: Study, changes: Changes) -> str:
     """Name of the variant that makes these changes; the changes in words where there is none."""
     for name, variant in study.variants.items():

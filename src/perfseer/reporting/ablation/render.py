@@ -11,7 +11,7 @@ import pandas as pd
 from perfseer.digests import file_digest
 from perfseer.evaluation.ablation.settings import BASE
 from perfseer.reporting.ablation import figures, tables
-from perfseer.reporting.ablation.claims import CLAIMS, Judged, judge
+from perfseer.reporting.ablation.claims import CLAIMS, Judged, claimed, judge
 from perfseer.reporting.ablation.contrasts import Contrast, Tested, compare
 from perfseer.reporting.ablation.study import Paths, Study, load_study
 from perfseer.reporting.document import draw, fill, write, write_tables
@@ -96,9 +96,18 @@ def _about_claims(study: Study, judged: list[Judged]) -> dict[str, object]:
 def _claim_sentence(one: Judged) -> str:
     if one.tested is None:
         return f"{one.claim.says}: **{one.outcome}**, for want of {', '.join(one.missing)}."
-    found = one.tested
-    numbers = f"{signed(found.seeds.mean)} points, {signed(found.low)} to {signed(found.high)} resampled"
-    return f"{one.claim.says}: **{one.outcome}**{tables.mark(found)} ({numbers})."
+    return f"{one.claim.says}: **{one.outcome}**{tables.mark(one.tested)} ({_numbers(one.tested)})."
+
+
+def _numbers(one: Tested) -> str:
+    return f"{signed(one.seeds.mean)} points, {signed(one.low)} to {signed(one.high)} resampled"
+
+
+def _own_sentence(name: str, one: Tested | None) -> str:
+    """What came of a variant that no claim is about."""
+    if one is None:
+        return f"`{name}`: {tables.verdict(one)}."
+    return f"`{name}`: **{tables.verdict(one)}**{tables.mark(one)} ({_numbers(one)})."
 
 
 def _about_variants(study: Study, tested: Mapping[str, Tested | None]) -> dict[str, object]:
@@ -110,6 +119,9 @@ def _about_variants(study: Study, tested: Mapping[str, Tested | None]) -> dict[s
         "differences": tables.difference_table(tested),
         "by_label": tables.label_table(study),
         "shown": _shown(tested),
+        "own": bullet_list(
+            _own_sentence(name, one) for name, one in tested.items() if name not in claimed(study)
+        ),
         "n_variants": plural(len(tested), "variant"),
         "n_compared": len(computed),
         "n_uncorrected": uncorrected,
