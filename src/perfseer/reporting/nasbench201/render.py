@@ -12,7 +12,7 @@ from perfseer.reporting.document import draw, fill, write, write_tables
 from perfseer.reporting.nasbench201 import figures, published, tables
 from perfseer.reporting.nasbench201.study import SUBJECT, Study
 from perfseer.reporting.tables import bullet_list
-from perfseer.reporting.units import choose_scale, count, number, plural
+from perfseer.reporting.units import MISSING, choose_scale, count, number, plural
 
 DOCUMENT = "nasbench201"
 
@@ -52,6 +52,7 @@ def markdown(study: Study) -> str:
         {
             **_about_study(study),
             **_about_machine(study),
+            **_about_readings(study),
             "headlines": bullet_list(_headline(study, reading) for reading in readings),
             "shown": shown,
             "reading_table": tables.reading_table(study),
@@ -122,6 +123,24 @@ def _about_machine(study: Study) -> dict[str, object]:
         "any_older": study.n_older > 0,
         "total_time": choose_scale([seconds], "s").named(seconds) if records else "0 s",
         "machines": "; ".join(sorted(machines)) or "none yet",
+    }
+
+
+def _about_readings(study: Study) -> dict[str, object]:
+    """What the latencies say of the reading `executed`, and how far pruned graphs can lead."""
+    declared: dict[str, list[str]] = {}
+    for name in study.settings.devices:
+        declared.setdefault(DEVICES[name].runs, []).append(DEVICES[name].title)
+    agree = [name for name, found in study.readings.items() if tables.smallest(found) == DEVICES[name].runs]
+    ceilings = [
+        found.ceilings["pruned"][within_name(10)]
+        for found in study.readings.values()
+        if within_name(10) in found.ceilings.get("pruned", {})
+    ]
+    return {
+        "declared": "; ".join(f"{tables.RAN[ran]} on {', '.join(names)}" for ran, names in declared.items()),
+        "agreement": f"{len(agree)} of {len(study.readings)}",
+        "pruned_ceiling": f"{number(min(ceilings))} to {number(max(ceilings))} %" if ceilings else MISSING,
     }
 
 

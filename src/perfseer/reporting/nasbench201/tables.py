@@ -5,6 +5,7 @@ from statistics import fmean
 from perfseer.data.sources.nasbench201 import DEVICES, Reading
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
+from perfseer.evaluation.nasbench201.readings import DeviceReadings
 from perfseer.reporting.nasbench201.published import RANKS, SHARES, UNVERIFIED
 from perfseer.reporting.nasbench201.study import SUBJECT, Study
 from perfseer.reporting.tables import markdown_table
@@ -52,6 +53,11 @@ def difference_table(study: Study, reading: Reading) -> str:
     return markdown_table(header, rows, align="l" * len(header))
 
 
+def smallest(found: DeviceReadings) -> str:
+    """The reading, a key of `RAN`, under which a sum over counts of operations errs least."""
+    return min(found.counts_mape_pct, key=lambda ran: fmean(found.counts_mape_pct[ran]))
+
+
 def reading_table(study: Study) -> str:
     """Error of a sum over counts of operations under each reading of what ran [%]."""
     rows = []
@@ -60,9 +66,8 @@ def reading_table(study: Study) -> str:
         if found is None:
             rows.append([*_device(name), *[MISSING] * (len(RAN) + 1)])
             continue
-        means = {ran: fmean(values) for ran, values in found.counts_mape_pct.items()}
-        best = min(means, key=means.__getitem__)
-        rows.append([*_device(name), *(number(means[ran]) for ran in RAN), RAN[best]])
+        errors = [number(fmean(found.counts_mape_pct[ran])) for ran in RAN]
+        rows.append([*_device(name), *errors, RAN[smallest(found)]])
     return markdown_table(["device", "batch", *RAN.values(), "smallest"], rows, align="l" + "r" * 4 + "l")
 
 
