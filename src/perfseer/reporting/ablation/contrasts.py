@@ -92,10 +92,10 @@ def _sides(errors: pd.DataFrame, contrast: Contrast) -> FloatArray | None:
 def _tested(study: Study, errors: pd.DataFrame, sides: FloatArray) -> list[Tested]:
     """One `Tested` per contrast of ``sides`` [n, contrasts, 2]."""
     gaps = sides[:, :, 0] - sides[:, :, 1]
-    seeds = errors.index.get_level_values(0)
+    seeds = errors.index.get_level_values("seed")
     resampled = clustered_bootstrap(
         gaps,
-        errors["architecture"].to_numpy(dtype=str),
+        errors.index.get_level_values("architecture").to_numpy(dtype=str),
         confidence=study.evaluation.confidence,
         resamples=study.comparison.resamples,
         seed=study.comparison.resample_seed,

@@ -109,31 +109,23 @@ class Study:
         """Absolute errors of the test rows of all seeds, averaged over the base's labels [%].
 
         Returns:
-            Columns architecture and every variant that has records and all labels of the base; index (seed,
-            configuration); NaN where a variant lacks a seed.
+            A column per variant that has records and all labels of the base; index (seed, configuration,
+            architecture); NaN where a variant lacks a seed.
         """
-        columns: dict[str, pd.Series] = {}
-        networks: list[pd.Series] = []
-        for name in self.variants:
-            if self.targets(name) != self.base.targets or not self.of(name):
-                continue
-            tables = [_row_errors(one, self.base.targets) for one in self.of(name)]
-            columns[name] = pd.concat([table["error"] for table in tables])
-            networks += [table["architecture"] for table in tables]
-        if not columns:
-            return pd.DataFrame({"architecture": pd.Series(dtype=object)})
-        joined = pd.DataFrame(columns)
-        architecture = pd.concat(networks)
-        return joined.assign(architecture=architecture[~architecture.index.duplicated()])
+        columns = {
+            name: pd.concat([_row_errors(one, self.base.targets) for one in self.of(name)])
+            for name in self.variants
+            if self.targets(name) == self.base.targets and self.of(name)
+        }
+        return pd.DataFrame(columns)
 
 
-def _row_errors(one: Fitted, targets: Sequence[str]) -> pd.DataFrame:
-    """Columns error [%] and architecture, index (seed, configuration)."""
-    table = one.predictions
+def _row_errors(one: Fitted, targets: Sequence[str]) -> pd.Series:
+    """[n] absolute errors [%], averaged over ``targets``; index (seed, configuration, architecture)."""
+    table = one.predictions.assign(seed=one.record.seed)
     errors = pd.concat([errors_of(table, target).abs() for target in targets], axis=1).mean(axis=1)
-    index = pd.MultiIndex.from_product([[one.record.seed], table["configuration"]])
-    values = {"error": errors.to_numpy(), "architecture": table["architecture"].to_numpy()}
-    return pd.DataFrame(values, index=index)
+    index = pd.MultiIndex.from_frame(table[["seed", "configuration", "architecture"]])
+    return pd.Series(errors.to_numpy(), index=index)
 
 
 def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
