@@ -1,4 +1,4 @@
-"""Measured kernels that follow the law of `synthetic_graphs`, as `perfseer kernels` would have written them."""
+"""Measured kernels that follow the law of `synthetic_graphs`, as `perfseer kernels` would write them."""
 
 import tempfile
 from functools import cache
@@ -16,7 +16,7 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="perfseer-kernels-")
 
 
 def make_kernels(n_graphs: int, seed: int, device_kind: str = "cpu") -> pd.DataFrame:
-    """Kernels of random graphs: a roofline of 50 GFLOP/s, 10 GB/s and 2 µs a kernel; the optimiser is free."""
+    """Kernels of random graphs: a roofline of 50 GFLOP/s, 10 GB/s and 2 µs each; the optimiser is free."""
     rng = np.random.default_rng(seed)
     graphs = [make_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n_graphs)]
     table = kernels_of(Nodes.of(graphs), FusionRules()).drop(columns="graph")
@@ -35,5 +35,5 @@ def kernels_file() -> Path:
     """Such a table on disk, rules without any fusion beside it."""
     path = Path(_FOLDER.name) / "kernels.parquet"
     write_parquet(path, make_kernels(80, seed=11))
-    write_json(path.with_name("fusion.json"), {"pairs": [], "multiple_outputs": {"rule": "never"}})
+    write_json(path.with_name("fusion.json"), {"rules": FusionRules().to_json()})
     return path

@@ -172,7 +172,11 @@ def run_campaign(
                 note(text)
             run = _Run(settings, collect, journal, worker, report)
             fusion = _fusion(run, graphs) | {"environment": environment, "place": run.place}
-            plan = Plan(_zoo_kernels(graphs, rules_of(fusion), collect), settings, collect.batch_sizes)
+            plan = Plan(
+                _zoo_kernels(graphs, FusionRules.from_json(fusion["rules"]), collect),
+                settings,
+                collect.batch_sizes,
+            )
             _rounds(run, plan, learner, note)
             constant = {
                 **{key: environment[key] for key in ("device", "device_kind")},
@@ -224,6 +228,7 @@ def _fusion(run: _Run, graphs: list[PerfGraph]) -> dict[str, Any]:
         "version": FUSION_VERSION,
         "pairs": pairs,
         "multiple_outputs": outputs,
+        "rules": rules_of(pairs, outputs["rule"]).to_json(),
         "protocol": asdict(run.settings.fusion),
     }
 

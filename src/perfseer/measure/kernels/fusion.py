@@ -129,10 +129,10 @@ def choose_outputs(median_ms: Mapping[str, float]) -> dict[str, Any]:
     return {**times, **{f"{name}_predicted_ms": value for name, value in predicted.items()}, "rule": rule}
 
 
-def rules_of(fusion: Mapping[str, Any]) -> FusionRules:
-    """The rules that the contents of fusion.json stand for."""
-    pairs = frozenset((entry["producer"], entry["consumer"]) for entry in fusion["pairs"] if entry["applied"])
-    return FusionRules(pairs, fusion["multiple_outputs"]["rule"])
+def rules_of(pairs: Sequence[Mapping[str, Any]], multiple_outputs: MultipleOutputs) -> FusionRules:
+    """The rules that tested pairs and a tested producer of two consumers stand for."""
+    applied = {(str(entry["producer"]), str(entry["consumer"])) for entry in pairs if entry["applied"]}
+    return FusionRules(frozenset(applied), multiple_outputs)
 
 
 def _recipe(operators: Sequence[str], shape: Shape, settings: FusionSettings) -> Recipe:

@@ -15,7 +15,6 @@ from perfseer.data.files import read_json, read_parquet
 from perfseer.data.packed import PackedGraphs
 from perfseer.graphs.kernels import OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
-from perfseer.measure.kernels.fusion import rules_of
 from perfseer.measure.kernels.table import COLUMNS, good_kernels
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.coverage import Coverage
@@ -73,7 +72,8 @@ class NnMeterPredictor(Predictor):
         path = self.inputs_.kernels
         assert path is not None  # `needs` says so
         measured = good_kernels(read_parquet(path, COLUMNS, _WRITTEN_BY), str(path))
-        self.rules_ = rules_of(read_json(path.with_name("fusion.json"), _WRITTEN_BY))
+        fusion = read_json(path.with_name("fusion.json"), _WRITTEN_BY)
+        self.rules_ = FusionRules.from_json(fusion["rules"])
         self.device_kind_ = str(measured["device_kind"].iloc[0])
         kernels, held_out = split(measured, seed)
         self.forests_: dict[str, KernelForests] = {}

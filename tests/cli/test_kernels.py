@@ -1,0 +1,134 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from typer import Typer
+from typer.testing import CliRunner
+
+from perfseer.cli.kernels import kernels
+from perfseer.errors import PerfseerError
+from perfseer.graphs.kernels import CONFIGURATION, FusionRules
+from perfseer.measure.kernels.table import COLUMNS
+
+PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+SECTIONS = {
+    "zoo": {**PARAMS["zoo"], "depth": [1, 1], "width": [8, 16], "styles": ["vgg", "resnet"]},
+    "collect": {**PARAMS["collect"], "threads": 1, "batch_sizes": [2, 3]},
+    "kernels": {
+        **PARAMS["kernels"],
+        "architectures": 2,
+        "time_budget_s": 2,
+        "sizes": {"conv": 12, "dwconv": 6, "other": 6},
+        "rounds": 1,
+        "rounds_share": 0.1,
+        "fusion": {**PARAMS["kernels"]["fusion"], "repetitions": 6, "side": 8, "channels_in": 4},
+        "protocol": {**PARAMS["kernels"]["protocol"], "phase_budget_s": 0.003},
+    },
+}
+
+app = Typer()
+app.command()(kernels)
+
+
+def run(folder, *options, sections=SECTIONS):
+    command = ["kernels", "--params", json.dumps(sections), "--out", "k.parquet", "--fusion", "f.json"]
+    return subprocess.run(
+        [sys.executable, "-m", "perfseer", *command, "--journal", "journal", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernels")
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_the_table_holds_kernels_of_the_networks_with_times_and_costs(measured):
+    table = pd.read_parquet(measured[0] / "k.parquet")
+    assert list(table.columns) == list(COLUMNS)
+    assert {"conv", "batch_norm", "relu", "linear"} & set(table["name"])
+    good = table[table["status"] == "ok"]
+    assert len(good) > len(table) / 2
+    assert (good["train_time_ms"] > 0).all()
+    assert (good["infer_time_ms"].isna() == (good["name"] == "optimiser")).all()
+    assert (good["bytes"] > 0).all()
+    assert set(good["batch"]) <= {0, 2, 3}
+    assert not good.duplicated(["name", *CONFIGURATION]).any()
+
+
+def test_the_rules_say_pair_times_decision_device_and_protocol(measured):
+    fusion = json.loads((measured[0] / "f.json").read_text())
+    assert {"producer", "consumer", "a_ms", "b_ms", "ab_ms", "saving", "fuses"} <= set(fusion["pairs"][0])
+    assert fusion["protocol"]["alpha"] == 0.5
+    assert fusion["environment"]["device_kind"] == "cpu"
+    assert FusionRules.from_json(fusion["rules"]).multiple_outputs == fusion["multiple_outputs"]["rule"]
+
+
+def test_results_are_two_lines_on_stdout(measured):
+    first, second = measured[1].stdout.splitlines()
+    assert first.startswith("f.json: ")
+    assert first.endswith("pairs of operators fuse")
+    assert second.startswith("k.parquet: ")
+
+
+def test_the_same_command_again_measures_nothing_and_gives_the_same_table(measured):
+    folder, _ = measured
+    before = pd.read_parquet(folder / "k.parquet")
+    again = run(folder)
+    assert again.returncode == 0, again.stderr
+    assert " 0 of them measured now" in again.stdout
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "k.parquet"), before)
+
+
+def test_a_larger_budget_goes_on_where_the_first_ended(measured):
+    folder, _ = measured
+    before = len(pd.read_parquet(folder / "k.parquet"))
+    rounds = {**SECTIONS, "kernels": {**SECTIONS["kernels"], "rounds": 0}}
+    more = run(folder, "--time-budget", "3", sections=rounds)
+    assert more.returncode == 0, more.stderr
+    assert len(pd.read_parquet(folder / "k.parquet")) >= before
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({}, ["--device", "tpu"], "collect.device is 'tpu'"),
+        ({}, ["--time-budget", "-1"], "time_budget_s is -1.0"),
+        ({"kernels": None}, [], "there is no kernels, expected a mapping of settings"),
+    ],
+)
+def test_what_is_given_wrongly_stops_before_anything_starts(tmp_path, changes, options, message):
+    out = ["--out", str(tmp_path / "k.parquet"), "--fusion", str(tmp_path / "f.json")]
+    result = CliRunner().invoke(app, ["--params", json.dumps({**SECTIONS, **changes}), *out, *options])
+    assert isinstance(result.exception, PerfseerError)
+    assert message in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bare_machine_is_told_what_adaptive_sampling_needs():
+    code = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"sklearn", "pydantic", "safetensors", "scipy"}:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Block())
+import perfseer.measure.kernels.campaign, perfseer.measure.kernels.worker
+from perfseer.cli.kernels import _learner
+try:
+    _learner("cpu")
+except Exception as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "set kernels.rounds to 0" in done.stdout
