@@ -14,7 +14,6 @@ from torch import Tensor
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import NODE_COLUMNS, GraphFeatures
 from perfseer.data.ragged import gather, segment_ids
-from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.nn.additive import AdditiveNetwork, CountedGraphs, NodeKinds
@@ -71,8 +70,7 @@ class AdditivePredictor(Predictor):
     settings: AdditiveSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
-        require(self.training is not None, "additive needs section `training` of params.yaml to be fitted")
-        assert self.training is not None
+        recipe = self._recipe.changed(self.settings.recipe)
         self.roofline_ = Roofline.fit(train)
         self.network_ = self._new(seed)
         history = train_network(
@@ -80,7 +78,7 @@ class AdditivePredictor(Predictor):
             partial(_huber, delta=self.settings.delta),
             self._examples(train, self._logarithms(train)),
             self._examples(valid, self._logarithms(valid)),
-            self.training.changed(self.settings.recipe),
+            recipe,
             seed=seed,
             log=log,
         )
