@@ -174,8 +174,11 @@ def dense_max(values: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_s
     return scatter(mapped, segment, dim_size=n_segments, reduce="max")
 
 
-def dense_softmax_sum(values: Tensor, scores: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """`perfseer.nn.segments.softmax_sum` with autograd's gradient."""
+def dense_scored_sum(
+    values: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int
+) -> Tensor:
+    """`perfseer.nn.segments.scored_sum` with autograd's gradient."""
+    scores = values @ weight + bias
     weighted = softmax(scores, segment, num_nodes=n_segments).unsqueeze(1) * values
     return scatter(weighted, segment, dim_size=n_segments, reduce="sum")
 
@@ -204,7 +207,7 @@ def variants() -> list[Variant]:
         ),
         Variant(
             "softmax sum's gradient written out",
-            patches=(patch(aggregation, "softmax_sum", dense_softmax_sum),),
+            patches=(patch(aggregation, "scored_sum", dense_scored_sum),),
         ),
         Variant("batches by index instead of collation", collate=True),
         Variant("fused Adam", fused=False),

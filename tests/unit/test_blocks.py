@@ -61,8 +61,8 @@ def test_received_mean_of_pending_edges_equals_that_of_dense_edges():
     lazy, dense = received_mean(pending, WIRING), received_mean(Rows(pending.dense()), WIRING)
     torch.testing.assert_close(lazy.dense(), dense.dense())
     assert lazy.dense()[0].tolist() == [0.0] * 6  # the pending bias must not leak to nodes without edges
-    weight, bias = torch.randn(2, 6), torch.randn(2)
-    torch.testing.assert_close(lazy.project(weight, bias), dense.project(weight, bias))
+    linear = ConcatLinear((6,), 2)
+    torch.testing.assert_close(linear(Part(lazy)), linear(Part(dense)))
 
 
 @pytest.mark.parametrize(("boost", "z"), [(None, [0, 0]), (torch.tensor([[1000.0], [2000.0]]), [1000, 2000])])

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch_geometric.utils import softmax
 
-from perfseer.nn.segments import linear_max, segment_max, segment_sum, softmax_sum
+from perfseer.nn.segments import linear_max, scored_sum, segment_max, segment_sum, shared_sum
 
 SEGMENT = torch.tensor([0, 0, 0, 1, 2, 2])
 
@@ -46,22 +46,29 @@ def test_linear_max_is_the_maximum_of_mapped_rows_there_and_back():
 
 
 @pytest.mark.parametrize("shift", [0.0, 800.0])
-def test_softmax_sum_there_and_back(shift):
+def test_scored_sum_there_and_back(shift):
     """A common shift of all scores cancels and does not overflow."""
-    values, scores = rows(6, 4).requires_grad_(), (rows(6, seed=1) + shift).requires_grad_()
-    weights = softmax(scores, SEGMENT)
+    values, weight = rows(6, 4).requires_grad_(), rows(4, seed=1).requires_grad_()
+    bias = torch.tensor([shift], dtype=torch.float64, requires_grad=True)
+    weights = softmax(values @ weight, SEGMENT)
     expected = segment_sum(weights[:, None] * values, SEGMENT, 3)
-    found = softmax_sum(values, scores, SEGMENT, 3)
+    found = scored_sum(values, weight, bias, SEGMENT, 3)
     torch.testing.assert_close(found, expected)
     upstream = rows(3, 4, seed=2)
-    for one, two in zip(
-        torch.autograd.grad(found, [values, scores], upstream),
-        torch.autograd.grad(expected, [values, scores], upstream),
-        strict=True,
-    ):
+    *gradients, to_bias = torch.autograd.grad(found, [values, weight, bias], upstream)
+    for one, two in zip(gradients, torch.autograd.grad(expected, [values, weight], upstream), strict=True):
         torch.testing.assert_close(one, two)
+    torch.testing.assert_close(to_bias, torch.zeros(1, dtype=torch.float64))
 
 
-def test_softmax_sum_of_inputs_that_want_no_gradient():
-    scores = rows(6, seed=1).requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: softmax_sum(rows(6, 2), given, SEGMENT, 3), scores)
+def test_scored_sum_of_inputs_that_want_no_gradient():
+    weight, bias = rows(2, seed=1).requires_grad_(), rows(1, seed=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda *given: scored_sum(rows(6, 2), *given, SEGMENT, 3), (weight, bias))
+
+
+def test_shared_sum_is_a_mean_where_the_share_is_one_over_the_size():
+    values = rows(6, 2).requires_grad_()
+    share = torch.tensor([[1 / 3], [1.0], [1 / 2]], dtype=torch.float64)
+    expected = torch.stack([values[segment == SEGMENT].mean(0) for segment in range(3)])
+    torch.testing.assert_close(shared_sum(values, SEGMENT, share), expected)
+    assert torch.autograd.gradcheck(lambda given: shared_sum(given, SEGMENT, share), values)

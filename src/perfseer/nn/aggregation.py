@@ -14,7 +14,7 @@ from torch_geometric.utils import softmax
 
 from perfseer.errors import PerfseerError
 from perfseer.nn.rows import Rows
-from perfseer.nn.segments import linear_max, segment_sum, softmax_sum
+from perfseer.nn.segments import linear_max, scored_sum, segment_sum, shared_sum
 
 
 class Pooling(Protocol):
@@ -61,7 +61,7 @@ class RowMean(MeanAggregation):
     def pool(self, rows: Rows, group: Tensor, n_groups: int) -> Rows:
         """See `Pooling`."""
         share = 1 / torch.bincount(group, minlength=n_groups).clamp(min=1).to(rows.values.dtype).unsqueeze(1)
-        values = segment_sum(rows.values, group, n_groups) * share
+        values = shared_sum(rows.values, group, share)
         present = None if rows.present is None else segment_sum(rows.present, group, n_groups) * share
         return Rows(values, rows.pending, present)
 
@@ -165,5 +165,7 @@ class ScoredSum(nn.Module):
             values = rows.dense()
             weights = softmax(values, index=group, num_nodes=n_groups)
             return Rows(segment_sum(weights * values, group, n_groups))
-        scores = rows.project(self.score.weight, self.score.bias).squeeze(1)
-        return Rows(softmax_sum(rows.values, scores, group, n_groups), rows.pending)
+        weight, bias = self.score.weight.t(), self.score.bias
+        if rows.pending is not None:
+            weight, bias = rows.pending.weight.t() @ weight, rows.pending.bias @ weight + bias
+        return Rows(scored_sum(rows.values, weight.squeeze(1), bias, group, n_groups), rows.pending)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from perfseer.nn.aggregation import ScoredSum, make_aggregation
 from perfseer.nn.rows import ConcatLinear, Part, Rows
-from perfseer.nn.segments import segment_sum
+from perfseer.nn.segments import shared_sum
 
 if TYPE_CHECKING:
     from perfseer.data.batches import GraphBatch
@@ -133,9 +133,8 @@ def received_mean(edges: Rows, wiring: Wiring) -> Rows:
     Returns:
         [V, hidden] rows.
     """
-    values = edges.values
-    totals = segment_sum(values, wiring.receivers, len(wiring.node_graph))
-    return Rows(totals * wiring.received_share, edges.pending, wiring.receives)
+    mean = shared_sum(edges.values, wiring.receivers, wiring.received_share)
+    return Rows(mean, edges.pending, wiring.receives)
 
 
 class NodeBlock(nn.Module):

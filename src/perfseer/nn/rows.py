@@ -3,10 +3,11 @@
 ``W [edge | sender | receiver | global]`` equals ``W_1 edge + W_2 sender + W_3 receiver + W_4 global``, and
 every summand has a cheapest order of its own:
 
-- Inputs of the network have few columns and want no gradient. They are gathered and laid side by side, and
-  one product maps them, through any linear map still pending: going back costs one product for the weights.
-- A vector of each graph, or a hidden vector of each node, is multiplied where it stands, once for each graph
-  or node instead of once for each edge, and the result is gathered and added.
+- Inputs of nodes and edges have few columns and want no gradient. They are gathered and laid side by side,
+  and one product maps them, through any linear map still pending: going back costs one product for the
+  weights.
+- Vectors of a graph, and hidden vectors of nodes, are multiplied where they stand, once for each graph or
+  node instead of once for each edge, and the result is gathered and added.
 - Hidden rows that are already in place are multiplied onto the sum.
 
 `ConcatLinear` has the parameters of one `torch.nn.Linear` over the concatenation and gives the same result.
@@ -19,6 +20,9 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# A row that is gathered this often is cheaper multiplied before.
+_MANY = 4
 
 
 @dataclass(frozen=True)
@@ -45,23 +49,19 @@ class Rows:
         return self.values.shape[1] if self.pending is None else int(self.pending.out_features)
 
     def terms(self, weight: Tensor, index: Tensor | None = None) -> "list[Term]":
-        """What adds up to the rows times ``weight`` [out, C] transposed, gathered by ``index`` if given."""
-        if self.pending is None or not self._composes(len(weight)):
+        """What adds up to the rows times ``weight`` [C, out], gathered by ``index`` if given."""
+        if self.pending is None or not self._composes(weight.shape[1]):
             return [Term(self.dense(), weight, None, index)]
-        bias = weight @ self.pending.bias
-        whole = Term(self.values, weight @ self.pending.weight, bias, index)
+        bias = self.pending.bias @ weight
+        whole = Term(self.values, self.pending.weight.t() @ weight, bias, index)
         if self.present is None:
             return [whole]
-        return [replace(whole, bias=None), Term(self.present, bias.unsqueeze(1), None, index)]
+        return [replace(whole, bias=None), Term(self.present, bias.unsqueeze(0), None, index)]
 
     def _composes(self, n_outputs: int) -> bool:
         """Whether composing the pending map with the next one is less work than applying it."""
         n, k = self.values.shape
         return n_outputs * k * (self.width + n) < n * self.width * (k + n_outputs)
-
-    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """[N, out] rows times ``weight`` [out, C] transposed, plus ``bias`` [out]."""
-        return add_up(self.terms(weight), bias)
 
     def dense(self) -> Tensor:
         """[N, C] rows with the pending map applied."""
@@ -94,18 +94,18 @@ class Part:
         return gathered if self.boost is None else gathered + self.boost.dense()
 
     def terms(self, weight: Tensor) -> "list[Term]":
-        """What adds up to the columns times ``weight`` [out, C] transposed."""
+        """What adds up to the columns times ``weight`` [C, out]."""
         own = self.rows.terms(weight, self.index)
         return own if self.boost is None else own + self.boost.terms(weight)
 
 
 @dataclass(frozen=True)
 class Term:
-    """A summand ``(values weight^T)[index] + bias`` of a linear map.
+    """A summand ``(values weight)[index] + bias`` of a linear map.
 
     Attributes:
         values: [M, K].
-        weight: [out, K].
+        weight: [K, out]; this way round its gradient is the faster product.
         bias: [out], if any.
         index: [N] rows of the product to take; all, in order, if missing.
     """
@@ -118,7 +118,9 @@ class Term:
     @property
     def narrow(self) -> bool:
         """Whether gathering before the product is cheaper, there and back."""
-        return not self.values.requires_grad and self.values.shape[1] < len(self.weight)
+        if self.values.requires_grad or len(self.weight) >= self.weight.shape[1]:
+            return False
+        return self.index is None or len(self.index) < _MANY * len(self.values)
 
     def gathered(self) -> "Term":
         """The same with the gathering done."""
@@ -129,8 +131,8 @@ class Term:
     def added_to(self, total: Tensor) -> Tensor:
         """``total`` [N, out], changed in place (nothing needs the earlier sums to go back); no bias."""
         if self.index is None:
-            return total.addmm_(self.values, self.weight.t())
-        return total.add_(F.linear(self.values, self.weight).index_select(0, self.index))
+            return total.addmm_(self.values, self.weight)
+        return total.add_((self.values @ self.weight).index_select(0, self.index))
 
     @staticmethod
     def beside(terms: "Sequence[Term]") -> "Term":
@@ -138,7 +140,7 @@ class Term:
         if len(terms) == 1:
             return replace(terms[0], bias=None)
         values = torch.cat([term.values for term in terms], dim=1)
-        return Term(values, torch.cat([term.weight for term in terms], dim=1), None, terms[0].index)
+        return Term(values, torch.cat([term.weight for term in terms]), None, terms[0].index)
 
 
 def add_up(terms: Sequence[Term], bias: Tensor) -> Tensor:
@@ -146,7 +148,7 @@ def add_up(terms: Sequence[Term], bias: Tensor) -> Tensor:
     for term in terms:
         bias = bias if term.bias is None else bias + term.bias
     first, *others = _grouped(terms)
-    total = F.linear(first.values, first.weight, bias)
+    total = torch.addmm(bias, first.values, first.weight)
     if first.index is not None:
         total = total.index_select(0, first.index)
     for term in others:
@@ -190,6 +192,6 @@ class ConcatLinear(nn.Linear):
             raise ValueError(f"parts of widths {widths} given, expected {self.widths}")
         if not self.split:
             return F.linear(torch.cat([part.dense() for part in parts], dim=1), self.weight, self.bias)
-        weights = self.weight.split(self.widths, dim=1)
+        weights = self.weight.t().split(self.widths)
         terms = [term for part, weight in zip(parts, weights, strict=True) for term in part.terms(weight)]
         return add_up(terms, self.bias)

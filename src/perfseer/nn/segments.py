@@ -19,7 +19,37 @@ def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
         segment: [N] segment of each row.
         n_segments: S.
     """
-    return values.new_zeros(n_segments, values.shape[1]).index_add(0, segment, values)
+    return values.new_zeros(n_segments, values.shape[1]).index_add_(0, segment, values)
+
+
+class _SharedSum(Function):
+    """See `shared_sum`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, segment: Tensor, share: Tensor) -> Tensor:
+        ctx.save_for_backward(segment, share)
+        return segment_sum(values, segment, len(share)).mul_(share)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        segment, share = ctx.saved_tensors
+        return (gradient * share).index_select(0, segment), None, None
+
+
+def shared_sum(values: Tensor, segment: Tensor, share: Tensor) -> Tensor:
+    """Sum over each segment's rows, times a constant of the segment: a mean, if that is one over its size.
+
+    Args:
+        values: [N, C].
+        segment: [N] segment of each row.
+        share: [S, 1]; gets no gradient.
+
+    Returns:
+        [S, C]; 0 for an empty segment.
+    """
+    result: Tensor = _SharedSum.apply(values, segment, share)
+    return result
 
 
 def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
@@ -49,9 +79,9 @@ class _LinearMax(Function):
     def forward(
         ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int
     ) -> Tensor:
-        maxima, winners = segment_max(F.linear(rows, weight, bias), segment, n_segments)
+        maxima, winners = segment_max(F.linear(rows, weight), segment, n_segments)
         ctx.save_for_backward(rows, weight, winners)
-        return maxima
+        return maxima.add_(bias)
 
     @staticmethod
     @once_differentiable
@@ -65,7 +95,7 @@ class _LinearMax(Function):
         )
         # A row learns from the columns it won.
         winner, order = winners.flatten().sort(stable=True)
-        by_row = torch.searchsorted(winner, torch.arange(len(rows), device=rows.device))
+        by_row = _starts(winner, len(rows))
         to_rows = F.embedding_bag(
             order % width, weight, by_row, mode="sum", per_sample_weights=gradient.flatten()[order]
         )
@@ -92,48 +122,67 @@ def linear_max(rows: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_se
     return result
 
 
-class _SoftmaxSum(Function):
-    """See `softmax_sum`."""
+class _ScoredSum(Function):
+    """See `scored_sum`."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, scores: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-        highest = scores.new_full((n_segments,), -torch.inf).scatter_reduce(0, segment, scores, "amax")
-        powers = (scores - highest[segment]).exp_()
-        totals = powers.new_zeros(n_segments).index_add(0, segment, powers)
-        weights = powers / totals[segment]
+    def forward(
+        ctx: Any, values: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int
+    ) -> Tensor:
+        weights = _softmax(torch.addmv(bias, values, weight), segment, n_segments)
         result = _weighted_sum(values, weights, segment, n_segments)
-        ctx.save_for_backward(values, weights, segment, result)
+        ctx.save_for_backward(values, weight, weights, segment, result)
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        values, weights, segment, result = ctx.saved_tensors
+        values, weight, weights, segment, result = ctx.saved_tensors
         spread = gradient.index_select(0, segment)
         # Softmax: what a row gives beyond its segment's weighted mean.
-        gain = torch.linalg.vecdot(spread, values) - torch.linalg.vecdot(gradient, result)[segment]
-        to_values = spread.mul_(weights.unsqueeze(1)) if ctx.needs_input_grad[0] else None
-        return to_values, weights * gain, None, None
+        mean = torch.linalg.vecdot(gradient, result).index_select(0, segment)
+        to_scores = weights * (torch.linalg.vecdot(spread, values) - mean)
+        to_values = None
+        if ctx.needs_input_grad[0]:
+            to_values = spread.mul_(weights.unsqueeze(1)).addr_(to_scores, weight)
+        return to_values, to_scores @ values, to_scores.sum(dim=0, keepdim=True), None, None
 
 
-def softmax_sum(values: Tensor, scores: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+def scored_sum(values: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     r"""Sum of each segment's rows, weighted by the softmax of their scores, equations (init) and (5).
 
+    .. math:: z_s = \sum_{i \in s} \operatorname{softmax}_s(w \cdot x_i + b) \, x_i
+
     Args:
-        values: [N, C].
-        scores: [N].
+        values: [N, K] rows x.
+        weight: [K] w.
+        bias: [1] b; it cancels in the softmax.
         segment: [N] segment of each row, ascending.
         n_segments: S; every segment holds at least one row.
 
     Returns:
-        [S, C] sums.
+        [S, K] sums.
     """
-    result: Tensor = _SoftmaxSum.apply(values, scores, segment, n_segments)
+    result: Tensor = _ScoredSum.apply(values, weight, bias, segment, n_segments)
     return result
+
+
+def _softmax(scores: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """[N] softmax of [N] scores within each segment."""
+    highest = scores.new_full((n_segments,), -torch.inf).scatter_reduce(0, segment, scores, "amax")
+    powers = (scores - highest.index_select(0, segment)).exp_()
+    totals = powers.new_zeros(n_segments).index_add(0, segment, powers)
+    return powers.div_(totals.index_select(0, segment))
 
 
 def _weighted_sum(values: Tensor, weights: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     """[S, C] weighted sums of ascending segments, without forming the weighted rows."""
-    starts = torch.searchsorted(segment, torch.arange(n_segments, device=segment.device))
     rows = torch.arange(len(values), device=values.device)
+    starts = _starts(segment, n_segments)
     return F.embedding_bag(rows, values, starts, mode="sum", per_sample_weights=weights)
+
+
+def _starts(segment: Tensor, n_segments: int) -> Tensor:
+    """[S] where each segment begins, of the ascending segments [N] of the rows."""
+    counts = torch.bincount(segment, minlength=n_segments)
+    return counts.cumsum(0).sub_(counts)
