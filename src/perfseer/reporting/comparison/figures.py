@@ -66,7 +66,7 @@ def _bars(axis: Axes, aligned: Aligned, target: str, found: list[tuple[float | N
 
 
 def _predictor_axis(axis: Axes, names: tuple[str, ...], *, labelled: bool) -> None:
-    axis.set_yticks(range(len(names)), list(names) if labelled else [""] * len(names))
+    axis.set_yticks(range(len(names)), names) if labelled else axis.set_yticks([])
     axis.tick_params(axis="y", length=0)
     axis.set_ylim(len(names) - 0.4, -0.6)
 
@@ -155,7 +155,7 @@ def _matrix(axis: Axes, pairs: Pairs, target: str, names: list[str]) -> None:
             if pair is None:
                 continue
             cells[i, j] = _SIGNS[pair.verdict]
-            axis.text(j, i, number(abs(pair.mean), 2), ha="center", va="center", fontsize=4.5)
+            _cell_text(axis, i, j, abs(pair.mean), 4.5)
     colours = ListedColormap([SKY, "#EEEEEE", ORANGE])
     axis.imshow(cells, cmap=colours, vmin=-1, vmax=1, aspect="auto")
     axis.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=6)
@@ -180,7 +180,7 @@ def group_maps(aligned: Aligned, groups: Groups) -> Figure:
         axis.set_xticks(range(len(words)), words, fontsize=6)
         names = [str(name) for name in found.mape.columns]
         labelled = place % len(GROUPINGS) == 0
-        axis.set_yticks(range(len(names)), names if labelled else [""] * len(names), fontsize=7)
+        axis.set_yticks(range(len(names)), names, fontsize=7) if labelled else axis.set_yticks([])
     figure.suptitle(
         f"MAPE [%], {aligned.results.experiment.headline} split, test rows of all seeds", fontsize=10
     )
@@ -194,5 +194,10 @@ def _map(axis: Axes, errors: FloatArray) -> None:
     axis.imshow(errors, cmap="YlOrBr", norm=LogNorm(low, max(high, low * 1.01) * 2), aspect="auto")
     for (i, j), value in np.ndenumerate(errors):
         if np.isfinite(value):
-            axis.text(j, i, number(float(value), 2), ha="center", va="center", fontsize=5.5)
+            _cell_text(axis, i, j, float(value), 5.5)
     axis.grid(visible=False)
+
+
+def _cell_text(axis: Axes, row: int, column: int, value: float, size: float) -> None:
+    shown = axis.text(column, row, number(value, 2), ha="center", va="center", fontsize=size)
+    shown.set_in_layout(False)  # inside its cell: hundreds of them would slow the layout down
