@@ -139,9 +139,10 @@ def test_peaks_are_the_best_rates():
     assert peaks.bytes_per_s == pytest.approx(4e9)
 
 
-def test_forests_learn_the_law_of_kernels(kernels):
+@pytest.mark.parametrize("scale", ["time", "log"])
+def test_forests_learn_the_law_of_kernels(kernels, scale):
     fitted_on, held_out = split(kernels, seed=0)
-    fitted = KernelForests.fit(fitted_on, "infer", "cpu", 0.1, seed=0)
+    fitted = KernelForests.fit(fitted_on, "infer", "cpu", share=0.1, scale=scale, seed=0)
     held_out = held_out[held_out["infer_time_ms"].notna()]
     error = np.abs(fitted.predict(held_out) / held_out["infer_time_ms"] - 1)
     assert error.median() < 0.1
@@ -149,7 +150,7 @@ def test_forests_learn_the_law_of_kernels(kernels):
 
 
 def test_a_type_without_a_forest_is_not_a_number(kernels):
-    fitted = KernelForests.fit(kernels[kernels["name"] == "conv"], "infer", "cpu", 0.01, seed=0)
+    fitted = KernelForests.fit(kernels[kernels["name"] == "conv"], "infer", "cpu", share=0.01, seed=0)
     times = fitted.predict(kernels)
     assert np.array_equal(np.isfinite(times), (kernels["name"] == "conv").to_numpy())
     assert fitted.knows(["conv+relu", "relu"]).tolist() == [True, False]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from perfseer.predictors.forests import Forest, published
 from perfseer.predictors.kernel_tables import Peaks, forest_of, kernel_features
 from perfseer.targets import PHASES, Phase
 
+Scale = Literal["time", "log"]
 # The published share of held-out kernels, and its seed, to which the run's is added.
 HELD_OUT = 0.2
 SPLIT_SEED = 10
@@ -25,17 +26,26 @@ class KernelForests:
 
     Attributes:
         phase: ``train`` or ``infer``.
+        scale: ``time`` (published) or ``log``: what the forests give is the time [ms] or its logarithm.
         peaks: of the device, for the roofline feature.
         forests: by `kernel_tables.forest_of`.
     """
 
     phase: Phase
+    scale: Scale
     peaks: Peaks
     forests: Mapping[str, Forest]
 
     @classmethod
     def fit(
-        cls, kernels: pd.DataFrame, phase: Phase, device_kind: str, share: float, seed: int
+        cls,
+        kernels: pd.DataFrame,
+        phase: Phase,
+        device_kind: str,
+        *,
+        share: float,
+        scale: Scale = "time",
+        seed: int,
     ) -> "KernelForests":
         """Fit a forest for every type that was measured in this phase.
 
@@ -44,18 +54,20 @@ class KernelForests:
             phase: which of their times.
             device_kind: ``cpu`` or ``cuda``, which column of the published hyper-parameters.
             share: of the published number of trees.
+            scale: on which the forests learn.
             seed: of all forests.
         """
         kernels = kernels[kernels[f"{phase}_time_ms"].notna()]
         times = kernels[f"{phase}_time_ms"].to_numpy(dtype=np.float64)
         peaks = Peaks.of(kernels, times, phase)
         kinds = kernels["name"].map(forest_of).to_numpy()
+        learned = np.log(times) if scale == "log" else times
         forests = {}
         for kind in sorted(set(kinds)):
             chosen = kinds == kind
             inputs = kernel_features(kernels[chosen], kind, phase, peaks)
-            forests[kind] = Forest.fit(inputs, times[chosen], published(kind, device_kind, share), seed)
-        return cls(phase, peaks, forests)
+            forests[kind] = Forest.fit(inputs, learned[chosen], published(kind, device_kind, share), seed)
+        return cls(phase, scale, peaks, forests)
 
     @property
     def n_parameters(self) -> int:
@@ -74,11 +86,11 @@ class KernelForests:
             chosen = kinds == kind
             if chosen.any():
                 times[chosen] = forest.predict(kernel_features(kernels[chosen], kind, self.phase, self.peaks))
-        return times
+        return np.exp(times) if self.scale == "log" else times
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the forests' arrays."""
-        return {"peaks": asdict(self.peaks), "forests": list(self.forests)}
+        return {"scale": self.scale, "peaks": asdict(self.peaks), "forests": list(self.forests)}
 
     def arrays(self) -> dict[str, Any]:
         """The forests' arrays, by ``phase/type/array``."""
@@ -98,7 +110,7 @@ class KernelForests:
                 name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
             }
             forests[kind] = Forest.of_arrays(own)
-        return cls(phase, Peaks(**state["peaks"]), forests)
+        return cls(phase, state["scale"], Peaks(**state["peaks"]), forests)
 
 
 def split(kernels: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,7 +144,7 @@ def learn_times(train: pd.DataFrame, test: pd.DataFrame, device_kind: str, share
     """
     columns = []
     for phase in PHASES:
-        fitted = KernelForests.fit(train, phase, device_kind, share, SPLIT_SEED)
+        fitted = KernelForests.fit(train, phase, device_kind, share=share, seed=SPLIT_SEED)
         columns.append(fitted.predict(test))
     assert len(columns) == len(TIMES)
     return np.column_stack(columns)

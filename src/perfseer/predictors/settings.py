@@ -109,6 +109,7 @@ class NnMeterSettings(PredictorSettings):
     needs: ClassVar[tuple[str, ...]] = ("kernels",)
 
     trees: Annotated[float, Field(gt=0, le=1, description="share of the published number of trees")]
+    scale: Annotated[Literal["time", "log"], Field(description="what forests learn; published: time")]
 
 
 class NnMeterAdditiveSettings(PredictorSettings):

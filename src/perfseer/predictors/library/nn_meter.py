@@ -79,8 +79,14 @@ class NnMeterPredictor(Predictor):
         self.forests_: dict[str, KernelForests] = {}
         for target in self.targets:
             phase = TARGET_BY_NAME[target].phase
-            arguments = (phase, self.device_kind_, self.settings.trees, SPLIT_SEED + seed)
-            self.forests_[target] = KernelForests.fit(kernels, *arguments)
+            self.forests_[target] = KernelForests.fit(
+                kernels,
+                phase,
+                self.device_kind_,
+                share=self.settings.trees,
+                scale=self.settings.scale,
+                seed=SPLIT_SEED + seed,
+            )
             log(f"{target}: held-out kernels within 10 %: {shares_within(self.forests_[target], held_out)}")
         rows = DatasetKernels.of(train, self.rules_)
         self.skipped_ = self.skipped(rows)
