@@ -20,7 +20,7 @@ from perfseer.evaluation.records import Cost, build_record, write_record
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.reporting.ablation.claims import CLAIMS, judge
 from perfseer.reporting.ablation.contrasts import Contrast, compare
-from perfseer.reporting.ablation.render import against_base, render
+from perfseer.reporting.ablation.render import against_base, compare_all, render
 from perfseer.reporting.ablation.study import Paths, load_study
 from perfseer.reporting.outputs import OUTPUTS
 from tests.golden.experiment_files import ROOT, FakePredictor, measurements
@@ -102,6 +102,15 @@ def written(tmp_path_factory):
     return mapping, paths, folder / "reports"
 
 
+def judged(study):
+    return judge(study, compare_all(study))
+
+
+def only(study, first, second):
+    (tested,) = compare(study, [Contrast((first,), (second,))]).values()
+    return tested
+
+
 @pytest.fixture(scope="module")
 def study(written):
     return load_study(written[0], written[1])
@@ -121,7 +130,7 @@ def tampered(written, tmp_path):
 
 
 def test_outcomes_follow_from_the_errors(study):
-    outcomes = {one.claim.says: one.outcome for one in judge(study)}
+    outcomes = {one.claim.says: one.outcome for one in judged(study)}
     assert outcomes == {
         "The choice of features is worth more than the architecture": "agrees",
         "Node features matter": "agrees",
@@ -140,7 +149,7 @@ def test_outcomes_follow_from_the_errors(study):
 
 def test_a_difference_by_hand(study):
     """Mean over seeds of the differences of MAPE, from the records themselves."""
-    (tested,) = compare(study, [Contrast(("without_node_features",), ("base",))])
+    tested = only(study, "without_node_features", "base")
     expected = []
     for seed in study.seeds:
         mape = [
@@ -158,13 +167,13 @@ def test_a_difference_by_hand(study):
 
 def test_a_contrast_of_means_is_the_mean_of_contrasts(study):
     pairs = [Contrast((name,), ("base",)) for name in ("max", "mean")]
-    both = compare(study, [*pairs, Contrast(("max", "mean"), ("base",))])
+    both = list(compare(study, [*pairs, Contrast(("max", "mean"), ("base",))]).values())
     assert both[2].seeds.mean == pytest.approx((both[0].seeds.mean + both[1].seeds.mean) / 2)
 
 
 def test_p_values_are_corrected_for_the_number_of_comparisons(study):
-    alone = compare(study, [Contrast(("without_edge_features",), ("base",))])[0]
-    family = [one for one in against_base(study).values() if one is not None]
+    alone = only(study, "without_edge_features", "base")
+    family = [one for one in compare_all(study).values() if one is not None]
     assert alone.p_holm == alone.p_value
     assert all(one.p_holm >= one.p_value for one in family)
     least = min(one.p_value for one in family)
@@ -177,13 +186,26 @@ def test_variants_without_a_common_seed_are_not_compared(tampered):
         for seed in seeds:
             shutil.rmtree(paths.ablation / name / str(seed))
     # Seed 1 of the one, seed 0 of the other.
-    assert compare(load_study(mapping, paths), [Contrast(("multi_sum",), ("multi_pcgrad",))]) == [None]
+    study = load_study(mapping, paths)
+    assert only(study, "multi_sum", "multi_pcgrad") is None
+    last = judged(study)[-1]
+    assert (last.outcome, last.missing) == ("not computed", ("a seed that all have",))
 
 
 def test_a_share_of_the_error_it_is_counted_from(study):
-    (tested,) = compare(study, [Contrast(("multi_pcgrad",), ("base",))])
+    tested = only(study, "multi_pcgrad", "base")
     assert tested.reference == pytest.approx(10, abs=0.5)
     assert tested.seeds.mean / tested.reference == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_claim_and_its_variant_have_one_verdict(study):
+    """They are one comparison, counted once."""
+    compared = compare_all(study)
+    claims = {one.claim.says: one for one in judge(study, compared)}
+    assert (
+        claims["The global-node boost (GNPB) helps"].tested is against_base(study, compared)["without_gnpb"]
+    )
+    assert len(compared) == len(study.variants) - 1 + 3  # three claims compare something else
 
 
 def test_claims_are_found_by_what_variants_change(tampered):
@@ -194,7 +216,7 @@ def test_claims_are_found_by_what_variants_change(tampered):
     variants["max"]["predictors.seernet.blocks"] = 2
     shutil.move(paths.ablation / "without_gnpb", paths.ablation / "no_boost")
     shutil.rmtree(paths.ablation / "max")
-    outcomes = {one.claim.says: one for one in judge(load_study(mapping, paths))}
+    outcomes = {one.claim.says: one for one in judged(load_study(mapping, paths))}
     assert outcomes["The global-node boost (GNPB) helps"].tested is not None
     lost = outcomes["SynMM is better than the maximum alone"]
     assert (lost.outcome, lost.missing) == ("not computed", ("predictors.seernet.aggregation=max",))
@@ -205,7 +227,7 @@ def test_few_seeds_or_networks_show_nothing(tampered):
     for change in ({"min_seeds": 4}, {"min_networks": 10_000}):
         strict = copy.deepcopy(mapping)
         strict["report"]["comparison"] |= change
-        assert {one.outcome for one in judge(load_study(strict, paths))} == {"no difference shown"}
+        assert {one.outcome for one in judged(load_study(strict, paths))} == {"no difference shown"}
 
 
 def test_every_variant_and_claim_has_its_line(written, text):

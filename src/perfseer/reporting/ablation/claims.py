@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from perfseer.evaluation.ablation.settings import BASE
-from perfseer.reporting.ablation.contrasts import Contrast, Tested, compare
+from perfseer.reporting.ablation.contrasts import Contrast, Tested, Verdict
 from perfseer.reporting.ablation.study import Study
 
 Outcome = Literal["agrees", "contradicts", "no difference shown", "not computed"]
 Changes = Mapping[str, Any]
-
+_OUTCOMES: dict[Verdict, Outcome] = {
+    "larger": "agrees",
+    "smaller": "contradicts",
+    "not shown": "no difference shown",
+}
 # Compared labels may differ between variants without making them different ones.
 _IGNORED = "ablation.targets"
 AS_PUBLISHED: Changes = {}
@@ -111,28 +115,35 @@ class Judged:
     missing: tuple[str, ...]
 
 
-def judge(study: Study) -> list[Judged]:
-    """All claims, tested as one family."""
-    sides = [
-        (tuple(_find(study, one) for one in claim.worse), tuple(_find(study, one) for one in claim.better))
-        for claim in CLAIMS
-    ]
-    tested = compare(study, [Contrast(worse, better) for worse, better in sides])
-    missing = [
-        tuple(dict.fromkeys(name for name in (*worse, *better) if not _complete(study, name)))
-        for worse, better in sides
-    ]
-    return [
-        Judged(claim, found, _outcome(found), () if found else absent or ("a seed that all have",))
-        for claim, found, absent in zip(CLAIMS, tested, missing, strict=True)
-    ]
+def contrast_of(study: Study, claim: Claim) -> Contrast:
+    """The variants a claim is tested by; the changes in words where params.yaml has no such variant."""
+    return Contrast(*(tuple(_find(study, one) for one in side) for side in (claim.worse, claim.better)))
+
+
+def judge(study: Study, tested: Mapping[Contrast, Tested | None]) -> list[Judged]:
+    """All claims.
+
+    Args:
+        study: variants and records.
+        tested: holds every claim's `contrast_of`.
+    """
+    return [_judged(study, claim, tested) for claim in CLAIMS]
+
+
+def _judged(study: Study, claim: Claim, tested: Mapping[Contrast, Tested | None]) -> Judged:
+    contrast = contrast_of(study, claim)
+    found = tested[contrast]
+    if found is not None:
+        return Judged(claim, found, _OUTCOMES[found.verdict], ())
+    names = dict.fromkeys((*contrast.first, *contrast.second))
+    absent = tuple(name for name in names if not _complete(study, name))
+    return Judged(claim, None, "not computed", absent or ("a seed that all have",))
 
 
 def claimed(study: Study) -> frozenset[str]:
     """Names of the variants that a claim is tested by."""
-    return frozenset(
-        _find(study, changes) for claim in CLAIMS for changes in (*claim.worse, *claim.better)
-    ) & set(study.variants)
+    contrasts = [contrast_of(study, claim) for claim in CLAIMS]
+    return frozenset(name for one in contrasts for name in (*one.first, *one.second))
 
 
 def _find(study: Study, changes: Changes) -> str:
@@ -146,14 +157,3 @@ def _find(study: Study, changes: Changes) -> str:
 
 def _complete(study: Study, name: str) -> bool:
     return name in study.variants and bool(study.of(name)) and study.targets(name) == study.base.targets
-
-
-def _outcome(found: Tested | None) -> Outcome:
-    if found is None:
-        return "not computed"
-    outcomes: dict[str, Outcome] = {
-        "larger": "agrees",
-        "smaller": "contradicts",
-        "not shown": "no difference shown",
-    }
-    return outcomes[found.verdict]

@@ -5,7 +5,7 @@ most 1 − confidence, it has the same sign in every seed, and seeds and network
 (``report.comparison``): the rule of the comparison report.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -65,18 +65,19 @@ class Tested:
         return self.seeds.half_width is not None and abs(self.seeds.mean) > self.seeds.half_width
 
 
-def compare(study: Study, contrasts: Sequence[Contrast]) -> list[Tested | None]:
+def compare(study: Study, contrasts: Iterable[Contrast]) -> dict[Contrast, Tested | None]:
     """Test contrasts as one family; None for those whose variants have no test row in common.
 
     Args:
         study: variants and records.
-        contrasts: any number; the p-values of those that can be computed are corrected for their number.
+        contrasts: any number; equal ones count once, and the p-values of those that can be computed are
+            corrected for their number.
     """
     errors = study.errors()
-    sides = [_sides(errors, one) for one in contrasts]
-    computed = [one for one in sides if one is not None]
+    sides = {one: _sides(errors, one) for one in dict.fromkeys(contrasts)}
+    computed = [one for one in sides.values() if one is not None]
     tested = iter(_tested(study, errors, np.stack(computed, axis=1)) if computed else [])
-    return [None if one is None else next(tested) for one in sides]
+    return {one: None if values is None else next(tested) for one, values in sides.items()}
 
 
 def _sides(errors: pd.DataFrame, contrast: Contrast) -> FloatArray | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from perfseer.digests import file_digest
 from perfseer.evaluation.ablation.settings import BASE
 from perfseer.reporting.ablation import figures, tables
-from perfseer.reporting.ablation.claims import CLAIMS, Judged, claimed, judge
+from perfseer.reporting.ablation.claims import CLAIMS, Judged, claimed, contrast_of, judge
 from perfseer.reporting.ablation.contrasts import Contrast, Tested, compare
 from perfseer.reporting.ablation.study import Paths, Study, load_study
 from perfseer.reporting.document import draw, fill, write, write_tables
@@ -37,30 +37,41 @@ def render(parameters: Mapping[str, Any], paths: Paths, out: Path) -> tuple[Path
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
     study = load_study(parameters, paths)
-    judged, tested = judge(study), against_base(study)
+    compared = compare_all(study)
+    judged, tested = judge(study, compared), against_base(study, compared)
     makers = {
         "ablation_claims": partial(figures.claims, judged),
         "ablation_differences": partial(figures.differences, study, tested),
     }
     draw(DOCUMENT, makers, out / "figures")
     write_tables({"ablation_mape": _mape_rows(study), "ablation_claims": _claim_rows(judged)}, out / "plots")
-    text = markdown(study, judged, tested, file_digest(paths.dataset / "manifest.json"))
+    text = markdown(study, compared, file_digest(paths.dataset / "manifest.json"))
     return write(DOCUMENT, text, out)
 
 
-def against_base(study: Study) -> dict[str, Tested | None]:
-    """Every variant against the base, tested as one family."""
-    names = [name for name in study.variants if name != BASE]
-    return dict(zip(names, compare(study, [Contrast((name,), (BASE,)) for name in names]), strict=True))
+def compare_all(study: Study) -> dict[Contrast, Tested | None]:
+    """Every variant against the base and what the claims ask besides, tested as one family."""
+    asked = [contrast_of(study, claim) for claim in CLAIMS]
+    return compare(study, [*(Contrast((name,), (BASE,)) for name in study.variants if name != BASE), *asked])
 
 
-def markdown(
-    study: Study, judged: list[Judged], tested: Mapping[str, Tested | None], dataset_digest: str
-) -> str:
-    """The report as Markdown."""
+def against_base(study: Study, compared: Mapping[Contrast, Tested | None]) -> dict[str, Tested | None]:
+    """Of all comparisons, those of a variant with the base, by its name."""
+    return {name: compared[Contrast((name,), (BASE,))] for name in study.variants if name != BASE}
+
+
+def markdown(study: Study, compared: Mapping[Contrast, Tested | None], dataset_digest: str) -> str:
+    """The report as Markdown.
+
+    Args:
+        study: variants and records.
+        compared: from `compare_all`.
+        dataset_digest: of the dataset's manifest.
+    """
     values = {
-        **_about_claims(study, judged),
-        **_about_variants(study, tested),
+        **_about_claims(judge(study, compared)),
+        **_about_variants(study, against_base(study, compared)),
+        **_about_chance(study, [one for one in compared.values() if one is not None]),
         "n_seeds": len(study.seeds),
         "split": study.base.split,
         "labels": _listed([TARGET_BY_NAME[name].title for name in study.base.targets]),
@@ -79,17 +90,27 @@ def markdown(
     return fill(DOCUMENT, values)
 
 
-def _about_claims(study: Study, judged: list[Judged]) -> dict[str, object]:
+def _about_claims(judged: list[Judged]) -> dict[str, object]:
     outcomes = [one.outcome for one in judged]
-    computed = sum(one.tested is not None for one in judged)
     return {
         "claims": tables.claim_table(judged),
         "claim_sentences": bullet_list(_claim_sentence(one) for one in judged),
         "n_claims": len(CLAIMS),
         "outcomes": {name: outcomes.count(name) for name in ("agrees", "contradicts", "no difference shown")},
         "not_computed": outcomes.count("not computed"),
-        "n_computed": computed,
-        "claims_by_chance": number(computed * (1 - study.evaluation.confidence), 2) if computed else "0",
+    }
+
+
+def _about_chance(study: Study, computed: list[Tested]) -> dict[str, object]:
+    """How many differences chance alone would show, and how small a difference can be seen."""
+    alpha = 1 - study.evaluation.confidence
+    widths = [(one.high - one.low) / 2 for one in computed]
+    return {
+        "n_compared": len(computed),
+        "by_chance": number(len(computed) * alpha, 2),
+        "n_uncorrected": sum(one.p_value <= alpha for one in computed),
+        "networks": max((one.networks for one in computed), default=0),
+        "resolution": number(median(widths), 2) if widths else "",
     }
 
 
@@ -111,23 +132,14 @@ def _own_sentence(name: str, one: Tested | None) -> str:
 
 
 def _about_variants(study: Study, tested: Mapping[str, Tested | None]) -> dict[str, object]:
-    computed = [one for one in tested.values() if one is not None]
-    widths = [(one.high - one.low) / 2 for one in computed]
-    uncorrected = sum(one.p_value <= 1 - study.evaluation.confidence for one in computed)
+    apart = {name: one for name, one in tested.items() if name not in claimed(study)}
     return {
         "accuracy": tables.accuracy_table(study),
         "differences": tables.difference_table(tested),
         "by_label": tables.label_table(study),
         "shown": _shown(tested),
-        "own": bullet_list(
-            _own_sentence(name, one) for name, one in tested.items() if name not in claimed(study)
-        ),
+        "own": bullet_list(_own_sentence(name, one) for name, one in apart.items()),
         "n_variants": plural(len(tested), "variant"),
-        "n_compared": len(computed),
-        "n_uncorrected": uncorrected,
-        "by_chance": number(len(computed) * (1 - study.evaluation.confidence), 2) if computed else "0",
-        "networks": max((one.networks for one in computed), default=0),
-        "resolution": number(median(widths), 2) if widths else "",
     }
 
 
