@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from perfseer.data.batches import BatchSource
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS
-from perfseer.data.files import atomic
 from perfseer.data.normalisation import CLIP, FeatureNormaliser
-from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.nn.seernet import SeerNet, SeerNetSwitches
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.residual import Residual, normalised_roofline
 from perfseer.predictors.roofline import BASELINE_TARGETS, Roofline
 from perfseer.predictors.settings import SeerNetSettings
+from perfseer.predictors.weights import load_weights, save_weights
 from perfseer.training.loop import EVALUATION_BATCH
 from perfseer.training.seeds import seeded
 
@@ -147,30 +144,11 @@ class NetworkPredictor(Predictor):
         )
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
-        weights = {
-            f"{prefix}.{name}": value.contiguous()
-            for prefix, network in self._networks().items()
-            for name, value in network.state_dict().items()
-        }
-        with atomic(folder / _WEIGHTS_FILE) as temporary:
-            save_file(weights, temporary)
+        save_weights(folder / _WEIGHTS_FILE, self._networks())
         roofline = None if self.roofline_ is None else self.roofline_.to_json()
         return {"roofline": roofline, "residual": self.residual_.to_json()}
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         self.residual_ = Residual.from_json(state["residual"], self._normaliser.labels)
         self.roofline_ = None if state["roofline"] is None else Roofline.from_json(state["roofline"])
-        path = folder / _WEIGHTS_FILE
-        try:
-            weights = load_file(path)
-            for prefix, network in self._networks().items():
-                own = {
-                    name.removeprefix(f"{prefix}."): value
-                    for name, value in weights.items()
-                    if name.startswith(f"{prefix}.")
-                }
-                network.load_state_dict(own)
-        except (OSError, SafetensorError, RuntimeError) as error:
-            raise PerfseerError(
-                f"{path} does not hold this network's weights ({error}): train it again"
-            ) from error
+        load_weights(folder / _WEIGHTS_FILE, self._networks())
