@@ -146,7 +146,10 @@ def test_forests_learn_the_law_of_kernels(kernels, scale):
     held_out = held_out[held_out["infer_time_ms"].notna()]
     error = np.abs(fitted.predict(held_out) / held_out["infer_time_ms"] - 1)
     assert error.median() < 0.1
-    assert set(shares_within(fitted, held_out)) == {"conv", "batch_norm", "relu", "linear", "add"}
+    shares = shares_within(fitted, held_out, 10)
+    assert set(shares) == {"conv", "batch_norm", "relu", "linear", "add"}
+    conv = (held_out["name"] == "conv").to_numpy()
+    assert shares["conv"] == pytest.approx((error[conv] <= 0.1).mean())
 
 
 def test_a_type_without_a_forest_is_not_a_number(kernels):

@@ -127,13 +127,13 @@ def split(kernels: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]
     return kernels[~held], kernels[held]
 
 
-def shares_within(fitted: KernelForests, held_out: pd.DataFrame, bound_pct: float = 10.0) -> dict[str, str]:
-    """Share of held-out kernels predicted within a bound, in words, by kernel name."""
+def shares_within(fitted: KernelForests, held_out: pd.DataFrame, bound_pct: float) -> dict[str, float]:
+    """Share of held-out kernels predicted within a bound, 0 to 1, by kernel name."""
     times = held_out[f"{fitted.phase}_time_ms"].to_numpy(dtype=np.float64)
     error = np.abs(fitted.predict(held_out) / times - 1)
     good = pd.Series(100 * error <= bound_pct, index=held_out.index)[np.isfinite(error)]
     shares = good.groupby(held_out["name"], observed=True).mean()
-    return {str(name): f"{share:.0%}" for name, share in shares.items()}
+    return {str(name): float(share) for name, share in shares.items()}
 
 
 def learn_times(train: pd.DataFrame, test: pd.DataFrame, device_kind: str, share: float) -> FloatArray:

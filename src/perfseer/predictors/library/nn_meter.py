@@ -13,6 +13,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import graph_features
 from perfseer.data.files import read_json, read_parquet
 from perfseer.data.packed import PackedGraphs
+from perfseer.errors import require
 from perfseer.graphs.kernels import OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.measure.kernels.table import COLUMNS, good_kernels
@@ -26,6 +27,8 @@ from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
 _WRITTEN_BY = "perfseer kernels"
 _FORESTS_FILE = "forests.safetensors"
+# The paper's bound for a good prediction.
+_WITHIN_PCT = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,7 @@ class NnMeterPredictor(Predictor):
         path = self.inputs_.kernels
         assert path is not None  # `needs` says so
         measured = good_kernels(read_parquet(path, COLUMNS, _WRITTEN_BY), str(path))
-        fusion = read_json(path.with_name("fusion.json"), _WRITTEN_BY)
-        self.rules_ = FusionRules.from_json(fusion["rules"])
+        self.rules_ = _read_rules(path.with_name("fusion.json"))
         self.device_kind_ = str(measured["device_kind"].iloc[0])
         kernels, held_out = split(measured, seed)
         self.forests_: dict[str, KernelForests] = {}
@@ -87,12 +89,17 @@ class NnMeterPredictor(Predictor):
                 scale=self.settings.scale,
                 seed=SPLIT_SEED + seed,
             )
-            log(f"{target}: held-out kernels within 10 %: {shares_within(self.forests_[target], held_out)}")
+            shares = shares_within(self.forests_[target], held_out, _WITHIN_PCT).items()
+            text = ", ".join(f"{name} {share:.0%}" for name, share in shares)
+            log(f"{target}: held-out kernels within {_WITHIN_PCT:g} %: {text}")
         rows = DatasetKernels.of(train, self.rules_)
         self.skipped_ = self.skipped(rows)
         self.launch_ms_ = self._launch_ms(rows, train)
         self.n_parameters_ = sum(fitted.n_parameters for fitted in self.forests_.values())
-        log(f"without a forest: {self.skipped_.kernels:.1%} of the kernels {self.skipped_.types or ''}")
+        log(
+            f"without a forest: {self.skipped_.kernels:.1%} of the kernels, {self.skipped_.bytes:.1%} of the "
+            f"bytes {self.skipped_.types or ''}"
+        )
 
     def _launch_ms(self, kernels: DatasetKernels, train: Dataset) -> dict[str, float]:
         if self.device_kind_ != "cuda":
@@ -163,6 +170,12 @@ class NnMeterPredictor(Predictor):
         }
         self.launch_ms_ = {target: float(value) for target, value in state["launch_ms"].items()}
         self.skipped_ = Skipped(**state["skipped"])
+
+
+def _read_rules(path: Path) -> FusionRules:
+    contents = read_json(path, _WRITTEN_BY)
+    require("rules" in contents, f"{path} holds no fusion rules: run `{_WRITTEN_BY}` again")
+    return FusionRules.from_json(contents["rules"])
 
 
 def _share(values: FloatArray, part: npt.NDArray[np.bool_], whole: npt.NDArray[np.bool_]) -> float:
