@@ -249,15 +249,16 @@ def test_a_dataset_with_times_only_is_reported(copy, tmp_path):
     assert [text.get_text() for text in figure.axes[1].texts] == ["not measured"]
 
 
-def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch):
+@pytest.mark.parametrize("document", ["perfseer", "comparison"])
+def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch, document):
     monkeypatch.setattr("perfseer.reporting.document.draw", lambda *_: [])  # drawing is tested above
     mapping, paths = copy
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(mapping))
     app = typer.Typer()
     app.command()(report)
     results = f"--results={paths.models.parent}"
-    arguments = [f"--params={tmp_path / 'params.yaml'}", f"--out={tmp_path / 'out'}", results]
+    arguments = [document, f"--params={tmp_path / 'params.yaml'}", f"--out={tmp_path / 'out'}", results]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[0].endswith("perfseer.md")
+    assert result.stdout.splitlines()[0] == str(tmp_path / "out" / f"{document}.md")
     assert "3 records are missing" in result.stderr

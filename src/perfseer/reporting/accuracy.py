@@ -153,7 +153,7 @@ def cost_table(results: Results, predictors: tuple[str, ...]) -> str:
                 MISSING if memory is None else choose_scale([memory], "MiB").named(memory),
             ]
         )
-    header = ["predictor", "learned numbers", "fitting, all labels", "predicting, per row", "peak memory"]
+    header = ["predictor", "learned numbers", "fitting, all its labels", "predicting, per row", "peak memory"]
     return markdown_table(header, lines)
 
 

@@ -79,7 +79,7 @@ def cost_dots(results: Results) -> Figure:
     figure, axes = panels(1, 4, height=1.1 + LINE * max(len(rows), 3))
     titles = (
         ("MAPE of times [%]", BLUE),
-        ("fitting all labels [s]", ORANGE),
+        ("fitting all its labels [s]", ORANGE),
         ("predicting, per row [ms]", ORANGE),
         ("learned numbers", GREY),
     )
