@@ -16,7 +16,7 @@ from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.graphs.kernels import OPTIMISER, FusionRules, Nodes, kernels_of
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.measure.collector import Progress
+from perfseer.measure.collector import MAX_ERRORS_IN_A_ROW, Progress
 from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.journal import Journal
 from perfseer.measure.kernels.describe import captured
@@ -90,6 +90,15 @@ class _Run:
                 return
             record = self.recorded(kernel.id, partial(self._measured, kernel))
             self.rows.append(kernel_row(kernel, record))
+            self._stop_if_broken()
+
+    def _stop_if_broken(self) -> None:
+        recent = self.rows[-MAX_ERRORS_IN_A_ROW:]
+        if len(recent) == MAX_ERRORS_IN_A_ROW and all(row["status"] == "error" for row in recent):
+            raise PerfseerError(
+                f"the last {len(recent)} kernels all failed, the latest with: {recent[-1]['reason']}. Mend "
+                f"the cause, delete {self.journal.path} and run the same command again"
+            )
 
     def _measured(self, kernel: Kernel) -> dict[str, Any]:
         costs = captured(kernel.name, kernel.configuration)
