@@ -73,7 +73,7 @@ def fitted(request, fold):
     return fit(make(request.param), fold)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
