@@ -11,10 +11,13 @@ from tests.unit.test_rooms import imported_modules
 
 ROOT = Path(__file__).parents[2]
 STAGES = {
-    "collect": ("collect",),
+    "collect": ("collect", "kernels"),
     "survey": ("survey",),
     "dataset": ("graphs", "dataset"),
     "train": ("train", "summarize"),
+    "combine": ("train", "summarize"),
+    "ablation": ("ablation",),
+    "benchmark": ("train", "benchmark"),
     "report": ("report",),
 }
 

@@ -9,6 +9,8 @@ _TRAIN = (
     "targets.py",
     "digests.py",
     "graphs",
+    "measure/kernels/sampling.py",
+    "measure/kernels/table.py",
     "data/*.py",
     "nn",
     "training",
@@ -19,11 +21,13 @@ _TRAIN = (
 CODE_ROOMS: dict[str, tuple[str, ...]] = {
     "collect": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
-        *("zoo", "measure/*.py", "cli/collect.py"),
+        *("zoo", "measure/*.py", "cli/collect.py", "cli/parameters.py"),
     ),
     "kernels": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
-        *("graphs", "zoo", "measure", "cli/kernels.py"),
+        *("graphs", "zoo", "measure", "data/files.py", "data/ragged.py"),
+        *("predictors/forests.py", "predictors/kernel_forests.py", "predictors/kernel_tables.py"),
+        *("cli/kernels.py", "cli/parameters.py"),
     ),
     "survey": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "cli/zoo.py"),
     "graphs": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "data/*.py", "cli/dataset.py"),
