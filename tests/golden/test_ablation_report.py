@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from perfseer.reporting.ablation.claims import CLAIMS, judge
 from perfseer.reporting.ablation.contrasts import Contrast, compare
 from perfseer.reporting.ablation.render import against_base, compare_all, render
 from perfseer.reporting.ablation.study import Paths, load_study
+from perfseer.reporting.ablation.tables import mark
 from perfseer.reporting.outputs import OUTPUTS
 from tests.golden.experiment_files import ROOT, FakePredictor, measurements
 from tests.golden.test_report import table_after
@@ -196,6 +198,17 @@ def test_a_share_of_the_error_it_is_counted_from(study):
     tested = only(study, "multi_pcgrad", "base")
     assert tested.reference == pytest.approx(10, abs=0.5)
     assert tested.seeds.mean / tested.reference == pytest.approx(0.4, abs=0.05)
+
+
+def test_marks_say_what_a_verdict_hangs_on(study):
+    """Shown by resampling alone; shown by both; lost to the correction; never near."""
+    shown = only(study, "without_node_features", "base")
+    assert mark(shown) == ""
+    wide = replace(shown, seeds=replace(shown.seeds, half_width=100.0))
+    assert mark(wide) == " †"
+    lost = replace(shown, verdict="not shown", p_value=0.04, p_holm=0.3)
+    assert mark(lost) == " ‡"
+    assert mark(replace(lost, p_value=0.06)) == mark(replace(lost, same_sign=False)) == mark(None) == ""
 
 
 def test_a_claim_and_its_variant_have_one_verdict(study):

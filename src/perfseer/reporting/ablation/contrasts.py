@@ -60,6 +60,11 @@ class Tested:
     verdict: Verdict = "not shown"
 
     @property
+    def before_correction(self) -> bool:
+        """Whether the p-value alone, not corrected for the number of comparisons, would show it."""
+        return self.same_sign and self.p_value <= 1 - self.seeds.confidence
+
+    @property
     def over_seeds(self) -> bool:
         """Whether the Student-t interval over seeds, uncorrected, excludes zero."""
         return self.seeds.half_width is not None and abs(self.seeds.mean) > self.seeds.half_width

@@ -13,8 +13,8 @@ from perfseer.reporting.units import MISSING, NOT_APPLICABLE, count, interval, n
 from perfseer.targets import TARGET_BY_NAME
 
 NOT_COMPUTED = "not computed"
-# Beside a verdict that the interval over seeds alone would not have given.
-MARK = " †"
+# Beside a verdict that the interval over seeds alone would not have given, or that correction took away.
+NOT_OVER_SEEDS, NOT_CORRECTED = " †", " ‡"
 _WORDS: dict[Verdict, str] = {"larger": "worse", "smaller": "better", "not shown": "no difference shown"}
 
 
@@ -100,8 +100,12 @@ def verdict(one: Tested | None) -> str:
 
 
 def mark(one: Tested | None) -> str:
-    """`MARK` where a difference is shown although the interval over seeds, by itself, contains zero."""
-    return MARK if one and one.verdict != "not shown" and not one.over_seeds else ""
+    """Which of the two marks stands beside a verdict, if any."""
+    if one is None:
+        return ""
+    if one.verdict == "not shown":
+        return NOT_CORRECTED if one.before_correction else ""
+    return "" if one.over_seeds else NOT_OVER_SEEDS
 
 
 def label_differences(study: Study, name: str) -> dict[str, Interval]:
