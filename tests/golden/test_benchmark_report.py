@@ -268,7 +268,7 @@ def test_conclusions_follow_from_the_points(written, text):
         ("seernet_multi", "roofline"),
         ("seernet_multi", "boosting"),
     }
-    assert "**Not `seernet_multi` for this label and this much data:** with all rows its MAPE is 2.48" in text
+    assert "**Not `seernet_multi` for this label, data and training:** with all rows its MAPE is 2.48" in text
 
 
 def test_the_old_experiment_stands_beside_ours(text):

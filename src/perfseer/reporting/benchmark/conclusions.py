@@ -214,7 +214,7 @@ def _dominated_sentences(study: Study) -> list[str]:
         if worse not in beaten or error.value > beaten[worse][1].value:
             beaten[worse] = (better, error, cost)
     return [
-        f"**Not `{worse}` for this label and this much data:** with all rows its MAPE is {error} times "
+        f"**Not `{worse}` for this label, data and training:** with all rows its MAPE is {error} times "
         f"that of `{better}`, and its fitting time {cost} times."
         for worse, (better, error, cost) in beaten.items()
     ]

@@ -52,17 +52,9 @@ def model_table(study: Study) -> str:
         learned = study.fit_values(name, study.settings.shares[-1], "n_parameters")
         shown = count(round(sum(learned.values()) / len(learned))) if learned else FAILED
         labels = ", ".join(record.targets) or NOT_APPLICABLE
-        lines.append([name, shown if record.targets else NOT_APPLICABLE, labels, _settings(record.settings)])
+        settings = ", ".join(_flat(record.settings[name])) or "none"
+        lines.append([name, shown if record.targets else NOT_APPLICABLE, labels, escape(settings)])
     return markdown_table(["predictor", "learned numbers", "labels fitted", "settings"], lines, align="lrll")
-
-
-def _settings(sections: Mapping[str, Mapping[str, object]]) -> str:
-    several = len(sections) > 1
-    texts = []
-    for name, section in sections.items():
-        text = ", ".join(_flat(section)) or "none"
-        texts.append(f"{name}: {text}" if several else text)
-    return escape("; ".join(texts))
 
 
 def _flat(section: Mapping[str, object], prefix: str = "") -> list[str]:
