@@ -37,7 +37,7 @@ def test_links_are_the_graphs_edges_both_ways(rows):
     assert torch.equal(dense(links.senders, links.ptr, n_nodes), expected.reshape(n_nodes, n_nodes))
     back = dense(links.receivers, links.back_ptr, n_nodes)
     assert torch.equal(back, expected.reshape(n_nodes, n_nodes).t())
-    assert links.counts.flatten().tolist() == expected.sum(dim=1).tolist()
+    assert links.shares.flatten().tolist() == (1 / expected.sum(dim=1).clamp(min=1)).tolist()
 
 
 def test_members_are_the_nodes_of_each_graph():

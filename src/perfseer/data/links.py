@@ -1,6 +1,7 @@
 """Mini-batches for networks that sum over neighbours: who adds up to whom, sorted once for all batches."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +30,10 @@ class Links:
     receivers: torch.Tensor
     back_ptr: torch.Tensor
 
-    @property
-    def counts(self) -> torch.Tensor:
-        """[M, 1] float32 number of senders of each result."""
-        return self.ptr.diff().unsqueeze(1).float()
+    @cached_property
+    def shares(self) -> torch.Tensor:
+        """[M, 1] float32 one over the number of senders of each result; 1 where it has none."""
+        return self.ptr.diff().clamp(min=1).unsqueeze(1).float().reciprocal()
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,7 @@ def linked_sum(rows: Tensor, links: "Links") -> Tensor:
 
 def linked_mean(rows: Tensor, links: "Links") -> Tensor:
     """[N, C] rows to [M, C], each result the mean of its senders; 0 where it has none."""
-    return linked_sum(rows, links) / links.counts.clamp(min=1)
+    return linked_sum(rows, links) * links.shares
 
 
 class DroppedReLU(nn.Module):
