@@ -27,14 +27,14 @@ def ablate(
     from perfseer.errors import PerfseerError
     from perfseer.evaluation.ablation.variants import resolve, variant_digests
     from perfseer.predictors.registry import create
-    from perfseer.training.seeds import set_threads
+    from perfseer.training.process import prepare_process
 
     variants = resolve(load_mapping(params))
     if variant not in variants:
         raise PerfseerError(f"no variant {variant!r}; params.yaml has {', '.join(variants)}")
     chosen = variants[variant]
     parameters = training_parameters(dict(chosen.parameters), chosen.predictor, chosen.split)
-    set_threads(threads)
+    prepare_process(threads)
     digests = variant_digests(chosen, dataset)
     data = Dataset.open(dataset, graphs)
     settings = parameters.settings_of(chosen.predictor)

@@ -37,9 +37,9 @@ def benchmark(
     from perfseer.evaluation.benchmark.records import BenchmarkRecord, benchmark_digests, write_contents
     from perfseer.evaluation.benchmark.study import run_study
     from perfseer.evaluation.environment import environment
-    from perfseer.training.seeds import set_threads
+    from perfseer.training.process import prepare_process
 
-    set_threads(threads)
+    prepare_process(threads)
     mapping = load_mapping(params)
     study = _study(mapping)
     parameters = _overridden(mapping, study, predictor)
@@ -84,9 +84,9 @@ def benchmark_regression(
     from perfseer.evaluation.benchmark.regression5d import run_regression
     from perfseer.evaluation.environment import environment
     from perfseer.predictors.settings import Mlp5dSettings
-    from perfseer.training.seeds import set_threads
+    from perfseer.training.process import prepare_process
 
-    set_threads(threads)
+    prepare_process(threads)
     mapping = load_mapping(params)
     study = _study(mapping)
     digests = regression_digests(mapping)

@@ -26,13 +26,13 @@ def fit(
     from perfseer.errors import require
     from perfseer.evaluation.nasbench201.study import Case, run
     from perfseer.evaluation.settings import EvaluationSettings
-    from perfseer.training.seeds import set_threads
+    from perfseer.training.process import prepare_process
 
     mapping = load_mapping(params)
     settings = study_settings(mapping)
     shared = DatasetSettings.from_mapping(mapping)
     require(reading in settings.readings, f"no reading {reading!r}; there are {', '.join(settings.readings)}")
-    set_threads(threads)
+    prepare_process(threads)
     case = Case(
         settings=settings,
         labels=shared.labels,

@@ -40,11 +40,11 @@ def train(
     from perfseer.data.folds import open_fold
     from perfseer.evaluation.records import present_digests
     from perfseer.predictors.registry import create
-    from perfseer.training.seeds import set_threads
+    from perfseer.training.process import prepare_process
 
     mapping = load_mapping(params)
     parameters = training_parameters(mapping, predictor, split)
-    set_threads(threads)
+    prepare_process(threads)
     digests = present_digests(mapping, predictor, dataset)
     data = Dataset.open(dataset, graphs)
     settings = parameters.settings_of(predictor)

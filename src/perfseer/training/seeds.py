@@ -22,8 +22,3 @@ def generator(seed: int, stream: int = 0) -> torch.Generator:
         stream: tells apart the streams of one run (order of rows, order of tasks).
     """
     return torch.Generator().manual_seed(seed * 1009 + stream)
-
-
-def set_threads(threads: int) -> None:
-    """Use this many threads in torch; results depend on it in the last bits, so it is set, not guessed."""
-    torch.set_num_threads(threads)
