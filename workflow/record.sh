@@ -7,5 +7,5 @@ case "$outstanding" in
 *"Nothing to be done"*) ;;
 *) echo "not recorded: jobs are outstanding; run 'snakemake' first" >&2; printf '%s\n' "$outstanding" >&2; exit 1 ;;
 esac
-dvc commit --force --quiet
+dvc commit --force >/dev/null
 echo "recorded in dvc.lock"

@@ -20,7 +20,7 @@ def merged(base, overlay):
 
 
 # One predictor of each kind: plain, trees, network, fitted from kernels; and an ensemble of two.
-PREDICTORS = ("roofline", "boosting", "additive", "nn_meter", "seernet")
+PREDICTORS = ("roofline", "boosting", "additive", "nn_meter", "seernet", "seernet_multi")
 VARIANTS = ("max", "without_gnpb")
 
 
@@ -29,11 +29,10 @@ def narrowed(parameters):
     predictors = {name: parameters["predictors"][name] for name in PREDICTORS}
     study = parameters["ablation"]
     variants = {name: study["variants"][name] for name in VARIANTS}
-    common = {path: value for path, value in study["base"].items() if "seernet_multi" not in path}
     return parameters | {
         "predictors": predictors,
         "ensembles": {"ensemble": {"base": "boosting", "candidates": ["additive"]}},
-        "ablation": study | {"base": common, "variants": variants},
+        "ablation": study | {"variants": variants},
         "report": parameters["report"] | {"beside": []},
     }
 

@@ -114,7 +114,7 @@ def test_an_edit_of_code_is_seen(finished):
         planned = finished.planned()
     finally:
         file.write_text(original)
-    assert planned["train_predictor"] == 15
+    assert planned["train_predictor"] == 18
     assert "collect" not in planned
     assert "build_graphs" not in planned
 
@@ -145,7 +145,7 @@ def test_a_fresh_clone_runs_everything_although_reports_are_in_git(finished, tmp
     assert (clone.path / "reports/perfseer.md").is_file()
     planned = clone.planned()
     assert planned["collect"] == 1
-    assert planned["train_predictor"] == 15
+    assert planned["train_predictor"] == 18
     assert planned["render_report"] == 1
 
 

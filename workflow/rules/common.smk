@@ -24,7 +24,8 @@ VARIANTS = list(PARAMETERS.ablation.names)
 SPLITS = list(PARAMETERS.splits.names)
 SEEDS = list(PARAMETERS.seeds)
 
-KERNELS = "results/measurements/kernels.parquet"
+# The table first: the verbs are given it, and look for the rules beside it.
+KERNELS = ["results/measurements/kernels.parquet", "results/measurements/fusion.json"]
 # What fitting any predictor depends on, besides its own section.
 RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
 
@@ -68,7 +69,7 @@ def members(predictor):
 def measured_kernels(wildcards):
     """The table of kernels, for predictors that are fitted from it or made from such."""
     names = [wildcards.predictor, *members(wildcards.predictor)]
-    return [KERNELS] if any(needs(name, "kernels") for name in names) else []
+    return KERNELS if any(needs(name, "kernels") for name in names) else []
 
 
 def member_models(wildcards):

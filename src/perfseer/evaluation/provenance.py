@@ -42,7 +42,10 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
         *("predictors/library/seernet.py", "predictors/library/seernet_multi.py"),
         *("evaluation/ablation", "cli/ablate.py"),
     ),
-    "benchmark": ("evaluation/benchmark", "cli/benchmark.py"),
+    "benchmark": (
+        *("measure/forked.py", "measure/heap.py", "measure/outcomes.py", "measure/process_memory.py"),
+        *("evaluation/benchmark", "cli/benchmark.py"),
+    ),
     "report": (
         *("targets.py", "digests.py"),
         *("data/*.py", "predictors", "evaluation", "reporting", "cli/report.py"),
