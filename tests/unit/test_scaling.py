@@ -25,8 +25,8 @@ def test_every_seed_has_a_level_of_its_own():
 
 def test_the_interval_is_students():
     # Two seeds whose costs double and quadruple as the size doubles: slopes 1 and 2, so 1.5 between them.
-    # Residuals ± 0.25 ln 2 at four points: sum of squares 0.25 ln² 2, over 4 - 2 - 1 = 1 degree of freedom and
-    # a spread of ln² 2 gives a standard error of 0.5; Student's factor with 1 degree is tan(0.475 π).
+    # Residuals ± 0.25 ln 2 at four points: sum of squares 0.25 ln² 2, over 4 - 2 - 1 = 1 degree of freedom,
+    # and a spread of ln² 2 gives a standard error of 0.5; Student's factor with 1 degree is tan(0.475 π).
     found = fit_exponent([1, 2, 1, 2], [1, 2, 1, 4], [0, 0, 1, 1], 0.95)
     assert found.value == pytest.approx(1.5)
     assert found.half_width == pytest.approx(0.5 * math.tan(0.475 * math.pi))
