@@ -83,7 +83,7 @@ def arguments() -> argparse.Namespace:
     """Sizes of the run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hidden", type=int, nargs="+", default=[256, 64], help="columns of hidden vectors")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="the gains take the first")
     parser.add_argument("--graphs", type=int, default=1024, help="training graphs")
     parser.add_argument("--epochs", type=int, default=6, help="the first warms up")
     parser.add_argument("--default-heap", action="store_true", help="leave freed memory to malloc's defaults")
@@ -103,6 +103,7 @@ def main() -> None:
             epochs = list(side_by_side(graphs, given.graphs, hidden, given.epochs))
             print(f"\n### hidden {hidden}, {threads} thread(s)\n\n{summary(epochs, given.graphs)}\n")
             print(*epoch_table(epochs, given.graphs), sep="\n")
+        torch.set_num_threads(given.threads[0])
         timings = without_each_gain(graphs, given.graphs // 2, hidden, given.epochs - 1)
         print("", *gain_table(timings), sep="\n", flush=True)
 
