@@ -65,6 +65,7 @@ class NnMeterPredictor(Predictor):
         "Grouped convolutions have a forest of their own, with the hyper-parameters of convolutions.",
         "Fewer kernels are measured, within a time budget, and the share of the published trees is a "
         "setting.",
+        "Forests may learn the logarithm of the time (setting `scale`); published is the time itself.",
         "On a GPU a least time per kernel is fitted on the training rows.",
         "Kernels without a forest are counted and shown, not skipped in silence.",
     )
