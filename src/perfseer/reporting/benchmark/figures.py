@@ -74,19 +74,15 @@ def tradeoff(study: Study) -> Figure:
     """MAPE against fitting time with all rows, with the intervals of both."""
     figure, (axis,) = panels(1, 1, width=7.0, height=4.6)
     share = study.settings.shares[-1]
-    points: list[tuple[tuple[float, float], tuple[float, float], str]] = []
     for name in study.measured:
         values = [study.fit_values(name, share, column) for column in ("wall_s", "test_mape_pct")]
         if all(values):
-            time, error = (_mean(found, study.confidence) for found in values)
-            points.append((time, error, name))
-    # Names of neighbours stand above and below in turn, or they would cover each other.
-    for number, ((x, dx), (y, dy), name) in enumerate(sorted(points)):
-        axis.errorbar(x, y, xerr=[[min(dx, 0.9 * x)], [dx]], yerr=dy, capsize=2, **_look(study, name))
-        axis.annotate(
-            name, (x, y), xytext=(5, 5 if number % 2 else -12), textcoords="offset points", fontsize=8
-        )
+            (x, dx), (y, dy) = (_mean(found, study.confidence) for found in values)
+            look = {**_look(study, name), "label": name}
+            axis.errorbar(x, y, xerr=[[min(dx, 0.9 * x)], [dx]], yerr=dy, capsize=2, **look)
     _finish(axis, "fitting time with all rows [s]", "MAPE on test rows [%]")
+    # Not beside the points: names of neighbours cover each other.
+    _legend(figure, axis)
     return figure
 
 
