@@ -119,3 +119,34 @@ def regression_sections(wildcards):
     """What the benchmark of mlp5d's network on plain numbers depends on."""
     shared = {name: config[name] for name in ("seeds", "benchmark")}
     return canonical_json({**shared, **own_sections("mlp5d")})
+
+
+def study_sections():
+    """What the study on NAS-Bench-201 depends on; seeds and labels are shared with everything else."""
+    return sections("seeds", "labels", "splits", "evaluation", "nasbench201")
+
+
+def web_page(document):
+    """The twin for browsers, shown by `snakemake --report`."""
+    labels = {"document": OUTPUTS[document].title}
+    return report(f"reports/{document}.html", category="Reports", labels=labels)
+
+
+def figure(document, stem, title):
+    """One figure, shown by `snakemake --report` under its document."""
+    path, category = (
+        f"reports/figures/{stem}.svg",
+        f"Figures: {OUTPUTS[document].title}",
+    )
+    return report(path, category=category, labels={"figure": title})
+
+
+def figures(document):
+    """Figures that are always drawn."""
+    titles = figure_titles(document, detailed_predictors(config))
+    return [figure(document, stem, title) for stem, title in titles.items()]
+
+
+def tables(document):
+    """Tables behind the figures, for `dvc plots`."""
+    return expand("reports/plots/{name}.csv", name=OUTPUTS[document].tables)

@@ -6,11 +6,6 @@
 STUDY = PARAMETERS.nasbench201
 
 
-def study_sections():
-    """What the study depends on; seeds and labels are shared with everything else."""
-    return sections("seeds", "labels", "splits", "evaluation", "nasbench201")
-
-
 rule fit_nasbench201:
     output:
         summary=ensure(

@@ -16,32 +16,6 @@ EVALUATED = [
 REGRESSION = ["results/benchmark/regression5d.json"] if "mlp5d" in PREDICTORS else []
 
 
-def web_page(document):
-    """The twin for browsers, shown by `snakemake --report`."""
-    labels = {"document": OUTPUTS[document].title}
-    return report(f"reports/{document}.html", category="Reports", labels=labels)
-
-
-def figure(document, stem, title):
-    """One figure, shown by `snakemake --report` under its document."""
-    path, category = (
-        f"reports/figures/{stem}.svg",
-        f"Figures: {OUTPUTS[document].title}",
-    )
-    return report(path, category=category, labels={"figure": title})
-
-
-def figures(document):
-    """Figures that are always drawn."""
-    titles = figure_titles(document, detailed_predictors(config))
-    return [figure(document, stem, title) for stem, title in titles.items()]
-
-
-def tables(document):
-    """Tables behind the figures, for `dvc plots`."""
-    return expand("reports/plots/{name}.csv", name=OUTPUTS[document].tables)
-
-
 rule render_report:
     input:
         evaluated=EVALUATED,
