@@ -38,6 +38,7 @@ def kernels(
     Results go to the journal at once: however this ends, the same command goes on where it stopped.
     """
     from perfseer.data.files import write_json, write_parquet
+    from perfseer.errors import require
     from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
     from perfseer.measure.kernels.campaign import run_campaign
@@ -57,6 +58,10 @@ def kernels(
     except InterruptError:
         _note(f"interrupted; every finished kernel is in {folder}/, the same command goes on from there")
         raise typer.Exit(130) from None
+    require(
+        len(campaign.table) > 0,
+        f"the fusion tests used up all of time_budget_s = {settings.time_budget_s:g}: give more",
+    )
     write_parquet(out, campaign.table)
     write_json(fusion, campaign.fusion)
     if warning := disturbance(campaign.progress):
