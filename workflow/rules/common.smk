@@ -126,27 +126,29 @@ def study_sections():
     return sections("seeds", "labels", "splits", "evaluation", "nasbench201")
 
 
-def web_page(document):
+def web_page(document, folder="reports"):
     """The twin for browsers, shown by `snakemake --report`."""
     labels = {"document": OUTPUTS[document].title}
-    return report(f"reports/{document}.html", category="Reports", labels=labels)
+    return report(f"{folder}/{document}.html", category="Reports", labels=labels)
 
 
-def figure(document, stem, title):
+def figure(document, folder, stem, title):
     """One figure, shown by `snakemake --report` under its document."""
     path, category = (
-        f"reports/figures/{stem}.svg",
+        f"{folder}/figures/{stem}.svg",
         f"Figures: {OUTPUTS[document].title}",
     )
     return report(path, category=category, labels={"figure": title})
 
 
-def figures(document):
+def figures(document, folder="reports"):
     """Figures that are always drawn."""
     titles = figure_titles(document, detailed_predictors(config))
-    return [figure(document, stem, title) for stem, title in titles.items()]
+    return [figure(document, folder, stem, title) for stem, title in titles.items()]
 
 
-def tables(document):
+def tables(document, folder="reports"):
     """Tables behind the figures, for `dvc plots`."""
-    return expand("reports/plots/{name}.csv", name=OUTPUTS[document].tables)
+    return expand(
+        "{folder}/plots/{name}.csv", folder=folder, name=OUTPUTS[document].tables
+    )

@@ -1,7 +1,7 @@
 # BRP-NAS on its own ground: `snakemake nasbench201`. Not part of `all`, because other people's latencies are
 # fetched for it and its fits take hours. Records are no declared outputs, since Snakemake would delete them
 # before a job: a fit keeps those of the present parameters and data, so that an interrupted study goes on
-# where it stopped.
+# where it stopped. The report has a folder of its own, because DVC's stage `report` owns reports/figures.
 
 STUDY = PARAMETERS.nasbench201
 
@@ -59,10 +59,10 @@ rule render_nasbench201:
         ),
         readings=rules.describe_nasbench201.output.readings,
     output:
-        markdown="reports/nasbench201.md",
-        page=web_page("nasbench201"),
-        tables=tables("nasbench201"),
-        figures=figures("nasbench201"),
+        markdown="reports/nasbench201/nasbench201.md",
+        page=web_page("nasbench201", folder="reports/nasbench201"),
+        tables=tables("nasbench201", folder="reports/nasbench201"),
+        figures=figures("nasbench201", folder="reports/nasbench201"),
     log:
         "logs/render_report/nasbench201.log",
     conda:
