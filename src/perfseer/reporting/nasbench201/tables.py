@@ -1,6 +1,6 @@
 """Tables of the report on NAS-Bench-201."""
 
-from statistics import fmean
+from statistics import fmean, median
 
 from perfseer.data.sources.nasbench201 import DEVICES, Reading
 from perfseer.evaluation.intervals import Interval
@@ -122,15 +122,15 @@ def rank_table(study: Study) -> str:
 
 
 def cost_table(study: Study) -> str:
-    """Parameters, fitting time and prediction time of every predictor, means over all its records."""
+    """Parameters, fitting time and prediction time of every predictor, medians over all its records."""
     rows = []
     for predictor in study.settings.predictor_names:
         records = [record for record in study.records() if record.predictor == predictor]
         if not records:
             rows.append([f"`{predictor}`", *[MISSING] * 4])
             continue
-        fit_s = fmean(record.cost.fit_s for record in records)
-        predict_ms = fmean(record.cost.predict_ms_per_row for record in records)
+        fit_s = median(record.cost.fit_s for record in records)
+        predict_ms = median(record.cost.predict_ms_per_row for record in records)
         sizes = sorted({record.n_parameters for record in records})
         shown = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
         rows.append(
