@@ -12,8 +12,8 @@ from .conftest import Repository
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
 DOCUMENTS = ("perfseer", "comparison", "ablation", "benchmark")
-# What an edit of boosting runs: its three splits, the ensemble made from it, both benchmarks, and the reports,
-# all of which are given the whole of params.yaml.
+# What an edit of boosting runs: its three splits, the ensemble made from it, their benchmarks, and the
+# reports, all of which are given the whole of params.yaml.
 AFTER_BOOSTING = {
     "train_predictor": 3,
     "combine_predictors": 3,
