@@ -27,12 +27,20 @@ RESULT = {
     "time_ci_high_ms": None,
     "iterations": 9,
     "warmup_iterations": 3,
+    "warmup_drift_pct": None,
+    "time_mean_ms": 2.1,
+    "disturbed_iterations": 0,
     "mem_mib": 30.0,
     "mem_allocated_mib": None,
     "mem_reserved_mib": None,
     "mem_process_mib": 300.0,
     "util_pct": 90.0,
     "foreign_cores": 0.1,
+    "util_nvml_pct": None,
+    "probe_ms": None,
+    "sm_clock_mhz": None,
+    "throttled": None,
+    "foreign_mem_mib": None,
 }
 
 

@@ -26,6 +26,9 @@ from perfseer.measure.worker_process import worker_environment
 PROTOCOL = {
     "warmup_s": 0.02,
     "warmup_iterations": 3,
+    "warmup_drift": 1.0,
+    "warmup_budget_s": 0.2,
+    "probe_slack": 0.1,
     "ci_width": 0.05,
     "confidence": 0.95,
     "min_iterations": 7,

@@ -11,6 +11,9 @@ from perfseer.measure.steps import Batch
 PROTOCOL = Protocol(
     warmup_s=0.05,
     warmup_iterations=3,
+    warmup_drift=1.0,
+    warmup_budget_s=0.2,
+    probe_slack=0.1,
     ci_width=0.05,
     confidence=0.95,
     min_iterations=7,

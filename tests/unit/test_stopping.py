@@ -8,6 +8,9 @@ from perfseer.measure.stopping import is_enough, is_warm, median_interval, media
 PROTOCOL = Protocol(
     warmup_s=0.1,
     warmup_iterations=3,
+    warmup_drift=1.0,
+    warmup_budget_s=0.2,
+    probe_slack=0.1,
     ci_width=0.05,
     confidence=0.95,
     min_iterations=7,

@@ -15,6 +15,7 @@ from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.settings import CollectSettings
+from perfseer.measure.trust.settings import TrustSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.reporting.settings import ReportSettings
@@ -128,6 +129,7 @@ class Parameters(TrainingParameters):
     Attributes:
         zoo: the search space that is measured.
         collect: what is measured and how.
+        trust: what is measured again and for long, and which rules a table must obey.
         kernels: which kernels are measured one by one, for nn_meter.
         report: what the report dwells on and how it judges.
         survey: the search space at the paper's own setting, not measured.
@@ -138,6 +140,7 @@ class Parameters(TrainingParameters):
 
     zoo: SearchSpace
     collect: CollectSettings
+    trust: TrustSettings
     kernels: KernelSettings
     predictors: Predictors  # type: ignore[valid-type]
     ensembles: Ensembles  # type: ignore[valid-type]

@@ -14,7 +14,7 @@ from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.journal import Journal
 from perfseer.measure.plan import Configuration, plan
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings, Protocol
-from perfseer.measure.table import COLUMNS
+from perfseer.measure.table import COLUMNS, typed_table
 from perfseer.measure.worker_process import WorkerProcess
 from perfseer.targets import PHASES, Phase
 from perfseer.zoo.space import SearchSpace
@@ -97,6 +97,7 @@ def journal_key(
         "protocol_version": PROTOCOL_VERSION,
         "precision": settings.precision,
         "memory_format": settings.memory_format,
+        "mode": settings.mode,
         "zoo": asdict(space),
     }
 
@@ -206,7 +207,9 @@ def _stop_if_broken(recent: list[dict[str, Any]], path: Path) -> None:
 def _row(configuration: Configuration, record: Mapping[str, Any]) -> dict[str, Any]:
     row = asdict(configuration) | {name: record[name] for name in ("status", "reason", "measured_s")}
     for phase in PHASES:
-        result = record["phases"].get(phase, {"iterations": 0, "warmup_iterations": 0})
+        result = record["phases"].get(
+            phase, dict.fromkeys(("iterations", "disturbed_iterations", "warmup_iterations"), 0)
+        )
         row |= {f"{phase}_{name}": value for name, value in result.items()}
     return row
 
@@ -221,6 +224,4 @@ def _table(
         "protocol": canonical_json(asdict(settings.protocol)),
         "protocol_version": PROTOCOL_VERSION,
     }
-    frame = pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS)).assign(**constant)
-    numbers = [name for name, column in COLUMNS.items() if column.kind == "double"]
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    return typed_table(pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS)).assign(**constant))

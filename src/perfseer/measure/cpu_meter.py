@@ -58,6 +58,11 @@ class CpuMeter(Meter):
             mem_reserved_mib=None,
             mem_process_mib=after.peak / MIB,
             util_pct=util_pct,
+            util_nvml_pct=None,
+            probe_ms=None,
+            sm_clock_mhz=None,
+            throttled=None,
+            foreign_mem_mib=None,
             foreign_cores=foreign.cores(),
             seconds={
                 "build": build_s,

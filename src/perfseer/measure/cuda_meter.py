@@ -54,6 +54,11 @@ class CudaMeter(Meter):
             mem_reserved_mib=reserved / MIB,
             mem_process_mib=None if process is None else process / MIB,
             util_pct=util_pct,
+            util_nvml_pct=None,
+            probe_ms=None,
+            sm_clock_mhz=None,
+            throttled=None,
+            foreign_mem_mib=None,
             foreign_cores=foreign_cores,
             seconds={**seconds, "trace": time.perf_counter() - start},
         )

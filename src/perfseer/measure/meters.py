@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import ClassVar
 
 from torch import nn
@@ -22,28 +23,45 @@ class PhaseResult:
         time_ms: median time per iteration.
         time_ci_low_ms: lower end of the median's confidence interval; None with too few iterations.
         time_ci_high_ms: upper end, likewise.
+        time_mean_ms: mean over the counted iterations.
         iterations: counted.
+        disturbed_iterations: set apart because the machine was slow beside them; always 0 on cuda.
         warmup_iterations: run before counting.
+        warmup_drift_pct: change between the two latest groups of iterations of the warm-up; None if too few.
         mem_mib: the memory label.
         mem_allocated_mib: peak handed out by the framework's allocator; None where it keeps no count.
         mem_reserved_mib: peak the allocator held; None likewise.
         mem_process_mib: memory of the whole process; None where it is not to be had.
         util_pct: the utilisation label, 0 to 100.
+        util_nvml_pct: what NVML samples, 0 to 100; None on the cpu and where its window is too long.
+        probe_ms: median time of the fixed matrix product between iterations; None on cuda.
+        sm_clock_mhz: clock of the multiprocessors while counting; None on the cpu or if NVML is silent.
+        throttled: what held the clock down meanwhile, in NVML's words joined by ``, ``; empty if nothing did,
+            None if unknown.
         foreign_cores: cores other processes kept busy meanwhile; None where the system does not tell.
+        foreign_mem_mib: device memory other processes hold; None on the cpu or where NVML does not tell.
         seconds: where the wall time went: ``build``, ``warmup``, ``count`` and what a meter adds.
     """
 
     time_ms: float
     time_ci_low_ms: float | None
     time_ci_high_ms: float | None
+    time_mean_ms: float
     iterations: int
+    disturbed_iterations: int
     warmup_iterations: int
+    warmup_drift_pct: float | None
     mem_mib: float
     mem_allocated_mib: float | None
     mem_reserved_mib: float | None
     mem_process_mib: float | None
     util_pct: float
+    util_nvml_pct: float | None
+    probe_ms: float | None
+    sm_clock_mhz: float | None
+    throttled: str | None
     foreign_cores: float | None
+    foreign_mem_mib: float | None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -54,6 +72,9 @@ class Timing:
     Attributes:
         times_ms: one number per counted iteration.
         warmup_iterations: iterations before counting.
+        warmup_drift: change between the medians of the two latest groups of iterations of the warm-up, as a
+            share; None if there were too few.
+        disturbed: iterations set apart.
         warmup_s: wall seconds of warm-up.
         count_s: wall seconds of counting.
     """
@@ -62,6 +83,8 @@ class Timing:
     warmup_iterations: int
     warmup_s: float
     count_s: float
+    warmup_drift: float | None = None
+    disturbed: int = 0
 
     def summary(self, confidence: float) -> dict[str, float | int | None]:
         """The time fields of a `PhaseResult`."""
@@ -70,8 +93,11 @@ class Timing:
             "time_ms": interval.median,
             "time_ci_low_ms": interval.low,
             "time_ci_high_ms": interval.high,
+            "time_mean_ms": fmean(self.times_ms),
             "iterations": len(self.times_ms),
+            "disturbed_iterations": self.disturbed,
             "warmup_iterations": self.warmup_iterations,
+            "warmup_drift_pct": None if self.warmup_drift is None else 100 * self.warmup_drift,
         }
 
 

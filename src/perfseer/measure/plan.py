@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from perfseer.digests import digest
-from perfseer.measure.settings import CollectSettings, MemoryFormat, Precision
+from perfseer.measure.settings import CollectSettings, MemoryFormat, Mode, Precision
 from perfseer.zoo.sampler import stream
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
@@ -23,7 +23,7 @@ class Configuration:
         batch_size: samples.
         precision: see `CollectSettings`.
         memory_format: see `CollectSettings`.
-        mode: ``eager``.
+        mode: see `CollectSettings`.
         order: position in the plan, from 0.
     """
 
@@ -35,7 +35,7 @@ class Configuration:
     batch_size: int
     precision: Precision
     memory_format: MemoryFormat
-    mode: Literal["eager"]
+    mode: Mode
     order: int
 
     @property
@@ -92,6 +92,6 @@ def configuration_of(
         batch_size=batch_size,
         precision=settings.precision,
         memory_format=settings.memory_format,
-        mode="eager",
+        mode=settings.mode,
         order=order,
     )

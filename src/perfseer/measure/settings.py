@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Literal, Self, get_args
 from perfseer.settings import load_settings
 
 # Raise it when a label changes its meaning: journals and tables of different versions never mix.
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 DeviceKind = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "tf32", "amp-fp16", "bf16"]
 MemoryFormat = Literal["nchw", "nhwc"]
+Mode = Literal["eager", "compiled"]
 
 
 def _check(condition: bool, field: str, value: object, allowed: str) -> None:
@@ -30,6 +31,11 @@ class Protocol:
     Attributes:
         warmup_s: seconds that pass, at least, before an iteration counts.
         warmup_iterations: iterations that pass, at least, before one counts.
+        warmup_drift: warm-up also lasts until the medians of its two latest groups of iterations differ by at
+            most this share; 1 leaves that out.
+        warmup_budget_s: seconds after which warm-up ends in any case.
+        probe_slack: an iteration beside a reading of the machine's speed that is slower than its best by more
+            than this share is set apart and does not count (cpu).
         ci_width: counting stops once the confidence interval of the median is at most this share of it.
         confidence: of that interval.
         min_iterations: counted before the interval is looked at.
@@ -42,6 +48,9 @@ class Protocol:
 
     warmup_s: float
     warmup_iterations: int
+    warmup_drift: float
+    warmup_budget_s: float
+    probe_slack: float
     ci_width: float
     confidence: float
     min_iterations: int
@@ -54,6 +63,14 @@ class Protocol:
         _check(
             1 <= self.warmup_iterations <= 10_000, "warmup_iterations", self.warmup_iterations, "1 to 10000"
         )
+        _check(0 < self.warmup_drift <= 1, "warmup_drift", self.warmup_drift, "above 0, at most 1")
+        _check(
+            self.warmup_s <= self.warmup_budget_s <= 3600,
+            "warmup_budget_s",
+            self.warmup_budget_s,
+            f"warmup_s ({self.warmup_s:g}) to 3600 seconds",
+        )
+        _check(0 < self.probe_slack <= 10, "probe_slack", self.probe_slack, "above 0, at most 10")
         _check(0 < self.ci_width <= 1, "ci_width", self.ci_width, "above 0, at most 1")
         _check(0.5 <= self.confidence < 1, "confidence", self.confidence, "0.5 to below 1")
         _check(2 <= self.min_iterations <= 10_000, "min_iterations", self.min_iterations, "2 to 10000")
@@ -73,12 +90,12 @@ class Protocol:
         _check(
             0 < self.phase_budget_s <= 3600, "phase_budget_s", self.phase_budget_s, "above 0, at most 3600"
         )
-        least = self.warmup_s + self.phase_budget_s
+        least = self.warmup_budget_s + self.phase_budget_s
         _check(
             least < self.timeout_s <= 86_400,
             "timeout_s",
             self.timeout_s,
-            f"above warmup_s + phase_budget_s ({least:g}), at most 86400",
+            f"above warmup_budget_s + phase_budget_s ({least:g}), at most 86400",
         )
 
     @classmethod
@@ -99,6 +116,7 @@ class CollectSettings:
         device: which meter, ``cpu`` or ``cuda``.
         precision: ``fp32``, ``tf32`` (cuda), ``amp-fp16`` (autocast, cuda), ``bf16`` (weights, activations).
         memory_format: ``nchw`` (contiguous) or ``nhwc`` (channels last).
+        mode: ``eager``, or ``compiled`` by `torch.compile`.
         batch_sizes: the batch sizes a configuration may have, samples.
         batches_per_architecture: how many of them each architecture is measured at.
         time_budget_s: measuring seconds of the whole table, resumed runs included.
@@ -111,6 +129,7 @@ class CollectSettings:
     device: DeviceKind
     precision: Precision
     memory_format: MemoryFormat
+    mode: Mode
     batch_sizes: tuple[int, ...]
     batches_per_architecture: int
     time_budget_s: float
@@ -129,6 +148,7 @@ class CollectSettings:
         _check(
             self.memory_format in get_args(MemoryFormat), "memory_format", self.memory_format, "nchw, nhwc"
         )
+        _check(self.mode in get_args(Mode), "mode", self.mode, "eager, compiled")
         sizes = self.batch_sizes
         _check(
             len(sizes) > 0 and len(set(sizes)) == len(sizes) and all(1 <= size <= 65_536 for size in sizes),

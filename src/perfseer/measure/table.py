@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from perfseer.errors import PerfseerError
 from perfseer.targets import PHASES
 
-TABLE_VERSION = 1
+TABLE_VERSION = 2
 STATUSES = ("ok", "oom", "timeout", "error")
 _MARK = b"perfseer_measurement_table"
 
@@ -32,13 +32,25 @@ _PHASE_COLUMNS = {
     "time_ms": Column(_NUMBER, "ms", "median time per iteration"),
     "time_ci_low_ms": Column(_NUMBER, "ms", "lower end of the median's confidence interval"),
     "time_ci_high_ms": Column(_NUMBER, "ms", "upper end of the median's confidence interval"),
+    "time_mean_ms": Column(_NUMBER, "ms", "mean over the counted iterations"),
     "iterations": Column(_INTEGER, "", "iterations counted; 0 if the phase did not finish"),
+    "disturbed_iterations": Column(_INTEGER, "", "iterations set apart because the machine was slow"),
     "warmup_iterations": Column(_INTEGER, "", "iterations before counting; 0 if the phase did not finish"),
+    "warmup_drift_pct": Column(
+        _NUMBER, "%", "change between the two latest groups of iterations of the warm-up; null if too few"
+    ),
     "mem_mib": Column(_NUMBER, "MiB", "peak memory of the configuration, the label"),
     "mem_allocated_mib": Column(_NUMBER, "MiB", "peak given out by the allocator; null on cpu"),
     "mem_reserved_mib": Column(_NUMBER, "MiB", "peak held by the allocator; null on cpu"),
     "mem_process_mib": Column(_NUMBER, "MiB", "memory of the whole process; null where it cannot be read"),
     "util_pct": Column(_NUMBER, "%", "utilisation, the label"),
+    "util_nvml_pct": Column(_NUMBER, "%", "utilisation as NVML samples it; null on cpu and in short phases"),
+    "probe_ms": Column(
+        _NUMBER, "ms", "median time of the fixed matrix product timed meanwhile; null on cuda"
+    ),
+    "sm_clock_mhz": Column(_NUMBER, "MHz", "clock of the multiprocessors while counting; null on cpu"),
+    "throttled": Column(_TEXT, "", "what held the clock down meanwhile; empty if nothing, null if unknown"),
+    "foreign_mem_mib": Column(_NUMBER, "MiB", "device memory of other processes; null on cpu"),
     "foreign_cores": Column(
         _NUMBER, "cores", "cores other processes kept busy meanwhile; null where unknown"
     ),
@@ -53,7 +65,7 @@ COLUMNS: dict[str, Column] = {
     "batch_size": Column(_INTEGER, "samples", "first dimension of the input"),
     "precision": Column(_TEXT, "", "fp32, tf32, amp-fp16 or bf16"),
     "memory_format": Column(_TEXT, "", "nchw or nhwc"),
-    "mode": Column(_TEXT, "", "eager"),
+    "mode": Column(_TEXT, "", "eager or compiled"),
     **{f"{phase}_{name}": column for phase in PHASES for name, column in _PHASE_COLUMNS.items()},
     "status": Column(_TEXT, "", "ok, oom, timeout or error"),
     "reason": Column(_TEXT, "", "why it is not ok; empty if it is"),
@@ -103,6 +115,16 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def typed_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` as `read_table` would give it back: columns in order, each of its type.
+
+    Raises:
+        PerfseerError: as `write_table`.
+    """
+    table: pd.DataFrame = _to_arrow(frame).to_pandas()
+    return table
 
 
 def require_writable(path: Path) -> None:
