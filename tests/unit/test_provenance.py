@@ -11,7 +11,7 @@ from tests.unit.test_rooms import imported_modules
 
 ROOT = Path(__file__).parents[2]
 STAGES = {
-    "collect": ("collect", "kernels"),
+    "collect": ("collect", "trust", "join", "import", "kernels"),
     "survey": ("survey",),
     "dataset": ("graphs", "dataset"),
     "train": ("train", "summarize"),

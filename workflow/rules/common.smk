@@ -24,6 +24,16 @@ VARIANTS = list(PARAMETERS.ablation.names)
 SPLITS = list(PARAMETERS.splits.names)
 SEEDS = list(PARAMETERS.seeds)
 
+# Only what was measured here can be measured again, or kernel by kernel.
+SOURCE = PARAMETERS.source
+MEASURED = SOURCE.kind == "measured"
+TABLE = "results/measurements/local.parquet"
+REPEATS = ["results/measurements/repeats.parquet"] if MEASURED or SOURCE.repeats else []
+PROTOCOL_STUDY = (
+    ["results/measurements/protocol.parquet"]
+    if MEASURED or SOURCE.protocol_study
+    else []
+)
 # The table first: the verbs are given it, and look for the rules beside it.
 KERNELS = ["results/measurements/kernels.parquet", "results/measurements/fusion.json"]
 # What fitting any predictor depends on, besides its own section.

@@ -1,6 +1,6 @@
 rule build_dataset:
     input:
-        measurements="results/measurements/local.parquet",
+        measurements=TABLE,
         graphs="results/graphs/graphs.safetensors",
         index="results/graphs/index.parquet",
     output:

@@ -4,6 +4,7 @@
 EVALUATED = [
     *expand("results/models/{predictor}/summary.json", predictor=PREDICTORS),
     *expand("results/ensembles/{ensemble}/summary.json", ensemble=ENSEMBLES),
+    TABLE,
     "results/dataset/rows.parquet",
     "results/dataset/splits.parquet",
     "results/dataset/manifest.json",
@@ -19,6 +20,7 @@ REGRESSION = ["results/benchmark/regression5d.json"] if "mlp5d" in PREDICTORS el
 rule render_report:
     input:
         evaluated=EVALUATED,
+        repeats=REPEATS,
         survey="results/zoo/survey.parquet",
     output:
         markdown="reports/perfseer.md",
@@ -43,6 +45,7 @@ rule render_report:
 use rule render_report as render_comparison with:
     input:
         evaluated=EVALUATED,
+        repeats=REPEATS,
     output:
         markdown="reports/comparison.md",
         page=web_page("comparison"),
@@ -64,6 +67,8 @@ use rule render_report as render_ablation with:
             seed=SEEDS,
         ),
         manifest="results/dataset/manifest.json",
+        measurements=TABLE,
+        repeats=REPEATS,
     output:
         markdown="reports/ablation.md",
         page=web_page("ablation"),
@@ -93,5 +98,24 @@ use rule render_report as render_benchmark with:
         "logs/render_report/benchmark.log",
     params:
         document="benchmark",
+        config=sections(*config),
+        code=code("report"),
+
+
+# Before anything is trained: it needs the tables alone.
+use rule render_report as render_measurement with:
+    input:
+        measurements=TABLE,
+        repeats=REPEATS,
+        study=PROTOCOL_STUDY,
+    output:
+        markdown="reports/measurement.md",
+        page=web_page("measurement"),
+        tables=tables("measurement"),
+        figures=figures("measurement"),
+    log:
+        "logs/render_report/measurement.log",
+    params:
+        document="measurement",
         config=sections(*config),
         code=code("report"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model, model_validator
 
-from perfseer.data.settings import LabelSettings, SplitSettings
+from perfseer.data.settings import LabelSettings, SourceSettings, SplitSettings
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.ablation.settings import AblationSettings
 from perfseer.evaluation.ablation.variants import resolve
@@ -128,6 +128,7 @@ class Parameters(TrainingParameters):
 
     Attributes:
         zoo: the search space that is measured.
+        source: where the measurements come from.
         collect: what is measured and how.
         trust: what is measured again and for long, and which rules a table must obey.
         kernels: which kernels are measured one by one, for nn_meter.
@@ -139,6 +140,7 @@ class Parameters(TrainingParameters):
     """
 
     zoo: SearchSpace
+    source: SourceSettings
     collect: CollectSettings
     trust: TrustSettings
     kernels: KernelSettings
@@ -158,6 +160,16 @@ class Parameters(TrainingParameters):
             absent = set(self.settings_of(name).members) - set(self.predictor_names)
             if absent:
                 raise ValueError(f"ensembles.{name} has members {sorted(absent)} that are not in predictors")
+        return self
+
+    @model_validator(mode="after")
+    def _kernels_are_of_the_same_device(self) -> Self:
+        hungry = [name for name in self.predictor_names if "kernels" in self.settings_of(name).needs]
+        if hungry and self.source.kind != "measured":
+            raise ValueError(
+                f"{', '.join(hungry)} needs kernels measured on the device of the table, and source.kind is "
+                f"{self.source.kind}: leave it out (predictors.{hungry[0]}: null)"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Settings of the dataset: ``seeds`` and the sections ``labels`` and ``splits`` of params.yaml."""
+"""Settings of the dataset: ``seeds`` and the sections ``source``, ``labels``, ``splits`` of params.yaml."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -21,6 +21,38 @@ Margin = Annotated[
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class SourceSettings(_Settings):
+    """Where the measurements come from.
+
+    Attributes:
+        kind: ``measured`` on this machine by section ``collect``; ``table``, measured before, here or
+            elsewhere; or ``perfseer_release``, the authors' published measurements.
+        tables: measurement tables to join; kind ``table`` alone has them.
+        repeats: their configurations measured again (`perfseer remeasure`), or None.
+        protocol_study: the table of `perfseer protocol-study`, or None.
+        release: the folder or archive of the release; kind ``perfseer_release`` alone has it.
+    """
+
+    kind: Literal["measured", "table", "perfseer_release"]
+    tables: tuple[str, ...] = ()
+    repeats: str | None = None
+    protocol_study: str | None = None
+    release: str | None = None
+
+    @model_validator(mode="after")
+    def _paths_fit_the_kind(self) -> Self:
+        wanted = {"table": {"tables"}, "perfseer_release": {"release"}}.get(self.kind, set())
+        optional = {"repeats", "protocol_study"} if self.kind == "table" else set()
+        given = {name for name in ("tables", "repeats", "protocol_study", "release") if getattr(self, name)}
+        if wanted - given:
+            raise ValueError(f"source.kind {self.kind} needs source.{', '.join(wanted - given)}")
+        if given - wanted - optional:
+            raise ValueError(
+                f"source.kind {self.kind} takes no {', '.join(sorted(given - wanted - optional))}"
+            )
+        return self
 
 
 Standardise = Annotated[bool, Field(description="z-score of the transformed labels, from training rows")]

@@ -23,6 +23,18 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
         *("errors.py", "targets.py", "digests.py", "settings.py"),
         *("zoo", "measure/*.py", "cli/collect.py", "cli/parameters.py"),
     ),
+    "trust": (
+        *("errors.py", "targets.py", "digests.py", "settings.py"),
+        *("zoo", "measure/*.py", "measure/trust", "cli/trust.py", "cli/parameters.py"),
+    ),
+    "join": (
+        *("errors.py", "targets.py", "digests.py"),
+        *("measure/table.py", "measure/merging.py", "cli/tables.py"),
+    ),
+    "import": (
+        *("errors.py", "targets.py", "digests.py"),
+        *("graphs", "measure/table.py", "data/*.py", "data/sources/perfseer_release", "cli/release.py"),
+    ),
     "kernels": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
         *("graphs", "zoo", "measure", "data/files.py", "data/ragged.py"),
