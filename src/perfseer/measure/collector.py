@@ -87,6 +87,21 @@ class Collection:
     journal: Path
 
 
+@dataclass(frozen=True)
+class Task:
+    """One configuration to measure in one way.
+
+    Attributes:
+        id: names its record in the journal.
+        configuration: what is measured.
+        protocol: how.
+    """
+
+    id: str
+    configuration: Configuration
+    protocol: Protocol
+
+
 def journal_key(
     space: SearchSpace, settings: CollectSettings, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -140,24 +155,56 @@ def collect(
         with Journal(folder, digest(header), header) as journal:
             for text in journal.notes:
                 note(text)
-            rows: list[dict[str, Any]] = []
-            recent: list[dict[str, Any]] = []
-            for configuration in plan(space, settings):
-                if progress.done:
-                    break
-                if configuration.id in skip:
-                    continue
-                interrupts.check()
-                record = journal.records.get(configuration.id)
-                fresh = record is None or (retry_failed and record["status"] != "ok")
-                if record is None or fresh:
-                    record = measure(worker, configuration, settings.protocol)
-                    journal.append(configuration.id, record)
-                    _stop_if_broken(recent := [*recent, record][-MAX_ERRORS_IN_A_ROW:], journal.path)
-                rows.append(_row(configuration, record))
-                progress.add(record, fresh=fresh)
-                report(progress)
-            return Collection(_table(rows, environment, settings), progress, journal.path)
+            chosen = (item for item in plan(space, settings) if item.id not in skip)
+            tasks = (Task(item.id, item, settings.protocol) for item in chosen)
+            rows = carry_out(tasks, worker, journal, progress, interrupts, report, retry_failed=retry_failed)
+            return Collection(table_of(rows, environment), progress, journal.path)
+
+
+def carry_out(
+    tasks: Iterable[Task],
+    worker: WorkerProcess,
+    journal: Journal,
+    progress: Progress,
+    interrupts: Interrupts,
+    report: Callable[[Progress], None],
+    *,
+    retry_failed: bool = False,
+) -> list[dict[str, Any]]:
+    """Take what the journal has of ``tasks``, have the rest measured, in order, until ``progress`` is done.
+
+    Args:
+        tasks: may be without end.
+        worker: measures.
+        journal: gets every record before the next task starts.
+        progress: counts every row; says when to stop.
+        interrupts: looked at before every task.
+        report: called after every row.
+        retry_failed: measure again what did not end ok.
+
+    Returns:
+        Rows for `table_of`.
+
+    Raises:
+        PerfseerError: the machine, the journal or the installation is at fault.
+        InterruptError: a signal came; the journal holds everything finished before.
+    """
+    rows: list[dict[str, Any]] = []
+    recent: list[dict[str, Any]] = []
+    for task in tasks:
+        if progress.done:
+            break
+        interrupts.check()
+        record = journal.records.get(task.id)
+        fresh = record is None or (retry_failed and record["status"] != "ok")
+        if record is None or fresh:
+            record = measure(worker, task.configuration, task.protocol)
+            journal.append(task.id, record)
+            _stop_if_broken(recent := [*recent, record][-MAX_ERRORS_IN_A_ROW:], journal.path)
+        rows.append(_row(task, record))
+        progress.add(record, fresh=fresh)
+        report(progress)
+    return rows
 
 
 def measure(worker: WorkerProcess, configuration: Configuration, protocol: Protocol) -> dict[str, Any]:
@@ -188,11 +235,16 @@ def measure(worker: WorkerProcess, configuration: Configuration, protocol: Proto
     return record | {"seconds": {**seconds, "other": record["measured_s"] - sum(seconds.values())}}
 
 
-def configuration_ids(table: pd.DataFrame) -> frozenset[str]:
-    """Ids of the configurations of a measurement table, to skip them elsewhere."""
+def configurations_of(table: pd.DataFrame) -> list[Configuration]:
+    """The configurations of a measurement table, one per row."""
     names = [field.name for field in fields(Configuration)]
     rows = zip(*(table[name].tolist() for name in names), strict=True)
-    return frozenset(Configuration(*row).id for row in rows)
+    return [Configuration(*row) for row in rows]
+
+
+def configuration_ids(table: pd.DataFrame) -> frozenset[str]:
+    """Ids of the configurations of a measurement table, to skip them elsewhere."""
+    return frozenset(configuration.id for configuration in configurations_of(table))
 
 
 def _stop_if_broken(recent: list[dict[str, Any]], path: Path) -> None:
@@ -204,8 +256,9 @@ def _stop_if_broken(recent: list[dict[str, Any]], path: Path) -> None:
         )
 
 
-def _row(configuration: Configuration, record: Mapping[str, Any]) -> dict[str, Any]:
-    row = asdict(configuration) | {name: record[name] for name in ("status", "reason", "measured_s")}
+def _row(task: Task, record: Mapping[str, Any]) -> dict[str, Any]:
+    row = asdict(task.configuration) | {name: record[name] for name in ("status", "reason", "measured_s")}
+    row["protocol"] = canonical_json(asdict(task.protocol))
     for phase in PHASES:
         result = record["phases"].get(
             phase, dict.fromkeys(("iterations", "disturbed_iterations", "warmup_iterations"), 0)
@@ -214,14 +267,12 @@ def _row(configuration: Configuration, record: Mapping[str, Any]) -> dict[str, A
     return row
 
 
-def _table(
-    rows: Iterable[Mapping[str, Any]], environment: Mapping[str, Any], settings: CollectSettings
-) -> pd.DataFrame:
+def table_of(rows: Iterable[Mapping[str, Any]], environment: Mapping[str, Any]) -> pd.DataFrame:
+    """The measurement table of the rows that `carry_out` gave, all measured in ``environment``."""
     constant = {
         "device": environment["device"],
         "device_kind": environment["device_kind"],
         "environment": canonical_json(environment),
-        "protocol": canonical_json(asdict(settings.protocol)),
         "protocol_version": PROTOCOL_VERSION,
     }
     return typed_table(pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS)).assign(**constant))
