@@ -5,13 +5,14 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from .conftest import Repository
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
-DOCUMENTS = ("perfseer", "comparison", "ablation", "benchmark")
+DOCUMENTS = ("perfseer", "comparison", "ablation", "benchmark", "measurement")
 # What an edit of boosting runs: its three splits, the ensemble made from it, their benchmarks, and the
 # reports, all of which are given the whole of params.yaml.
 AFTER_BOOSTING = {
@@ -23,6 +24,7 @@ AFTER_BOOSTING = {
     "render_comparison": 1,
     "render_ablation": 1,
     "render_benchmark": 1,
+    "render_measurement": 1,
 }
 STAGES_AFTER_BOOSTING = {"train@boosting", "combine@ensemble", "benchmark", "report"}
 
@@ -175,3 +177,50 @@ def test_a_clone_without_bootstrap_still_repros_only_what_changed(finished, tmp_
     text = clone.dvc("repro")
     assert stages_run(text) == STAGES_AFTER_BOOSTING
     assert "up to date" in clone.dvc("status")
+
+
+@pytest.fixture
+def elsewhere(finished, tmp_path):
+    """A clone that is to take its measurements from somewhere else, and so has no kernels."""
+    finished.run("git", "clone", "--quiet", str(finished.path), str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    clone.edit("predictors.nn_meter", None)
+    return clone
+
+
+def test_a_shipped_table_takes_the_place_of_measuring(finished, elsewhere):
+    measured, shipped = finished.path / "results/measurements", elsewhere.path / "data/measurements"
+    shipped.mkdir(parents=True, exist_ok=True)
+    for name in ("local", "repeats", "protocol"):
+        shutil.copy2(measured / f"{name}.parquet", shipped)
+    paths = {
+        "tables": ["data/measurements/local.parquet"],
+        "repeats": "data/measurements/repeats.parquet",
+        "protocol_study": "data/measurements/protocol.parquet",
+    }
+    elsewhere.edit("source", {"kind": "table", **paths})
+    planned = elsewhere.planned()
+    assert planned["join_tables"] == 1
+    assert planned["take_study"] == 2
+    assert not {"collect", "remeasure", "measure_kernels"} & set(planned)
+    elsewhere.snakemake("reports/measurement.md", "results/dataset/manifest.json")
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(elsewhere.path / "results/measurements/local.parquet"),
+        pd.read_parquet(measured / "local.parquet"),
+    )
+
+
+def test_an_exported_release_takes_the_place_of_measuring(finished, elsewhere, tmp_path):
+    finished.run(
+        *("perfseer", "export", "--format", "perfseer-release", "--out", str(tmp_path / "release")),
+        *("--measurements", "results/measurements/local.parquet"),
+        *("--graphs", "results/graphs/graphs.safetensors", "--index", "results/graphs/index.parquet"),
+    )
+    elsewhere.edit("source", {"kind": "perfseer_release", "release": str(tmp_path / "release")})
+    assert not {"collect", "remeasure", "measure_kernels"} & set(elsewhere.planned())
+    elsewhere.snakemake("results/dataset/manifest.json", "reports/measurement.md")
+    times = [
+        pd.read_parquet(repository.path / "results/dataset/rows.parquet")["train_time_ms"].sort_values()
+        for repository in (finished, elsewhere)
+    ]
+    assert times[1].to_numpy() == pytest.approx(times[0].to_numpy(), rel=1e-6)
