@@ -253,7 +253,7 @@ def test_utilisation_is_busy_time_over_wall_time_and_threads(monkeypatch):
         timing, util_pct = time_on_cpu(half_busy, Protocol(**PROTOCOL), threads=2)
     # Half of one thread's time, of two threads.
     assert util_pct == pytest.approx(25)
-    assert timing.times_ms == pytest.approx([10] * PROTOCOL["min_iterations"])
+    assert timing.counted.times_ms == pytest.approx([10] * PROTOCOL["min_iterations"])
 
 
 @pytest.mark.parametrize("phase", ["train", "infer"])

@@ -14,6 +14,7 @@ from perfseer.measure.kernels.bench import Place, make_kernel_step, time_in_turn
 from perfseer.measure.kernels.fusion import choose_outputs, decide, measure_pair, rules_of
 from perfseer.measure.kernels.modules import kernel_recipe
 from perfseer.measure.kernels.settings import KernelSettings
+from perfseer.measure.meters import Count, Timing, WarmUp
 
 PAIR = ("conv", "relu")
 CPU = Place("cpu", "fp32", "nchw")
@@ -142,7 +143,7 @@ def test_kernels_are_timed_in_both_phases(name, changes, phase, settings):
 def test_times_are_per_copy(monkeypatch, settings):
     """A clock of the test's own: every iteration lasts 8 ms, whatever it runs."""
     monkeypatch.setattr(bench, "_copies", lambda step, place, most: 4)
-    timing = bench.Timing([8.0] * 10, 1, 0.0, 0.0)
+    timing = Timing(WarmUp([8.0], 0.0), Count([8.0] * 10, 0.0))
     monkeypatch.setattr(bench, "_timing", lambda step, place, protocol: timing)
     result = time_kernel("conv", configuration(), "infer", CPU, settings.protocol, copies=8)
     assert (result["time_ms"], result["time_ci_low_ms"], result["time_ci_high_ms"]) == (2.0, 2.0, 2.0)

@@ -67,8 +67,8 @@ class CpuMeter(Meter):
             seconds={
                 "build": build_s,
                 "memory": memory_s,
-                "warmup": timing.warmup_s,
-                "count": timing.count_s,
+                "warmup": timing.warmup.seconds,
+                "count": timing.counted.seconds,
             },
         )
 
@@ -100,9 +100,9 @@ def time_on_cpu(step: Callable[[], None], protocol: Protocol, threads: int) -> t
         step()
         return [(time.perf_counter() - start) * 1e3]
 
-    warmup_iterations, warmup_s = warm_up(step, protocol)
+    warmup = warm_up(run, protocol)
     busy = time.process_time()
-    times_ms, count_s = count(run, protocol)
+    counted = count(run, protocol)
     busy_s = time.process_time() - busy
-    util_pct = min(busy_s / (count_s * threads) * 100, 100.0)
-    return Timing(times_ms, warmup_iterations, warmup_s, count_s), util_pct
+    util_pct = min(busy_s / (counted.seconds * threads) * 100, 100.0)
+    return Timing(warmup, counted), util_pct

@@ -45,8 +45,8 @@ class CudaMeter(Meter):
         allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
         process = process_memory_bytes()
         start = time.perf_counter()
-        util_pct = busy_share(step, chunk_size(TRACE_MS, timing.times_ms[-1])) * 100
-        seconds = {"build": build_s, "warmup": timing.warmup_s, "count": timing.count_s}
+        util_pct = busy_share(step, chunk_size(TRACE_MS, timing.counted.times_ms[-1])) * 100
+        seconds = {"build": build_s, "warmup": timing.warmup.seconds, "count": timing.counted.seconds}
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
             mem_mib=(allocated - base) / MIB,
@@ -96,15 +96,9 @@ def time_on_cuda(step: Callable[[], None], protocol: Protocol) -> Timing:
     The host queues a chunk ahead and waits once per chunk, as a training loop does, so that launches overlap
     the device's work; where launching is the slower of the two, the events show that.
     """
-
-    def finished() -> None:
-        step()
-        torch.cuda.synchronize()
-
-    warmup_iterations, warmup_s = warm_up(finished, protocol)
-    size = chunk_size(CHUNK_MS, timed_chunk(step, 1)[0])
-    times_ms, count_s = count(lambda: timed_chunk(step, size), protocol)
-    return Timing(times_ms, warmup_iterations + 1, warmup_s, count_s)
+    warmup = warm_up(lambda: timed_chunk(step, 1), protocol)
+    size = chunk_size(CHUNK_MS, warmup.times_ms[-1])
+    return Timing(warmup, count(lambda: timed_chunk(step, size), protocol))
 
 
 def timed_chunk(step: Callable[[], None], iterations: int) -> list[float]:

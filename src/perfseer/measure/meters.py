@@ -11,8 +11,11 @@ from torch import nn
 
 from perfseer.measure.settings import DeviceKind, Protocol
 from perfseer.measure.steps import Batch
-from perfseer.measure.stopping import is_enough, is_warm, median_interval
+from perfseer.measure.stopping import drift, is_narrow, is_warm, median_interval, next_look
 from perfseer.targets import Phase
+
+# Counting beside a slow machine may take so many times the phase's budget.
+EXTENSION = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,38 +69,58 @@ class PhaseResult:
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Counted iterations of one phase.
+class WarmUp:
+    """A warm-up that is over.
 
     Attributes:
-        times_ms: one number per counted iteration.
-        warmup_iterations: iterations before counting.
-        warmup_drift: change between the medians of the two latest groups of iterations of the warm-up, as a
-            share; None if there were too few.
-        disturbed: iterations set apart.
-        warmup_s: wall seconds of warm-up.
-        count_s: wall seconds of counting.
+        times_ms: one number per iteration, in order.
+        seconds: wall seconds it took.
     """
 
     times_ms: list[float]
-    warmup_iterations: int
-    warmup_s: float
-    count_s: float
-    warmup_drift: float | None = None
+    seconds: float
+
+    @property
+    def drift(self) -> float | None:
+        """See `stopping.drift`; None with too few iterations."""
+        return drift(self.times_ms)
+
+
+@dataclass(frozen=True)
+class Count:
+    """Iterations counted.
+
+    Attributes:
+        times_ms: one number per iteration that counts.
+        seconds: wall seconds it took, those of iterations set apart included.
+        disturbed: iterations set apart.
+    """
+
+    times_ms: list[float]
+    seconds: float
     disturbed: int = 0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Warm-up and counted iterations of one phase."""
+
+    warmup: WarmUp
+    counted: Count
 
     def summary(self, confidence: float) -> dict[str, float | int | None]:
         """The time fields of a `PhaseResult`."""
-        interval = median_interval(self.times_ms, confidence)
+        times_ms, reached = self.counted.times_ms, self.warmup.drift
+        interval = median_interval(times_ms, confidence)
         return {
             "time_ms": interval.median,
             "time_ci_low_ms": interval.low,
             "time_ci_high_ms": interval.high,
-            "time_mean_ms": fmean(self.times_ms),
-            "iterations": len(self.times_ms),
-            "disturbed_iterations": self.disturbed,
-            "warmup_iterations": self.warmup_iterations,
-            "warmup_drift_pct": None if self.warmup_drift is None else 100 * self.warmup_drift,
+            "time_mean_ms": fmean(times_ms),
+            "iterations": len(times_ms),
+            "disturbed_iterations": self.counted.disturbed,
+            "warmup_iterations": len(self.warmup.times_ms),
+            "warmup_drift_pct": None if reached is None else 100 * reached,
         }
 
 
@@ -132,29 +155,57 @@ class Meter(ABC):
         """
 
 
-def warm_up(run: Callable[[], object], protocol: Protocol) -> tuple[int, float]:
-    """Run iterations until `stopping.is_warm`; iterations run and seconds taken.
+def warm_up(run: Callable[[], list[float]], protocol: Protocol) -> WarmUp:
+    """Run iterations until `stopping.is_warm`.
 
     Args:
-        run: one iteration, finished on return.
-        protocol: the rule's numbers.
-    """
-    start, iterations = time.perf_counter(), 0
-    while not is_warm(elapsed := time.perf_counter() - start, iterations, protocol):
-        run()
-        iterations += 1
-    return iterations, elapsed
-
-
-def count(run: Callable[[], list[float]], protocol: Protocol) -> tuple[list[float], float]:
-    """Run iterations until `stopping.is_enough`; their times in ms, and seconds taken.
-
-    Args:
-        run: runs one or more iterations and returns the time of each, ms.
+        run: runs one or more iterations, finished on return, and returns the time of each, ms.
         protocol: the rule's numbers.
     """
     times_ms: list[float] = []
     start = time.perf_counter()
-    while not is_enough(times_ms, elapsed := time.perf_counter() - start, protocol):
+    while not is_warm(times_ms, elapsed := time.perf_counter() - start, protocol):
         times_ms += run()
-    return times_ms[: protocol.max_iterations], elapsed
+    return WarmUp(times_ms, elapsed)
+
+
+def count(
+    run: Callable[[], list[float]], protocol: Protocol, steady: Callable[[], bool] = lambda: True
+) -> Count:
+    """Run iterations until there are enough, setting those apart that the machine's slowness disturbed.
+
+    Enough are so many that the median's interval is narrow, or ``max_iterations``, or ``phase_budget_s`` of
+    them. Disturbed ones cost a budget of their own: with both kinds, counting ends after `EXTENSION` times
+    ``phase_budget_s``. If the undisturbed ones are by then fewer than ``min_iterations``, all count.
+
+    Args:
+        run: runs one or more iterations, finished on return, and returns the time of each, ms.
+        protocol: the rule's numbers.
+        steady: asked after every ``run``: whether the machine was at its full speed meanwhile.
+    """
+    sound: list[float] = []
+    disturbed: list[float] = []
+    sound_s = elapsed = 0.0
+    look = protocol.min_iterations
+    start = time.perf_counter()
+    while not _used_up(len(sound), sound_s, elapsed, protocol):
+        times_ms = run()
+        before, elapsed = elapsed, time.perf_counter() - start
+        if not steady():
+            disturbed += times_ms
+            continue
+        sound += times_ms
+        sound_s += elapsed - before
+        if len(sound) >= look:
+            if is_narrow(sound, protocol):
+                break
+            look = next_look(len(sound))
+    if len(sound) < protocol.min_iterations and sound_s < protocol.phase_budget_s:
+        sound, disturbed = sound + disturbed, []
+    return Count(sound[: protocol.max_iterations], elapsed, len(disturbed))
+
+
+def _used_up(sound: int, sound_s: float, elapsed_s: float, protocol: Protocol) -> bool:
+    """Whether iterations, their time or the time of both kinds have reached what the protocol allows."""
+    budget_s = protocol.phase_budget_s
+    return sound >= protocol.max_iterations or sound_s >= budget_s or elapsed_s >= EXTENSION * budget_s
