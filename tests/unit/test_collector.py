@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from perfseer.errors import PerfseerError
-from perfseer.measure import collector
+from perfseer.measure import session
 from perfseer.measure.collector import collect, configuration_ids
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
@@ -44,12 +44,21 @@ RESULT = {
 }
 
 
+class FakeClock:
+    """One second passes per phase and no other time."""
+
+    seconds = 0.0
+
+    def read(self):
+        return self.seconds
+
+
 class FakeWorker:
     """Stands in for `WorkerProcess`; every phase takes one second of a clock of its own."""
 
     asked: ClassVar[list] = []
     outcomes: ClassVar[dict] = {}
-    clock: ClassVar[float] = 0.0
+    clock: ClassVar[FakeClock] = FakeClock()
 
     def __init__(self, device, threads, interrupts):
         self.device = device
@@ -65,16 +74,15 @@ class FakeWorker:
 
     def ask(self, request, timeout_s):
         FakeWorker.asked.append((request["configuration"]["order"], request["phase"], timeout_s))
-        FakeWorker.clock += 1.0
+        FakeWorker.clock.seconds += 1.0
         outcome = FakeWorker.outcomes.get((request["configuration"]["order"], request["phase"]))
         return outcome or Outcome("ok", result={**RESULT, "seconds": {"count": 0.7}})
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    FakeWorker.asked, FakeWorker.outcomes, FakeWorker.clock = [], {}, 0.0
-    monkeypatch.setattr(collector, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr(collector.time, "monotonic", lambda: FakeWorker.clock)
+    FakeWorker.asked, FakeWorker.outcomes, FakeWorker.clock = [], {}, FakeClock()
+    monkeypatch.setattr(session, "WorkerProcess", FakeWorker)
 
     def call(budget_s=10.0, **options):
         FakeWorker.asked = []
@@ -89,14 +97,14 @@ def test_the_budget_counts_measuring_seconds_and_ends_the_table(run):
     collection = run(10.0)  # two seconds a configuration
     assert list(collection.table["order"]) == [0, 1, 2, 3, 4]
     assert collection.table["measured_s"].sum() == 10.0
-    assert collection.progress.fresh == 5
+    assert collection.tally.fresh == 5
 
 
 def test_the_same_call_again_measures_nothing_and_gives_the_same_table(run):
     first = run(10.0)
     second = run(10.0)
     assert FakeWorker.asked == []
-    assert second.progress.fresh == 0
+    assert second.tally.fresh == 0
     assert second.table.equals(first.table)
 
 
@@ -175,17 +183,17 @@ def test_another_protocol_has_another_journal(run, tmp_path, monkeypatch):
     run(4.0)
     protocol = replace(SETTINGS.protocol, phase_budget_s=0.123)
     monkeypatch.setitem(globals(), "SETTINGS", replace(SETTINGS, protocol=protocol))
-    assert run(4.0).progress.fresh == 2
+    assert run(4.0).tally.fresh == 2
     assert len(list((tmp_path / "journal").glob("*.jsonl"))) == 2
 
 
 def test_progress_is_told_in_rows_and_seconds(run, capsys):
     seen = []
     FakeWorker.outcomes = {(1, "infer"): Outcome("oom", "why")}
-    progress = run(7.0, report=lambda counts: seen.append((counts.rows, share_done(counts)))).progress
+    tally = run(7.0, report=lambda counts: seen.append((counts.rows, share_done(counts)))).tally
     assert seen == [(1, 2 / 7), (2, 3 / 7), (3, 5 / 7), (4, 1.0)]
-    assert describe(progress) == "4 configurations (1 failed), 7 of 7 s"
-    assert summary(progress).startswith(
+    assert describe(tally) == "4 configurations (1 failed), 7 of 7 s"
+    assert summary(tally).startswith(
         "4 configurations (3 ok, 1 oom), 4 of them measured now; 7.0 s of measuring, 34 configurations per"
     )
 
@@ -193,7 +201,7 @@ def test_progress_is_told_in_rows_and_seconds(run, capsys):
 def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path):
     from perfseer.measure import progress as module
 
-    monkeypatch.setattr(module.time, "monotonic", lambda: FakeWorker.clock)
+    monkeypatch.setattr(module.time, "monotonic", lambda: FakeWorker.clock.seconds)
     with (tmp_path / "log").open("w") as stream:
         run(30.0, report=Lines(stream))
     lines = (tmp_path / "log").read_text().splitlines()
@@ -201,9 +209,9 @@ def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path):
 
 
 def test_a_busy_machine_is_pointed_out(run, monkeypatch):
-    assert disturbance(run(4.0).progress) == ""
+    assert disturbance(run(4.0).tally) == ""
     monkeypatch.setitem(RESULT, "foreign_cores", 1.24)
     # Two quiet rows of the journal, six disturbed ones: (4 x 0.1 + 12 x 1.24) / 16.
-    assert "other processes kept 1.0 cores busy on average" in disturbance(run(16.0).progress)
+    assert "other processes kept 1.0 cores busy on average" in disturbance(run(16.0).tally)
     monkeypatch.setitem(RESULT, "foreign_cores", None)
-    assert disturbance(run(4.0, retry_failed=True).progress) == ""
+    assert disturbance(run(4.0, retry_failed=True).tally) == ""

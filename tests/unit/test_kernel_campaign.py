@@ -79,7 +79,7 @@ def test_again_nothing_is_measured(tmp_path, monkeypatch):
     worker = Worker()
     second = run(tmp_path, monkeypatch, worker, time_budget_s=6.0)
     assert worker.asked == []
-    assert second.progress.fresh == 0
+    assert second.tally.fresh == 0
     assert second.table.equals(first.table)
 
 

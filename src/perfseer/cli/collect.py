@@ -66,9 +66,9 @@ def collect(
         )
         raise typer.Exit(130) from None
     write_table(collection.table, out)
-    if warning := disturbance(collection.progress):
+    if warning := disturbance(collection.tally):
         _note(warning)
-    typer.echo(f"{out}: {summary(collection.progress)}")
+    typer.echo(f"{out}: {summary(collection.tally)}")
 
 
 def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace", "CollectSettings"]:

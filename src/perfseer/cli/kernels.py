@@ -64,11 +64,11 @@ def kernels(
     )
     write_parquet(out, campaign.table)
     write_json(fusion, campaign.fusion)
-    if warning := disturbance(campaign.progress):
+    if warning := disturbance(campaign.tally):
         _note(warning)
     fused = sum(entry["fuses"] for entry in campaign.fusion["pairs"])
     typer.echo(f"{fusion}: {fused} of {len(campaign.fusion['pairs'])} pairs of operators fuse")
-    typer.echo(f"{out}: {len(campaign.table)} kernels; {summary(campaign.progress)}")
+    typer.echo(f"{out}: {len(campaign.table)} kernels; {summary(campaign.tally)}")
 
 
 def _learner(device: str) -> "Learner":

@@ -1,5 +1,6 @@
 """How far a collection is, for people: a bar on a terminal, a line every ten seconds in a log."""
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -8,7 +9,7 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from perfseer.measure.collector import Progress as Counts
+from perfseer.measure.tally import Tally
 
 LINE_EVERY_S = 10.0
 # A bar that redraws itself all the time would take cpu time from what is being measured.
@@ -26,7 +27,7 @@ class Reporter(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def __call__(self, counts: Counts) -> None:
+    def __call__(self, counts: Tally) -> None:
         """Show ``counts``."""
 
 
@@ -46,7 +47,7 @@ class Lines:
     ) -> None:
         """Nothing to put away."""
 
-    def __call__(self, counts: Counts) -> None:
+    def __call__(self, counts: Tally) -> None:
         """Write a line if it is time for one."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY_S
@@ -79,7 +80,7 @@ class Bar:
     ) -> None:
         self._bar.stop()
 
-    def __call__(self, counts: Counts) -> None:
+    def __call__(self, counts: Tally) -> None:
         """Redraw if it is time to."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + REDRAW_EVERY_S
@@ -93,21 +94,22 @@ def reporter(verb: str = "collect") -> Reporter:
     return Bar(stream) if stream.isatty() else Lines(stream, verb)
 
 
-def share_done(counts: Counts) -> float:
+def share_done(counts: Tally) -> float:
     """The share done, 0 to 1: of the budget or of the limit, whichever ends first."""
     of_limit = counts.rows / counts.limit if counts.limit else 0.0
     return min(max(counts.used_s / counts.budget_s, of_limit), 1.0)
 
 
-def describe(counts: Counts) -> str:
+def describe(counts: Tally) -> str:
     """For example ``120 configurations (2 failed), 61 of 210 s``."""
     failed = counts.rows - counts.statuses.get("ok", 0)
     rows = f"{counts.rows} configurations" + (f" ({failed} failed)" if failed else "")
     limit = f" of at most {counts.limit}" if counts.limit else ""
-    return f"{rows}{limit}, {counts.used_s:.0f} of {counts.budget_s:.0f} s"
+    budget = f" of {counts.budget_s:.0f}" if math.isfinite(counts.budget_s) else ""
+    return f"{rows}{limit}, {counts.used_s:.0f}{budget} s"
 
 
-def disturbance(counts: Counts) -> str:
+def disturbance(counts: Tally) -> str:
     """A warning if other processes were busy while the table was measured, else nothing."""
     cores = sum(counts.foreign_cores) / max(len(counts.foreign_cores), 1)
     if cores < FOREIGN_CORES_LIMIT:
@@ -118,7 +120,7 @@ def disturbance(counts: Counts) -> str:
     )
 
 
-def summary(counts: Counts) -> str:
+def summary(counts: Tally) -> str:
     """One line at the end: configurations, failures, speed, and where the measuring time went."""
     statuses = ", ".join(f"{number} {status}" for status, number in sorted(counts.statuses.items()))
     per_minute = 60 * counts.rows / max(counts.used_s, 1e-9)

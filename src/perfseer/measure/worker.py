@@ -125,7 +125,9 @@ def serve(requests: TextIO, answers: TextIO, carry_out: CarryOut = measure) -> N
         return
     answer({"environment": environment})
     for line in requests:
-        answer(asdict(carry_out(meter, json.loads(line))))
+        request = json.loads(line)
+        # The number tells the collector which request this answers.
+        answer({"number": request.pop("number"), **asdict(carry_out(meter, request))})
 
 
 def main(carry_out: CarryOut = measure) -> None:

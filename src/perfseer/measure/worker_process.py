@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from perfseer.errors import PerfseerError
+from perfseer.measure.awake import AwakeClock
 from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.settings import DeviceKind
@@ -71,6 +72,8 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
         self._buffer = b""
+        self._number = 0
+        self.clock = AwakeClock()
         self.starts = 0
 
     def environment(self) -> dict[str, Any]:
@@ -108,7 +111,12 @@ class WorkerProcess:
         if self._process is None:
             self.environment()
         try:
-            outcome = Outcome(**self._exchange({**request, "timeout_s": timeout_s}, timeout_s + GRACE_S))
+            self._number += 1
+            numbered = {**request, "number": self._number, "timeout_s": timeout_s}
+            answer = self._exchange(numbered, timeout_s + GRACE_S)
+            if answer.pop("number") != self._number:
+                raise WorkerDiedError("answered an earlier request")
+            outcome = Outcome(**answer)
         except TimeoutError:
             self.stop()
             return Outcome("timeout", f"still busy after {timeout_s:.1f} s")

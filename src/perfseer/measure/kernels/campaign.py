@@ -16,7 +16,6 @@ from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.graphs.kernels import OPTIMISER, FusionRules, Nodes, kernels_of
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.measure.collector import MAX_ERRORS_IN_A_ROW, Progress
 from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.journal import Journal
 from perfseer.measure.kernels.describe import captured
@@ -25,7 +24,9 @@ from perfseer.measure.kernels.modules import is_measurable
 from perfseer.measure.kernels.sampling import Kernel, Learner, Plan, badly_predicted
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.kernels.table import KERNELS_VERSION, ROW_COLUMNS, TIMES, kernel_row, kernel_table
+from perfseer.measure.session import MAX_ERRORS_IN_A_ROW
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
+from perfseer.measure.tally import Tally
 from perfseer.measure.worker_process import WorkerProcess
 from perfseer.targets import Phase
 from perfseer.zoo.builder import build
@@ -46,18 +47,18 @@ class Campaign:
     Attributes:
         table: measured kernels (`measure.kernels.table`).
         fusion: contents of fusion.json.
-        progress: totals.
+        tally: totals.
         journal: the file the records are in.
     """
 
     table: pd.DataFrame
     fusion: dict[str, Any]
-    progress: Progress
+    tally: Tally
     journal: Path
 
 
 class _Run:
-    """What the steps of a campaign share: worker, journal, progress, and how to be told of them."""
+    """What the steps of a campaign share: worker, journal, tally, and how to be told of them."""
 
     def __init__(
         self,
@@ -65,11 +66,11 @@ class _Run:
         collect: CollectSettings,
         journal: Journal,
         worker: WorkerProcess,
-        report: Callable[[Progress], None],
+        report: Callable[[Tally], None],
     ) -> None:
         self.settings, self.journal, self.worker, self.report = settings, journal, worker, report
         self.place = {"precision": collect.precision, "memory_format": collect.memory_format}
-        self.progress = Progress(settings.time_budget_s, None, 0.0, {}, 0, 0.0, {}, [])
+        self.tally = Tally(settings.time_budget_s)
         self.rows: list[dict[str, Any]] = []
 
     def recorded(self, identifier: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -79,14 +80,14 @@ class _Run:
         if record is None:
             record = work()
             self.journal.append(identifier, record)
-        self.progress.add(record, fresh=fresh)
-        self.report(self.progress)
+        self.tally.add(record, fresh=fresh)
+        self.report(self.tally)
         return record
 
     def measure(self, kernels: Iterable[Kernel], until_s: float) -> None:
         """Measure ``kernels`` in order until ``until_s`` measuring seconds are used up."""
         for kernel in kernels:
-            if self.progress.used_s >= until_s:
+            if self.tally.used_s >= until_s:
                 return
             record = self.recorded(kernel.id, partial(self._measured, kernel))
             self.rows.append(kernel_row(kernel, record))
@@ -148,7 +149,7 @@ def run_campaign(
     folder: Path,
     *,
     learner: Learner | None,
-    report: Callable[[Progress], None],
+    report: Callable[[Tally], None],
     note: Callable[[str], None],
 ) -> Campaign:
     """Measure fusion rules and kernels.
@@ -192,7 +193,7 @@ def run_campaign(
                 "environment": canonical_json(environment),
                 "protocol": canonical_json(asdict(settings.protocol)),
             }
-            return Campaign(kernel_table(run.rows, constant), fusion, run.progress, journal.path)
+            return Campaign(kernel_table(run.rows, constant), fusion, run.tally, journal.path)
 
 
 def phases_of(name: str) -> tuple[Phase, ...]:
@@ -252,7 +253,7 @@ def _zoo_kernels(graphs: list[PerfGraph], rules: FusionRules, collect: CollectSe
 def _rounds(run: _Run, plan: Plan, learner: Learner | None, note: Callable[[str], None]) -> None:
     """The first round, then those around what is predicted badly, each with its share of the time."""
     settings = run.settings
-    start = run.progress.used_s
+    start = run.tally.used_s
     left = settings.time_budget_s - start
     rounds = settings.rounds if learner else 0
     adaptive = settings.rounds_share * left if rounds else 0.0
