@@ -105,8 +105,9 @@ def noise_floors(table: pd.DataFrame, repeats: pd.DataFrame, confidence: float) 
     """The noise floor of every label that was measured repeatedly.
 
     Args:
-        table: measurement table.
-        repeats: measurement table of `measure.trust.repeats`: configurations of ``table`` measured again.
+        table: measurement table, or the rows of it that a dataset has kept.
+        repeats: measurement table of `measure.trust.repeats`: configurations of ``table`` measured again;
+            those that ``table`` has no finished row of are left out.
         confidence: of the bootstrap interval, a share in (0, 1).
 
     Returns:
@@ -114,7 +115,7 @@ def noise_floors(table: pd.DataFrame, repeats: pd.DataFrame, confidence: float) 
         positive as the metric needs them.
 
     Raises:
-        PerfseerError: a repeat has no row of the same configuration, environment and protocol in ``table``.
+        PerfseerError: no repeat has a row of the same configuration, environment and protocol in ``table``.
     """
     measured = _measured_repeatedly(table, repeats)
     floors = {name: _floor(name, _groups(measured, name), confidence) for name in TARGET_NAMES}
@@ -203,13 +204,13 @@ def _measured_repeatedly(table: pd.DataFrame, repeats: pd.DataFrame) -> pd.DataF
     finished = table[table["status"] == "ok"]
     keys = repeats[same].drop_duplicates().assign(group=lambda frame: np.arange(len(frame)))
     first = finished.merge(keys, on=same)
-    absent = len(keys) - first["group"].nunique()
     require(
-        absent == 0,
-        f"{absent} of {len(keys)} repeated configurations are not among the table's finished ones of "
-        "the same environment and protocol; run `perfseer remeasure` on this table",
+        len(first) > 0 or len(keys) == 0,
+        f"none of the {len(keys)} repeated configurations is among the table's finished ones of the same "
+        "environment and protocol; run `perfseer remeasure` on this table",
     )
     again = repeats[repeats["status"] == "ok"].merge(keys, on=same).sort_values("order")
+    again = again[again["group"].isin(first["group"])]
     return pd.concat([first, again], ignore_index=True)
 
 
