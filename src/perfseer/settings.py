@@ -6,6 +6,7 @@ installed, `check_bounds` and `load_settings` read them everywhere.
 """
 
 import dataclasses
+import functools
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -72,12 +73,18 @@ def load_settings(cls: type[T], mapping: Any, where: str) -> T:
         raise PerfseerError(f"{where} has unknown keys {unknown}; known are {sorted(fields)}")
     if missing:
         raise PerfseerError(f"{where} lacks the keys {missing}")
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     values = {name: typed(value, hints[name], f"{where}.{name}") for name, value in mapping.items()}
     try:
         return cls(**values)
     except ValueError as error:
         raise PerfseerError(f"{where}: {error}") from error
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Evaluating annotations takes longer than all the rest, and a table names thousands of networks."""
+    return get_type_hints(cls)
 
 
 def typed(value: Any, hint: Any, where: str) -> Any:
