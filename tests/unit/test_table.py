@@ -10,6 +10,8 @@ from perfseer.errors import PerfseerError
 from perfseer.measure.table import COLUMNS, read_table, write_table
 from perfseer.targets import TARGET_NAMES, TARGETS
 
+MARK = b"perfseer_measurement_table"
+
 
 def frame(rows=2):
     values = {"string": "text", "int64": 3, "double": 1.5}
@@ -69,7 +71,17 @@ def test_foreign_files_are_refused_and_say_why(tmp_path):
     with pytest.raises(PerfseerError, match=r"lacks .*model_ref.* and has x"):
         read_table(path)
     frame().to_parquet(path, index=False)
-    with pytest.raises(PerfseerError, match="no version of the measurement table"):
+    with pytest.raises(PerfseerError, match="does not say of which version; tables are written by"):
+        read_table(path)
+
+
+def test_a_table_of_another_version_is_refused_and_says_what_to_do(tmp_path):
+    """Its columns may be others: the version comes first, or the message would be about columns."""
+    path = tmp_path / "t.parquet"
+    write_table(frame(), path)
+    older = pq.read_table(path).drop_columns(["mode"]).replace_schema_metadata({MARK: b"1"})
+    pq.write_table(older, path)
+    with pytest.raises(PerfseerError, match=r"version 1, this perfseer reads version 2.*perfseer collect"):
         read_table(path)
 
 

@@ -171,10 +171,19 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def _checked(table: pa.Table, path: Path) -> pd.DataFrame:
     version = (table.schema.metadata or {}).get(_MARK)
+    if version not in (None, str(TABLE_VERSION).encode()):
+        found = version.decode(errors="replace")
+        raise PerfseerError(
+            f"{path} is a measurement table of version {found}, this perfseer reads "
+            f"version {TABLE_VERSION}: labels have changed their meaning. Measure again with "
+            "`perfseer collect`, or use the perfseer that wrote it"
+        )
     _check_names(table.column_names, str(path))
-    if version != str(TABLE_VERSION).encode():
-        found = "no version" if version is None else f"version {version.decode()}"
-        raise PerfseerError(f"{path} has {found} of the measurement table, expected version {TABLE_VERSION}")
+    if version is None:
+        raise PerfseerError(
+            f"{path} has the columns of a measurement table but does not say of which version; tables are "
+            "written by `perfseer collect`, `perfseer merge` and `perfseer import`"
+        )
     wrong = [f"{name} ({table.schema.field(name).type})" for name in COLUMNS if not _typed(table, name)]
     if wrong:
         raise PerfseerError(f"{path} has columns of the wrong type: {', '.join(wrong)}")
