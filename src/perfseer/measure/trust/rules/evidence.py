@@ -80,7 +80,7 @@ def told(rows: pd.DataFrame, template: str, **names: str) -> Details:
         template: for `str.format`.
         names: further fields, the same for all rows.
     """
-    texts = [template.format(**record, **names) for record in rows.to_dict("records")]
+    texts = [template.format_map({**record, **names}) for record in rows.to_dict("records")]
     return pd.Series(texts, index=rows.index, dtype=object)
 
 
