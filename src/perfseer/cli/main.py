@@ -1,6 +1,7 @@
 """The ``perfseer`` command: registers the verbs, turns user faults into messages and exit codes.
 
-Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 130 interrupted.
+Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 3 a table was checked and breaks rules,
+130 interrupted.
 """
 
 import sys
@@ -20,7 +21,9 @@ from perfseer.cli.nasbench201 import readings as nasbench201_readings
 from perfseer.cli.nasbench201 import report as nasbench201_report
 from perfseer.cli.params import params_check, params_schema
 from perfseer.cli.report import report
+from perfseer.cli.tables import check, merge
 from perfseer.cli.train import summarize, train
+from perfseer.cli.trust import protocol_study, remeasure
 from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.errors import PerfseerError
 
@@ -40,6 +43,10 @@ nasbench201 = typer.Typer(
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
 app.command("collect")(collect)
+app.command("remeasure")(remeasure)
+app.command("protocol-study")(protocol_study)
+app.command("check")(check)
+app.command("merge")(merge)
 app.command("kernels")(kernels)
 app.command("dataset")(dataset)
 app.command("train")(train)

@@ -14,6 +14,9 @@ from perfseer.targets import PHASES
 
 TABLE_VERSION = 2
 STATUSES = ("ok", "oom", "timeout", "error")
+# What makes two rows the same configuration, and what has to agree for their labels to have a common scale.
+CONFIGURATION = ("model_ref", "input_shape", "batch_size", "precision", "memory_format", "mode")
+SETTING = ("device", "environment", "protocol", "protocol_version")
 _MARK = b"perfseer_measurement_table"
 
 

@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 
-from perfseer.measure.trust.rules.evidence import CONFIGURATION, SETTING, Evidence, every, evidence, told
+from perfseer.measure.table import CONFIGURATION, SETTING
+from perfseer.measure.trust.rules.evidence import Evidence, every, evidence, told
 from perfseer.measure.trust.settings import SanitySettings
 
 _NO_ROWS = "there are no rows"

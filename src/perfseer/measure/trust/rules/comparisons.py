@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from perfseer.measure.table import CONFIGURATION, SETTING
 from perfseer.measure.trust.rules.evidence import (
-    CONFIGURATION,
     MEMORY_RESOLUTION_MIB,
-    SETTING,
     Details,
     Evidence,
     every,

@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfseer.measure.table import CONFIGURATION, SETTING
 from perfseer.measure.trust.settings import SanitySettings
 
 VIOLATION_COLUMNS = ("model_ref", "batch_size", "order", "detail")
 
 # The kernel counts pages per processor and sums up lazily: smaller differences mean nothing (cpu).
 MEMORY_RESOLUTION_MIB = 0.3
-
-# What makes two rows the same configuration, and what has to agree for their labels to be comparable.
-CONFIGURATION = ("model_ref", "input_shape", "batch_size", "precision", "memory_format", "mode")
-SETTING = ("device", "environment", "protocol", "protocol_version")
 
 # Texts by row number: what is wrong with that row. A row may have several.
 Details = pd.Series
@@ -80,7 +77,9 @@ def told(rows: pd.DataFrame, template: str, **names: str) -> Details:
         template: for `str.format`.
         names: further fields, the same for all rows.
     """
-    texts = [template.format_map({**record, **names}) for record in rows.to_dict("records")]
+    columns = list(map(str, rows.columns))
+    records = rows.itertuples(index=False, name=None)
+    texts = [template.format(**dict(zip(columns, record, strict=True)), **names) for record in records]
     return pd.Series(texts, index=rows.index, dtype=object)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from perfseer.measure.progress import FOREIGN_CORES_LIMIT
-from perfseer.measure.trust.rules.evidence import SETTING, Details, Evidence, evidence, known, told
+from perfseer.measure.table import SETTING
+from perfseer.measure.trust.rules.evidence import Details, Evidence, evidence, known, told
 from perfseer.measure.trust.settings import SanitySettings
 from perfseer.targets import PHASES
 
