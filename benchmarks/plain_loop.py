@@ -1,4 +1,4 @@
-"""A measurement table held against a loop anybody would write: no meter, no protocol, no perfseer but the zoo.
+"""A measurement table held against a loop anybody would write: of perfseer it uses the zoo alone.
 
 python benchmarks/plain_loop.py results/measurements/local.parquet --rows 10 --seconds 5
 
@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from perfseer.errors import PerfseerError, require
 from perfseer.measure.table import read_table
@@ -77,7 +78,7 @@ print(json.dumps({"mean_ms": 1e3 * statistics.fmean(times), "median_ms": 1e3 * s
 """
 
 
-def run(row, phase: str, seconds: float) -> dict[str, float]:
+def run(row: Any, phase: str, seconds: float) -> dict[str, float]:
     """One phase of one row by the plain loop."""
     threads = json.loads(row.environment)["threads"]
     job = {
