@@ -59,6 +59,7 @@ class FakeWorker:
     asked: ClassVar[list] = []
     outcomes: ClassVar[dict] = {}
     clock: ClassVar[FakeClock] = FakeClock()
+    lost_s = 0.0
 
     def __init__(self, device, threads, interrupts):
         self.device = device

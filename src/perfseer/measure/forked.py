@@ -6,17 +6,17 @@ import os
 import select
 import signal
 import sys
-import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from perfseer.measure.outcomes import Outcome, guarded
+from perfseer.measure.awake import AwakeClock, Deadline
+from perfseer.measure.outcomes import Outcome, guarded, parse_outcome, print_traceback
 
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _PR_SET_PDEATHSIG = 1
+_FORK_ADVICE = "free some memory, or allow more processes (ulimit -u, or the container's limit)"
 
 
 def die_with_parent(parent: int) -> None:
@@ -40,17 +40,21 @@ def run_forked(work: Callable[[], dict[str, Any]], timeout_s: float) -> Outcome:
 
     Returns:
         The outcome. A process that died of SIGKILL is ``oom``, since only the kernel's memory killer sends it
-        unasked; of another signal, ``error``.
+        unasked; of another signal, ``error``. ``fault`` if the system lets no process be started.
     """
     reader, writer = os.pipe()
     parent = os.getpid()
-    sys.stderr.flush()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        return Outcome("fault", f"no process can be started to measure in ({error.strerror}); {_FORK_ADVICE}")
     if child == 0:
         _run_child(work, writer, parent)
     os.close(writer)
     try:
-        answer = _read_until(reader, time.monotonic() + timeout_s)
+        answer = _read_line(reader, Deadline(AwakeClock(), timeout_s))
     finally:
         # Harmless to a child that has ended; one that has not, or whose parent is interrupted here, must go.
         os.kill(child, signal.SIGKILL)
@@ -58,7 +62,7 @@ def run_forked(work: Callable[[], dict[str, Any]], timeout_s: float) -> Outcome:
         os.close(reader)
     if answer is None:
         return Outcome("timeout", f"still busy after {timeout_s:.1f} s")
-    return Outcome(**json.loads(answer)) if answer.endswith(b"\n") else _death(wait_status)
+    return _parsed(answer) if answer.endswith(b"\n") else _death(wait_status)
 
 
 def _run_child(work: Callable[[], dict[str, Any]], writer: int, parent: int) -> NoReturn:
@@ -74,22 +78,34 @@ def _run_child(work: Callable[[], dict[str, Any]], writer: int, parent: int) -> 
             answer = answer[os.write(writer, answer) :]
         exit_code = 0
     except BaseException:
-        traceback.print_exc(file=sys.stderr)
+        print_traceback()
     finally:
-        sys.stderr.flush()
         os._exit(exit_code)
 
 
-def _read_until(reader: int, deadline: float) -> bytes | None:
-    """Everything written until the other end closes, or None if that is not before ``deadline``."""
+def _read_line(reader: int, deadline: Deadline) -> bytes | None:
+    """The child's line, or what it wrote of it before it ended; None if neither came in time.
+
+    Not until the other end closes: what the child started itself may hold that open.
+    """
     text = b""
-    while (left := deadline - time.monotonic()) > 0:
+    while not text.endswith(b"\n"):
+        left = deadline.look()
         if select.select([reader], [], [], left)[0]:
             piece = os.read(reader, 65_536)
             if not piece:
                 return text
             text += piece
-    return None
+        elif left == 0:
+            return None
+    return text
+
+
+def _parsed(answer: bytes) -> Outcome:
+    try:
+        return parse_outcome(json.loads(answer))
+    except ValueError as error:
+        return Outcome("error", f"the process answered nonsense: {error}")
 
 
 def _death(wait_status: int) -> Outcome:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop at a safe place, instead of an exception anywhere."""
+"""Ctrl-C, SIGTERM and a closed terminal as a request to stop at a safe place, not an exception anywhere."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InterruptError(Exception):
@@ -14,7 +14,9 @@ class InterruptError(Exception):
 
 
 class Interrupts:
-    """While active, SIGINT and SIGTERM only set a flag and wake up whoever selects on `descriptor`.
+    """While active, SIGINT, SIGTERM and SIGHUP only set a flag and wake up whoever selects on `descriptor`.
+
+    A signal that was ignored stays ignored, as ``nohup`` and a shell's ``&`` mean it.
 
     Attributes:
         descriptor: becomes readable when a signal comes; None outside the main thread, where Python cannot
@@ -25,7 +27,7 @@ class Interrupts:
         self.descriptor: int | None = None
         self._requested = False
         self._writer = -1
-        self._previous: list[Any] = []
+        self._previous: dict[signal.Signals, Any] = {}
 
     def check(self) -> None:
         """Raise `InterruptError` if a signal came."""
@@ -36,13 +38,14 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             self.descriptor, self._writer = os.pipe()
             os.set_blocking(self._writer, False)
-            self._previous = [signal.signal(number, self._note) for number in _SIGNALS]
+            heeded = [number for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+            self._previous = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in zip(_SIGNALS, self._previous, strict=False):
+        for number, handler in self._previous.items():
             signal.signal(number, handler)
         if self.descriptor is not None:
             os.close(self.descriptor)

@@ -1,10 +1,12 @@
 """How a piece of measuring work ended, and what its exceptions mean."""
 
+import contextlib
+import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from perfseer.errors import PerfseerError
 
@@ -18,7 +20,23 @@ _OOM_PHRASES = (
     "cannot allocate memory",
     "not enough memory",
     "bad_alloc",
+    "status_alloc_failed",  # cuBLAS and cuDNN
 )
+# What only the device or its driver can have done: no program running on it causes these.
+_DEVICE_PHRASES = (
+    "no cuda-capable device",
+    "no cuda gpus are available",
+    "devices are busy or unavailable",
+    "uncorrectable ecc error",
+    "uncorrectable nvlink error",
+    "hardware stack error",
+    "is lost",
+    "requires reset",
+    "system not yet initialized",
+    "driver shutting down",
+    "unknown error",
+)
+_CUDA_WORDS = ("cuda", "cudnn", "cublas", "nvrtc", "cufft")
 _REASON_LENGTH = 300
 
 
@@ -37,14 +55,40 @@ class Outcome:
     result: dict[str, Any] | None = None
 
 
+def parse_outcome(answer: Any) -> Outcome:
+    """The outcome in an answer of another process.
+
+    Args:
+        answer: decoded JSON, the fields of an `Outcome`.
+
+    Raises:
+        ValueError: it is not an outcome.
+    """
+    fields = dict(answer) if isinstance(answer, Mapping) else {}
+    sound = (
+        set(fields) == {"status", "reason", "result"}
+        and fields["status"] in get_args(Status)
+        and isinstance(fields["reason"], str)
+        and isinstance(fields["result"], dict) == (fields["status"] == "ok")
+    )
+    if not sound:
+        raise ValueError(f"{str(answer)[:_REASON_LENGTH]!r} is not an outcome")
+    return Outcome(**fields)
+
+
 def guarded(work: Callable[[], dict[str, Any]]) -> Outcome:
-    """Run ``work`` in this process and turn what it raises into an outcome; tracebacks go to stderr."""
+    """Run ``work`` in this process and turn what it raises into an outcome; tracebacks go to stderr.
+
+    A result with NaN or infinity in it, which no journal takes, is an error like any other.
+    """
     try:
-        return Outcome("ok", result=work())
+        result = work()
+        json.dumps(result, allow_nan=False)
+        return Outcome("ok", result=result)
     except PerfseerError as error:
         return Outcome("fault", str(error))
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
+        print_traceback()
         return Outcome("oom" if is_out_of_memory(error) else "error", describe(error))
 
 
@@ -52,6 +96,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` means that an allocation failed; on the cpu torch raises RuntimeError."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(phrase in text for phrase in _OOM_PHRASES)
+
+
+def is_cuda_error(reason: str) -> bool:
+    """Whether an error comes from the device or its libraries, so that its process may be past using."""
+    return any(word in reason.lower() for word in _CUDA_WORDS)
+
+
+def is_device_fault(reason: str) -> bool:
+    """Whether a CUDA error is the device's, whatever ran on it: lost, broken, or taken by somebody else."""
+    return is_cuda_error(reason) and any(phrase in reason.lower() for phrase in _DEVICE_PHRASES)
+
+
+def print_traceback() -> None:
+    """Print the exception being handled to stderr, if that can be written: a full disk changes no outcome."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc(file=sys.stderr)
+        sys.stderr.flush()
 
 
 def describe(error: BaseException) -> str:

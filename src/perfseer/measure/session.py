@@ -143,7 +143,11 @@ def measure(worker: WorkerProcess, configuration: Configuration, protocol: Proto
         configuration: what to measure.
         protocol: its ``timeout_s`` is for both phases together.
     """
-    start, left_s = worker.clock.read(), protocol.timeout_s
+    start, lost_s = worker.clock.read(), worker.lost_s
+
+    def left_s() -> float:
+        return protocol.timeout_s - (worker.clock.read() - start) + (worker.lost_s - lost_s)
+
     record: dict[str, Any] = {
         "status": "ok",
         "reason": "",
@@ -153,15 +157,15 @@ def measure(worker: WorkerProcess, configuration: Configuration, protocol: Proto
     seconds: dict[str, float] = {}
     for phase in _ORDER:
         request = {"configuration": asdict(configuration), "phase": phase, "protocol": asdict(protocol)}
-        asked = worker.clock.read()
-        outcome = worker.ask(request, max(left_s, 0.01))
-        left_s -= worker.clock.read() - asked
+        outcome = worker.ask(request, max(left_s(), 0.01))
         if outcome.result is None:
             record |= {"status": outcome.status, "reason": f"{phase}: {outcome.reason}"}
             break
         seconds |= {f"{phase} {name}": spent for name, spent in outcome.result.pop("seconds").items()}
         record["phases"][phase] = outcome.result
     record["measured_s"] = worker.clock.read() - start
+    if worker.lost_s > lost_s:
+        seconds["restarts"] = worker.lost_s - lost_s
     return record | {"seconds": {**seconds, "other": record["measured_s"] - sum(seconds.values())}}
 
 
