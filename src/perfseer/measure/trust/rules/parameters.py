@@ -41,10 +41,11 @@ def memory_holds_parameters(table: pd.DataFrame, _: SanitySettings) -> Evidence:
     """
     described = _described(table)
     counts = {text: _n_parameters(text) for text in table.loc[described, "model_spec"].unique()}
-    size_mib = table["model_spec"].map(counts) * table["precision"].map(_PARAMETER_BYTES) / MIB
+    elements = table["model_spec"].map(counts).astype(np.float64)
+    size_mib = elements * table["precision"].map(_PARAMETER_BYTES).astype(np.float64) / MIB
     parts, checked = [], pd.Series(False, index=table.index)
     for phase, copies in _COPIES.items():
-        rows = pd.DataFrame({"mem": table[f"{phase}_mem_mib"], "least": copies * size_mib.astype(np.float64)})
+        rows = pd.DataFrame({"mem": table[f"{phase}_mem_mib"], "least": copies * size_mib})
         checked |= rows.notna().all(axis=1)
         low = rows["mem"] < rows["least"] - MEMORY_RESOLUTION_MIB
         text = "{phase}_mem_mib is {mem:.4g}, {what} take {least:.4g} MiB"
