@@ -160,6 +160,8 @@ def test_a_result_obeys_the_protocol(report):
     assert 0 < result["iterations"] <= PROTOCOL["max_iterations"]
     assert 0 < result["time_ci_low_ms"] <= result["time_ms"] <= result["time_ci_high_ms"]
     assert 0 < result["util_pct"] <= 100
+    assert 0 < result["probe_ms"] < 100
+    assert result["disturbed_iterations"] >= 0
     assert set(result["seconds"]) == {"build", "memory", "warmup", "count"}
 
 
@@ -180,7 +182,7 @@ def test_one_core_is_left_to_the_rest_of_the_system(report):
         ("leaves", "error", "ended with exit code 3 and no result"),
         ("hang", "timeout", "still busy after 0.5 s"),
         ("error", "error", "ZeroDivisionError: division by zero"),
-        ("not finite", "error", "ended with exit code 1 and no result"),
+        ("not finite", "error", "ValueError: Out of range float values are not JSON compliant"),
     ],
 )
 def test_a_child_that_fails_does_so_alone_and_says_how(report, what, status, reason):

@@ -11,6 +11,7 @@ from torch import nn
 from perfseer.measure.foreign_load import ForeignLoad
 from perfseer.measure.heap import give_back_freed_blocks, keep_freed_blocks
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
+from perfseer.measure.pace import STRETCH_S, Pace, Watch
 from perfseer.measure.process_memory import (
     MIB,
     ResidentMemory,
@@ -29,11 +30,19 @@ MEMORY_ITERATIONS = 2
 class CpuMeter(Meter):
     """Measures on the cpu, in the calling process and with the threads torch is set to.
 
-    Peak memory is read from the process's high-water mark, so every call needs a process of its own.
+    Peak memory is read from the process's high-water mark, so every call needs a process of its own, forked
+    from the one that made the meter. What they see of the machine's speed, they share.
+
+    Raises:
+        PerfseerError: the machine's speed cannot be read.
     """
 
     device_kind: ClassVar[DeviceKind] = "cpu"
     forks: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self._pace = Pace()
+        self._pace.calibrate()
 
     def measure(
         self, build: Callable[[], nn.Module], batch: Batch, phase: Phase, protocol: Protocol
@@ -50,7 +59,8 @@ class CpuMeter(Meter):
         memory_s = time.perf_counter() - memory_start
         keep_freed_blocks()
         foreign = ForeignLoad()
-        timing, util_pct = time_on_cpu(step, protocol, torch.get_num_threads())
+        watch = Watch(self._pace, protocol.probe_slack)
+        timing, util_pct = time_on_cpu(step, protocol, torch.get_num_threads(), watch)
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
             mem_mib=added_peak_bytes(before, after) / MIB,
@@ -59,7 +69,7 @@ class CpuMeter(Meter):
             mem_process_mib=after.peak / MIB,
             util_pct=util_pct,
             util_nvml_pct=None,
-            probe_ms=None,
+            probe_ms=watch.median_ms(everything=timing.counted.disturbed == 0),
             sm_clock_mhz=None,
             throttled=None,
             foreign_mem_mib=None,
@@ -83,26 +93,38 @@ def memory_of(step: Callable[[], None]) -> ResidentMemory:
     return resident_memory()
 
 
-def time_on_cpu(step: Callable[[], None], protocol: Protocol, threads: int) -> tuple[Timing, float]:
+def time_on_cpu(
+    step: Callable[[], None], protocol: Protocol, threads: int, watch: Watch | None = None
+) -> tuple[Timing, float]:
     """Time iterations of ``step`` by the wall clock, and the share of ``threads`` kept busy meanwhile.
 
     Args:
         step: one iteration, finished on return.
         protocol: warm-up and stopping rule.
         threads: threads that could have been busy.
+        watch: tells which iterations the machine's slowness disturbed; None to count all.
 
     Returns:
-        The timing, and utilisation in %: process CPU time over wall time x threads, at most 100.
+        The timing, and utilisation in %: process CPU time over wall time x threads during the iterations
+        after warm-up, disturbed ones included; at most 100.
     """
+    wall_s = busy_s = 0.0
 
-    def run() -> list[float]:
+    def iteration() -> list[float]:
         start = time.perf_counter()
         step()
         return [(time.perf_counter() - start) * 1e3]
 
-    warmup = warm_up(run, protocol)
-    busy = time.process_time()
-    counted = count(run, protocol)
-    busy_s = time.process_time() - busy
-    util_pct = min(busy_s / (counted.seconds * threads) * 100, 100.0)
-    return Timing(warmup, counted), util_pct
+    def stretch() -> list[float]:
+        nonlocal wall_s, busy_s
+        start, busy = time.perf_counter(), time.process_time()
+        times_ms = iteration()
+        while watch is not None and time.perf_counter() - start < STRETCH_S:
+            times_ms += iteration()
+        busy_s += time.process_time() - busy
+        wall_s += time.perf_counter() - start
+        return times_ms
+
+    warmup = warm_up(iteration, protocol)
+    counted = count(stretch, protocol) if watch is None else count(stretch, protocol, watch.steady)
+    return Timing(warmup, counted), min(busy_s / (wall_s * threads) * 100, 100.0)

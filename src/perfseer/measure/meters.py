@@ -15,7 +15,7 @@ from perfseer.measure.stopping import drift, is_narrow, is_warm, median_interval
 from perfseer.targets import Phase
 
 # Counting beside a slow machine may take so many times the phase's budget.
-EXTENSION = 3.0
+EXTENSION = 5.0
 
 
 @dataclass(frozen=True)
