@@ -1,15 +1,13 @@
 """``perfseer graph build`` and ``perfseer dataset``: from a measurement table to what is learnt from."""
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-_LOG_EVERY_S = 10.0
+from perfseer.cli.progress import progress
+
 _MEASUREMENTS = Path("results/measurements/local.parquet")
 _MEASUREMENTS_HELP = "Measurement table written by `perfseer collect`."
 _GRAPHS = Path("results/graphs/graphs.safetensors")
@@ -28,8 +26,8 @@ def graph_build(
     from perfseer.measure.table import read_table
 
     started = time.monotonic()
-    with _progress("capturing graphs of models") as progress:
-        packed, table = build_graphs(read_table(measurements), workers, progress)
+    with progress("capturing graphs of models") as report:
+        packed, table = build_graphs(read_table(measurements), workers, report)
     packed.save(out)
     write_parquet(index, table)
     failed = table[table["reason"].notna()]
@@ -85,29 +83,3 @@ def _warn_of_unknown(unknown: Any) -> None:
     if totals:
         listed = ", ".join(f"{name} ×{count}" for name, count in sorted(totals.items()))
         typer.echo(f"operators outside the vocabulary, kept as other: {listed}", err=True)
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, a line every ten seconds in a log; both on stderr."""
-    if not sys.stderr.isatty():
-        yield _log_lines(title)
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _log_lines(title: str) -> Callable[[int, int], None]:
-    last = time.monotonic()
-
-    def report(done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last >= _LOG_EVERY_S:
-            last = time.monotonic()
-            typer.echo(f"{title}: {done} of {total}", err=True)
-
-    return report

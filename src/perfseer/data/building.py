@@ -1,24 +1,21 @@
 """Building graphs: one PerfGraph per distinct model, input and batch size of a measurement table."""
 
 import logging
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from perfseer.data.packed import PackedGraphs
-from perfseer.errors import PerfseerError, require
+from perfseer.data.processes import mapper
+from perfseer.errors import require
 from perfseer.graphs.perfgraph import PerfGraph
 
 KEY: tuple[str, ...] = ("model_ref", "input_shape", "batch_size")
 INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason")
 NO_GRAPH = -1
+_PRELOAD = ("perfseer.graphs.capture", "perfseer.zoo.references")
 Progress = Callable[[int, int], None]
 
 
@@ -49,7 +46,7 @@ def build_graphs(
     """
     tasks = _tasks(measurements)
     captured: list[Captured] = []
-    with _mapper(workers) as apply:
+    with mapper(workers, "captures graphs", _PRELOAD, _prepare_worker) as apply:
         for done, results in enumerate(apply(_capture_model, [task for _, task in tasks]), start=1):
             captured.extend(results)
             if progress is not None:
@@ -95,35 +92,9 @@ def _has_key(measurements: pd.DataFrame) -> "pd.Series[bool]":
     return named[0] & named[1] & (sizes > 0) & (sizes % 1 == 0) & (sizes < 2**31)
 
 
-@contextmanager
-def _mapper(workers: int) -> Iterator[Callable[..., Iterator[list[Captured]]]]:
-    """``map``, in this process or over a pool.
-
-    Workers are forked from a server that has imported torch once and has never run a parallel region.
-    """
-    if workers <= 1:
-        yield map
-        return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["perfseer.graphs.capture", "perfseer.zoo.references"])
-    executor: Executor
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare_worker) as executor:
-        try:
-            yield lambda function, tasks: executor.map(function, tasks, chunksize=2)
-        except BrokenProcessPool as error:
-            raise PerfseerError(
-                "a process that captures graphs died (out of memory?): try again with fewer --workers"
-            ) from error
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
 def _prepare_worker() -> None:
-    """One thread each; Ctrl-C is the parent's to handle, or every worker would print a traceback."""
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
 

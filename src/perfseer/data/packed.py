@@ -91,6 +91,24 @@ class PackedGraphs:
         narrow = {name: _narrow(arrays[name]) for name in chosen}
         return cls(narrow, offsets(nodes_per_graph), offsets(edges_per_graph), {})
 
+    @classmethod
+    def concatenate(cls, parts: Sequence["PackedGraphs"]) -> "PackedGraphs":
+        """The graphs of all parts, in order; equal to packing them in one go. At least one part."""
+        first = np.cumsum([0, *map(len, parts)]).tolist()
+        return cls(
+            arrays={
+                name: _narrow(np.concatenate([part[name] for part in parts]))
+                for name in (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
+            },
+            node_ptr=offsets(np.concatenate([np.diff(part.node_ptr) for part in parts])),
+            edge_ptr=offsets(np.concatenate([np.diff(part.edge_ptr) for part in parts])),
+            unknown={
+                start + number: counts
+                for start, part in zip(first, parts, strict=False)
+                for number, counts in part.unknown.items()
+            },
+        )
+
     def __len__(self) -> int:
         """Number of graphs."""
         return len(self.node_ptr) - 1

@@ -1,0 +1,36 @@
+"""How far a verb has come: a bar on a terminal, lines in a log, both on stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+
+_LOG_EVERY_S = 10.0
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function to call with what is done and what there is; in a log, a line every ten seconds."""
+    if not sys.stderr.isatty():
+        yield _log_lines(title)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _log_lines(title: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last >= _LOG_EVERY_S:
+            last = time.monotonic()
+            typer.echo(f"{title}: {done} of {total}", err=True)
+
+    return report

@@ -1,0 +1,86 @@
+"""``perfseer import``: the published PerfSeer release as a measurement table and graphs."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfseer.cli.progress import progress
+
+if TYPE_CHECKING:
+    from perfseer.data.sources.perfseer_release.reading import Imported
+
+_SHOWN = 5  # refused files told on the screen; the report has all
+
+
+def import_release(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="Folder that holds cg and label, or cg.zip and label.zip; default: downloaded."),
+    ] = None,
+    table: Annotated[Path | None, typer.Option(help="The measurement table to write (Parquet).")] = None,
+    graphs: Annotated[Path | None, typer.Option(help="The packed graphs to write.")] = None,
+    index: Annotated[Path | None, typer.Option(help="Which graph belongs to which row, to write.")] = None,
+    report: Annotated[Path | None, typer.Option(help="List of files not used as they stand (CSV).")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: all cores.")] = None,
+    device_name: Annotated[
+        str | None, typer.Option(help="The device measured; default: an RTX 3090.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse the whole if one file is.")] = False,
+) -> None:
+    """Read the PerfSeer release, or whatever `perfseer export` wrote in its format.
+
+    Its pickles and texts are interpreted as data; nothing in them is ever run. A file that asks for more is
+    refused by name, and the rest is read. Without options nothing is written: the release is only examined.
+    """
+    from perfseer.data.files import atomic, write_parquet
+    from perfseer.data.sources.perfseer_release.drive import fetch_release
+    from perfseer.data.sources.perfseer_release.reading import DEVICE, read_release
+    from perfseer.measure.fingerprint import usable_cores
+    from perfseer.measure.table import write_table
+
+    started = time.monotonic()
+    with progress("reading graphs") as tell:
+        found = read_release(
+            path or fetch_release(),
+            device_name=device_name or DEVICE,
+            workers=workers or usable_cores(),
+            progress=tell,
+        )
+    if report is not None:
+        with atomic(report) as temporary:
+            found.notes.to_csv(temporary, index=False, lineterminator="\n")
+    if strict:
+        _require_all(found)
+    if graphs is not None:
+        found.graphs.save(graphs)
+    if index is not None:
+        write_parquet(index, found.index)
+    if table is not None:
+        write_table(found.table, table)
+    _summarise(found, time.monotonic() - started)
+
+
+def _require_all(found: "Imported") -> None:
+    from perfseer.errors import require
+
+    reasons = found.refused["reason"].tolist()
+    require(not reasons, f"--strict, and {len(reasons)} files were refused: {'; '.join(reasons[:_SHOWN])}")
+
+
+def _summarise(found: "Imported", seconds: float) -> None:
+    """Counts to stdout; refused files, the first of them with reasons, to stderr."""
+    table, refused = found.table, found.refused
+    for reason in refused["reason"].tolist()[:_SHOWN]:
+        typer.echo(reason, err=True)
+    if len(refused) > _SHOWN:
+        typer.echo(f"and {len(refused) - _SHOWN} further files; --report FILE.csv lists all", err=True)
+    n, complete = len(table), int((table["status"] == "ok").sum())
+    typer.echo(f"graphs         {n} ({found.graphs.node_ptr[-1]} nodes, {found.graphs.edge_ptr[-1]} edges)")
+    typer.echo(f"architectures  {table['architecture'].nunique()}")
+    typer.echo(f"rows           {n}, {complete} with all labels, {n - complete} without some")
+    typer.echo(f"refused files  {len(refused)}")
+    for kind, count in found.notes["kind"].value_counts().sort_index().items():
+        typer.echo(f"  {count} × {kind}")
+    typer.echo(f"{seconds:.1f} s, {n / seconds:.0f} graphs/s")

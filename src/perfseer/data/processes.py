@@ -1,0 +1,53 @@
+"""The same function over many tasks, in this process or in several."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from perfseer.errors import PerfseerError
+
+
+@contextmanager
+def mapper(
+    workers: int, doing: str, preload: Sequence[str], prepare: Callable[[], None] | None = None
+) -> Iterator[Callable[..., Iterator[Any]]]:
+    """``map``, in this process or over a pool; results come in the order of the tasks.
+
+    Workers are forked from a server that has imported ``preload`` once and has never run a parallel region.
+
+    Args:
+        workers: processes; 1 is this one.
+        doing: what they do, for the message when one dies: "captures graphs".
+        preload: modules the function needs.
+        prepare: run once in every worker.
+
+    Raises:
+        PerfseerError: a worker died.
+    """
+    if workers <= 1:
+        yield map
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    executor: Executor
+    with ProcessPoolExecutor(workers, context, _prepare_worker, (prepare,)) as executor:
+        try:
+            yield lambda function, tasks: executor.map(function, tasks, chunksize=2)
+        except BrokenProcessPool as error:
+            raise PerfseerError(
+                f"a process that {doing} died (out of memory?): try again with fewer --workers"
+            ) from error
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _prepare_worker(prepare: Callable[[], None] | None) -> None:
+    """Ctrl-C is the parent's to handle, or every worker would print a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if prepare is not None:
+        prepare()
