@@ -86,8 +86,13 @@ def collect(
         return Collection(table_of(rows, session.environment), tally, session.journal.path)
 
 
-def configuration_ids(table: pd.DataFrame) -> frozenset[str]:
-    """Ids of the configurations of a measurement table, to skip them elsewhere."""
+def configurations_of(table: pd.DataFrame) -> list[Configuration]:
+    """The configurations of a measurement table, one per row."""
     names = [field.name for field in fields(Configuration)]
     rows = zip(*(table[name].tolist() for name in names), strict=True)
-    return frozenset(Configuration(*row).id for row in rows)
+    return [Configuration(*row) for row in rows]
+
+
+def configuration_ids(table: pd.DataFrame) -> frozenset[str]:
+    """Ids of the configurations of a measurement table, to skip them elsewhere."""
+    return frozenset(configuration.id for configuration in configurations_of(table))

@@ -13,6 +13,10 @@ from perfseer.settings import load_settings
 # Raise it when a label changes its meaning: journals and tables of different versions never mix.
 PROTOCOL_VERSION = 2
 
+# Bounds that a protocol without early ends and without iterations set apart lies on.
+MAX_ITERATIONS = 100_000
+MAX_PROBE_SLACK = 10.0
+
 DeviceKind = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "tf32", "amp-fp16", "bf16"]
 MemoryFormat = Literal["nchw", "nhwc"]
@@ -70,10 +74,14 @@ class Protocol:
             self.warmup_budget_s,
             f"warmup_s ({self.warmup_s:g}) to 3600 seconds",
         )
-        _check(0 < self.probe_slack <= 10, "probe_slack", self.probe_slack, "above 0, at most 10")
+        _check(
+            0 < self.probe_slack <= MAX_PROBE_SLACK, "probe_slack", self.probe_slack, "above 0, at most 10"
+        )
         _check(0 < self.ci_width <= 1, "ci_width", self.ci_width, "above 0, at most 1")
         _check(0.5 <= self.confidence < 1, "confidence", self.confidence, "0.5 to below 1")
-        _check(2 <= self.min_iterations <= 10_000, "min_iterations", self.min_iterations, "2 to 10000")
+        _check(
+            2 <= self.min_iterations <= MAX_ITERATIONS, "min_iterations", self.min_iterations, "2 to 100000"
+        )
         # The widest interval order statistics give, minimum to maximum, covers 1 - 2 / 2^n.
         _check(
             1 - 0.5 ** (self.min_iterations - 1) >= self.confidence,
@@ -82,7 +90,7 @@ class Protocol:
             f"so many that their range covers the median with confidence {self.confidence}",
         )
         _check(
-            self.min_iterations <= self.max_iterations <= 100_000,
+            self.min_iterations <= self.max_iterations <= MAX_ITERATIONS,
             "max_iterations",
             self.max_iterations,
             f"min_iterations ({self.min_iterations}) to 100000",

@@ -1,0 +1,99 @@
+"""``perfseer remeasure`` and ``perfseer protocol-study``: measure configurations of a table once more."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from perfseer.measure.collector import Collection
+    from perfseer.measure.trust.settings import TrustSettings
+
+_Work = Callable[..., "Collection"]
+_Table = Annotated[Path, typer.Option(help="The measurement table whose configurations are measured again.")]
+_Params = Annotated[str, typer.Option(help="params.yaml, or inline JSON; section trust.")]
+_Journal = Annotated[
+    Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
+]
+_Retry = Annotated[bool, typer.Option("--retry-failed", help="Measure rows again that failed before.")]
+
+
+def remeasure(
+    table: _Table,
+    out: Annotated[Path, typer.Option(help="The table of repeated measurements to write (Parquet).")],
+    params: _Params = "params.yaml",
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Measuring time of all repeats, resumed runs included; default: no limit.",
+        ),
+    ] = None,
+    journal: _Journal = None,
+    retry_failed: _Retry = False,
+) -> None:
+    """Measure a share of a table's configurations again, in fresh processes and other orders.
+
+    Their differences are the noise of the labels, below which nobody can predict. Results go to the journal
+    at once: however this ends, the same command goes on where it stopped.
+    """
+    from perfseer.measure.trust.repeats import remeasure as run
+
+    budget_s = math.inf if time_budget is None else time_budget
+    settings = _settings(params).repeats
+    work = partial(run, settings=settings, time_budget_s=budget_s, retry_failed=retry_failed)
+    _measure_again("remeasure", table, out, journal, work)
+
+
+def protocol_study(
+    table: _Table,
+    out: Annotated[Path, typer.Option(help="The study's table, short and long rows, to write (Parquet).")],
+    params: _Params = "params.yaml",
+    journal: _Journal = None,
+    retry_failed: _Retry = False,
+) -> None:
+    """Measure some of a table's configurations by its protocol and by one as long as the paper's, in turn.
+
+    Results go to the journal at once: however this ends, the same command goes on where it stopped.
+    """
+    from perfseer.measure.trust.protocol_study import study_protocol
+
+    work = partial(study_protocol, settings=_settings(params).protocol_study, retry_failed=retry_failed)
+    _measure_again("protocol-study", table, out, journal, work)
+
+
+def _settings(params: str) -> "TrustSettings":
+    from perfseer.cli.parameters import load_mapping, section
+    from perfseer.measure.trust.settings import TrustSettings
+
+    return TrustSettings.from_mapping(section(load_mapping(params), "trust"))
+
+
+def _measure_again(verb: str, table: Path, out: Path, journal: Path | None, work: _Work) -> None:
+    """Read the table, do the ``work``, write what it gives and say how it went."""
+    from perfseer.measure.interrupts import InterruptError
+    from perfseer.measure.journal import journal_folder
+    from perfseer.measure.progress import disturbance, reporter, summary
+    from perfseer.measure.table import read_table, require_writable, write_table
+
+    def note(text: str) -> None:
+        typer.echo(f"{verb}: {text}", err=True)
+
+    frame = read_table(table)
+    require_writable(out)
+    folder = journal_folder(journal)
+    try:
+        with reporter(verb) as report:
+            collection = work(table=frame, folder=folder, report=report, note=note)
+    except InterruptError:
+        note(
+            f"interrupted; every finished configuration is in {folder}/, the same command goes on from there"
+        )
+        raise typer.Exit(130) from None
+    write_table(collection.table, out)
+    if warning := disturbance(collection.tally):
+        note(warning)
+    typer.echo(f"{out}: {summary(collection.tally)}")

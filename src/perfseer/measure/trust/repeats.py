@@ -1,0 +1,115 @@
+"""Some configurations of a table measured again, later, in other processes and orders: its noise.
+
+`evaluation.noise` makes the noise floor of every label from them.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from perfseer.digests import digest
+from perfseer.errors import require
+from perfseer.measure.collector import Collection, configurations_of
+from perfseer.measure.plan import Configuration
+from perfseer.measure.session import Task, measure_all, open_session, table_of
+from perfseer.measure.settings import PROTOCOL_VERSION, Protocol
+from perfseer.measure.tally import Tally
+from perfseer.measure.trust.origin import Origin, origin_of
+from perfseer.measure.trust.settings import RepeatSettings
+
+
+def remeasure(
+    table: pd.DataFrame,
+    settings: RepeatSettings,
+    folder: Path,
+    *,
+    time_budget_s: float = math.inf,
+    retry_failed: bool = False,
+    report: Callable[[Tally], None],
+    note: Callable[[str], None],
+) -> Collection:
+    """Measure a share of a table's configurations again, by the table's protocol, where it was measured.
+
+    Every repetition starts a measuring process of its own and goes through the configurations in an order of
+    its own, so that nothing but the configuration is shared with the first measurement. The same call again
+    measures nothing.
+
+    Args:
+        table: measurement table of `collect`.
+        settings: how many configurations, and how often.
+        folder: where journals live.
+        time_budget_s: measuring seconds of all repeats, resumed runs included.
+        retry_failed: measure repeats again whose status is not ok.
+        report: called after every row.
+        note: told in words what had to be repaired.
+
+    Returns:
+        The table of repeats: one row per configuration and repetition; ``order`` is the position in the order
+        of measuring, running on over the repetitions.
+
+    Raises:
+        PerfseerError: the table does not say where and how it was measured, or was measured elsewhere; or the
+            machine, the journal or the installation is at fault.
+        InterruptError: a signal came; the journal holds everything finished before.
+    """
+    require(time_budget_s > 0, f"the time budget is {time_budget_s:g} s, expected more than 0")
+    origin, drawn = origin_of(table), draw(table, settings)
+    tally = Tally(time_budget_s, len(drawn) * settings.times)
+    place = (origin.device, origin.threads, folder)
+    with open_session(*place, lambda here: _header(origin, here), tally, report=report, note=note) as session:
+        rows: list[dict[str, Any]] = []
+        for repetition in range(settings.times):
+            if repetition > 0:
+                session.worker.stop()  # so that it starts a process of its own, as the first one has
+            tasks = repetition_tasks(drawn, repetition, settings.seed, origin.protocol)
+            rows += measure_all(tasks, session, retry_failed=retry_failed)
+        return Collection(table_of(rows, session.environment), tally, session.journal.path)
+
+
+def draw(table: pd.DataFrame, settings: RepeatSettings) -> list[Configuration]:
+    """The configurations to measure again, by their order in the table.
+
+    Systematic sampling: every k-th finished row from a random start. Each is drawn with the same probability,
+    and early and late rows are there in proportion, whatever drifted in between.
+
+    Args:
+        table: measurement table with at least one finished row.
+        settings: share, least number and seed.
+    """
+    finished = configurations_of(table[table["status"] == "ok"].sort_values("order", kind="stable"))
+    n = len(finished)
+    wanted = min(max(round(settings.share * n), settings.at_least), n)
+    start = int(digest([settings.seed, "first repeat"], 13), 16) / 16**13
+    return [finished[int((start + position) * n / wanted)] for position in range(wanted)]
+
+
+def repetition_tasks(
+    drawn: list[Configuration], repetition: int, seed: int, protocol: Protocol
+) -> Iterator[Task]:
+    """The tasks of one repetition, shuffled; see `remeasure` for their ``order``.
+
+    Args:
+        drawn: the configurations.
+        repetition: from 0.
+        seed: of the shuffling.
+        protocol: of the table.
+    """
+    shuffled = sorted(drawn, key=lambda one: digest([seed, repetition, one.id], 64))
+    for position, configuration in enumerate(shuffled, start=repetition * len(drawn)):
+        name = digest([configuration.id, "repetition", repetition], 16)
+        yield Task(name, replace(configuration, order=position), protocol)
+
+
+def _header(origin: Origin, environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What a repeat depends on besides its configuration and repetition; refuses another machine."""
+    origin.require_here(environment)
+    return {
+        "what": "repeats",
+        "environment": dict(environment),
+        "protocol": asdict(origin.protocol),
+        "protocol_version": PROTOCOL_VERSION,
+    }
