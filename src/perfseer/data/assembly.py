@@ -15,7 +15,7 @@ from perfseer.data.files import atomic, read_parquet, write_json, write_parquet
 from perfseer.data.folds import fit_normaliser
 from perfseer.data.normalisation import Normaliser
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.quarantine import CONFIGURATION, count_reasons, screen
+from perfseer.data.quarantine import CONFIGURATION, Screening, count_reasons, screen
 from perfseer.data.settings import DatasetSettings, LabelSettings
 from perfseer.data.splits import assign_all, held_out_style
 from perfseer.digests import digest, file_digest
@@ -59,12 +59,9 @@ def assemble(
         PerfseerError: a column is missing, no row is usable, rows are of several devices, or a fold would
             be empty.
     """
-    _check_index(index, graphs)
-    screening = screen(measurements, missing_graph=lambda rows: _missing_graphs(rows, index))
-    _check_comparable(screening.rows)
-    rows = screening.rows.sort_values(list(CONFIGURATION), ignore_index=True)
+    screening = usable(measurements, graphs, index)
+    rows = screening.rows
     rows["configuration"] = [digest(list(key)) for key in rows[list(CONFIGURATION)].itertuples(index=False)]
-    rows["graph"] = _lookup(rows, index)["graph"].to_numpy(dtype=np.int64)
     data = Dataset.from_rows(rows, graphs)
     table = assign_all(rows, settings.splits, settings.seeds)
     normalisers: dict[str, dict[int, Normaliser]] = {
@@ -72,6 +69,29 @@ def assemble(
         for split in settings.splits.names
     }
     return Assembled(data, screening.quarantine, table, normalisers)
+
+
+def usable(measurements: pd.DataFrame, graphs: PackedGraphs, index: pd.DataFrame) -> Screening:
+    """Rows of a measurement table that may be learnt from, with their graphs, and the quarantine.
+
+    Args:
+        measurements: the measurement table.
+        graphs: the packed store.
+        index: which graph belongs to which model, input and batch size (``data/building.py``).
+
+    Returns:
+        The usable rows sorted by configuration, with the column ``graph`` (number in the store), numbered
+        from 0; and the quarantine, whose ``row`` is that of the measurement table.
+
+    Raises:
+        PerfseerError: a column is missing, no row is usable, or rows are of several devices or protocols.
+    """
+    _check_index(index, graphs)
+    screening = screen(measurements, missing_graph=lambda rows: _missing_graphs(rows, index))
+    _check_comparable(screening.rows)
+    rows = screening.rows.sort_values(list(CONFIGURATION), ignore_index=True)
+    rows["graph"] = _lookup(rows, index)["graph"].to_numpy(dtype=np.int64)
+    return Screening(rows, screening.quarantine)
 
 
 def write_dataset(

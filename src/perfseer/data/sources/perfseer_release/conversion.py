@@ -14,7 +14,6 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +34,7 @@ ARGUMENTS: tuple[str, ...] = (
 )
 # Larger numbers are no sizes, and sums of them would leave 64 bits.
 LARGEST = 2**53
+_MOST_DIGITS = 30
 
 _KERNEL, _GROUPS, _CONV_BIAS, _LINEAR_IN, _LINEAR_OUT, _LINEAR_BIAS, _POOL_KERNEL, _POOL_STRIDE = (
     HYPERPARAMETERS.index(name)
@@ -74,8 +74,7 @@ class _Sizes(NamedTuple):
 MEMORY: tuple[str, ...] = _Sizes._fields
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(NamedTuple):
     """One published node as numbers; arguments in the order of `ARGUMENTS`."""
 
     type: str
@@ -121,9 +120,10 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
         numbers = [v if type(v) is int else _integer(v) for v in map(arguments.get, ARGUMENTS)]
         sizes = [v if type(v) is int else _integer(v) for v in map(memory.get, _Sizes._fields)]
         flops = _integer(feature.get("flops"))
-    except (ValueError, TypeError, OverflowError) as error:
+        values = (*numbers, *sizes, flops)
+    except (ValueError, OverflowError) as error:
         raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has {error}") from error
-    if min(*numbers, *sizes, flops) < 0 or max(*numbers, *sizes, flops) > LARGEST:
+    if min(values) < 0 or max(values) > LARGEST:
         raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has a size below 0 or above 2**53")
     memory_info = _Sizes(*sizes)
     return _Node(kind, vocabulary_index(kind), numbers, memory_info, memory_info.shape, flops)
@@ -131,17 +131,17 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
 
 def _integer(value: Any) -> int:
     """A number, the text of one, or None (0), rounded; of a size per dimension the largest."""
+    if type(value) is int:
+        return value
     if value is None:
         return 0
     if isinstance(value, list | tuple):
         return max(map(_integer, value), default=0)
-    try:
+    if isinstance(value, str) and value.isdecimal() and len(value) < _MOST_DIGITS:
         return int(value)
-    except ValueError:
-        pass
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(f"{printable(repr(value))} where a number should be") from None
     if not math.isfinite(number):
         raise ValueError(f"{number} where a size should be")

@@ -208,75 +208,78 @@ class _Step:
 
     def run_backward(self) -> None:
         """Every node in reverse; gradients of parameters stay to the end."""
+        forward = self._forward
         for node in reversed(range(len(self._storages))):
             gradient = self._gradients[node]
             self._moment += 1
             self._read(gradient)
-            for sender, nbytes, storage in self._differentiate(node, gradient):
-                self._accumulate(node, sender, nbytes, storage)
+            sent = self._differentiate(node, gradient)
+            for sender, nbytes, storage in zip(
+                forward.senders[node], forward.edge_bytes[node], sent, strict=True
+            ):
+                if sender in self._gradients:
+                    storage = self._add(node, self._gradients[sender], storage, nbytes)
+                self._gradients[sender] = storage
         self._moment += 1
         self._read(*self._parameter_gradients)
 
-    def _accumulate(self, node: int, sender: int, nbytes: int, storage: int) -> None:
-        """Add a gradient to what other readers of the tensor have sent; a sum is a tensor of its own."""
-        sent = self._gradients.get(sender)
-        if sent is not None:
-            self._moment += 1
-            self._read(sent, storage)
-            storage = self._write(nbytes)
-            self.backward_bytes[node] += 3 * nbytes
-        self._gradients[sender] = storage
+    def _add(self, node: int, first: int, second: int, nbytes: int) -> int:
+        """Add the gradients that two readers of a tensor send; the sum is a tensor of its own."""
+        self._moment += 1
+        self._read(first, second)
+        self.backward_bytes[node] += 3 * nbytes
+        return self._write(nbytes)
 
-    def _differentiate(self, node: int, gradient: int) -> list[tuple[int, int, int]]:
-        """One node's backward pass: sender, bytes and storage of each gradient it sends."""
+    def _differentiate(self, node: int, gradient: int) -> list[int]:
+        """One node's backward pass: the storage of the gradient that goes to each of its senders."""
         forward = self._forward
         operator, out = forward.operators[node], forward.tensor_bytes[node]
-        sent = list(zip(forward.senders[node], forward.edge_bytes[node], strict=True))
+        senders, edge_bytes = forward.senders[node], forward.edge_bytes[node]
         if operator in (_ADD, _CONCAT):  # both send views of what they got
-            return [(sender, nbytes, gradient) for sender, nbytes in sent]
-        read, weights = forward.input_bytes[node], forward.weight_bytes[node]
-        written = sum(nbytes for _, nbytes in sent)
+            return [gradient] * len(senders)
         if operator == _LINEAR:
             return self._differentiate_linear(node, gradient)
+        written = sum(edge_bytes)
         if operator == _RELU:
             self._read(self._storages[node])
-            self.backward_bytes[node] = 3 * out
+            self.backward_bytes[node] += out + out + written
         elif operator == _GLOBAL_POOL:
-            self.backward_bytes[node] = out + written
+            self.backward_bytes[node] += out + written
         else:
-            self._read(*(self._storages[sender] for sender, _ in sent))
-            if node in self._kept:
-                self._read(self._kept[node])
-            self.backward_bytes[node] = out + read + written + self._weight_traffic(node)
-        if operator == _BATCH_NORM:
-            weights = 2 * FLOAT_BYTES * forward.channels[node]
-        if weights:
-            self._parameter_gradients.append(self._write(weights))
-        return [(sender, nbytes, self._write(nbytes)) for sender, nbytes in sent]
+            for sender in senders:
+                self._read(self._storages[sender])
+            self.backward_bytes[node] += out + forward.input_bytes[node] + written + self._keeping(node)
+        return [self._write(nbytes) for nbytes in edge_bytes]
 
-    def _weight_traffic(self, node: int) -> int:
-        """Bytes of weights, statistics and indices that one backward operator reads and writes."""
+    def _keeping(self, node: int) -> int:
+        """Read what the node kept and write its weights' gradients; bytes of both and of the weights."""
         forward = self._forward
         operator, weights = forward.operators[node], forward.weight_bytes[node]
-        if operator == _BATCH_NORM:  # weight, four statistics; gradients of weight and bias
-            return 7 * FLOAT_BYTES * forward.channels[node]
+        if node in self._kept:
+            self._read(self._kept[node])
+        if operator == _BATCH_NORM:
+            per_channel = FLOAT_BYTES * forward.channels[node]
+            self._parameter_gradients.append(self._write(2 * per_channel))
+            return 7 * per_channel  # weight and four statistics read, gradients of weight and bias written
         if operator == _MAX_POOL:
             return forward.tensor_bytes[node] // FLOAT_BYTES * INDEX_BYTES
+        if weights:
+            self._parameter_gradients.append(self._write(weights))
         return 2 * weights - forward.bias_bytes[node]
 
-    def _differentiate_linear(self, node: int, gradient: int) -> list[tuple[int, int, int]]:
+    def _differentiate_linear(self, node: int, gradient: int) -> list[int]:
         """Gradients of input, weight and bias: a kernel each."""
-        forward, sent = self._forward, []
-        out, read = forward.tensor_bytes[node], forward.input_bytes[node]
-        bias = forward.bias_bytes[node]
+        forward = self._forward
+        out, bias = forward.tensor_bytes[node], forward.bias_bytes[node]
         weights = forward.weight_bytes[node] - bias
-        for sender, nbytes in zip(forward.senders[node], forward.edge_bytes[node], strict=True):
-            sent.append((sender, nbytes, self._write(nbytes)))
+        sent = []
+        for nbytes in forward.edge_bytes[node]:
+            sent.append(self._write(nbytes))
             self.backward_bytes[node] += out + weights + nbytes
             self._moment += 1
-        self._read(gradient, *(self._storages[sender] for sender, _, _ in sent))
+        self._read(gradient, *(self._storages[sender] for sender in forward.senders[node]))
         self._parameter_gradients.append(self._write(weights))
-        self.backward_bytes[node] += out + read + weights
+        self.backward_bytes[node] += out + forward.input_bytes[node] + weights
         if bias:
             self._moment += 1
             self._read(gradient)
