@@ -64,6 +64,7 @@ class Block:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Block())
 import perfseer.cli.collect, perfseer.measure.collector, perfseer.measure.worker, perfseer.zoo.builder
+import perfseer.measure.merging, perfseer.measure.trust.sanity, perfseer.cli.tables
 import perfseer.cli.main
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

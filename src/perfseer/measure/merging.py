@@ -41,10 +41,10 @@ class Merged:
 def merge_tables(tables: Mapping[str, pd.DataFrame], *, allow_mixed: bool = False) -> Merged:
     """Join measurement tables.
 
-    Rows are taken by ``order``, those of an earlier table first where it is the same: the tables' rows then
-    alternate, so that a prefix is a fair sample of each. Of a configuration measured several times in one
-    setting the first row that is ok stays, else the first; measuring again on purpose is what `perfseer
-    remeasure` is for. Precision, memory format and mode belong to the configuration, so they may differ.
+    Of a configuration measured several times in one setting the first row that is ok stays, else the first;
+    measuring again on purpose is what `perfseer remeasure` is for. The rows that stay are sorted by
+    ``order``, those of an earlier table first where it is the same: tables alternate, so that a prefix is a
+    fair sample of each. Precision, memory format and mode belong to the configuration, so they may differ.
 
     Args:
         tables: measurement tables by name (their files), at least one.
@@ -59,9 +59,8 @@ def merge_tables(tables: Mapping[str, pd.DataFrame], *, allow_mixed: bool = Fals
     rows = pd.concat(frames, ignore_index=True)
     if not allow_mixed:
         _require_one_setting(rows)
-    rows = rows.sort_values("order", kind="stable", ignore_index=True)
     distinct = rows[~rows.duplicated([name for name in COLUMNS if name != "order"])]
-    kept = _first_of_each(distinct)
+    kept = _first_of_each(distinct).sort_values("order", kind="stable")
     collides = bool(kept["order"].duplicated().any())
     table = kept.drop(columns=_SOURCE).reset_index(drop=True)
     return Merged(
