@@ -20,7 +20,7 @@ from perfseer.cli.nasbench201 import fit as nasbench201_fit
 from perfseer.cli.nasbench201 import readings as nasbench201_readings
 from perfseer.cli.nasbench201 import report as nasbench201_report
 from perfseer.cli.params import params_check, params_schema
-from perfseer.cli.release import import_release
+from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
 from perfseer.cli.tables import check, merge
 from perfseer.cli.train import summarize, train
@@ -50,6 +50,7 @@ app.command("check")(check)
 app.command("merge")(merge)
 app.command("kernels")(kernels)
 app.command("import")(import_release)
+app.command("export")(export_dataset)
 app.command("dataset")(dataset)
 app.command("train")(train)
 app.command("ablate")(ablate)

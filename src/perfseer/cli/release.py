@@ -1,4 +1,4 @@
-"""``perfseer import``: the published PerfSeer release as a measurement table and graphs."""
+"""``perfseer import`` and ``perfseer export``: the format in which PerfSeer's dataset was published."""
 
 import time
 from pathlib import Path
@@ -11,6 +11,7 @@ from perfseer.cli.progress import progress
 if TYPE_CHECKING:
     from perfseer.data.sources.perfseer_release.reading import Imported
 
+_FORMAT = "perfseer-release"
 _SHOWN = 5  # refused files told on the screen; the report has all
 
 
@@ -60,6 +61,40 @@ def import_release(
     if table is not None:
         write_table(found.table, table)
     _summarise(found, time.monotonic() - started)
+
+
+def export_dataset(
+    out: Annotated[Path, typer.Option(help="Folder to write; absent or empty.")],
+    format_name: Annotated[str, typer.Option("--format", help="perfseer-release.")] = "perfseer-release",
+    measurements: Annotated[
+        Path, typer.Option(help="Measurement table written by `perfseer collect`.")
+    ] = Path("results/measurements/local.parquet"),
+    graphs: Annotated[Path, typer.Option(help="Graphs written by `perfseer graph build`.")] = Path(
+        "results/graphs/graphs.safetensors"
+    ),
+    index: Annotated[Path, typer.Option(help="Index written by `perfseer graph build`.")] = Path(
+        "results/graphs/index.parquet"
+    ),
+    archives: Annotated[bool, typer.Option(help="Write cg.zip and label.zip instead of folders.")] = False,
+) -> None:
+    """Write a dataset as PerfSeer's was published, for other people's programs; docs/perfseer-release.md."""
+    from perfseer.data.assembly import read_index
+    from perfseer.data.packed import PackedGraphs
+    from perfseer.data.sources.perfseer_release.writing import export
+    from perfseer.errors import require
+    from perfseer.measure.table import read_table
+
+    require(format_name == _FORMAT, f"--format {format_name!r} is unknown; there is {_FORMAT}")
+    started = time.monotonic()
+    table, packed = read_table(measurements), PackedGraphs.load(graphs)
+    with progress("writing graphs") as tell:
+        done = export(table, packed, read_index(index), out, archives=archives, progress=tell)
+    for reason, count in done.left_out.items():
+        typer.echo(f"left out: {count} × {reason}", err=True)
+    typer.echo(
+        f"{done.configurations} configurations in {out}, {done.rows_left_out} rows left out, "
+        f"{time.monotonic() - started:.1f} s"
+    )
 
 
 def _require_all(found: "Imported") -> None:

@@ -89,9 +89,10 @@ class _Writer:
         # of the indices that our max pools write, nothing is handed on
         tensor = written - (math.prod(self._out_shapes[node]) * INDEX_BYTES if operator == _MAX_POOL else 0)
         sizes = (read, weights, written, tensor if tensor > 0 else written)
-        source_shapes = [self._shapes[sender] for sender in senders] or [self._model_input(node)]
+        source_shapes = [self._shapes[sender] for sender in senders]
         if operator == _LINEAR:
             source_shapes = [_flat(each) for each in source_shapes]
+        source_shapes = source_shapes or [self._model_input(node)]
         memory = _memory(_joined(source_shapes, added=operator == _CONCAT), shape, sizes)
         self._positions.append(len(self.features))
         self._shapes.append(shape)

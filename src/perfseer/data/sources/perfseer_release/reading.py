@@ -143,13 +143,13 @@ def _reason(error: Exception, member: Member) -> str:
 
 def _describe(raw: RawGraph, graph: PerfGraph, pair: Pair) -> dict[str, Any]:
     """The file, and the columns of a row that say which configuration it is."""
-    architecture = _architecture(graph)
     named = parse_stem(pair.stem)
+    family, architecture, _ = named or ("unknown", _architecture(graph), graph.batch_size)
     return {
         "file": pair.graph.name,
         "model_ref": f"perfseer-release:{architecture}",
         "architecture": architecture,
-        "family": named[0] if named else "unknown",
+        "family": family,
         "input_shape": _input_shape(raw, pair.graph.name),
         "batch_size": graph.batch_size,
     }
