@@ -76,6 +76,11 @@ class Machine:
         self.at += n
         return part
 
+    def _byte(self) -> int:
+        value = self.content[self.at]
+        self.at += 1
+        return value
+
     def _number(self, form: str, n: int) -> Any:
         return struct.unpack(form, self._take(n))[0]
 
@@ -140,14 +145,13 @@ class Machine:
         self.stack.append(self._number("<i", 4))
 
     def _op_binint1(self) -> None:
-        self.stack.append(self.content[self.at])
-        self.at += 1
+        self.stack.append(self._byte())
 
     def _op_binint2(self) -> None:
         self.stack.append(self._number("<H", 2))
 
     def _op_long1(self) -> None:
-        self._push_long(self._number("<B", 1))
+        self._push_long(self._byte())
 
     def _op_long4(self) -> None:
         self._push_long(self._number("<i", 4))
@@ -166,7 +170,7 @@ class Machine:
         self._push_text(self._number("<I", 4))
 
     def _op_short_binunicode(self) -> None:
-        self._push_text(self._number("<B", 1))
+        self._push_text(self._byte())
 
     def _op_binunicode8(self) -> None:
         self._push_text(self._number("<Q", 8))
@@ -181,13 +185,13 @@ class Machine:
         self._push_text(self._number("<I", 4), "latin-1")
 
     def _op_short_binstring(self) -> None:
-        self._push_text(self._number("<B", 1), "latin-1")
+        self._push_text(self._byte(), "latin-1")
 
     def _op_binbytes(self) -> None:
         self._push_bytes(self._number("<I", 4))
 
     def _op_short_binbytes(self) -> None:
-        self._push_bytes(self._number("<B", 1))
+        self._push_bytes(self._byte())
 
     def _op_binbytes8(self) -> None:
         self._push_bytes(self._number("<Q", 8))
@@ -287,7 +291,7 @@ class Machine:
         self.memo[int(self._digits())] = self.stack[-1]
 
     def _op_binput(self) -> None:
-        self.memo[self._number("<B", 1)] = self.stack[-1]
+        self.memo[self._byte()] = self.stack[-1]
 
     def _op_long_binput(self) -> None:
         self.memo[self._number("<I", 4)] = self.stack[-1]
@@ -296,14 +300,13 @@ class Machine:
         self.stack.append(self.memo[int(self._digits())])
 
     def _op_binget(self) -> None:
-        self.stack.append(self.memo[self.content[self.at]])
-        self.at += 1
+        self.stack.append(self.memo[self._byte()])
 
     def _op_long_binget(self) -> None:
         self.stack.append(self.memo[self._number("<I", 4)])
 
     def _op_proto(self) -> None:
-        version = self._number("<B", 1)
+        version = self._byte()
         if version > _PROTOCOL:
             raise RefusedError(f"it is of pickle protocol {version}")
 
