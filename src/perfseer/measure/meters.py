@@ -143,8 +143,8 @@ class Meter(ABC):
         """Build the model and measure one phase of it.
 
         Args:
-            build: builds the model on the cpu; called once, after the memory baseline is read, so that the
-                model counts as memory of the configuration.
+            build: gives the model memory and weights on the device; called once, after the memory baseline
+                is read, so that the model counts as memory of the configuration.
             batch: what the phase is run on.
             phase: ``train`` or ``infer``.
             protocol: warm-up and stopping rule.

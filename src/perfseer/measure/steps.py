@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from perfseer.measure.settings import MemoryFormat, Precision
+from perfseer.measure.compilation import compiled
+from perfseer.measure.settings import MemoryFormat, Mode, Precision
 from perfseer.targets import Phase
 
 # The optimiser of a training step. Its momentum buffers (one per parameter) are part of training memory.
 LEARNING_RATE = 0.01
 MOMENTUM = 0.9
+
+Forward = Callable[[Tensor], Tensor]
 
 _FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 
@@ -26,12 +29,14 @@ class Batch:
         precision: number format of weights and activations.
         memory_format: layout of activations and of the weights of convolutions.
         device: torch device, ``cpu`` or ``cuda``.
+        mode: ``eager``, or ``compiled`` by `torch.compile`.
     """
 
     shape: tuple[int, ...]
     precision: Precision
     memory_format: MemoryFormat
     device: str
+    mode: Mode = "eager"
 
     def inputs(self) -> Tensor:
         """[N, C, H, W] standard normal input on the device."""
@@ -46,10 +51,15 @@ class Batch:
 
 
 def declare_precision(precision: Precision) -> None:
-    """Set the global switches ``precision`` stands for: TF32 in matrix products and cuDNN on or off."""
+    """Set the global switches ``precision`` stands for: TF32 in matrix products and cuDNN on or off.
+
+    cuDNN chooses its algorithms by heuristics, as is torch's default: its autotuner would spend seconds per
+    network, and its choice, and so the label, differ from run to run.
+    """
     allowed = precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = allowed
     torch.backends.cudnn.allow_tf32 = allowed
+    torch.backends.cudnn.benchmark = False
 
 
 def autocast(batch: Batch) -> contextlib.AbstractContextManager[object]:
@@ -62,6 +72,9 @@ def autocast(batch: Batch) -> contextlib.AbstractContextManager[object]:
 def make_step(model: nn.Module, batch: Batch, phase: Phase) -> Callable[[], None]:
     """One iteration of ``phase`` as a function without arguments; the input is reused in every iteration.
 
+    In mode ``compiled`` the model's forward pass, and the backward pass with it, is compiled during the first
+    iteration; loss and optimiser stay eager.
+
     Args:
         model: maps [N, C, H, W] to [N, classes]; moved and set to train or eval mode here.
         batch: what it is run on.
@@ -70,21 +83,25 @@ def make_step(model: nn.Module, batch: Batch, phase: Phase) -> Callable[[], None
     """
     model = batch.place(model)
     inputs = batch.inputs()
+    model.train(phase == "train")
+    forward = compiled(model) if batch.mode == "compiled" else model
     if phase == "infer":
-        return _inference_step(model.eval(), inputs, batch)
-    return _training_step(model.train(), inputs, batch)
+        return _inference_step(forward, inputs, batch)
+    return _training_step(forward, list(model.parameters()), inputs, batch)
 
 
-def _inference_step(model: nn.Module, inputs: Tensor, batch: Batch) -> Callable[[], None]:
+def _inference_step(forward: Forward, inputs: Tensor, batch: Batch) -> Callable[[], None]:
     def step() -> None:
         with torch.inference_mode(), autocast(batch):
-            model(inputs)
+            forward(inputs)
 
     return step
 
 
-def _training_step(model: nn.Module, inputs: Tensor, batch: Batch) -> Callable[[], None]:
-    optimiser = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+def _training_step(
+    forward: Forward, parameters: list[nn.Parameter], inputs: Tensor, batch: Batch
+) -> Callable[[], None]:
+    optimiser = torch.optim.SGD(parameters, lr=LEARNING_RATE, momentum=MOMENTUM)
     # float16 gradients underflow without a scaled loss, so this is what mixed-precision training does.
     scaler = torch.amp.GradScaler(batch.device.partition(":")[0], enabled=batch.precision == "amp-fp16")
     # The classes are known once the model has run; they then serve every iteration.
@@ -93,7 +110,7 @@ def _training_step(model: nn.Module, inputs: Tensor, batch: Batch) -> Callable[[
     def step() -> None:
         optimiser.zero_grad(set_to_none=True)
         with autocast(batch):
-            outputs = model(inputs)
+            outputs = forward(inputs)
             if not targets:
                 targets.append(torch.arange(outputs.shape[0], device=outputs.device) % outputs.shape[1])
             loss = nn.functional.cross_entropy(outputs, targets[0])

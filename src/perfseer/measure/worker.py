@@ -11,15 +11,22 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TextIO
 
 import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.measure.compilation import require_compiler
+from perfseer.measure.construction import materialise, release, skeleton
 from perfseer.measure.cpu_meter import CpuMeter
-from perfseer.measure.cuda_meter import CudaMeter, require_cuda
+from perfseer.measure.cuda_meter import (
+    CudaMeter,
+    detach_profiler_after_use,
+    require_cuda,
+    require_profiler,
+)
 from perfseer.measure.fingerprint import fingerprint, usable_cores
 from perfseer.measure.forked import die_with_parent, run_forked
 from perfseer.measure.heap import release_free_heap
@@ -32,6 +39,9 @@ from perfseer.measure.steps import Batch, make_step
 from perfseer.targets import PHASES, Phase
 
 CarryOut = Callable[[Meter, dict[str, Any]], Outcome]
+
+# Smallest batch size at which a network did not fit, by everything else about configuration and phase.
+_TOO_BIG: dict[tuple[Configuration, Phase], int] = {}
 
 
 def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
@@ -47,26 +57,42 @@ def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
     """
     if device_kind == "cuda":
         require_cuda()
+        detach_profiler_after_use()
+        require_profiler(warm_libraries("cuda"))
+        settle_objects()
         return CudaMeter(), fingerprint("cuda", torch.get_num_threads())
     resident_memory()  # says at once if this system keeps no such counters
     threads = min(threads, max(usable_cores() - 1, 1))
-    warm_libraries()
+    torch.set_num_threads(1)
+    warm_libraries("cpu")
     torch.set_num_threads(threads)
-    gc.collect()
-    gc.freeze()  # so that collections in the children do not touch, and thereby copy, the inherited pages
+    settle_objects()
     return CpuMeter(), fingerprint("cpu", threads)
 
 
-def warm_libraries() -> None:
-    """Run a tiny network on one thread, so that lazy imports and tables are inherited, not measured."""
-    torch.set_num_threads(1)
+def warm_libraries(device: str) -> Callable[[], None]:
+    """Run a tiny network, so that lazy imports, tables and contexts are there before anything is measured.
+
+    Returns:
+        Its step in the last phase run.
+    """
     for phase in PHASES:
         layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        step = make_step(
-            nn.Sequential(*layers, nn.Linear(4, 5)), Batch((2, 3, 8, 8), "fp32", "nchw", "cpu"), phase
-        )
+        model = nn.Sequential(*layers, nn.Linear(4, 5))
+        step = make_step(model, Batch((2, 3, 8, 8), "fp32", "nchw", device), phase)
         step()
         step()
+    return step
+
+
+def settle_objects() -> None:
+    """Take every object there is out of garbage collection.
+
+    Collections before a configuration then cost next to nothing, and in forked children they do not touch,
+    and thereby copy, the inherited pages.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def measure(meter: Meter, request: dict[str, Any]) -> Outcome:
@@ -79,29 +105,55 @@ def measure(meter: Meter, request: dict[str, Any]) -> Outcome:
     configuration = Configuration.from_mapping(request["configuration"])
     phase: Phase = request["phase"]
     protocol = Protocol(**request["protocol"])
-    batch = Batch(
+    batch = batch_of(configuration, meter.device_kind)
+    try:
+        if batch.mode == "compiled":
+            require_compiler(batch.device)
+    except PerfseerError as error:
+        return Outcome("fault", str(error))
+    # Made here, before any fork, so that it costs once per architecture.
+    model = skeleton(configuration.model_spec, batch.precision, batch.memory_format)
+
+    def work() -> dict[str, Any]:
+        return asdict(meter.measure(lambda: materialise(model, batch.device), batch, phase, protocol))
+
+    if meter.forks:
+        release_free_heap()
+        return run_forked(work, request["timeout_s"])
+    outcome = too_big(configuration, phase) or guarded(work)
+    release(model)
+    if outcome.status == "oom":
+        least = _TOO_BIG.get(_family(configuration, phase), configuration.batch_size)
+        _TOO_BIG[_family(configuration, phase)] = min(least, configuration.batch_size)
+    return outcome
+
+
+def batch_of(configuration: Configuration, device: str) -> Batch:
+    """What a configuration is run on, on ``device``."""
+    return Batch(
         shape=(configuration.batch_size, *configuration.input_dimensions),
         precision=configuration.precision,
         memory_format=configuration.memory_format,
-        device=meter.device_kind,
+        device=device,
+        mode=configuration.mode,
     )
 
-    def work() -> dict[str, Any]:
-        return asdict(meter.measure(builder(configuration), batch, phase, protocol))
 
-    if not meter.forks:
-        return guarded(work)
-    release_free_heap()
-    return run_forked(work, request["timeout_s"])
+def too_big(configuration: Configuration, phase: Phase) -> Outcome | None:
+    """The outcome of a configuration that need not be tried, since less of it ran out of memory already.
+
+    Where phases share a process, that process remembers at which batch size a network did not fit; a fresh
+    one (``--retry-failed``) tries again.
+    """
+    least = _TOO_BIG.get(_family(configuration, phase))
+    if least is None or configuration.batch_size <= least:
+        return None
+    return Outcome("oom", f"not tried, since batch size {least} of the same network ran out of memory")
 
 
-def builder(configuration: Configuration) -> Callable[[], nn.Module]:
-    """What builds the configuration's model on the cpu, initialised as torch initialises its layers."""
-    from perfseer.zoo.builder import build
-    from perfseer.zoo.space import ArchitectureSpec
-
-    torch.manual_seed(0)
-    return lambda: build(ArchitectureSpec.from_json(configuration.model_spec))
+def _family(configuration: Configuration, phase: Phase) -> tuple[Configuration, Phase]:
+    """What configurations that differ in nothing but the batch size have in common."""
+    return replace(configuration, batch_size=0, order=0), phase
 
 
 def serve(requests: TextIO, answers: TextIO, carry_out: CarryOut = measure) -> None:

@@ -1,0 +1,123 @@
+"""The worker's part between a request and the meter, with a meter that runs nothing."""
+
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from perfseer.errors import PerfseerError
+from perfseer.measure import worker
+from perfseer.measure.construction import skeleton
+from perfseer.measure.meters import Meter, PhaseResult
+from perfseer.measure.plan import plan
+from perfseer.measure.settings import CollectSettings
+from perfseer.zoo.space import SearchSpace
+
+PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+SPACE = SearchSpace.from_mapping(PARAMS["zoo"])
+SETTINGS = CollectSettings.from_mapping({**PARAMS["collect"], "batches_per_architecture": 3})
+FIRST = next(plan(SPACE, SETTINGS))
+NOT_MEASURED = dict.fromkeys(PhaseResult.__dataclass_fields__)
+
+
+class InProcess(Meter):
+    """Shares the worker's process, as the cuda meter does; ``largest`` is the batch size that still fits."""
+
+    device_kind = "cpu"
+    forks = False
+
+    def __init__(self, largest=10**9):
+        self.largest = largest
+        self.tried = []
+        self.models = []
+
+    def measure(self, build, batch, phase, protocol):
+        self.tried.append((phase, batch.shape[0]))
+        self.models.append(build())
+        if phase == "train" and batch.shape[0] > self.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB.")
+        return PhaseResult(**{**NOT_MEASURED, "time_ms": 1.0, "seconds": {}})
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    worker._TOO_BIG.clear()
+    skeleton.cache_clear()
+    yield
+    worker._TOO_BIG.clear()
+    skeleton.cache_clear()
+
+
+def ask(meter, batch_size, phase="train", configuration=FIRST):
+    changed = replace(configuration, batch_size=batch_size)
+    protocol = asdict(SETTINGS.protocol)
+    request = {"configuration": asdict(changed), "phase": phase, "protocol": protocol, "timeout_s": 60}
+    return worker.measure(meter, request)
+
+
+def test_batch_sizes_and_phases_of_an_architecture_share_one_skeleton_and_leave_it_empty():
+    meter = InProcess()
+    for size in (1, 8, 4):
+        for phase in ("infer", "train"):
+            assert ask(meter, size, phase).status == "ok"
+    assert len({id(model) for model in meter.models}) == 1
+    assert skeleton.cache_info().misses == 1
+    assert {parameter.device.type for parameter in meter.models[0].parameters()} == {"meta"}
+
+
+def test_what_is_larger_than_what_did_not_fit_is_not_tried_and_the_row_says_so(capsys):
+    meter = InProcess(largest=16)
+    assert ask(meter, 64).reason.startswith("OutOfMemoryError: CUDA out of memory")
+    outcome = ask(meter, 256)
+    assert (outcome.status, outcome.result) == ("oom", None)
+    assert outcome.reason == "not tried, since batch size 64 of the same network ran out of memory"
+    assert meter.tried == [("train", 64)]
+
+
+def test_everything_that_may_fit_is_tried(capsys):
+    meter = InProcess(largest=16)
+    ask(meter, 64)
+    assert ask(meter, 32).status == "oom"  # smaller: tried, and failed itself
+    assert ask(meter, 16).status == "ok"
+    assert ask(meter, 64, "infer").status == "ok"  # another phase
+    assert ask(meter, 32).status == "oom"  # the same again, as --retry-failed asks for it
+    other = list(islice(plan(SPACE, SETTINGS), SETTINGS.batches_per_architecture + 1))[-1]
+    assert other.architecture != FIRST.architecture
+    assert ask(meter, 8, configuration=other).status == "ok"
+    half = replace(FIRST, precision="bf16")
+    assert ask(replace_largest(meter, 10**9), 128, configuration=half).status == "ok"
+    sizes = [size for _, size in meter.tried]
+    assert sizes == [64, 32, 16, 64, 32, 8, 128]
+
+
+def replace_largest(meter, largest):
+    meter.largest = largest
+    return meter
+
+
+def test_the_smallest_size_that_did_not_fit_counts(capsys):
+    meter = InProcess(largest=16)
+    ask(meter, 64)
+    ask(meter, 32)
+    assert "batch size 32 of" in ask(meter, 64).reason
+
+
+def test_a_missing_compiler_is_a_fault_of_the_machine_and_no_row(monkeypatch):
+    def missing(device):
+        raise PerfseerError("mode compiled needs a C++ compiler")
+
+    monkeypatch.setattr(worker, "require_compiler", missing)
+    meter = InProcess()
+    outcome = ask(meter, 2, configuration=replace(FIRST, mode="compiled"))
+    assert (outcome.status, outcome.reason) == ("fault", "mode compiled needs a C++ compiler")
+    assert meter.tried == []
+
+
+def test_a_configuration_says_what_it_is_run_on():
+    one = replace(FIRST, precision="bf16", memory_format="nhwc", mode="compiled", batch_size=6)
+    batch = worker.batch_of(one, "cuda")
+    assert (batch.shape, batch.device) == ((6, 3, SPACE.resolution, SPACE.resolution), "cuda")
+    assert (batch.precision, batch.memory_format, batch.mode) == ("bf16", "nhwc", "compiled")
