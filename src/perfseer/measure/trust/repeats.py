@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from perfseer.digests import digest
 from perfseer.errors import require
 from perfseer.measure.collector import Collection, configurations_of
 from perfseer.measure.plan import Configuration
-from perfseer.measure.session import Task, measure_all, open_session, table_of
+from perfseer.measure.session import Session, Task, measure_all, open_session, table_of
 from perfseer.measure.settings import PROTOCOL_VERSION, Protocol
 from perfseer.measure.tally import Tally
 from perfseer.measure.trust.origin import Origin, origin_of
@@ -63,9 +63,9 @@ def remeasure(
     with open_session(*place, lambda here: _header(origin, here), tally, report=report, note=note) as session:
         rows: list[dict[str, Any]] = []
         for repetition in range(settings.times):
-            if repetition > 0:
-                session.worker.stop()  # so that it starts a process of its own, as the first one has
             tasks = repetition_tasks(drawn, repetition, settings.seed, origin.protocol)
+            if repetition > 0 and _anything_to_measure(tasks, session):
+                origin.require_here(session.worker.environment())  # starts a process of its own
             rows += measure_all(tasks, session, retry_failed=retry_failed)
         return Collection(table_of(rows, session.environment), tally, session.journal.path)
 
@@ -89,7 +89,7 @@ def draw(table: pd.DataFrame, settings: RepeatSettings) -> list[Configuration]:
 
 def repetition_tasks(
     drawn: list[Configuration], repetition: int, seed: int, protocol: Protocol
-) -> Iterator[Task]:
+) -> list[Task]:
     """The tasks of one repetition, shuffled; see `remeasure` for their ``order``.
 
     Args:
@@ -99,9 +99,14 @@ def repetition_tasks(
         protocol: of the table.
     """
     shuffled = sorted(drawn, key=lambda one: digest([seed, repetition, one.id], 64))
-    for position, configuration in enumerate(shuffled, start=repetition * len(drawn)):
-        name = digest([configuration.id, "repetition", repetition], 16)
-        yield Task(name, replace(configuration, order=position), protocol)
+    return [
+        Task(digest([one.id, "repetition", repetition], 16), replace(one, order=position), protocol)
+        for position, one in enumerate(shuffled, start=repetition * len(drawn))
+    ]
+
+
+def _anything_to_measure(tasks: list[Task], session: Session) -> bool:
+    return not session.tally.done and any(task.id not in session.journal.records for task in tasks)
 
 
 def _header(origin: Origin, environment: Mapping[str, Any]) -> dict[str, Any]:
