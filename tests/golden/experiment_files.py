@@ -16,6 +16,7 @@ from perfseer.data.folds import open_fold
 from perfseer.data.settings import DatasetSettings
 from perfseer.evaluation.records import Cost, build_record, present_digests, write_record
 from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.measure.table import COLUMNS, write_table
 from perfseer.reporting.experiment import Paths
 from perfseer.targets import TARGET_NAMES
 from tests.synthetic import make_store, make_table
@@ -23,6 +24,8 @@ from tests.synthetic import make_store, make_table
 ROOT = Path(__file__).parents[2]
 # Relative errors the made-up predictors make, so that expected figures can be worked out.
 NOISE = {"roofline": 0.25, "boosting": 0.05, "seernet": 0.08, "seernet_multi": 0.10, "ensemble": 0.04}
+# Factors by which times measured again differ from the first; the floor follows (evaluation/noise.py).
+AGAIN = (1.02, 1.04)
 ENSEMBLES = {"ensemble": {"base": "boosting", "candidates": ["seernet"]}}
 EPOCHS = 8
 # Records left out of the rendered experiments.
@@ -75,6 +78,7 @@ def write_experiment(
     for path in (paths.graphs, paths.survey):
         path.parent.mkdir(parents=True)
     table = measurements()
+    write_repeats(paths, table)
     store, index = make_store(table)
     store.save(paths.graphs)
     index.to_parquet(paths.index, index=False)
@@ -85,6 +89,19 @@ def write_experiment(
     survey.to_parquet(paths.survey, index=False)
     write_records(mapping, paths, missing)
     return mapping, paths
+
+
+def write_repeats(paths: Paths, table: pd.DataFrame) -> None:
+    """Some usable configurations measured twice again: times by `AGAIN`, the other labels as at first."""
+    usable = table.iloc[len(table) // 2 :]
+    parts = []
+    for factor in AGAIN:
+        part = usable.copy()
+        part[["train_time_ms", "infer_time_ms"]] *= factor
+        parts.append(part)
+    again = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
+    again["order"] = range(len(again))
+    write_table(again, paths.repeats)
 
 
 def write_records(mapping: dict[str, Any], paths: Paths, missing: tuple[tuple[str, str, int], ...]) -> None:

@@ -17,13 +17,15 @@ from perfseer.data.folds import open_fold
 from perfseer.data.settings import DatasetSettings
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.ablation.variants import resolve, variant_digests
+from perfseer.evaluation.noise import NoiseFloor
 from perfseer.evaluation.records import Cost, build_record, write_record
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.reporting.ablation.claims import CLAIMS, judge
 from perfseer.reporting.ablation.contrasts import Contrast, compare
 from perfseer.reporting.ablation.render import against_base, compare_all, render
 from perfseer.reporting.ablation.study import Paths, load_study
-from perfseer.reporting.ablation.tables import mark
+from perfseer.reporting.ablation.tables import accuracy_table, mark
+from perfseer.reporting.floors import FLOOR
 from perfseer.reporting.outputs import OUTPUTS
 from tests.golden.experiment_files import ROOT, FakePredictor, measurements
 from tests.golden.test_report import table_after
@@ -99,7 +101,7 @@ def written(tmp_path_factory):
         for seed in mapping["seeds"]:
             if (variant.name, seed) not in MISSING:
                 write_run(folder, mapping, data, variant, seed)
-    paths = Paths(folder / "ablation", folder / "dataset")
+    paths = Paths(folder / "ablation", folder / "dataset", folder / "repeats.parquet")
     render(mapping, paths, folder / "reports")
     return mapping, paths, folder / "reports"
 
@@ -128,7 +130,7 @@ def tampered(written, tmp_path):
     """A private copy of parameters and records."""
     mapping, paths, _ = written
     shutil.copytree(paths.ablation, tmp_path / "ablation")
-    return copy.deepcopy(mapping), Paths(tmp_path / "ablation", paths.dataset)
+    return copy.deepcopy(mapping), Paths(tmp_path / "ablation", paths.dataset, paths.repeats)
 
 
 def test_outcomes_follow_from_the_errors(study):
@@ -247,9 +249,23 @@ def test_every_variant_and_claim_has_its_line(written, text):
     claims = table_after(text, "## The paper's claims")[2:]
     assert [row[1].split(" (")[0] for row in claims] == [claim.says.split(" (")[0] for claim in CLAIMS]
     accuracy = table_after(text, "### Accuracy and cost")[2:]
-    assert [row[0] for row in accuracy] == ["base", *written[0]["ablation"]["variants"]]
+    assert [row[0] for row in accuracy] == ["base", *written[0]["ablation"]["variants"], FLOOR]
     changes = {row[0]: row[1] for row in table_after(text, "What each variant changes")[2:]}
     assert changes["blocks_2"] == "`predictors.seernet.blocks=2`"
+
+
+def test_the_floor_stands_below_the_variants(study, text):
+    assert table_after(text, "### Accuracy and cost")[-1][-3:] == ["not measured"] * 3
+    assert "**Measurement noise (floor): not measured.**" in text
+    known = {
+        target: NoiseFloor(target, size, size - 1, size + 1, 2.0, 4.0, configurations=12, measurements=36)
+        for target, size in (("train_time_ms", 3.0), ("infer_time_ms", 4.0))
+    }
+    *_, line = accuracy_table(replace(study, floors=known)).splitlines()
+    assert [cell.strip() for cell in line.strip("|").split("|")] == [
+        *(FLOOR, "–", "–", "–"),
+        *("3.00 (2.00 to 4.00)", "4.00 (3.00 to 5.00)", "3.50"),
+    ]
 
 
 def test_accuracy_of_a_variant(text):
@@ -349,7 +365,7 @@ def test_a_record_in_the_wrong_place_is_refused(tampered):
 
 def test_nothing_fitted_yet_is_a_report_too(written, tmp_path):
     mapping, paths, _ = written
-    markdown, _ = render(mapping, Paths(tmp_path / "nothing", paths.dataset), tmp_path / "out")
+    markdown, _ = render(mapping, Paths(tmp_path / "nothing", paths.dataset, paths.repeats), tmp_path / "out")
     text = markdown.read_text()
     assert f"{len(CLAIMS)} could not be computed" in text
     assert "not computed" in text

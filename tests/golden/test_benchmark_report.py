@@ -20,6 +20,7 @@ from perfseer.evaluation.benchmark.records import (
 from perfseer.reporting.benchmark.conclusions import choices, dominated, efficient, knee
 from perfseer.reporting.benchmark.render import render
 from perfseer.reporting.benchmark.study import Paths, load_study
+from perfseer.reporting.floors import FLOOR
 from perfseer.reporting.outputs import OUTPUTS, documents
 from tests.golden.experiment_files import write_experiment
 from tests.golden.reading import rows_after, table_after
@@ -161,7 +162,7 @@ def written(tmp_path_factory, repository):
     mapping["predictors"]["mlp5d"] = complete["predictors"]["mlp5d"]
     mapping["benchmark"] |= {"shares": list(SHARES), "batch_rows": list(BATCHES)}
     mapping["benchmark"]["regression"] |= {"samples": [1000, 10000], "batch_rows": [100, 10000]}
-    paths = Paths(folder / "benchmark", experiment.dataset, folder / "kernels.parquet")
+    paths = Paths(folder / "benchmark", experiment.dataset, folder / "kernels.parquet", experiment.repeats)
     for name in (*MADE, "mlp5d"):
         digests = benchmark_digests(mapping, name, (), paths.dataset, None)
         write_contents(paths.benchmark / f"{name}.json", record(mapping, name, digests))
@@ -246,6 +247,7 @@ def test_exponents_and_their_words(text):
 
 def test_learning_curves_and_knees(written, text):
     assert rows_after(text, "### 3.1 Accuracy")["seernet"] == ["40.4 ± 1.0", "20.2 ± 0.5", "10.1 ± 0.2"]
+    assert rows_after(text, "### 3.1 Accuracy")[FLOOR] == ["2.30 (2.30 to 2.30)"] * 3
     assert "`roofline`: MAPE 20.0 ± 0.0 % with all rows; with the fewest it is 1.00" in text
     assert "**falls with more data**. No knee" in text
     study = load_study(*written[:2])

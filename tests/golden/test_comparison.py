@@ -13,6 +13,7 @@ from perfseer.reporting.comparison.memory import mig_table
 from perfseer.reporting.comparison.pairs import compare_all
 from perfseer.reporting.comparison.render import markdown, render
 from perfseer.reporting.experiment import load_experiment
+from perfseer.reporting.floors import FLOOR
 from perfseer.reporting.outputs import OUTPUTS
 from perfseer.reporting.results import Results
 from tests.golden.experiment_files import MISSING, NOISE, write_experiment
@@ -94,7 +95,8 @@ def test_rendering_again_changes_no_byte(written, tmp_path):
 
 def test_every_predictor_label_and_split_has_its_metrics(text):
     rows = rows_after(text, "#### Training time, `architecture`")
-    assert list(rows) == list(NOISE)
+    assert list(rows) == [*NOISE, FLOOR]
+    assert rows[FLOOR] == ["2.30 (2.30 to 2.30)", "–", "–", "–", "–"]
     assert rows["ensemble"][:4] == ["4.10 ± 1.27", "4.10 ± 1.27", "100 ± 0", "100 ± 0"]
     assert rows["seernet_multi"][0] == "10.0 (1 seed)"
     assert rows_after(text, "#### Inference utilisation, `random`")["roofline"] == ["n/a"] * 5
@@ -105,7 +107,8 @@ def test_every_predictor_label_and_split_has_its_metrics(text):
 
 def test_ranking_gives_places_distances_and_says_what_is_shown(text):
     rows = rows_after(text, "#### Training time, ranked", key=1)
-    assert list(rows) == ["ensemble", "boosting", "seernet", "seernet_multi", "roofline"]
+    assert list(rows) == ["ensemble", "boosting", "seernet", "seernet_multi", "roofline", FLOOR]
+    assert rows[FLOOR][:2] == ["–", "2.30 (2.30 to 2.30)"]
     # Errors alternate around 4 %, 5 % ..., so the differences of all rows are those of the noise: 1, 4, 21.
     assert [rows[name][2] for name in ("boosting", "seernet", "roofline")] == [
         "+1.00 (+1.00 to +1.00)",
@@ -132,8 +135,8 @@ def test_the_sentences_count_what_the_matrix_shows(text):
     won, lost = (sum(int(row[-1].strip("*").split("–")[i]) for row in matrix.values()) for i in (0, 1))
     assert won == lost == 30
     assert (
-        "`ensemble` has the smallest MAPE, 4.10 ± 1.27 %; **not shown to differ** from it: `seernet_multi`"
-        in text
+        "`ensemble` has the smallest MAPE, 4.10 ± 1.27 % (1.8 × the noise floor); **not shown to differ** "
+        "from it: `seernet_multi`" in text
     )
 
 
@@ -142,7 +145,7 @@ def test_too_few_seeds_show_nothing(copy):
     mapping["report"]["comparison"]["min_seeds"] = 3
     content = rendered(mapping, paths)
     assert "0 are **shown** to differ and 52 are not" in content
-    assert {row[0] for row in table_after(content, "#### Training time, ranked")[2:]} == {"1"}
+    assert {row[0] for row in table_after(content, "#### Training time, ranked")[2:]} == {"1", "–"}
 
 
 def test_too_few_networks_show_nothing(copy):
@@ -174,7 +177,11 @@ def test_worst_groups_are_named(text):
 
 
 def test_error_stands_beside_the_measurement(text):
-    rows = rows_after(text, "## Error beside the measurement's own noise")
+    multiples = rows_after(text, "## Error beside the measurement's own noise")
+    # 4.1 and 25.1 over 2.2986; memory has no noise here, and roofline predicts no utilisation.
+    assert multiples["ensemble"] == ["1.8 ×", "–", "–", "1.8 ×", "–", "–"]
+    assert multiples["roofline"] == ["11 ×", "–", "n/a", "11 ×", "–", "n/a"]
+    rows = rows_after(text, "A label is also a median with a confidence interval")
     # The intervals are ± 2 % of the label, the errors 4.0 and 4.2 % (the median of 10 and 12 rows is 4.2).
     assert rows["ensemble"][:4] == ["4.20 %", "± 2.00 %", "2.1", "0 of 22 (0 %)"]
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import typer
 import yaml
@@ -12,8 +13,10 @@ from typer.testing import CliRunner
 
 from perfseer.cli.report import report
 from perfseer.errors import PerfseerError
+from perfseer.measure.table import read_table, write_table
 from perfseer.reporting.experiment import load_experiment
 from perfseer.reporting.figures import label_distributions
+from perfseer.reporting.floors import FLOOR
 from perfseer.reporting.outputs import OUTPUTS, detailed_predictors, documents, figure_titles
 from perfseer.reporting.render import markdown, render
 from perfseer.reporting.results import Results
@@ -96,12 +99,17 @@ def test_accuracy_is_the_mean_over_seeds(text):
     rows = {(row[0], row[1]): row[2:] for row in table_after(text, "#### Split `architecture`")[2:]}
     assert rows["training time", "seernet"][0] == "8.10 ± 1.27"
     assert rows["training time", "seernet_multi"][0] == "10.0 (1 seed)"
-    assert {name for _, name in rows} == {"seernet", "boosting", "seernet_multi"}
+    assert {name for _, name in rows} == {"seernet", "boosting", "seernet_multi", FLOOR}
+    # Measured as y, 1.02 y and 1.04 y: gaps of 2 % and 2 / 1.04 %, weighed 1/3 and 0.8486.
+    assert rows["training time", FLOOR] == ["2.30 (2.30 to 2.30)", "–", "–", "–", "–"]
+    assert rows["training memory", FLOOR][0] == "0 (0 to 0)"
 
 
 def test_the_overview_has_every_predictor_and_ensemble(text):
     rows = {row[1]: row[2:] for row in table_after(text, "#### Every predictor: MAPE [%]")[2:]}
-    assert list(rows) == ["roofline", "boosting", "seernet", "seernet_multi", "ensemble"]
+    assert list(rows) == ["roofline", "boosting", "seernet", "seernet_multi", "ensemble", FLOOR]
+    # Two times of 2.2986 % and four labels without noise.
+    assert rows[FLOOR][-1] == "0.766"
     assert rows["ensemble"][0] == "4.10 ± 1.27"
     assert [rows["roofline"][i] for i in (2, 5, 6)] == ["n/a"] * 3
 
@@ -262,3 +270,37 @@ def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch, document):
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == str(tmp_path / "out" / f"{document}.md")
     assert "3 records are missing" in result.stderr
+
+
+def test_without_repeats_the_floor_is_not_measured(copy):
+    mapping, paths = copy
+    paths.repeats.unlink()
+    content = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
+    assert "**Measurement noise (floor): not measured.**" in content
+    rows = {(row[0], row[1]): row[2:] for row in table_after(content, "#### Split `architecture`")[2:]}
+    assert rows["training time", FLOOR] == ["not measured", "–", "–", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "word"),
+    [
+        ("device", "Another CPU", "device"),
+        ("protocol", "{}", "protocol"),
+        ("protocol_version", 1000, "version"),
+    ],
+)
+def test_repeats_of_another_device_or_protocol_are_refused(copy, column, value, word):
+    mapping, paths = copy
+    write_table(read_table(paths.repeats).assign(**{column: value}), paths.repeats)
+    with pytest.raises(PerfseerError, match=rf"repeats\.parquet was measured with another .*{word}.*{value}"):
+        load_experiment(mapping, paths)
+
+
+def test_repeats_of_refused_rows_say_nothing(copy):
+    mapping, paths = copy
+    repeats = read_table(paths.repeats)
+    before = load_experiment(mapping, paths).floors["train_time_ms"]
+    # Row 1 of the table was refused for its inference time of zero.
+    refused = repeats.iloc[:1].assign(model_ref="zoo:000000000000", batch_size=4, train_time_ms=1e6)
+    write_table(pd.concat([repeats, refused], ignore_index=True), paths.repeats)
+    assert load_experiment(mapping, paths).floors["train_time_ms"] == before

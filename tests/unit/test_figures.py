@@ -1,5 +1,7 @@
 """Figures: byte-stable, complete, and honest about what is missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,18 @@ def test_bars_stand_for_the_recorded_mape(results):
     heights = [bar.get_height() for bar in axes.patches]
     assert heights == pytest.approx([8.1, 5.1])
     assert "missing" in {text.get_text() for text in axes.texts}
+
+
+def test_the_floor_is_a_line_across_the_bars(results):
+    axes = mape_by_predictor(results).axes[0]
+    (line,) = (line for line in axes.lines if line.get_linestyle() == "--")
+    assert line.get_ydata() == pytest.approx([2.2986] * 2, abs=1e-4)
+
+
+def test_without_repeats_there_is_no_line(results):
+    figure = mape_by_predictor(Results(replace(results.experiment, floors={})))
+    assert not [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    assert "floor" not in figure.get_suptitle()
 
 
 def test_missing_and_unsupported_panels_say_so(results):

@@ -71,6 +71,18 @@ def test_a_better_network_is_called_better(results):
     assert not any(check.triggered for check in found(swapped, "Is boosting worse"))
 
 
+def test_noise_is_judged_by_the_floor_where_there_is_one(results):
+    # Floor 2.30 %, MAPE 8.10 %: a share of 0.28.
+    (train, _) = found(results, "Does measurement noise limit")
+    assert train.found == "noise floor 2.30 % (24 configurations measured again), MAPE 8.10 %"
+    assert not train.triggered
+    assert found(with_threshold(results, noise_share=0.25), "Does measurement noise")[0].triggered
+    assert "3.5 × the noise floor" in judgement.assessments(results)[0]
+    once = Results(dataclasses.replace(results.experiment, floors={}))
+    assert found(once, "Does measurement noise")[0].found.startswith("median half width 2.00 % over 46 rows")
+    assert "noise floor" not in judgement.assessments(once)[0]
+
+
 def test_few_rows(results):
     assert found(results, "Is there little")[0].triggered
     assert not found(with_threshold(results, rows=10), "Is there little")[0].triggered
@@ -109,7 +121,8 @@ def test_noise_beside_error(results):
 
 
 def test_checks_that_lead_to_the_same_advice_share_a_line(results):
-    strict = with_threshold(results, noise_share=0.24)
+    once = Results(dataclasses.replace(results.experiment, floors={}))
+    strict = with_threshold(once, noise_share=0.24)
     lines = judgement.recommendations(checks(strict), ("data", "measurement"))
     (line,) = [line for line in lines if line.startswith("Measure longer")]
     assert "limit training time?" in line
@@ -119,7 +132,7 @@ def test_checks_that_lead_to_the_same_advice_share_a_line(results):
 def test_noise_of_too_few_rows_is_not_computed(results):
     rows = results.experiment.rows.copy()
     rows.loc[rows.index[3:], ["train_time_ci_low_ms", "train_time_ci_high_ms"]] = float("nan")
-    sparse = Results(dataclasses.replace(results.experiment, rows=rows))
+    sparse = Results(dataclasses.replace(results.experiment, rows=rows, floors={}))
     noise = found(sparse, "Does measurement noise limit training")[0]
     assert (noise.triggered, noise.found) == (None, "only 3 rows with an interval")
     missed = found(sparse, "Did many measurements of training")[0]

@@ -9,6 +9,9 @@ import typer
 
 from perfseer.reporting.outputs import OUTPUTS
 
+# Configurations measured again, below the results folder; every document about accuracy shows what they tell.
+REPEATS = "measurements/repeats.parquet"
+
 
 class Document(StrEnum):
     """Documents that can be rendered; `perfseer.reporting.outputs` says what each is."""
@@ -17,6 +20,7 @@ class Document(StrEnum):
     COMPARISON = "comparison"
     ABLATION = "ablation"
     BENCHMARK = "benchmark"
+    MEASUREMENT = "measurement"
 
 
 def report(
@@ -62,7 +66,7 @@ def _ablation(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterab
     from perfseer.reporting.ablation.render import render
     from perfseer.reporting.ablation.study import Paths
 
-    return render(parameters, Paths(results / "ablation", results / "dataset"), out)
+    return render(parameters, Paths(results / "ablation", results / "dataset", results / REPEATS), out)
 
 
 def _benchmark(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
@@ -70,7 +74,15 @@ def _benchmark(parameters: Mapping[str, Any], results: Path, out: Path) -> Itera
     from perfseer.reporting.benchmark.study import Paths
 
     kernels = results / "measurements/kernels.parquet"
-    return render(parameters, Paths(results / "benchmark", results / "dataset", kernels), out)
+    paths = Paths(results / "benchmark", results / "dataset", kernels, results / REPEATS)
+    return render(parameters, paths, out)
+
+
+def _measurement(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
+    from perfseer.reporting.measurement.render import render
+    from perfseer.reporting.measurement.study import Paths
+
+    return render(parameters, Paths.below(results), out)
 
 
 _RENDERERS: dict[Document, Callable[[Mapping[str, Any], Path, Path], Iterable[Path]]] = {
@@ -78,4 +90,5 @@ _RENDERERS: dict[Document, Callable[[Mapping[str, Any], Path, Path], Iterable[Pa
     Document.COMPARISON: _comparison,
     Document.ABLATION: _ablation,
     Document.BENCHMARK: _benchmark,
+    Document.MEASUREMENT: _measurement,
 }

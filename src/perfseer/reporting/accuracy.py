@@ -2,6 +2,7 @@
 
 from perfseer.evaluation.metrics import within_name
 from perfseer.reporting.experiment import Experiment
+from perfseer.reporting.floors import FLOOR, floor_cell, mean_floor_cell
 from perfseer.reporting.published import PARAMETERS, PUBLISHED_SPLIT, SEERNET, PublishedFigure
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import escape, markdown_table
@@ -26,16 +27,21 @@ def metric_columns(experiment: Experiment) -> dict[str, str]:
 def accuracy_table(results: Results, split: str) -> str:
     """All metrics of all labels of the detailed predictors on one split, mean ± interval over seeds."""
     metrics = metric_columns(results.experiment)
-    lines = [
-        [
-            target.title,
-            predictor,
-            *(results.cell(predictor, split, target.name, metric) for metric in metrics),
-        ]
-        for target in TARGETS
-        for predictor in results.experiment.detailed
-    ]
+    lines = []
+    for target in TARGETS:
+        for predictor in results.experiment.detailed:
+            cells = [results.cell(predictor, split, target.name, metric) for metric in metrics]
+            lines.append([target.title, predictor, *cells])
+        lines.append([target.title, FLOOR, *floor_metrics(results.experiment, target.name)])
     return markdown_table(["label", "predictor", *metrics.values()], lines, align="ll")
+
+
+def floor_metrics(experiment: Experiment, target: str) -> list[str]:
+    """The noise floor of a label under `metric_columns`: it is a MAPE, the other columns stay empty."""
+    return [
+        floor_cell(experiment.floors, target) if metric == "mape_pct" else "–"
+        for metric in metric_columns(experiment)
+    ]
 
 
 def error_table(results: Results, split: str) -> str:
@@ -49,12 +55,14 @@ def error_table(results: Results, split: str) -> str:
 
 
 def overview_table(results: Results, splits: tuple[str, ...]) -> str:
-    """MAPE of every predictor and label on these splits [%], and the mean over the six labels."""
-    lines = []
+    """MAPE of every predictor and label on these splits [%], the mean over the labels; last the floor."""
+    floors, lines = results.experiment.floors, []
     for split in splits:
         for predictor in results.experiment.predictors:
             cells = [results.cell(predictor, split, name, "mape_pct") for name in TARGET_NAMES]
             lines.append([split, predictor, *cells, mean_cell(results, predictor, split)])
+    cells = [floor_cell(floors, name) for name in TARGET_NAMES]
+    lines.append(["any" if len(splits) > 1 else splits[0], FLOOR, *cells, mean_floor_cell(floors)])
     header = ["split", "predictor", *(target.title for target in TARGETS), "mean of six"]
     return markdown_table(header, lines, align="ll")
 
@@ -81,11 +89,12 @@ def comparison_table(results: Results) -> str:
                 results.cell(name, experiment.headline, target.name, "mape_pct") for name in (ours, other)
             )
             shown = signed_interval(difference.interval)
-            lines.append([target.title, other, mine, theirs, shown, difference.verdict])
+            floor = floor_cell(experiment.floors, target.name)
+            lines.append([target.title, other, mine, theirs, shown, difference.verdict, floor])
     if not lines:
         return f"{MISSING}: no two predictors have records of the same seeds."
     header = ["label", "against", f"{ours} [%]", "other [%]", "difference [points]", f"{ours} is"]
-    return markdown_table(header, lines, align="llrrrl")
+    return markdown_table([*header, f"{FLOOR} [%]"], lines, align="llrrrlr")
 
 
 def published_table(results: Results) -> str:
@@ -98,6 +107,7 @@ def published_table(results: Results) -> str:
             "not published" if entry.value is None else f"{entry.value:g}",
             ours(results, entry, PUBLISHED_SPLIT),
             ours(results, entry, experiment.headline),
+            published_floor(experiment, entry),
             entry.source,
         ]
         for entry in SEERNET
@@ -108,9 +118,18 @@ def published_table(results: Results) -> str:
         "published [%]",
         f"ours, {PUBLISHED_SPLIT} split [%]",
         f"ours, {experiment.headline} split [%]",
+        f"{FLOOR} of ours [%]",
         "source",
     ]
-    return markdown_table(header, lines, align="llrrrl")
+    return markdown_table(header, lines, align="llrrrrl")
+
+
+def published_floor(experiment: Experiment, entry: PublishedFigure) -> str:
+    """The noise floor below which our figure beside a published MAPE cannot come; ``–`` for other metrics."""
+    if entry.metric != "mape_pct":
+        return "–"
+    floors = experiment.floors
+    return mean_floor_cell(floors) if entry.target == "mean" else floor_cell(floors, entry.target)
 
 
 def ours(results: Results, entry: PublishedFigure, split: str) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 from perfseer.evaluation.breakdowns import by_batch_size, by_quartile, by_style, grouped_errors
 from perfseer.evaluation.predictions import actual_column, predicted_column
 from perfseer.reporting.experiment import Experiment
+from perfseer.reporting.floors import FLOOR, floor_cell, multiple
 from perfseer.reporting.profile import measurement_intervals
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import escape, markdown_table
@@ -103,36 +104,36 @@ def group_table(results: Results, grouping: str) -> str:
 
 
 def noise_table(results: Results) -> str:
-    """Prediction error beside the uncertainty of the measured value it is compared with."""
+    """Prediction error beside the uncertainty of the measured value it is compared with, and the floor."""
     experiment = results.experiment
     widths = measurement_intervals(experiment.rows)
     lines = []
     for target in TARGETS:
         errors = results.errors(experiment.report.predictor, experiment.headline, target.name).abs()
-        if target.name not in widths or errors.empty:
+        if errors.empty or not (target.name in widths or target.name in experiment.floors):
             continue
-        known, inside = _inside_interval(results, target)
-        lines.append(
-            [
-                target.title,
-                percent(float(np.median(widths[target.name]))),
-                percent(float(errors.median())),
-                share_text(inside, known),
-            ]
-        )
+        half, inside = "–", "–"
+        if target.name in widths:
+            half = f"± {percent(float(np.median(widths[target.name])))}"
+            inside = share_text(*_inside_interval(results, target))
+        floor = floor_cell(experiment.floors, target.name)
+        again = multiple(float(errors.mean()), experiment.floors, target.name)
+        lines.append([target.title, half, percent(float(errors.median())), inside, floor, again])
     if not lines:
-        return f"{MISSING}: no label has both a measurement interval and predictions."
+        return f"{MISSING}: no label has predictions and a measurement interval or a noise floor."
     header = [
         "label",
         "measurement, median half width",
         "prediction, median error",
         "predictions inside the measurement's interval, of rows that have one",
+        f"{FLOOR} [%]",
+        "MAPE of all test rows, in floors",
     ]
     return markdown_table(header, lines)
 
 
 def _inside_interval(results: Results, target: Target) -> tuple[int, int]:
-    """Test rows with a measurement interval, and how many predictions lie inside theirs."""
+    """Predictions inside their measurement's interval, and the number of test rows that have one."""
     experiment = results.experiment
     table = results.predictions(experiment.report.predictor, experiment.headline)
     rows = experiment.rows.set_index("configuration").loc[table["configuration"]]
@@ -140,7 +141,7 @@ def _inside_interval(results: Results, target: Target) -> tuple[int, int]:
     low = rows[f"{target.phase}_time_ci_low_ms"].to_numpy(dtype=np.float64)
     high = rows[f"{target.phase}_time_ci_high_ms"].to_numpy(dtype=np.float64)
     known = np.isfinite(low) & np.isfinite(high)
-    return int(known.sum()), int((known & (predicted >= low) & (predicted <= high)).sum())
+    return int((known & (predicted >= low) & (predicted <= high)).sum()), int(known.sum())
 
 
 def comparison_tables(results: Results) -> dict[str, str]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from perfseer.reporting.analysis import GROUPINGS, group_errors
 from perfseer.reporting.check import TIMES, Check, unknown
+from perfseer.reporting.experiment import Experiment
 from perfseer.reporting.profile import (
     constant_labels,
     foreign_cores,
@@ -128,29 +129,50 @@ def constant(results: Results) -> Iterator[Check]:
 
 
 def noise(results: Results) -> Iterator[Check]:
-    """Whether the labels' own uncertainty limits the error."""
+    """Whether the labels' own noise limits the error: the floor, or the half width where it is not known."""
     experiment = results.experiment
-    bound = experiment.report.judgement.noise_share
-    widths = measurement_intervals(experiment.rows)
     for target in TIMES:
         question = f"Does measurement noise limit {TARGET_BY_NAME[target].title}?"
         found = results.mape(experiment.report.predictor, experiment.headline, target)
-        if found is None or target not in widths:
-            yield unknown(question, "measurement", "no measurement interval or no record")
-            continue
-        known = len(widths[target])
-        if known < experiment.report.judgement.group_rows:
-            yield unknown(question, "measurement", f"only {plural(known, 'row')} with an interval")
-            continue
-        half = float(np.median(widths[target]))
-        yield Check(
-            question,
-            "measurement",
-            f"median half width {percent(half)} over {plural(known, 'row')}, MAPE {percent(found.mean)}",
-            f"half width above {bound:g} of the MAPE",
-            half > bound * found.mean,
-            "measure longer (collect.protocol.phase_budget_s): the labels are almost as uncertain",
-        )
+        if found is None:
+            yield unknown(question, "measurement", "no record")
+        elif target in experiment.floors:
+            yield _against_floor(experiment, target, question, found.mean)
+        else:
+            yield _against_half_width(experiment, target, question, found.mean)
+
+
+def _against_floor(experiment: Experiment, target: str, question: str, mape_pct: float) -> Check:
+    """The noise floor of repeated measurements beside the error."""
+    bound, floor = experiment.report.judgement.noise_share, experiment.floors[target]
+    measured = plural(floor.configurations, "configuration")
+    return Check(
+        question,
+        "measurement",
+        f"noise floor {percent(floor.mape_pct)} ({measured} measured again), MAPE {percent(mape_pct)}",
+        f"floor above {bound:g} of the MAPE",
+        floor.mape_pct > bound * mape_pct,
+        "measure on a quieter machine or for longer (collect.protocol): much of the error is the labels' own",
+    )
+
+
+def _against_half_width(experiment: Experiment, target: str, question: str, mape_pct: float) -> Check:
+    """The half width of single measurements beside the error; it knows nothing of how runs differ."""
+    judge = experiment.report.judgement
+    widths = measurement_intervals(experiment.rows).get(target)
+    if widths is None:
+        return unknown(question, "measurement", "no measurement interval")
+    if len(widths) < judge.group_rows:
+        return unknown(question, "measurement", f"only {plural(len(widths), 'row')} with an interval")
+    half = float(np.median(widths))
+    return Check(
+        question,
+        "measurement",
+        f"median half width {percent(half)} over {plural(len(widths), 'row')}, MAPE {percent(mape_pct)}",
+        f"half width above {judge.noise_share:g} of the MAPE",
+        half > judge.noise_share * mape_pct,
+        "measure longer (collect.protocol.phase_budget_s): the labels are almost as uncertain",
+    )
 
 
 def quiet_machine(results: Results) -> Iterator[Check]:

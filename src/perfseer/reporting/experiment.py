@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ValidationError
 
 from perfseer.data.assembly import read_index
 from perfseer.data.dataset import Dataset, check_digest, read_manifest
@@ -32,14 +31,14 @@ from perfseer.evaluation.records import (
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.settings import SETTINGS
+from perfseer.reporting.floors import Floors, load_floors
 from perfseer.reporting.outputs import detailed_predictors
-from perfseer.reporting.settings import ReportSettings
+from perfseer.reporting.settings import ReportSettings, section
 from perfseer.targets import TARGETS, Target
 
 # Columns joined to the rows from their graphs: name here → global feature.
 GRAPH_COLUMNS = {"flops": "total_flops", "bytes": "total_bytes", "n_parameters": "n_parameters"}
 HISTORY_COLUMNS = ("target", "epoch", "train_loss", "valid_loss")
-Section = TypeVar("Section", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Paths:
         index: index.parquet, which graph belongs to which configuration and why some have none.
         survey: survey.parquet; may not exist, then the report says so.
         ensembles: the same as ``models`` for the ensembles; may not exist.
+        repeats: repeats.parquet, configurations measured again; may not exist.
     """
 
     models: Path
@@ -61,6 +61,7 @@ class Paths:
     index: Path
     survey: Path
     ensembles: Path
+    repeats: Path
 
     @classmethod
     def below(cls, results: Path) -> "Paths":
@@ -72,6 +73,7 @@ class Paths:
             graphs=results / "graphs/graphs.safetensors",
             index=results / "graphs/index.parquet",
             survey=results / "zoo/survey.parquet",
+            repeats=results / "measurements/repeats.parquet",
         )
 
 
@@ -107,6 +109,7 @@ class Experiment:
         runs: by (predictor, split, seed); what is absent has not been trained.
         survey: distribution of the search space, or None.
         example: row number and graph of a configuration of median size.
+        floors: label → noise floor; empty where nothing was measured twice.
     """
 
     parameters: Mapping[str, Any]
@@ -120,6 +123,7 @@ class Experiment:
     runs: Mapping[tuple[str, str, int], Run]
     survey: pd.DataFrame | None
     example: tuple[int, PerfGraph]
+    floors: Floors
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -166,9 +170,10 @@ def load_experiment(parameters: Mapping[str, Any], paths: Paths) -> Experiment:
         paths: where the inputs lie.
 
     Raises:
-        PerfseerError: a file is missing or damaged, or records do not belong to the present experiment.
+        PerfseerError: a file is missing or damaged, or records or repeats do not belong to the present
+            experiment.
     """
-    report = _section(ReportSettings, parameters, "report")
+    report = section(ReportSettings, parameters, "report")
     manifest = read_manifest(paths.dataset)
     for name in ("splits.parquet", "quarantine.csv"):
         check_digest(paths.dataset / name, manifest["digests"]["outputs"][name])
@@ -179,10 +184,11 @@ def load_experiment(parameters: Mapping[str, Any], paths: Paths) -> Experiment:
     for key in detailed_predictors(parameters):
         require(key in known, f"report names the predictor {key!r}, there are {list(known)}")
     number = _median_row(rows)
+    evaluation = section(EvaluationSettings, parameters, "evaluation")
     return Experiment(
         parameters=parameters,
         report=report,
-        evaluation=_section(EvaluationSettings, parameters, "evaluation"),
+        evaluation=evaluation,
         rows=rows,
         quarantine=pd.read_csv(paths.dataset / "quarantine.csv"),
         assignment=pd.read_parquet(paths.dataset / "splits.parquet"),
@@ -191,16 +197,8 @@ def load_experiment(parameters: Mapping[str, Any], paths: Paths) -> Experiment:
         runs=_load_runs(parameters, paths),
         survey=read_parquet(paths.survey, (), "perfseer zoo survey") if paths.survey.is_file() else None,
         example=(number, data.graph(number)),
+        floors=load_floors(paths.repeats, rows, evaluation.confidence),
     )
-
-
-def _section(model: type[Section], parameters: Mapping[str, Any], name: str) -> Section:
-    try:
-        return model.model_validate(parameters[name])
-    except KeyError as error:
-        raise PerfseerError(f"parameters lack the section {name!r}") from error
-    except ValidationError as error:
-        raise PerfseerError(f"parameters, section {name!r}: {error}") from error
 
 
 def _with_graph_columns(data: Dataset) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from perfseer.evaluation.predictions import actual_column, predicted_column
 from perfseer.reporting.analysis import group_errors
+from perfseer.reporting.floors import draw_floor
 from perfseer.reporting.graph_figure import graph_figure
 from perfseer.reporting.published import DISTRIBUTION, Distribution
 from perfseer.reporting.results import Results
@@ -121,6 +122,7 @@ def mape_by_predictor(results: Results) -> Figure:
     for axis, target in zip(axes, TARGETS, strict=True):
         for place, name in enumerate(names):
             _bar(axis, results, place, name, target)
+        draw_floor(axis, experiment.floors, (target.name,), upright=False)
         axis.set_title(target.title)
         axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
         axis.set_ylabel("MAPE [%]")
@@ -128,7 +130,8 @@ def mape_by_predictor(results: Results) -> Figure:
         axis.margins(y=0.14)
         axis.set_ylim(bottom=0)
         axis.grid(visible=False, axis="x")
-    figure.suptitle(f"{experiment.headline} split, mean and interval over seeds", fontsize=10)
+    dashed = "; dashed: measurement noise (floor)" if experiment.floors else ""
+    figure.suptitle(f"{experiment.headline} split, mean and interval over seeds{dashed}", fontsize=10)
     return figure
 
 

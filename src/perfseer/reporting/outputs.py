@@ -71,6 +71,21 @@ OUTPUTS: dict[str, Outputs] = {
             "benchmark_regression": "A smooth function of five numbers",
         },
     ),
+    "measurement": Outputs(
+        title="How the labels were measured, and how far to trust them",
+        tables=(
+            "measurement_floors",
+            "measurement_repeats",
+            "measurement_protocol",
+            "measurement_violations",
+        ),
+        figures={
+            "measurement_precision": "Precision of single measurements",
+            "measurement_machine": "Speed of the machine over the run",
+            "measurement_protocol": "Short protocol against long",
+            "measurement_repeats": "Differences of repeated measurements",
+        },
+    ),
     "nasbench201": Outputs(
         title="BRP-NAS on its own ground",
         tables=("nasbench201_accuracy",),

@@ -128,12 +128,13 @@ def distinct(rows: pd.DataFrame, column: str) -> str:
     return ", ".join(values) if values else MISSING
 
 
-def described_table(experiment: Experiment, column: str) -> str:
+def described(rows: pd.DataFrame, column: str) -> str:
     """A table of a JSON column (environment, protocol): one line per key, distinct values side by side."""
-    if column not in experiment.rows.columns:
+    texts = sorted(set(rows[column].dropna().astype(str)) - {""}) if column in rows.columns else []
+    if not texts:
         return f"The measurement table has no {column}."
     found: dict[str, set[str]] = {}
-    for text in sorted(set(experiment.rows[column].dropna().astype(str))):
+    for text in texts:
         for key, value in _flatten(_parse(text)).items():
             found.setdefault(key, set()).add(escape(value))
     lines = [[escape(key), ", ".join(sorted(values))] for key, values in sorted(found.items())]

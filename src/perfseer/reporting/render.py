@@ -12,6 +12,7 @@ from perfseer.reporting.check import Check
 from perfseer.reporting.checks import checks
 from perfseer.reporting.experiment import Experiment, Paths
 from perfseer.reporting.figures import figure_makers
+from perfseer.reporting.floors import floor_note
 from perfseer.reporting.metrics_file import plot_tables, write_metrics
 from perfseer.reporting.outputs import MAIN
 from perfseer.reporting.results import Results
@@ -63,8 +64,8 @@ def _about_data(experiment: Experiment) -> dict[str, object]:
         "constant_note": profile.constant_note(experiment),
         "intervals": profile.interval_table(experiment),
         "asked_width": f"{100.0 * float(experiment.parameters['collect']['protocol']['ci_width']):g} %",
-        "environment": profile.described_table(experiment, "environment"),
-        "protocol": profile.described_table(experiment, "protocol"),
+        "environment": profile.described(experiment.rows, "environment"),
+        "protocol": profile.described(experiment.rows, "protocol"),
         "distribution": profile.distribution_table(experiment),
         "has_survey": experiment.survey is not None,
         "coverage": profile.coverage_tables(experiment),
@@ -113,6 +114,7 @@ def _about_accuracy(results: Results) -> dict[str, object]:
         "accuracy": {split: accuracy.accuracy_table(results, split) for split in experiment.splits},
         "physical_errors": accuracy.error_table(results, experiment.headline),
         "overview": accuracy.overview_table(results, (experiment.headline,)),
+        "floor_note": floor_note(experiment.floors),
         "costs": accuracy.cost_table(results, experiment.detailed),
         "comparison": accuracy.comparison_table(results),
         "records": accuracy.record_table(results, experiment.detailed),

@@ -1,12 +1,30 @@
 """Settings of the report (section ``report`` of params.yaml): every threshold behind a judgement."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from perfseer.errors import PerfseerError
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 AboveOne = Annotated[float, Field(ge=1)]
+Section = TypeVar("Section", bound=BaseModel)
+
+
+def section(model: type[Section], parameters: Mapping[str, Any], name: str) -> Section:
+    """One section of the parameters, validated.
+
+    Raises:
+        PerfseerError: it is missing or at fault.
+    """
+    try:
+        return model.model_validate(parameters[name])
+    except KeyError as error:
+        raise PerfseerError(f"parameters lack the section {name!r}") from error
+    except ValidationError as error:
+        raise PerfseerError(f"parameters, section {name!r}: {error}") from error
 
 
 class _Frozen(BaseModel):
@@ -45,7 +63,8 @@ class Judgement(_Frozen):
         leak_ratio: headline over random-split MAPE above which the random split flatters.
         group_ratio: a group's MAPE over the whole's above which the group is named.
         group_rows: groups with fewer test rows are not judged.
-        noise_share: measurement half width over MAPE above which measuring better is worth it.
+        noise_share: noise floor over MAPE above which measuring better is worth it; the half width of single
+            measurements where nothing was measured twice.
         constant_pct: a label whose middle 90 % lies within this share of its median does not vary [%].
         foreign_cores: cores other processes used on average above which the machine was not quiet.
         quarantine_pct: share of refused rows above which they are a concern [%].
@@ -123,6 +142,22 @@ class BenchmarkJudgement(_Frozen):
         return self
 
 
+class MeasurementAims(_Frozen):
+    """What measurement.md holds the measuring against.
+
+    Attributes:
+        median_pct: median difference of the short protocol from the long one up to which the aim is met [%].
+        p95_pct: 95th percentile of that difference, likewise [%].
+        cost_ratio: how many times cheaper than the paper's protocol the short one should be.
+        listed: rows listed per violated rule; the others are in plots/measurement_violations.csv.
+    """
+
+    median_pct: Positive
+    p95_pct: Positive
+    cost_ratio: AboveOne
+    listed: PositiveInt
+
+
 class ReportSettings(_Frozen):
     """What the report dwells on and how it judges.
 
@@ -137,6 +172,7 @@ class ReportSettings(_Frozen):
         judgement: thresholds of the checks.
         benchmark: thresholds behind the words of benchmark.md.
         comparison: how comparison.md decides what is shown.
+        measurement: what measurement.md holds the measuring against.
     """
 
     predictor: str
@@ -149,3 +185,4 @@ class ReportSettings(_Frozen):
     judgement: Judgement
     benchmark: BenchmarkJudgement
     comparison: Comparison
+    measurement: MeasurementAims

@@ -15,6 +15,7 @@ from perfseer.reporting.ablation.claims import CLAIMS, Judged, claimed, contrast
 from perfseer.reporting.ablation.contrasts import Contrast, Tested, compare
 from perfseer.reporting.ablation.study import Paths, Study, load_study
 from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import bullet_list
 from perfseer.reporting.units import count, number, plural, signed
 from perfseer.targets import TARGET_BY_NAME
@@ -136,6 +137,7 @@ def _about_variants(study: Study, tested: Mapping[str, Tested | None]) -> dict[s
     apart = {name: one for name, one in tested.items() if name not in claimed(study)}
     return {
         "accuracy": tables.accuracy_table(study),
+        "floor_note": floor_note(study.floors),
         "differences": tables.difference_table(tested),
         "by_label": tables.label_table(study),
         "shown": _shown(tested),

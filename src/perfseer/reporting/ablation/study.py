@@ -3,21 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ValidationError
 
+from perfseer.data.files import read_parquet
 from perfseer.digests import file_digest
-from perfseer.errors import PerfseerError, require
+from perfseer.errors import require
 from perfseer.evaluation.ablation.settings import BASE
 from perfseer.evaluation.ablation.variants import Variant, resolve, variant_digests
 from perfseer.evaluation.breakdowns import errors_of
 from perfseer.evaluation.records import RECORD_FILE, Record, mismatches, read_predictions, read_record
 from perfseer.evaluation.settings import EvaluationSettings
-from perfseer.reporting.settings import Comparison
-
-Section = TypeVar("Section", bound=BaseModel)
+from perfseer.reporting.floors import Floors, load_floors
+from perfseer.reporting.settings import Comparison, section
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,13 @@ class Paths:
 
     Attributes:
         ablation: folder with <variant>/<seed>/record.json.
-        dataset: folder with manifest.json.
+        dataset: folder with manifest.json and rows.parquet.
+        repeats: repeats.parquet, configurations measured again; may not exist.
     """
 
     ablation: Path
     dataset: Path
+    repeats: Path
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Study:
         fitted: by (variant, seed); what is absent has not been fitted.
         evaluation: confidence of the intervals.
         comparison: when a difference counts as shown.
+        floors: label → noise floor; empty where nothing was measured twice.
     """
 
     variants: Mapping[str, Variant]
@@ -67,6 +69,7 @@ class Study:
     fitted: Mapping[tuple[str, int], Fitted]
     evaluation: EvaluationSettings
     comparison: Comparison
+    floors: Floors
 
     @property
     def base(self) -> Variant:
@@ -136,8 +139,8 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
         paths: where the inputs lie.
 
     Raises:
-        PerfseerError: a variant cannot be fitted, a file is damaged, or records do not belong to the present
-            parameters, code and dataset.
+        PerfseerError: a variant cannot be fitted, a file is damaged, or records or repeats do not belong
+            to the present parameters, code and dataset.
     """
     variants = resolve(parameters)
     seeds = tuple(parameters["seeds"])
@@ -157,12 +160,15 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
         "these records do not belong to the present parameters, code and dataset; run `perfseer ablate` "
         "again (`snakemake` does):\n  " + "\n  ".join(faults),
     )
+    evaluation = section(EvaluationSettings, parameters, "evaluation")
+    rows = read_parquet(paths.dataset / "rows.parquet", (), "perfseer dataset")
     return Study(
         variants=variants,
         seeds=seeds,
         fitted=fitted,
-        evaluation=_section(EvaluationSettings, parameters, "evaluation"),
-        comparison=_section(Comparison, parameters.get("report", {}), "comparison"),
+        evaluation=evaluation,
+        comparison=section(Comparison, parameters.get("report", {}), "comparison"),
+        floors=load_floors(paths.repeats, rows, evaluation.confidence),
     )
 
 
@@ -178,12 +184,3 @@ def _misplaced(one: Fitted, variant: Variant, seed: int) -> list[str]:
     if found == (variant.predictor, variant.split, seed, set(variant.targets)):
         return []
     return [f"{one.source}: it is the record of {found[0]} / {found[1]} / {found[2]}, {sorted(found[3])}"]
-
-
-def _section(model: type[Section], parameters: Mapping[str, Any], name: str) -> Section:
-    try:
-        return model.model_validate(parameters[name])
-    except KeyError as error:
-        raise PerfseerError(f"parameters lack the section {name!r}") from error
-    except ValidationError as error:
-        raise PerfseerError(f"parameters, section {name!r}: {error}") from error

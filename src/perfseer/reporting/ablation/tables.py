@@ -8,6 +8,7 @@ from perfseer.evaluation.intervals import Interval, mean_interval, paired_differ
 from perfseer.reporting.ablation.claims import Judged
 from perfseer.reporting.ablation.contrasts import Tested, Verdict
 from perfseer.reporting.ablation.study import Study
+from perfseer.reporting.floors import FLOOR, floor_cell, mean_floor_cell
 from perfseer.reporting.tables import escape, markdown_table
 from perfseer.reporting.units import MISSING, NOT_APPLICABLE, count, interval, number, signed, signed_interval
 from perfseer.targets import TARGET_BY_NAME
@@ -63,7 +64,15 @@ def accuracy_table(study: Study) -> str:
     titles = [TARGET_BY_NAME[target].title for target in targets]
     header = ["variant", "parameters", "fit [s]", "validation", *titles]
     header += ["mean"] * (len(targets) > 1)
-    return markdown_table(header, [_accuracy_line(study, name) for name in study.variants])
+    lines = [_accuracy_line(study, name) for name in study.variants]
+    return markdown_table(header, [*lines, _floor_line(study)])
+
+
+def _floor_line(study: Study) -> list[str]:
+    """The noise floor of the base's labels, below which no variant can come."""
+    targets = study.base.targets
+    cells = [floor_cell(study.floors, target) for target in targets]
+    return [FLOOR, *["–"] * 3, *cells, *[mean_floor_cell(study.floors, targets)] * (len(targets) > 1)]
 
 
 def _accuracy_line(study: Study, name: str) -> list[str]:

@@ -6,6 +6,7 @@ from itertools import permutations
 from perfseer.reporting.benchmark.study import Study
 from perfseer.reporting.benchmark.tables import cell, exponent, share_text, show_exponent, summary
 from perfseer.reporting.benchmark.words import Ratio, growth, ratio, trend
+from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import choose_scale, count, number, percent
 
@@ -295,6 +296,7 @@ def summary_table(study: Study) -> str:
                 "yes" if name in front else "no" if name in study.measured else "–",
             ]
         )
+    lines.append([FLOOR, *["–"] * 3, mean_floor_cell(study.floors, study.settings.targets), "–", "–"])
     header = ["predictor", f"fitting [{times.unit}]", f"of it processor [{times.unit}]"]
     header += ["peak memory [MiB]", "MAPE [%]"]
     return markdown_table([*header, f"per row [{calls.unit}]", "front"], lines)

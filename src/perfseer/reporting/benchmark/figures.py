@@ -11,6 +11,7 @@ from perfseer.evaluation.benchmark.records import LIBRARIES
 from perfseer.evaluation.intervals import mean_interval
 from perfseer.reporting.benchmark.regression import OLD
 from perfseer.reporting.benchmark.study import Study
+from perfseer.reporting.floors import draw_floor
 from perfseer.reporting.style import (
     BLUE,
     GREEN,
@@ -53,6 +54,7 @@ def learning(study: Study) -> Figure:
             if other != name:
                 _line(axis, _fit_points(study, "test_mape_pct", other), {"color": _LIGHT, "linewidth": 0.8})
         _errorbar(axis, _fit_points(study, "test_mape_pct", name), study.confidence, _look(study, name))
+        draw_floor(axis, study.floors, study.settings.targets, upright=False)
         axis.set_title(name)
         _finish(axis, "training rows", "MAPE [%]")
     for axis in axes[len(names) :]:
@@ -80,6 +82,7 @@ def tradeoff(study: Study) -> Figure:
             (x, dx), (y, dy) = (_mean(found, study.confidence) for found in values)
             look = {**_look(study, name), "label": name}
             axis.errorbar(x, y, xerr=[[min(dx, 0.9 * x)], [dx]], yerr=dy, capsize=2, **look)
+    draw_floor(axis, study.floors, study.settings.targets, upright=False)
     _finish(axis, "fitting time with all rows [s]", "MAPE on test rows [%]")
     # Not beside the points: names of neighbours cover each other.
     _legend(figure, axis)

@@ -10,6 +10,7 @@ from perfseer.evaluation.benchmark.smooth import BOUND, FORMULA
 from perfseer.reporting.benchmark import conclusions, figures, regression, tables
 from perfseer.reporting.benchmark.study import Paths, Study, load_study
 from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
 from perfseer.reporting.units import count, plural
 from perfseer.targets import TARGET_BY_NAME
@@ -123,7 +124,8 @@ def _about_fitting(study: Study) -> dict[str, object]:
         "busy_share": tables.share_text(study.judgement.busy_share),
         "n_doubtful": f"{len(doubtful)} of {plural(len(study.fits), 'fit')}",
         "doubtful": "; ".join(doubtful[:5]) + ("; …" if len(doubtful) > 5 else ""),
-        "errors": tables.fit_table(study, "test_mape_pct", "%"),
+        "errors": tables.error_table(study),
+        "floor_note": floor_note(study.floors),
         "accuracy_observations": bullet_list(conclusions.accuracy_observations(study)),
         "stable_ratio": f"{study.judgement.stable_ratio:g}",
         "knee_ratio": f"{study.judgement.knee_ratio:g}",

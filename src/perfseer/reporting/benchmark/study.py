@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
+from perfseer.data.files import read_parquet
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.benchmark.records import (
     REGRESSION_FILE,
@@ -26,6 +27,7 @@ from perfseer.evaluation.benchmark.settings import BenchmarkSettings
 from perfseer.evaluation.records import differing
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
+from perfseer.reporting.floors import Floors, load_floors
 from perfseer.reporting.settings import BenchmarkJudgement
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -39,13 +41,15 @@ class Paths:
 
     Attributes:
         benchmark: folder with <predictor>.json and regression5d.json.
-        dataset: folder with manifest.json.
+        dataset: folder with manifest.json and rows.parquet.
         kernels: table of measured kernels; may not exist where no predictor needs it.
+        repeats: repeats.parquet, configurations measured again; may not exist.
     """
 
     benchmark: Path
     dataset: Path
     kernels: Path
+    repeats: Path
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Study:
         fits: one row per fitting point, see `_fit_row`.
         predictions: one row per predicting point, see `_prediction_row`.
         regression_points: one row per point of the experiment on five numbers, see `_regression_row`.
+        floors: label → noise floor; empty where nothing was measured twice.
     """
 
     predictors: tuple[str, ...]
@@ -75,6 +80,7 @@ class Study:
     fits: pd.DataFrame
     predictions: pd.DataFrame
     regression_points: pd.DataFrame
+    floors: Floors
 
     def supports(self, predictor: str) -> bool:
         """Whether the predictor has any of the labels wanted; True while nothing is known."""
@@ -158,12 +164,14 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
     )
     points = [(name, point) for name, record in records.items() for point in record.fits]
     calls = [(name, point) for name, record in records.items() for point in record.predictions]
+    confidence = _section(EvaluationSettings, parameters.get("evaluation"), "evaluation").confidence
+    rows = read_parquet(paths.dataset / "rows.parquet", (), "perfseer dataset")
     return Study(
         predictors=names,
         seeds=tuple(parameters["seeds"]),
         settings=_section(BenchmarkSettings, parameters.get("benchmark"), "benchmark"),
         judgement=_section(BenchmarkJudgement, parameters["report"].get("benchmark"), "report.benchmark"),
-        confidence=_section(EvaluationSettings, parameters.get("evaluation"), "evaluation").confidence,
+        confidence=confidence,
         records=records,
         regression=regression,
         fits=_table(points, _fit_row, FIT_COLUMNS),
@@ -173,6 +181,7 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
             _regression_row,
             REGRESSION_COLUMNS,
         ),
+        floors=load_floors(paths.repeats, rows, confidence),
     )
 
 

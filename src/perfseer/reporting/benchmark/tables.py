@@ -6,6 +6,7 @@ from perfseer.evaluation.benchmark.scaling import Exponent, fit_exponent
 from perfseer.evaluation.intervals import mean_interval
 from perfseer.reporting.benchmark.study import Study
 from perfseer.reporting.benchmark.words import growth, ratio
+from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import escape, markdown_table
 from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, interval
 
@@ -68,8 +69,8 @@ def _flat(section: Mapping[str, object], prefix: str = "") -> list[str]:
     return texts
 
 
-def fit_table(study: Study, column: str, kind: str) -> str:
-    """A number of the fits (a column of `Study.fits`) by predictor and size, in one unit."""
+def fit_table(study: Study, column: str, kind: str, last: Sequence[Sequence[str]] = ()) -> str:
+    """A number of the fits (a column of `Study.fits`) by predictor and size, in one unit; then ``last``."""
     values = study.fits[column].dropna()
     scale = choose_scale(values, kind)
     lines = [
@@ -77,7 +78,13 @@ def fit_table(study: Study, column: str, kind: str) -> str:
         for name in study.predictors
     ]
     unit = f" [{scale.unit}]" if scale.unit else ""
-    return markdown_table([f"predictor{unit}", *size_titles(study)], lines)
+    return markdown_table([f"predictor{unit}", *size_titles(study)], [*lines, *last])
+
+
+def error_table(study: Study) -> str:
+    """MAPE of the fits by predictor and size [%], last the noise floor of the labels they are of."""
+    floor = mean_floor_cell(study.floors, study.settings.targets)
+    return fit_table(study, "test_mape_pct", "%", [[FLOOR, *[floor] * len(study.settings.shares)]])
 
 
 def _fit_cell(study: Study, name: str, share: float, column: str, factor: float) -> str:

@@ -10,6 +10,7 @@ from perfseer.evaluation.breakdowns import by_batch_size, by_quartile, by_style
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.comparison.aligned import Aligned
 from perfseer.reporting.comparison.ranking import absent
+from perfseer.reporting.floors import FLOOR, floor_cell
 from perfseer.reporting.tables import escape, markdown_table
 from perfseer.reporting.units import MISSING, count, number, percent
 from perfseer.targets import TARGETS
@@ -60,7 +61,7 @@ def _groups(rows: pd.DataFrame, grouping: str) -> pd.Series:
 
 
 def group_table(aligned: Aligned, groups: Groups, target: str, grouping: str) -> str:
-    """MAPE of every predictor by group; a predictor's worst group in bold."""
+    """MAPE of every predictor by group, a predictor's worst in bold; last the noise floor of all rows."""
     found = groups.get((target, grouping))
     if found is None:
         return MISSING
@@ -71,6 +72,8 @@ def group_table(aligned: Aligned, groups: Groups, target: str, grouping: str) ->
             continue
         whole = float(aligned.absolute[target][name].mean())
         lines.append([name, *_cells(found.mape[name].to_numpy(dtype=np.float64)), number(whole)])
+    floor = floor_cell(aligned.results.experiment.floors, target)
+    lines.append([FLOOR, *["–"] * len(found.sizes), floor])
     header = ["predictor", *(escape(str(group)) for group in found.sizes.index), "all rows"]
     return markdown_table(header, lines)
 

@@ -13,6 +13,7 @@ from perfseer.reporting.comparison.aligned import Aligned
 from perfseer.reporting.comparison.failures import GROUPINGS, Groups
 from perfseer.reporting.comparison.pairs import Pairs
 from perfseer.reporting.comparison.ranking import absent, ranking
+from perfseer.reporting.floors import draw_floor
 from perfseer.reporting.results import Results
 from perfseer.reporting.style import BLUE, GREY, ORANGE, SKY, log_ticks, panels, say_missing
 from perfseer.reporting.units import number
@@ -42,10 +43,12 @@ def mape_bars(aligned: Aligned) -> Figure:
         _bars(
             axis, aligned, target.name, [(None, None) if x is None else (x.mean, x.half_width) for x in found]
         )
+        draw_floor(axis, results.experiment.floors, (target.name,), upright=True)
         axis.set_title(target.title)
         axis.set_xlabel("MAPE [%]")
         _predictor_axis(axis, names, labelled=place % 3 == 0)
-    figure.suptitle(f"{results.experiment.headline} split, mean and interval over seeds", fontsize=10)
+    dashed = "; dashed: measurement noise (floor)" if results.experiment.floors else ""
+    figure.suptitle(f"{results.experiment.headline} split, mean and interval over seeds{dashed}", fontsize=10)
     return figure
 
 

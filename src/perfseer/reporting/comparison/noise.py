@@ -5,11 +5,33 @@ import numpy as np
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.comparison.aligned import Aligned
 from perfseer.reporting.comparison.ranking import absent
+from perfseer.reporting.floors import FLOOR, NOT_MEASURED, floor_cell, multiple
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, number, percent, share_text
 from perfseer.targets import TARGETS
 
 TIMES = tuple(target for target in TARGETS if target.quantity == "time")
+
+
+def multiple_table(aligned: Aligned) -> str:
+    """MAPE of every predictor as a multiple of each label's noise floor, headline split."""
+    experiment = aligned.results.experiment
+    if not experiment.floors:
+        return f"{NOT_MEASURED.capitalize()}: no configuration was measured twice."
+    lines = [
+        [name, *(_multiple_cell(aligned, name, target.name) for target in TARGETS)]
+        for name in experiment.predictors
+    ]
+    lines.append([f"{FLOOR} [%]", *(floor_cell(experiment.floors, target.name) for target in TARGETS)])
+    return markdown_table(["predictor", *(target.title for target in TARGETS)], lines)
+
+
+def _multiple_cell(aligned: Aligned, predictor: str, target: str) -> str:
+    experiment = aligned.results.experiment
+    found = aligned.results.mape(predictor, experiment.headline, target)
+    if found is None:
+        return absent(aligned, predictor, target)
+    return multiple(found.mean, experiment.floors, target)
 
 
 def noise_table(aligned: Aligned) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from perfseer.evaluation.intervals import Interval
 from perfseer.reporting.comparison.aligned import Aligned
 from perfseer.reporting.comparison.pairs import Pair, Pairs
+from perfseer.reporting.floors import FLOOR, floor_cell, multiple
 from perfseer.reporting.tables import bullet_list, markdown_table
 from perfseer.reporting.units import (
     MISSING,
@@ -51,7 +52,7 @@ def ranking(aligned: Aligned, pairs: Pairs, target: str) -> list[Rank]:
 
 
 def ranking_table(aligned: Aligned, pairs: Pairs, target: str) -> str:
-    """Places at one label with the distance to the best and how sure it is."""
+    """Places at one label with the distance to the best and how sure it is; last the noise floor."""
     ranks = ranking(aligned, pairs, target)
     if not ranks:
         return MISSING
@@ -64,7 +65,9 @@ def ranking_table(aligned: Aligned, pairs: Pairs, target: str) -> str:
         "behind the first, by seed [points]",
         "said of it",
     ]
-    return markdown_table(header, [_line(rank, ranks[0].predictor) for rank in ranks], align="rl")
+    lines = [_line(rank, ranks[0].predictor) for rank in ranks]
+    floor = ["–", FLOOR, floor_cell(aligned.results.experiment.floors, target), *["–"] * 4]
+    return markdown_table(header, [*lines, floor], align="rl")
 
 
 def _line(rank: Rank, best: str) -> list[str]:
@@ -173,6 +176,9 @@ def label_sentence(aligned: Aligned, pairs: Pairs, target: str) -> str:
     tied = [rank.predictor for rank in others if rank.behind is None or rank.behind.verdict != "worse"]
     behind = [rank.predictor for rank in others if rank.predictor not in tied]
     sentence = f"{title}: `{best.predictor}` has the smallest MAPE, {interval(best.mape, '%')}"
+    floors = aligned.results.experiment.floors
+    if target in floors:
+        sentence += f" ({multiple(best.mape.mean, floors, target)} the noise floor)"
     if tied:
         sentence += f"; **not shown to differ** from it: {_names(tied)}"
     if behind:

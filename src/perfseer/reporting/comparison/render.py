@@ -10,6 +10,7 @@ from perfseer.reporting.comparison.figures import figure_makers
 from perfseer.reporting.comparison.pairs import Pairs, compare_all
 from perfseer.reporting.comparison.plots import plot_tables
 from perfseer.reporting.experiment import Experiment, Paths
+from perfseer.reporting.floors import floor_note
 from perfseer.reporting.profile import constant_note, facts
 from perfseer.reporting.results import Results
 from perfseer.reporting.units import count, plural
@@ -76,6 +77,7 @@ def _about_experiment(aligned: Aligned) -> dict[str, object]:
 def _about_accuracy(results: Results) -> dict[str, object]:
     experiment = results.experiment
     return {
+        "floor_note": floor_note(experiment.floors),
         "overview": accuracy.overview_table(results, experiment.splits),
         "accuracy": {split: tables.accuracy_tables(results, split) for split in experiment.splits},
         "costs": accuracy.cost_table(results, experiment.predictors),
@@ -113,6 +115,7 @@ def _about_failures(aligned: Aligned, groups: failures.Groups) -> dict[str, obje
         },
         "group_rows": aligned.results.experiment.report.judgement.group_rows,
         "noise": noise.noise_table(aligned),
+        "multiples": noise.multiple_table(aligned),
         "mig": memory.mig_table(aligned),
         "mig_needed": memory.needed_sentence(aligned),
     }

@@ -1,7 +1,8 @@
 """Tables of every predictor: accuracy by label, published figures beside ours, where each one comes from."""
 
 from perfseer.predictors.registry import predictor_class
-from perfseer.reporting.accuracy import metric_columns, ours
+from perfseer.reporting.accuracy import floor_metrics, metric_columns, ours, published_floor
+from perfseer.reporting.floors import FLOOR
 from perfseer.reporting.published import OTHERS, PREDICTING, SEERNET, PublishedFigure
 from perfseer.reporting.results import Results
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
@@ -10,15 +11,18 @@ from perfseer.targets import TARGET_BY_NAME, TARGETS
 
 
 def accuracy_tables(results: Results, split: str) -> dict[str, str]:
-    """Label → all metrics of every predictor on one split, mean ± interval over seeds."""
+    """Label → all metrics of every predictor on one split, mean ± interval over seeds; last the floor."""
     metrics = metric_columns(results.experiment)
     header = ["predictor", *metrics.values()]
     return {
         target.title: markdown_table(
             header,
             [
-                [name, *(results.cell(name, split, target.name, metric) for metric in metrics)]
-                for name in results.experiment.predictors
+                *(
+                    [name, *(results.cell(name, split, target.name, metric) for metric in metrics)]
+                    for name in results.experiment.predictors
+                ),
+                [FLOOR, *floor_metrics(results.experiment, target.name)],
             ],
         )
         for target in TARGETS
@@ -35,6 +39,7 @@ def published_table(results: Results) -> str:
             "not published" if entry.value is None else f"{entry.value:g}",
             f"{ours(results, entry, entry.split)} ({entry.split})",
             ours(results, entry, headline),
+            published_floor(results.experiment, entry),
             entry.differs,
             entry.source,
         ]
@@ -47,10 +52,11 @@ def published_table(results: Results) -> str:
         "published",
         "ours, nearest split",
         f"ours, {headline} split",
+        f"{FLOOR} of ours",
         "what differs there",
         "source",
     ]
-    return markdown_table(header, lines, align="llrrrll")
+    return markdown_table(header, lines, align="llrrrrll")
 
 
 def _label(entry: PublishedFigure) -> str:

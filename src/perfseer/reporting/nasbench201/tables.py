@@ -6,6 +6,7 @@ from perfseer.data.sources.nasbench201 import DEVICES, Reading
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
 from perfseer.evaluation.nasbench201.readings import DeviceReadings
+from perfseer.reporting.floors import FLOOR, NOT_MEASURED
 from perfseer.reporting.nasbench201.published import RANKS, SHARES, UNVERIFIED
 from perfseer.reporting.nasbench201.study import SUBJECT, Study
 from perfseer.reporting.tables import markdown_table
@@ -27,7 +28,7 @@ def subject_table(study: Study, reading: Reading) -> str:
 
 
 def comparison_table(study: Study, reading: Reading, metric: str) -> str:
-    """One metric of every predictor on every device."""
+    """One metric of every predictor on every device; public latencies have no repeats to tell their noise."""
     header = ["predictor", *(DEVICES[name].title for name in study.settings.devices)]
     rows = [
         [
@@ -36,6 +37,8 @@ def comparison_table(study: Study, reading: Reading, metric: str) -> str:
         ]
         for predictor in study.settings.predictor_names
     ]
+    if metric == "mape_pct":
+        rows.append([FLOOR, *[NOT_MEASURED] * len(study.settings.devices)])
     return markdown_table(header, rows)
 
 

@@ -1,0 +1,141 @@
+"""What measurement.md is rendered from: the measurement table, and what was measured beside it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perfseer.data.quarantine import QUARANTINE_COLUMNS
+from perfseer.errors import require
+from perfseer.evaluation.noise import ProtocolComparison, noise_floors, protocol_differences
+from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.measure.table import read_table
+from perfseer.measure.trust.sanity import Finding, check_table
+from perfseer.measure.trust.settings import TrustSettings
+from perfseer.reporting.floors import Floors, require_comparable
+from perfseer.reporting.settings import MeasurementAims, section
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the inputs lie.
+
+    Attributes:
+        table: the measurement table.
+        repeats: configurations measured again; may not exist.
+        protocol: the short protocol against a long one; may not exist.
+        quarantine: rows the dataset refused; may not exist.
+    """
+
+    table: Path
+    repeats: Path
+    protocol: Path
+    quarantine: Path
+
+    @classmethod
+    def below(cls, results: Path) -> "Paths":
+        """Where the verbs put them below the results folder."""
+        return cls(
+            table=results / "measurements/local.parquet",
+            repeats=results / "measurements/repeats.parquet",
+            protocol=results / "measurements/protocol.parquet",
+            quarantine=results / "dataset/quarantine.csv",
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """The inputs of the document.
+
+    Attributes:
+        table: the measurement table, at least one row.
+        repeats: likewise, configurations of ``table`` measured again; None where nobody did.
+        protocol: likewise, short and long rows of the same configurations; None where nobody did.
+        compared: what ``protocol`` shows; None without it.
+        floors: label → noise floor; empty without repeats.
+        findings: every rule a table must obey, and what violates it.
+        quarantine: rows the dataset refused, with reasons; None where there is no dataset yet.
+        aims: what the measuring is held against.
+        confidence: of the intervals over configurations.
+    """
+
+    table: pd.DataFrame
+    repeats: pd.DataFrame | None
+    protocol: pd.DataFrame | None
+    compared: ProtocolComparison | None
+    floors: Floors
+    findings: Sequence[Finding]
+    quarantine: pd.DataFrame | None
+    aims: MeasurementAims
+    confidence: float
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """Rows with status ``ok``, by order."""
+        return self.table[self.table["status"] == "ok"].sort_values("order", kind="stable")
+
+    @cached_property
+    def protocols(self) -> list[dict[str, Any]]:
+        """The distinct protocols of the table; empty where it does not say."""
+        texts = sorted(set(self.table["protocol"].dropna()) - {""})
+        return [parsed for text in texts if isinstance(parsed := json.loads(text), dict)]
+
+
+def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
+    """Read and check everything.
+
+    Args:
+        parameters: raw mapping of params.yaml; sections ``trust``, ``report`` and ``evaluation``.
+        paths: where the inputs lie.
+
+    Raises:
+        PerfseerError: the table is missing or empty, a file is damaged, repeats or protocol study do not
+            belong to the table, or a section of the parameters is at fault.
+    """
+    table = read_table(paths.table)
+    require(len(table) > 0, f"{paths.table} has no row; measure with `perfseer collect`")
+    repeats, protocol = (_optional(path) for path in (paths.repeats, paths.protocol))
+    if repeats is not None:
+        require_comparable(table, repeats, paths.repeats)
+    if protocol is not None:
+        # Its long rows have a protocol of their own; the short one's must be the table's.
+        short = protocol[protocol["protocol"].isin(table["protocol"])]
+        require_comparable(table, short if len(short) else protocol, paths.protocol)
+    confidence = section(EvaluationSettings, parameters, "evaluation").confidence
+    trust = TrustSettings.from_mapping(parameters.get("trust", {}))
+    return Study(
+        table=table,
+        repeats=repeats,
+        protocol=protocol,
+        compared=None if protocol is None else protocol_differences(protocol),
+        floors={} if repeats is None else noise_floors(table, repeats, confidence),
+        findings=check_table(table, trust.sanity),
+        quarantine=_quarantine(paths.quarantine),
+        aims=section(MeasurementAims, parameters.get("report", {}), "measurement"),
+        confidence=confidence,
+    )
+
+
+def known(rows: pd.DataFrame, column: str) -> FloatArray:
+    """[k] finite values of a column in the order of ``rows``."""
+    values = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return values[np.isfinite(values)]
+
+
+def _optional(path: Path) -> pd.DataFrame | None:
+    return read_table(path) if path.is_file() else None
+
+
+def _quarantine(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    found = pd.read_csv(path)
+    missing = sorted(set(QUARANTINE_COLUMNS) - set(found.columns))
+    require(not missing, f"{path} lacks the columns {missing}: run `perfseer dataset` again")
+    return found
