@@ -65,6 +65,7 @@ class Block:
 sys.meta_path.insert(0, Block())
 import perfseer.cli.collect, perfseer.measure.collector, perfseer.measure.worker, perfseer.zoo.builder
 import perfseer.measure.merging, perfseer.measure.trust.sanity, perfseer.cli.tables
+import perfseer.measure.trust.repeats, perfseer.measure.trust.protocol_study, perfseer.cli.trust
 import perfseer.cli.main
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
