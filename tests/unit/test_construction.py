@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch import nn
 
-from perfseer.measure.construction import WEIGHTS_SEED, materialise, release, skeleton
+from perfseer.measure.construction import WEIGHTS_SEED, construct, materialise, release, skeleton
 from perfseer.zoo.builder import build
 from perfseer.zoo.sampler import stream
 from perfseer.zoo.space import SearchSpace
@@ -33,6 +33,9 @@ def tensors(model):
 def test_a_network_has_the_weights_that_building_it_on_the_cpu_gives_it(spec):
     torch.manual_seed(WEIGHTS_SEED)
     expected = tensors(build(spec))
+    torch.manual_seed(1)
+    constructed = tensors(construct(spec.to_json()))
+    assert all(torch.equal(constructed[name], expected[name]) for name in expected)
     found = tensors(materialise(skeleton(spec.to_json(), "fp32", "nchw"), "cpu"))
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)

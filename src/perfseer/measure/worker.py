@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, TextIO
 
 import torch
@@ -19,7 +20,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError
 from perfseer.measure.compilation import require_compiler
-from perfseer.measure.construction import materialise, release, skeleton
+from perfseer.measure.construction import construct, materialise, release, skeleton
 from perfseer.measure.cpu_meter import CpuMeter
 from perfseer.measure.cuda_meter import (
     CudaMeter,
@@ -111,16 +112,18 @@ def measure(meter: Meter, request: dict[str, Any]) -> Outcome:
             require_compiler(batch.device)
     except PerfseerError as error:
         return Outcome("fault", str(error))
-    # Made here, before any fork, so that it costs once per architecture.
-    model = skeleton(configuration.model_spec, batch.precision, batch.memory_format)
 
-    def work() -> dict[str, Any]:
-        return asdict(meter.measure(lambda: materialise(model, batch.device), batch, phase, protocol))
+    def work(build: Callable[[], nn.Module]) -> dict[str, Any]:
+        return asdict(meter.measure(build, batch, phase, protocol))
 
     if meter.forks:
         release_free_heap()
-        return run_forked(work, request["timeout_s"])
-    outcome = too_big(configuration, phase) or guarded(work)
+        build = partial(construct, configuration.model_spec)
+        return run_forked(lambda: work(build), request["timeout_s"])
+    if refused := too_big(configuration, phase):
+        return refused
+    model = skeleton(configuration.model_spec, batch.precision, batch.memory_format)
+    outcome = guarded(lambda: work(partial(materialise, model, batch.device)))
     release(model)
     if outcome.status == "oom":
         least = _TOO_BIG.get(_family(configuration, phase), configuration.batch_size)
