@@ -84,7 +84,8 @@ def find_release(path: Path) -> Release:
         f"no release at {path}: download cg.zip and label.zip from {FOLDER_URL} (the authors' folder, named "
         "in their repository upuuuuuu/PerfSeer) and give the folder that holds them",
     )
-    members = [member for kind in get_args(Kind) for member in _in_place(_members(_roots(path)), kind)]
+    found = _members(*_roots(path))
+    members = [member for kind in get_args(Kind) for member in _in_place(found, kind)]
     chosen: dict[tuple[Kind, str], Member] = {}
     repeated = [
         member for member in members if chosen.setdefault((member.kind, member.stem), member) is not member
@@ -141,15 +142,15 @@ class Reader:
             return stream.read(limit + 1)
 
 
-def _roots(path: Path) -> list[Path]:
-    """``path`` itself; or what there is of ``cg`` and ``label`` beside it, if it is one of them."""
+def _roots(path: Path) -> tuple[Path, list[Path]]:
+    """Where names start, and what to look through: ``cg`` and ``label`` if it is one of them, else itself."""
     place = path.absolute()
     while place.stem in _FOLDERS.values() and place.suffix in ("", ".zip") and place != place.parent:
         place = place.parent
     if place == path.absolute():
-        return [place]
+        return (place if place.is_dir() else place.parent), [place]
     beside = (place / f"{name}{ending}" for ending in ("", ".zip") for name in _FOLDERS.values())
-    return [found for found in beside if found.exists()]
+    return place, [found for found in beside if found.exists()]
 
 
 def _in_place(members: list[Member], kind: Kind) -> list[Member]:
@@ -158,9 +159,9 @@ def _in_place(members: list[Member], kind: Kind) -> list[Member]:
     return [member for member in of_kind if member.placed] or of_kind
 
 
-def _members(roots: list[Path]) -> list[Member]:
+def _members(base: Path, roots: list[Path]) -> list[Member]:
     """Files, those of folders before those of archives, so that what was unpacked comes first."""
-    paths = [(path, path.relative_to(root.parent).as_posix()) for root in roots for path in _files(root)]
+    paths = [(path, path.relative_to(base).as_posix()) for root in roots for path in _files(root)]
     archives = [(path, name) for path, name in paths if path.suffix == ".zip"]
     named = [(path, name) for path, name in archives if path.stem in _FOLDERS.values()]
     members = [_member(path, None, name) for path, name in paths if path.suffix in _KINDS]
