@@ -104,6 +104,12 @@ def multiple(mape_pct: float, floors: Floors, target: str) -> str:
     return f"{number(mape_pct / floor, 2)} ×" if floor else "–"
 
 
+def in_floors(mape_pct: float, floors: Floors, target: str) -> str:
+    """``3.4 × the noise floor``; empty where there is none to speak of."""
+    known = target in floors and floors[target].mape_pct > 0
+    return f"{multiple(mape_pct, floors, target)} the noise floor" if known else ""
+
+
 def floor_note(floors: Floors) -> str:
     """What the row `FLOOR` of the accuracy tables means, or why it holds no numbers."""
     if not floors:
@@ -113,8 +119,9 @@ def floor_note(floors: Floors) -> str:
         )
     most = max(floors.values(), key=lambda floor: floor.measurements)
     return (
-        f"The line “{FLOOR}” is the MAPE that a predictor which knew the true label of every configuration "
-        "would still show against single measurements, with its interval over configurations: "
+        f"“{FLOOR}”, a line in tables and dashed in figures, is the MAPE that a predictor which knew the "
+        "true label of every configuration would still show against single measurements, with its interval "
+        "over configurations: "
         f"{most.configurations:,} configurations, measured {most.measurements:,} times in all. Nobody can "
         "predict below it ([measurement.md](measurement.md))."
     )
@@ -130,6 +137,6 @@ def draw_floor(axis: Axes, floors: Floors, targets: Sequence[str], *, upright: b
         upright: whether MAPE runs along x.
     """
     mean = mean_floor(floors, targets)
-    if mean is not None and axis.has_data():
+    if mean and axis.has_data():
         draw = axis.axvline if upright else axis.axhline
         draw(mean, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)), zorder=3)

@@ -1,7 +1,7 @@
 """Judgements: grade words, verdicts and recommendations, computed from the data at hand."""
 
 from perfseer.reporting.check import Area, Check
-from perfseer.reporting.floors import multiple
+from perfseer.reporting.floors import in_floors
 from perfseer.reporting.results import Results
 from perfseer.reporting.units import interval, plural, signed_interval
 from perfseer.targets import TARGET_BY_NAME, TARGETS, Quantity
@@ -32,17 +32,12 @@ def assessments(results: Results) -> list[str]:
     for target in TARGETS:
         found = results.mape(ours, experiment.headline, target.name)
         if found is not None:
+            floors = in_floors(found.mean, experiment.floors, target.name)
             sentences.append(
                 f"{target.title}: MAPE {interval(found, '%')} — **{grade(results, target.name)}**"
-                f"{_in_floors(results, found.mean, target.name)}."
+                f"{'; ' if floors else ''}{floors}."
             )
     return sentences or [f"No record of {ours} on the {experiment.headline} split: nothing to assess."]
-
-
-def _in_floors(results: Results, mape_pct: float, target: str) -> str:
-    """``; 3.4 × the noise floor``, where there is one."""
-    floors = results.experiment.floors
-    return f"; {multiple(mape_pct, floors, target)} the noise floor" if target in floors else ""
 
 
 def verdicts(results: Results, quantity: Quantity) -> list[str]:

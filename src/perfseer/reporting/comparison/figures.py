@@ -94,6 +94,8 @@ def cost_dots(results: Results) -> Figure:
         values = np.array([row[place + 1] for row in rows], dtype=np.float64)
         _dots(axis, values, colour)
         _predictor_axis(axis, tuple(row[0] for row in rows), labelled=place == 0)
+    if rows:
+        draw_floor(axes[0], experiment.floors, [target.name for target in TIMES], upright=True)
     figure.suptitle(f"{experiment.headline} split, means over seeds", fontsize=10)
     return figure
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from perfseer.evaluation.intervals import Interval
 from perfseer.reporting.comparison.aligned import Aligned
 from perfseer.reporting.comparison.pairs import Pair, Pairs
-from perfseer.reporting.floors import FLOOR, floor_cell, multiple
+from perfseer.reporting.floors import FLOOR, floor_cell, in_floors
 from perfseer.reporting.tables import bullet_list, markdown_table
 from perfseer.reporting.units import (
     MISSING,
@@ -176,9 +176,9 @@ def label_sentence(aligned: Aligned, pairs: Pairs, target: str) -> str:
     tied = [rank.predictor for rank in others if rank.behind is None or rank.behind.verdict != "worse"]
     behind = [rank.predictor for rank in others if rank.predictor not in tied]
     sentence = f"{title}: `{best.predictor}` has the smallest MAPE, {interval(best.mape, '%')}"
-    floors = aligned.results.experiment.floors
-    if target in floors:
-        sentence += f" ({multiple(best.mape.mean, floors, target)} the noise floor)"
+    floors = in_floors(best.mape.mean, aligned.results.experiment.floors, target)
+    if floors:
+        sentence += f" ({floors})"
     if tied:
         sentence += f"; **not shown to differ** from it: {_names(tied)}"
     if behind:

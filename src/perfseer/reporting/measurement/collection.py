@@ -65,8 +65,8 @@ def _in_words(protocol: Mapping[str, Any]) -> str:
         f"{_share(p['ci_width'])} of it, after at least {count(p['min_iterations'])}; in any case counting "
         f"ends after {count(p['max_iterations'])} iterations or about {p['phase_budget_s']:g} s. On a "
         "processor, iterations beside a reading of the machine's speed more than "
-        f"{_share(p['probe_slack'])} below its best are set apart. A configuration that is still busy after "
-        f"{p['timeout_s']:g} s is given up."
+        f"{_share(p['probe_slack'])} slower than its full speed are set apart. A configuration that is still "
+        f"busy after {p['timeout_s']:g} s is given up."
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from perfseer.graphs.perfgraph import FloatArray
+from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.reporting.floors import NOT_MEASURED
 from perfseer.reporting.measurement.agreement import pairs, short_and_long
 from perfseer.reporting.measurement.precision import UNRECORDED, aims_pct, half_widths_pct
@@ -21,6 +21,8 @@ _PHASE_TITLES = {"train": "training", "infer": "inference"}
 _LEAST_PCT = 0.01
 # Rows over which the line through the machine's speed is the median.
 _WINDOW = 15
+# More points than this make a figure heavy and show nothing more.
+_MOST_POINTS = 2000
 
 
 def figure_makers(study: Study) -> dict[str, Callable[[], Figure]]:
@@ -45,14 +47,15 @@ def precision(study: Study) -> Figure:
             say_missing(axis, "no intervals")
             continue
         # Rows without an interval never come within any width, so the curve ends below 100 %.
-        axis.step(found, 100 * np.arange(1, len(found) + 1) / len(widths), where="post", color=BLUE)
+        drawn = _spread(len(found))
+        axis.step(found[drawn], 100 * (drawn + 1) / len(widths), where="post", color=BLUE)
         for aim in np.unique(aims[np.isfinite(aims)]):
             axis.axvline(aim, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)))
         axis.set_ylim(0, 102)
         log_ticks(axis, "x")
         axis.set_xlabel("half width of the interval [± % of the median]")
         axis.set_ylabel("configurations [%]")
-    figure.suptitle("dashed: the aim", fontsize=10)
+    figure.suptitle("configurations within each half width; dashed: the aim", fontsize=10)
     return figure
 
 
@@ -70,15 +73,21 @@ def _speed(axis: Axes, rows: pd.DataFrame, phase: Phase) -> None:
         values = rows[f"{phase}_{column}"].astype("float64")
         if values.notna().any():
             order = rows["order"].to_numpy()
-            axis.scatter(order, values, s=5, color=BLUE, alpha=0.5, linewidths=0)
-            smooth = values.rolling(_WINDOW, center=True, min_periods=1).median()
-            axis.plot(order, smooth, color=ORANGE, linewidth=1.4, label=f"median of {_WINDOW}")
+            smooth = values.rolling(_WINDOW, center=True, min_periods=1).median().to_numpy()
+            drawn = _spread(len(values))
+            axis.scatter(order[drawn], values.to_numpy()[drawn], s=5, color=BLUE, alpha=0.5, linewidths=0)
+            axis.plot(order[drawn], smooth[drawn], color=ORANGE, linewidth=1.4, label=f"median of {_WINDOW}")
             axis.set_ylim(0, 1.15 * float(values.max()))
             axis.set_xlabel("position in the plan")
             axis.set_ylabel(label)
             axis.legend(loc="lower left")
             return
     say_missing(axis, UNRECORDED)
+
+
+def _spread(n: int) -> IntArray:
+    """Places of at most `_MOST_POINTS` of ``n`` points, evenly spread, the last one among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, _MOST_POINTS)).round().astype(np.int64))
 
 
 def protocol(study: Study) -> Figure:
