@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +192,21 @@ def _stop_if_broken(recent: list[dict[str, Any]], path: Path) -> None:
 
 def _row(task: Task, record: Mapping[str, Any]) -> dict[str, Any]:
     row = asdict(task.configuration) | {name: record[name] for name in ("status", "reason", "measured_s")}
-    row["protocol"] = canonical_json(asdict(task.protocol))
+    row["protocol"] = _protocol_json(task.protocol)
     for phase in PHASES:
         result = record["phases"].get(
             phase, dict.fromkeys(("iterations", "disturbed_iterations", "warmup_iterations"), 0)
         )
-        row |= {f"{phase}_{name}": value for name, value in result.items()}
+        row |= {_column(phase, name): value for name, value in result.items()}
     return row
+
+
+# Tens of thousands of rows share these texts.
+@cache
+def _protocol_json(protocol: Protocol) -> str:
+    return canonical_json(asdict(protocol))
+
+
+@cache
+def _column(phase: Phase, name: str) -> str:
+    return f"{phase}_{name}"
