@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from perfseer.measure.fitting import device_memory_bytes, fitting_first, training_peaks
 from perfseer.measure.plan import Configuration, batch_sizes_of, plan
 from perfseer.measure.settings import CollectSettings
 from perfseer.zoo.sampler import sample
-from perfseer.zoo.space import SearchSpace
+from perfseer.zoo.space import ArchitectureSpec, SearchSpace, n_parameters
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 SPACE = SearchSpace.from_mapping(PARAMS["zoo"])
@@ -77,3 +78,51 @@ def test_a_small_space_ends_the_plan():
 @pytest.mark.parametrize("short", [1, 7, 40])
 def test_any_prefix_is_the_beginning_of_any_longer_plan(short):
     assert first(short) == first(60)[:short]
+
+
+def test_a_small_device_sees_the_same_configurations_with_the_large_ones_last():
+    settings = replace(SETTINGS, batch_sizes=(1, 4, 16, 64, 256), batches_per_architecture=5)
+    usual = first(30, settings=settings)
+    memory_bytes = 100 * 2**20
+    fitted = list(islice(plan(SPACE, settings, memory_bytes), 30))
+    assert {one.id for one in fitted} == {one.id for one in usual}
+    assert [one.order for one in fitted] == list(range(30))
+    moved = 0
+    for start in range(0, 30, 5):
+        before = [one.batch_size for one in usual[start : start + 5]]
+        after = [one.batch_size for one in fitted[start : start + 5]]
+        assert fitted[start].architecture == usual[start].architecture
+        spec = ArchitectureSpec.from_json(usual[start].model_spec)
+        peaks = training_peaks(spec, SPACE.resolution, before, "fp32")
+        large = sorted(size for size in before if peaks[size] > memory_bytes)
+        assert after == [size for size in before if size not in large] + large
+        moved += before != after
+    assert moved > 0
+
+
+def test_a_large_device_changes_nothing():
+    assert list(islice(plan(SPACE, SETTINGS, 2**40), 40)) == first(40)
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_the_estimate_for_a_smaller_batch_is_near_its_own_capture(index):
+    spec = sample(SPACE, 4)[index]
+    peaks = training_peaks(spec, SPACE.resolution, [64, 32, 8], "fp32")
+    for size in (64, 32):
+        own = training_peaks(spec, SPACE.resolution, [size], "fp32")[size]
+        assert peaks[size] == pytest.approx(own, rel=0.05)
+    assert peaks[8] < peaks[32] < peaks[64]
+    half = training_peaks(spec, SPACE.resolution, [64], "bf16")
+    fixed = 12 * n_parameters(spec)
+    assert half[64] == pytest.approx(fixed + (peaks[64] - fixed) / 2)
+
+
+def test_what_does_not_fit_comes_last_and_smallest_first():
+    peaks = {256: 9.0, 4: 1.0, 64: 5.0, 16: 2.0, 128: 7.0}
+    assert fitting_first([256, 4, 64, 16, 128], peaks, 5) == [4, 64, 16, 128, 256]
+    assert fitting_first([256, 4], peaks, 9) == [256, 4]
+
+
+def test_a_devices_memory_is_that_of_its_fingerprint():
+    assert device_memory_bytes({"device_memory_gib": 79, "memory_gib": 1007}) == 79 * 2**30
+    assert device_memory_bytes({"device": "AMD EPYC", "memory_gib": 24}) is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from perfseer.measure.fitting import device_memory_bytes
 from perfseer.measure.plan import Configuration, plan
 from perfseer.measure.session import Task, measure_all, open_session, table_of
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
@@ -75,13 +76,14 @@ def collect(
         PerfseerError: the machine, the journal or the installation is at fault.
         InterruptError: a signal came; the journal holds everything finished before.
     """
-    configurations = ((one.id, one) for one in plan(space, settings))
-    tasks = (Task(name, one, settings.protocol) for name, one in configurations if name not in skip)
     tally = Tally(settings.time_budget_s, limit)
     place = (settings.device, settings.threads, folder)
     with open_session(
         *place, lambda environment: journal_key(space, settings, environment), tally, report=report, note=note
     ) as session:
+        planned = plan(space, settings, device_memory_bytes(session.environment))
+        named = ((one.id, one) for one in planned)
+        tasks = (Task(name, one, settings.protocol) for name, one in named if name not in skip)
         rows = measure_all(tasks, session, retry_failed=retry_failed)
         return Collection(table_of(rows, session.environment), tally, session.journal.path)
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from perfseer.digests import digest
+from perfseer.measure.fitting import fitting_first, training_peaks
 from perfseer.measure.settings import CollectSettings, MemoryFormat, Mode, Precision
 from perfseer.zoo.sampler import stream
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
@@ -66,15 +67,27 @@ def batch_sizes_of(architecture: str, settings: CollectSettings) -> list[int]:
     return ordered[: settings.batches_per_architecture]
 
 
-def plan(space: SearchSpace, settings: CollectSettings) -> Iterator[Configuration]:
+def plan(
+    space: SearchSpace, settings: CollectSettings, memory_bytes: int | None = None
+) -> Iterator[Configuration]:
     """Configurations without end, or until the space is used up.
 
     Architectures come in the sampler's order, where each is drawn independently of its position, so the
-    first n are a sample of the space for every n; so are their batch sizes.
+    first n are a sample of the space for every n; so are their batch sizes. Of one architecture's sizes,
+    those whose training clearly exceeds ``memory_bytes`` come last.
+
+    Args:
+        space: networks to draw from.
+        settings: batch sizes and how they are run.
+        memory_bytes: of the device; None leaves every size in its place.
     """
     order = 0
     for spec in stream(space):
-        for batch_size in batch_sizes_of(spec.id, settings):
+        sizes = batch_sizes_of(spec.id, settings)
+        if memory_bytes is not None:
+            peaks = training_peaks(spec, space.resolution, sizes, settings.precision)
+            sizes = fitting_first(sizes, peaks, memory_bytes)
+        for batch_size in sizes:
             yield configuration_of(spec, batch_size, space, settings, order)
             order += 1
 
