@@ -251,18 +251,6 @@ def test_an_imported_table_says_so_in_a_line(tmp_path):
     assert not re.search(r"\b(nan|inf|None|NaN)\b", content[: content.index("### Rows that break")])
 
 
-def test_quarantined_rows_are_counted(tmp_path):
-    folder = tmp_path / "results/dataset"
-    folder.mkdir(parents=True)
-    lines = [
-        "row,model_ref,input_shape,batch_size,column,value,reason",
-        *["3,a,b,1,c,d,e"] * 2,
-        "5,a,b,4,c,d,e",
-    ]
-    (folder / "quarantine.csv").write_text("\n".join(lines) + "\n")
-    assert "The dataset refused 2 of 20 (10.0 %) of the rows" in rendered(run(), tmp_path, beside=False)
-
-
 @pytest.mark.parametrize(("name", "column"), [("repeats", "device"), ("protocol", "environment")])
 def test_tables_of_another_device_are_refused(tmp_path, name, column):
     write_measurements(tmp_path, run())

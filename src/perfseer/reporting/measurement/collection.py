@@ -145,14 +145,3 @@ def status_table(study: Study) -> str:
 
 def _time(seconds: float) -> str:
     return choose_scale([seconds], "s").named(seconds) if math.isfinite(seconds) else "–"
-
-
-def quarantine_sentence(study: Study) -> str:
-    """How many rows the dataset refused, and where they are listed."""
-    if study.quarantine is None:
-        return "No dataset has been made of this table yet."
-    refused = int(study.quarantine["row"].nunique())
-    return (
-        f"The dataset refused {share_text(refused, len(study.table))} of the rows, each with its reason "
-        "(`results/dataset/quarantine.csv`; by reason in [perfseer.md](perfseer.md))."
-    )

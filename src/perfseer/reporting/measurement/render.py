@@ -102,7 +102,6 @@ def _about_collection(study: Study) -> dict[str, object]:
         "speed": collection.speed_sentence(study),
         "times": collection.time_table(study),
         "statuses": collection.status_table(study),
-        "quarantine": collection.quarantine_sentence(study),
     }
 
 

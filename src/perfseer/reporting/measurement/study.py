@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfseer.data.quarantine import QUARANTINE_COLUMNS
 from perfseer.errors import require
 from perfseer.evaluation.noise import ProtocolComparison, noise_floors, protocol_differences
 from perfseer.evaluation.settings import EvaluationSettings
@@ -30,13 +29,11 @@ class Paths:
         table: the measurement table.
         repeats: configurations measured again; may not exist.
         protocol: the short protocol against a long one; may not exist.
-        quarantine: rows the dataset refused; may not exist.
     """
 
     table: Path
     repeats: Path
     protocol: Path
-    quarantine: Path
 
     @classmethod
     def below(cls, results: Path) -> "Paths":
@@ -45,7 +42,6 @@ class Paths:
             table=results / "measurements/local.parquet",
             repeats=results / "measurements/repeats.parquet",
             protocol=results / "measurements/protocol.parquet",
-            quarantine=results / "dataset/quarantine.csv",
         )
 
 
@@ -60,7 +56,6 @@ class Study:
         compared: what ``protocol`` shows; None without it.
         floors: label → noise floor; empty without repeats.
         findings: every rule a table must obey, and what violates it.
-        quarantine: rows the dataset refused, with reasons; None where there is no dataset yet.
         aims: what the measuring is held against.
         confidence: of the intervals over configurations.
     """
@@ -71,7 +66,6 @@ class Study:
     compared: ProtocolComparison | None
     floors: Floors
     findings: Sequence[Finding]
-    quarantine: pd.DataFrame | None
     aims: MeasurementAims
     confidence: float
 
@@ -116,7 +110,6 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
         compared=None if protocol is None else protocol_differences(protocol),
         floors={} if repeats is None else noise_floors(table, repeats, confidence),
         findings=check_table(table, trust.sanity),
-        quarantine=_quarantine(paths.quarantine),
         aims=section(MeasurementAims, parameters.get("report", {}), "measurement"),
         confidence=confidence,
     )
@@ -130,12 +123,3 @@ def known(rows: pd.DataFrame, column: str) -> FloatArray:
 
 def _optional(path: Path) -> pd.DataFrame | None:
     return read_table(path) if path.is_file() else None
-
-
-def _quarantine(path: Path) -> pd.DataFrame | None:
-    if not path.is_file():
-        return None
-    found = pd.read_csv(path)
-    missing = sorted(set(QUARANTINE_COLUMNS) - set(found.columns))
-    require(not missing, f"{path} lacks the columns {missing}: run `perfseer dataset` again")
-    return found
