@@ -73,7 +73,7 @@ def load_settings(cls: type[T], mapping: Any, where: str) -> T:
         raise PerfseerError(f"{where} has unknown keys {unknown}; known are {sorted(fields)}")
     if missing:
         raise PerfseerError(f"{where} lacks the keys {missing}")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable
     values = {name: typed(value, hints[name], f"{where}.{name}") for name, value in mapping.items()}
     try:
         return cls(**values)
