@@ -78,6 +78,13 @@ def test_every_repetition_measures_all_by_the_tables_protocol_in_a_process_of_it
     assert set(found["environment"]) == set(table["environment"])
 
 
+def test_a_table_of_a_gpu_asks_for_one(run, worker):
+    worker.here = {**worker.here, "device_kind": "cuda", "threads": 8}
+    table = collected(12).assign(device_kind="cuda", environment=json.dumps(worker.here))
+    assert set(run(table).table["device_kind"]) == {"cuda"}
+    assert worker.place == ("cuda", 8)
+
+
 def test_repeats_are_a_measurement_table_that_gives_floors(run, tmp_path):
     table = collected(12)
     write_table(run(table).table, tmp_path / "r.parquet")
