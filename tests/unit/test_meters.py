@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from perfseer.measure.meters import EXTENSION, Count, Timing, WarmUp, count, warm_up
+from perfseer.measure.meters import EXTENSION_S, Count, Timing, WarmUp, count, warm_up
 from perfseer.measure.settings import Protocol
 
 PROTOCOL = Protocol(
@@ -82,7 +82,7 @@ def test_only_undisturbed_time_counts_against_the_budget(monkeypatch):
 def test_all_iterations_count_where_hardly_any_was_undisturbed(monkeypatch):
     machine = Machine(monkeypatch, [2.0, 1.0, 2.0], slow=set(range(9999)) - {1})
     counted = count(machine.run, PROTOCOL, machine.steady)
-    assert counted.seconds == pytest.approx(EXTENSION * PROTOCOL.phase_budget_s, abs=0.003)
+    assert counted.seconds == pytest.approx(PROTOCOL.phase_budget_s + EXTENSION_S, abs=0.003)
     assert counted.disturbed == 0
     assert sorted(counted.times_ms)[:2] == [1.0, 2.0]
     summary = Timing(WarmUp([2.0], 0.1), counted).summary(PROTOCOL.confidence)

@@ -14,8 +14,9 @@ from perfseer.measure.steps import Batch
 from perfseer.measure.stopping import drift, is_narrow, is_warm, median_interval, next_look
 from perfseer.targets import Phase
 
-# Counting beside a slow machine may take so many times the phase's budget.
-EXTENSION = 5.0
+# Counting on a machine that is slow meanwhile may take so many seconds more than the phase's budget; slow
+# stretches last for tenths of a second, rarely for seconds.
+EXTENSION_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,8 @@ def count(
     """Run iterations until there are enough, setting those apart that the machine's slowness disturbed.
 
     Enough are so many that the median's interval is narrow, or ``max_iterations``, or ``phase_budget_s`` of
-    them. Disturbed ones cost a budget of their own: with both kinds, counting ends after `EXTENSION` times
-    ``phase_budget_s``. If the undisturbed ones are by then fewer than ``min_iterations``, all count.
+    them. Disturbed ones do not count, nor does their time against the budget; with both kinds, counting ends
+    `EXTENSION_S` after the budget. If the undisturbed ones are by then fewer than ``min_iterations``, all count.
 
     Args:
         run: runs one or more iterations, finished on return, and returns the time of each, ms.
@@ -208,4 +209,4 @@ def count(
 def _used_up(sound: int, sound_s: float, elapsed_s: float, protocol: Protocol) -> bool:
     """Whether iterations, their time or the time of both kinds have reached what the protocol allows."""
     budget_s = protocol.phase_budget_s
-    return sound >= protocol.max_iterations or sound_s >= budget_s or elapsed_s >= EXTENSION * budget_s
+    return sound >= protocol.max_iterations or sound_s >= budget_s or elapsed_s >= budget_s + EXTENSION_S
