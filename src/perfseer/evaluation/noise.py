@@ -7,6 +7,7 @@ and how far do they differ from ones that take much longer (`protocol_difference
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from math import sqrt
 from typing import Literal
@@ -153,9 +154,15 @@ def expected_error(measurements: Sequence[float] | FloatArray) -> float:
     y = np.sort(np.asarray(measurements, dtype=np.float64))
     if len(y) == 2:
         return float((y[1] - y[0]) * (1 / y[0] + 1 / y[1]) / 2 / sqrt(2))
-    low, middle, high = y[np.array(list(combinations(range(len(y)), 3)))].T
+    low, middle, high = y[_triples(len(y))]
     below, above = (middle - low) / low, (high - middle) / high
     return float((_LARGER * np.maximum(below, above) + _SMALLER * np.minimum(below, above)).mean())
+
+
+@lru_cache
+def _triples(n: int) -> npt.NDArray[np.int64]:
+    """[3, n over 3] positions of all triples among ``n`` in ascending order."""
+    return np.array(list(combinations(range(n), 3))).T
 
 
 def bootstrap_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
