@@ -177,7 +177,8 @@ def count(
 
     Enough are so many that the median's interval is narrow, or ``max_iterations``, or ``phase_budget_s`` of
     them. Disturbed ones do not count, nor does their time against the budget; with both kinds, counting ends
-    `EXTENSION_S` after the budget. If the undisturbed ones are by then fewer than ``min_iterations``, all count.
+    `EXTENSION_S` after the budget. If the undisturbed ones are by then fewer than ``min_iterations``, all
+    count.
 
     Args:
         run: runs one or more iterations, finished on return, and returns the time of each, ms.

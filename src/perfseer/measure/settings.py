@@ -38,8 +38,8 @@ class Protocol:
         warmup_drift: warm-up also lasts until the medians of its two latest groups of iterations differ by at
             most this share; 1 leaves that out.
         warmup_budget_s: seconds after which warm-up ends in any case.
-        probe_slack: an iteration beside a reading of the machine's speed that is slower than its full speed by
-            more than this share is set apart and does not count (cpu; `measure.pace`).
+        probe_slack: an iteration is set apart and does not count while the machine is slower than its full
+            speed by more than this share (cpu; `measure.pace`).
         ci_width: counting stops once the confidence interval of the median is at most this share of it.
         confidence: of that interval.
         min_iterations: counted before the interval is looked at.
