@@ -60,10 +60,10 @@ def labels_not_copied(table: pd.DataFrame, _: SanitySettings) -> Evidence:
     rows = table[whole]
     rows = rows[rows.duplicated(keys, keep=False)]
     same = rows.groupby(keys, sort=False, dropna=False)
-    differs = rows.index != rows.index  # none yet
     first = {name: same[name].transform("first") for name in (*CONFIGURATION, "order")}
+    differs = pd.Series(False, index=rows.index)
     for name in CONFIGURATION:
-        differs |= (rows[name] != first[name]).to_numpy()
+        differs |= rows[name] != first[name]
     text = "all six labels are those of {model_ref} at batch {batch_size} (order {order})"
     found = pd.DataFrame({name: first[name] for name in ("model_ref", "batch_size", "order")})
     return evidence(table, whole, [told(found[differs], text)], "no row has all six labels")
