@@ -4,7 +4,7 @@ import gc
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -27,8 +27,8 @@ Step = Callable[[], None]
 # Iterations are queued in chunks of about this long, of which two are in the queue at a time.
 CHUNK_MS = 20.0
 # Iterations traced for utilisation last about this long: kernels take as long in every one of them.
-TRACE_MS = 30.0
-_MOST_TRACED = 20
+TRACE_MS = 15.0
+_MOST_TRACED = 10
 # What cuDNN and cuBLAS say where torch's own allocator would have said out of memory, if memory is short.
 _STARVED_PHRASES = (
     "unable to find an engine",
@@ -37,6 +37,12 @@ _STARVED_PHRASES = (
     "cudnn_status_internal",
 )
 _SHORT_SHARE = 0.5
+# Variables that change what is measured behind its declaration.
+_DISTURBING = {
+    "CUDA_LAUNCH_BLOCKING": "launches would wait for their kernels",
+    "NVIDIA_TF32_OVERRIDE": "libraries would not compute in the precision asked for",
+    "PYTORCH_NO_CUDA_MEMORY_CACHING": "every allocation would wait for the device",
+}
 
 
 class CudaMeter(Meter):
@@ -87,6 +93,15 @@ def require_cuda() -> None:
             f"--device cuda was asked for, but torch {torch.__version__} (built for {built}) finds no CUDA "
             "device; check nvidia-smi and the torch build, or use --device cpu"
         )
+
+
+def require_undisturbed(environment: Mapping[str, str]) -> None:
+    """Raise `PerfseerError` if a variable of the environment would change what is measured."""
+    for name, harm in _DISTURBING.items():
+        if environment.get(name, "0") not in ("", "0"):
+            raise PerfseerError(
+                f"{name}={environment[name]} is set in the environment, and {harm}: unset it and run again"
+            )
 
 
 def require_profiler(step: Step) -> None:

@@ -27,6 +27,7 @@ from perfseer.measure.cuda_meter import (
     detach_profiler_after_use,
     require_cuda,
     require_profiler,
+    require_undisturbed,
 )
 from perfseer.measure.fingerprint import fingerprint, usable_cores
 from perfseer.measure.forked import die_with_parent, run_forked
@@ -58,6 +59,7 @@ def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
     """
     if device_kind == "cuda":
         require_cuda()
+        require_undisturbed(os.environ)
         detach_profiler_after_use()
         require_profiler(warm_libraries("cuda"))
         settle_objects()
