@@ -91,7 +91,7 @@ def test_a_missing_file_says_what_to_do(tmp_path):
         load_mapping(str(tmp_path / "nowhere.yaml"))
 
 
-@pytest.mark.parametrize("preset", ["ci", "gpu"])
+@pytest.mark.parametrize("preset", ["ci", "gpu", "paper"])
 def test_every_preset_is_valid_over_the_defaults(repository, mapping, preset):
     overlay = yaml.safe_load((repository / f"workflow/presets/{preset}.yaml").read_text())
 
