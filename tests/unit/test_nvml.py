@@ -27,7 +27,7 @@ class NVMLError(Exception):
         self.value = value
 
 
-NOT_SUPPORTED, NOT_FOUND, LOST, RESET = 3, 6, 15, 16
+NOT_SUPPORTED, NOT_FOUND, FUNCTION_NOT_FOUND, LOST, RESET = 3, 6, 13, 15, 16
 
 
 class Library:
@@ -156,8 +156,20 @@ def test_graphics_processes_are_foreign_too_and_may_be_refused():
 
 
 def test_the_old_name_of_the_clock_question_will_do():
-    library = Library(nvmlDeviceGetCurrentClocksThrottleReasons=0x4)
-    assert NvmlDevice(library, "handle", PID).throttled() == {"power cap"}
+    old_library = Library(nvmlDeviceGetCurrentClocksThrottleReasons=0x4)
+    assert NvmlDevice(old_library, "handle", PID).throttled() == {"power cap"}
+    refused = {"nvmlDeviceGetCurrentClocksEventReasons": NVMLError(FUNCTION_NOT_FOUND)}
+    old_driver = device(**refused, nvmlDeviceGetCurrentClocksThrottleReasons=0x8)
+    assert old_driver.throttled() == {"hardware slowdown"}
+
+
+def test_a_library_newer_than_its_driver_refuses_in_its_own_way():
+    class MismatchError(Exception):
+        pass
+
+    library = Library(nvmlDeviceGetComputeRunningProcesses=MismatchError("pyNVML does not match"))
+    library.NVMLLibraryMismatchError = MismatchError
+    assert NvmlDevice(library, "handle", PID).memory() == ProcessMemory(None, None)
 
 
 @pytest.mark.parametrize("code", [LOST, RESET])

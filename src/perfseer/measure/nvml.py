@@ -7,7 +7,7 @@ readings are None. Only a device that is gone is a fault. Nothing here imports t
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from statistics import fmean
 from typing import Any, TypeVar
 
@@ -18,6 +18,9 @@ T = TypeVar("T")
 # The driver averages utilisation over periods of a sixth of a second to a second (nvmlUtilization_t), so a
 # shorter window cannot hold one whole.
 SHORTEST_WINDOW_S = 1 / 3
+
+# The same question under its name since driver 535 and its older one.
+_CLOCK_QUESTIONS = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
 
 # Bits of nvmlClocksEventReasons*. An idle device (0x1) and clocks its owner has set (0x2) hold nothing down
 # that would otherwise be faster.
@@ -116,11 +119,9 @@ class NvmlDevice:
         self._library = library
         self._handle = handle
         self._pid = pid
-        # The same question has a new name since driver 535; older libraries only know the old one.
-        self._reasons = (
-            getattr(library, "nvmlDeviceGetCurrentClocksEventReasons", None)
-            or library.nvmlDeviceGetCurrentClocksThrottleReasons
-        )
+        # The second is what a library raises that is newer than its driver; older ones have no such error.
+        mismatch = getattr(library, "NVMLLibraryMismatchError", library.NVMLError)
+        self._refusals = (library.NVMLError, mismatch)
 
     def sm_clock_mhz(self) -> float | None:
         """Clock of the multiprocessors now."""
@@ -130,8 +131,12 @@ class NvmlDevice:
 
     def throttled(self) -> frozenset[str] | None:
         """What holds the clock down now; empty if nothing does."""
-        reasons = self._ask(lambda: self._reasons(self._handle))
-        return None if reasons is None else throttling(reasons)
+        for name in _CLOCK_QUESTIONS:
+            question = getattr(self._library, name, None)
+            reasons = question and self._ask(partial(question, self._handle))
+            if reasons is not None:
+                return throttling(reasons)
+        return None
 
     def utilisation_pct(self, window_s: float) -> float | None:
         """NVML's share of the last ``window_s`` seconds with a kernel running, 0 to 100."""
@@ -156,7 +161,7 @@ class NvmlDevice:
     def _ask(self, question: Callable[[], T]) -> T | None:
         try:
             return question()
-        except self._library.NVMLError as error:
+        except self._refusals as error:
             require_present(self._library, error)
             return None
 
@@ -192,7 +197,7 @@ class Watch:
 
 def require_present(library: Any, error: Any) -> None:
     """Raise `PerfseerError` if ``error``, one of NVML's, says that the device is gone."""
-    if error.value in (library.NVML_ERROR_GPU_IS_LOST, library.NVML_ERROR_RESET_REQUIRED):
+    if getattr(error, "value", None) in (library.NVML_ERROR_GPU_IS_LOST, library.NVML_ERROR_RESET_REQUIRED):
         raise PerfseerError(
             f"the CUDA device does not answer any more: NVML says {str(error)!r}. It fell off the bus or "
             "needs a reset (see dmesg for Xid); bring it back, then run the same command again: everything "
