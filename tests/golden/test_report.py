@@ -170,6 +170,7 @@ def test_metrics_file_is_flat_and_finite(written):
     found = json.loads((written[2] / "metrics.json").read_text())
     assert found["seernet_train_time_mape_pct"] == pytest.approx(8.1)
     assert found["missing_records"] == 3
+    assert found["noise_floor_train_time_mape_pct"] == pytest.approx(2.2986, abs=1e-4)
     assert len(found) < 30
     assert "roofline_mean_mape_pct" not in found
 

@@ -213,6 +213,7 @@ def test_the_report_says_what_there_is_and_what_is_missing(case, made_up, descri
     assert "- `executed`: no result yet." in text
     assert "remembered, UNVERIFIED | 36.7 | 85.9 | 96.9" in text
     assert "earlier version of the code" not in text
+    assert "| measurement noise (floor) | not measured | not measured |" in text
 
 
 def test_the_report_is_complete_and_repeatable(case, made_up, tmp_path):

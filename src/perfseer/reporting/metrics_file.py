@@ -18,6 +18,7 @@ def metrics(results: Results) -> dict[str, float | int]:
     """Flat figures of the headline split, the unit at the end of each key; missing results are absent.
 
     The detailed predictors have MAPE of both times and of all labels, the others the mean over both times.
+    Both times have their noise floor, where it was measured.
     """
     experiment = results.experiment
     found: dict[str, float | int] = {
@@ -25,6 +26,9 @@ def metrics(results: Results) -> dict[str, float | int]:
         "refused_configurations": n_refused(experiment),
         "missing_records": len(results.missing()),
     }
+    for name, target in SHOWN.items():
+        if target in experiment.floors:
+            found[f"noise_floor_{name}_mape_pct"] = round(experiment.floors[target].mape_pct, 4)
     for predictor in experiment.predictors:
         found |= (
             _detailed(results, predictor) if predictor in experiment.detailed else _brief(results, predictor)
