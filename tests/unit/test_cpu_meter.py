@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 import torch
@@ -256,6 +257,38 @@ def test_utilisation_is_busy_time_over_wall_time_and_threads(monkeypatch):
     # Half of one thread's time, of two threads.
     assert util_pct == pytest.approx(25)
     assert timing.counted.times_ms == pytest.approx([10] * PROTOCOL["min_iterations"])
+
+
+class SlowAtFirst:
+    """A watch on a machine that is slow until 0.1 s; a reading takes 1 ms, which must not count anywhere."""
+
+    def __init__(self, clock):
+        self.clock, self.asked = clock, [0.0]
+
+    def steady(self):
+        self.asked.append(self.clock["wall"])
+        self.clock["wall"] += 0.001
+        self.clock["cpu"] += 0.001
+        return self.asked[-2] > 0.1
+
+
+def test_iterations_on_a_slow_machine_do_not_count_and_readings_cost_no_utilisation(monkeypatch):
+    clock = {"wall": 0.0, "cpu": 0.0}
+
+    def half_busy():
+        slow = clock["wall"] < 0.1
+        clock["wall"] += 0.004 if slow else 0.002
+        clock["cpu"] += 0.002 if slow else 0.001
+
+    watch = SlowAtFirst(clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "perf_counter", lambda: clock["wall"])
+        patched.setattr(time, "process_time", lambda: clock["cpu"])
+        timing, util_pct = time_on_cpu(half_busy, Protocol(**PROTOCOL), threads=1, watch=watch)
+    assert util_pct == pytest.approx(50)
+    assert timing.counted.times_ms == pytest.approx([2.0] * 9)  # three stretches of 5 ms, seven at least
+    assert timing.counted.disturbed > 10
+    assert all(later - earlier > 0.005 for earlier, later in pairwise(watch.asked))
 
 
 @pytest.mark.parametrize("phase", ["train", "infer"])
