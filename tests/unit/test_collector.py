@@ -1,6 +1,9 @@
 """The collector with a worker that answers at once: what is measured, repeated, skipped and tabulated."""
 
+import io
+import json
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +19,7 @@ from perfseer.measure.plan import plan
 from perfseer.measure.progress import Lines, describe, disturbance, share_done, summary
 from perfseer.measure.settings import CollectSettings
 from perfseer.measure.table import read_table, write_table
+from perfseer.measure.tally import Tally
 from perfseer.zoo.space import SearchSpace
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
@@ -78,6 +82,25 @@ class FakeWorker:
         FakeWorker.clock.seconds += 1.0
         outcome = FakeWorker.outcomes.get((request["configuration"]["order"], request["phase"]))
         return outcome or Outcome("ok", result={**RESULT, "seconds": {"count": 0.7}})
+
+
+class FakeJournal:
+    """Keeps records in memory."""
+
+    path = Path("nowhere")
+
+    def __init__(self):
+        self.records = {}
+
+    def append(self, identifier, record):
+        self.records[identifier] = record
+
+
+class FakeInterrupts:
+    """Nobody interrupts."""
+
+    def check(self):
+        pass
 
 
 @pytest.fixture
@@ -159,6 +182,60 @@ def test_failed_rows_are_kept_unless_a_retry_is_asked_for(run):
     assert (run(10.0).table["status"] == "ok").all()
 
 
+def test_a_retry_takes_the_place_of_what_it_repeats(run):
+    FakeWorker.outcomes = {(1, "infer"): Outcome("error", "why")}
+    assert list(run(9.0).table["measured_s"]) == [2.0, 1.0, 2.0, 2.0, 2.0]
+    FakeWorker.outcomes = {}
+    # The failed second is replaced, not added to: four rows of two seconds do not use up the budget.
+    again = run(9.0, retry_failed=True)
+    assert list(again.table["measured_s"]) == [2.0] * 5
+    assert list(again.table["order"]) == [0, 1, 2, 3, 4]
+    assert (again.tally.used_s, again.tally.rows, again.tally.fresh) == (10.0, 5, 1)
+    assert run(9.0).table.equals(again.table)
+
+
+def test_what_restarts_took_counts_for_the_budget_but_not_against_the_time_out(run, monkeypatch):
+    real = FakeWorker.ask
+
+    def slow(worker, request, timeout_s):
+        if request["phase"] == "infer" and request["configuration"]["order"] == 0:
+            FakeWorker.clock.seconds += 7.0
+            FakeWorker.lost_s += 7.0
+        return real(worker, request, timeout_s)
+
+    monkeypatch.setattr(FakeWorker, "ask", slow)
+    monkeypatch.setattr(FakeWorker, "lost_s", 0.0)
+    collection = run(10.0)
+    assert list(collection.table["measured_s"]) == [9.0, 2.0]
+    assert collection.tally.seconds["restarts"] == 7.0
+    assert sum(collection.tally.seconds.values()) == 11.0
+    limit = SETTINGS.protocol.timeout_s
+    assert FakeWorker.asked[:2] == [(0, "infer", limit), (0, "train", limit - 1)]
+
+
+def test_no_measurement_can_be_asked_for_twice_in_one_run(run):
+    (configuration,) = islice(plan(SPACE, SETTINGS), 1)
+    task = session.Task("id", configuration, SETTINGS.protocol)
+    opened = session.Session(FakeWorker("cpu", 1, None), FakeJournal(), FakeInterrupts(), {}, Tally(), print)
+    with pytest.raises(ValueError, match="two tasks have the id id"):
+        session.measure_all([task, task], opened)
+
+
+def test_one_configuration_may_be_measured_twice_under_two_names_and_protocols(run):
+    (configuration,) = islice(plan(SPACE, SETTINGS), 1)
+    long = replace(SETTINGS.protocol, phase_budget_s=1.0)
+    tasks = [
+        session.Task("short", configuration, SETTINGS.protocol),
+        session.Task("long", configuration, long),
+    ]
+    opened = session.Session(FakeWorker("cpu", 1, None), FakeJournal(), FakeInterrupts(), {}, Tally(), print)
+    rows = session.measure_all(tasks, opened)
+    assert [json.loads(row["protocol"])["phase_budget_s"] for row in rows] == [0.2, 1.0]
+    assert list(opened.journal.records) == ["short", "long"]
+    table = session.table_of(rows, {"device": "a processor", "device_kind": "cpu"})
+    assert table["model_ref"].nunique() == 1
+
+
 def test_a_broken_installation_stops_early_and_keeps_its_rows(run, tmp_path):
     FakeWorker.outcomes = {(order, "infer"): Outcome("error", "no kernel") for order in range(99)}
     with pytest.raises(
@@ -207,6 +284,18 @@ def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path):
         run(30.0, report=Lines(stream))
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines == [f"collect: {n} configurations, {2 * n} of 30 s" for n in (5, 10, 15)]
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(run, monkeypatch):
+    from perfseer.measure import progress as module
+
+    monkeypatch.setattr(module.time, "monotonic", lambda: FakeWorker.clock.seconds)
+
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    assert len(run(60.0, report=Lines(Full())).table) == 30
 
 
 def test_a_busy_machine_is_pointed_out(run, monkeypatch):

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,18 +24,24 @@ PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 class Collector:
     """Runs `perfseer collect` on tiny networks in a folder of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, batch_sizes=(2, 3)):
         self.folder = folder
         zoo = {**PARAMS["zoo"], "resolution": 64, "depth": [1, 1], "width": [8, 16]}
         protocol = {**PARAMS["collect"]["protocol"], "warmup_s": 0.0, "phase_budget_s": 0.05}
-        collect = {**PARAMS["collect"], "batch_sizes": [2, 3], "batches_per_architecture": 2, "threads": 1}
+        collect = {
+            **PARAMS["collect"],
+            "batch_sizes": list(batch_sizes),
+            "batches_per_architecture": 2,
+            "threads": 1,
+        }
         collect |= {"time_budget_s": 1000, "protocol": protocol}
         (folder / "params.yaml").write_text(yaml.safe_dump({"zoo": zoo, "collect": collect}))
         self.out = folder / "t.parquet"
 
-    def start(self, limit, **options):
+    def start(self, limit, variables=None, **options):
         command = [sys.executable, "-m", "perfseer", "collect", "--out", str(self.out), "--limit", str(limit)]
         environment = {**os.environ, "COLUMNS": "200", "PERFSEER_JOURNAL": str(self.folder / "journal")}
+        environment |= variables or {}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, text=True, start_new_session=True, **pipes, **options
@@ -177,6 +184,90 @@ def test_a_disk_without_room_ends_it_with_a_message_and_loses_nothing(collector)
     code, out, _ = collector.run(count)
     assert code == 0
     assert f"{count} configurations ({count} ok), 1 of them measured now" in out
+
+
+# The wall clock jumps by a day, back and forth, with every reading; the monotonic one goes on.
+JUMPING_CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/time.h>
+#include <time.h>
+static long turn;
+static long jump(void) { return (__sync_fetch_and_add(&turn, 1) % 3 - 1) * 86400; }
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+    int code = real(clock, now);
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) now->tv_sec += jump();
+    return code;
+}
+int gettimeofday(struct timeval *now, void *zone) {
+    struct timespec fine;
+    clock_gettime(CLOCK_REALTIME, &fine);
+    now->tv_sec = fine.tv_sec;
+    now->tv_usec = fine.tv_nsec / 1000;
+    return 0;
+}
+time_t time(time_t *now) {
+    struct timespec fine;
+    clock_gettime(CLOCK_REALTIME, &fine);
+    if (now) *now = fine.tv_sec;
+    return fine.tv_sec;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to build the jumping clock with")
+def test_a_wall_clock_that_jumps_by_days_changes_nothing(collector):
+    (collector.folder / "clock.c").write_text(JUMPING_CLOCK)
+    library = str(collector.folder / "clock.so")
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-o", library, "clock.c", "-ldl"], cwd=collector.folder, check=True
+    )
+    jumping = {"LD_PRELOAD": library}
+    read_clock = "import time; print(abs(time.time() - time.time()) > 80000)"
+    shown = subprocess.run(
+        [sys.executable, "-c", read_clock], env={**os.environ, **jumping}, capture_output=True
+    )
+    assert shown.stdout == b"True\n"
+
+    began = time.monotonic()
+    process = collector.start(12, jumping)
+    collector.wait_for_records(4)
+    process.kill()
+    process.communicate()
+    code, out, err = collector.run(12, variables=jumping)
+    took_s = time.monotonic() - began
+    assert code == 0, err
+    assert "12 configurations (12 ok)" in out
+    table = read_table(collector.out)
+    assert list(table["order"]) == list(range(12))
+    assert table["measured_s"].between(0.01, took_s).all()
+    assert table["measured_s"].sum() < took_s
+    for phase in ("infer", "train"):
+        in_ms = table[f"{phase}_time_ms"] * table[f"{phase}_iterations"]
+        assert (in_ms > 0).all()
+        assert (in_ms < 1000 * table["measured_s"]).all()
+        assert table[f"{phase}_util_pct"].between(1, 100).all()
+
+
+def test_what_does_not_fit_in_memory_is_a_row_and_the_run_goes_on(tmp_path):
+    """Under a limit on the address space a batch of 65,536 images is refused, one of 2 is not."""
+    collector = Collector(tmp_path, batch_sizes=[2, 65_536])
+    status = "import re, torch; print(re.search(r'VmPeak:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    needed_kib = int(subprocess.run([sys.executable, "-c", status], capture_output=True, check=True).stdout)
+    limit = (needed_kib + 2 * 2**20) * 1024
+
+    def limit_memory():
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    code, _, err = collector.run(6, preexec_fn=limit_memory)
+    assert code == 0, err
+    table = read_table(collector.out)
+    assert list(table["status"]) == ["oom" if size == 65_536 else "ok" for size in table["batch_size"]]
+    failed = table[table["status"] == "oom"]
+    assert len(failed) == 3
+    assert failed["reason"].str.startswith("infer: RuntimeError").all()
+    assert (failed["measured_s"] < 2).all()
 
 
 def _parent(pid):

@@ -51,7 +51,10 @@ class Lines:
         """Write a line if it is time for one."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_EVERY_S
-            print(f"{self._verb}: {describe(counts)}", file=self._stream, flush=True)
+            try:
+                print(f"{self._verb}: {describe(counts)}", file=self._stream, flush=True)
+            except OSError:
+                self._next = math.inf  # nobody reads it any more (`| head`, a full disk): measuring goes on
 
 
 class Bar:
