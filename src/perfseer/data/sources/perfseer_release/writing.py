@@ -29,7 +29,7 @@ from perfseer.data.sources.perfseer_release.inversion import to_raw
 from perfseer.data.sources.perfseer_release.raw import RawGraph
 from perfseer.data.sources.perfseer_release.stems import stem
 from perfseer.errors import PerfseerError, require
-from perfseer.targets import PHASES
+from perfseer.targets import PHASES, TARGET_NAMES
 
 # time per sample, mean SM utilisation, mean memory utilisation, mean memory, peak SM utilisation, peak memory
 # utilisation, peak memory
@@ -87,8 +87,9 @@ def export(
     screening = usable(measurements, graphs, index)
     rows = screening.rows
     stems = _stems(rows)
+    wanted = rows[["graph", "input_shape", "batch_size", *TARGET_NAMES]]
     with _appearing(out) as folder, _store(folder, archives) as write:
-        for done, (name, row) in enumerate(zip(stems, rows.to_dict("records"), strict=True), start=1):
+        for done, (name, row) in enumerate(zip(stems, wanted.to_dict("records"), strict=True), start=1):
             raw = to_raw(graphs.graph(row["graph"]), _sizes(row["input_shape"]))
             write("cg", f"{name}.pkl", pickled(raw, digraph))
             write("label", f"{name}.txt", label_text(row).encode("ascii"))
