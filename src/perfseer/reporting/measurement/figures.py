@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.evaluation.noise import NoiseFloor
+from perfseer.graphs.perfgraph import IntArray
 from perfseer.reporting.floors import NOT_MEASURED
 from perfseer.reporting.measurement.agreement import pairs, short_and_long
 from perfseer.reporting.measurement.precision import UNRECORDED, aims_pct, half_widths_pct
@@ -77,7 +78,10 @@ def _speed(axis: Axes, rows: pd.DataFrame, phase: Phase) -> None:
             drawn = _spread(len(values))
             axis.scatter(order[drawn], values.to_numpy()[drawn], s=5, color=BLUE, alpha=0.5, linewidths=0)
             axis.plot(order[drawn], smooth[drawn], color=ORANGE, linewidth=1.4, label=f"median of {_WINDOW}")
-            axis.set_ylim(0, 1.15 * float(values.max()))
+            # At least a fifth to either side, so that a steady machine looks steady.
+            middle = float(values.median())
+            low, high = min(0.8 * middle, 0.95 * values.min()), max(1.2 * middle, 1.05 * values.max())
+            axis.set_ylim(float(low), float(high))
             axis.set_xlabel("position in the plan")
             axis.set_ylabel(label)
             axis.legend(loc="lower left")
@@ -128,7 +132,7 @@ def repeats(study: Study) -> Figure:
             continue
         size = np.maximum(np.abs(part["difference_pct"].to_numpy(dtype=np.float64)), _LEAST_PCT)
         axis.scatter(part["first"], size, s=9, color=BLUE, alpha=0.5, linewidths=0)
-        _quantile_lines(axis, size)
+        _quantile_lines(axis, study.floors.get(target.name))
         axis.set_ylim(size.min() / 2, size.max() * 2)
         log_ticks(axis, "y")
         _label_axis(axis, target, "measured first")
@@ -140,9 +144,10 @@ def repeats(study: Study) -> Figure:
     return figure
 
 
-def _quantile_lines(axis: Axes, size: FloatArray) -> None:
-    for share, style in ((50, "-"), (95, "--")):
-        axis.axhline(float(np.percentile(size, share)), color=ORANGE, linewidth=1.2, linestyle=style)
+def _quantile_lines(axis: Axes, floor: NoiseFloor | None) -> None:
+    """Median and 95th percentile over all pairs of measurements; dots are those with the first one."""
+    for value, style in ((floor.median_pct, "-"), (floor.p95_pct, "--")) if floor else ():
+        axis.axhline(max(value, _LEAST_PCT), color=ORANGE, linewidth=1.2, linestyle=style)
 
 
 def _label_axis(axis: Axes, target: Target, which: str) -> None:
