@@ -12,6 +12,7 @@ from perfseer.errors import PerfseerError
 from perfseer.measure import worker
 from perfseer.measure.construction import skeleton
 from perfseer.measure.meters import Meter, PhaseResult
+from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
 from perfseer.measure.settings import CollectSettings
 from perfseer.zoo.space import SearchSpace
@@ -121,3 +122,37 @@ def test_a_configuration_says_what_it_is_run_on():
     batch = worker.batch_of(one, "cuda")
     assert (batch.shape, batch.device) == ((6, 3, SPACE.resolution, SPACE.resolution), "cuda")
     assert (batch.precision, batch.memory_format, batch.mode) == ("bf16", "nhwc", "compiled")
+
+
+class Forks(InProcess):
+    forks = True
+
+    def measure(self, build, batch, phase, protocol):
+        return PhaseResult(**{**NOT_MEASURED, "time_ms": 1.0, "seconds": {"build": 0.5}})
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_a_forked_phase_is_compiled_in_a_process_before_its_own(monkeypatch, mode):
+    processes = []
+
+    def forked(do, timeout_s):
+        processes.append((do(), timeout_s))
+        return Outcome("ok", result=processes[-1][0])
+
+    monkeypatch.setattr(worker, "run_forked", forked)
+    monkeypatch.setattr(worker, "ready_compiler", lambda device: None)
+    monkeypatch.setattr(torch, "compile", lambda model, **how: model)
+    outcome = ask(Forks(), 2, configuration=replace(FIRST, mode=mode))
+    seconds = outcome.result["seconds"]
+    assert len(processes) == (2 if mode == "compiled" else 1)
+    assert processes[-1][0]["time_ms"] == 1.0
+    if mode == "compiled":
+        assert processes[1][1] == pytest.approx(60 - seconds.pop("compile"))
+    assert seconds == {"build": 0.5}
+
+
+def test_what_does_not_compile_is_not_measured(monkeypatch):
+    monkeypatch.setattr(worker, "run_forked", lambda do, timeout_s: Outcome("timeout", "still busy"))
+    monkeypatch.setattr(worker, "ready_compiler", lambda device: None)
+    outcome = ask(Forks(), 2, configuration=replace(FIRST, mode="compiled"))
+    assert (outcome.status, outcome.reason) == ("timeout", "still busy")

@@ -21,8 +21,7 @@ _OLDEST_CAPABILITY = (7, 0)
 def require_compiler(device: str) -> None:
     """Raise `PerfseerError` unless `torch.compile` can make code for ``device``, ``cpu`` or ``cuda``.
 
-    On the cpu it also imports the compiler, which takes seconds, so that forked children inherit it: else it
-    would count as memory of their networks.
+    On the cpu it also imports the compiler, set to compile in the process itself.
     """
     if device == "cpu":
         require_cpp_compiler(os.environ)

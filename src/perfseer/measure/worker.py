@@ -12,13 +12,14 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TextIO
 
 import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.measure.awake import AwakeClock
 from perfseer.measure.compilation import require_compiler
 from perfseer.measure.construction import construct, materialise, release, skeleton
 from perfseer.measure.cpu_meter import CpuMeter
@@ -36,11 +37,12 @@ from perfseer.measure.meters import Meter
 from perfseer.measure.outcomes import Outcome, guarded
 from perfseer.measure.plan import Configuration
 from perfseer.measure.process_memory import resident_memory
-from perfseer.measure.settings import Protocol
+from perfseer.measure.settings import DeviceKind, Mode, Protocol
 from perfseer.measure.steps import Batch, make_step
 from perfseer.targets import PHASES, Phase
 
 CarryOut = Callable[[Meter, dict[str, Any]], Outcome]
+Work = Callable[[Callable[[], nn.Module]], dict[str, Any]]
 
 # Smallest batch size at which a network did not fit, by everything else about configuration and phase.
 _TOO_BIG: dict[tuple[Configuration, Phase], int] = {}
@@ -73,7 +75,7 @@ def start(device_kind: str, threads: int) -> tuple[Meter, dict[str, Any]]:
     return CpuMeter(), fingerprint("cpu", threads)
 
 
-def warm_libraries(device: str) -> Callable[[], None]:
+def warm_libraries(device: DeviceKind, mode: Mode = "eager") -> Callable[[], None]:
     """Run a tiny network, so that lazy imports, tables and contexts are there before anything is measured.
 
     Returns:
@@ -82,10 +84,26 @@ def warm_libraries(device: str) -> Callable[[], None]:
     for phase in PHASES:
         layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         model = nn.Sequential(*layers, nn.Linear(4, 5))
-        step = make_step(model, Batch((2, 3, 8, 8), "fp32", "nchw", device), phase)
+        step = make_step(model, Batch((2, 3, 8, 8), "fp32", "nchw", device, mode), phase)
         step()
         step()
     return step
+
+
+@lru_cache(maxsize=1)
+def ready_compiler(device: DeviceKind) -> None:
+    """Find out once whether this machine can compile, and load what compiling takes before any fork.
+
+    Raises:
+        PerfseerError: it lacks a compiler.
+    """
+    require_compiler(device)
+    if device == "cpu":
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        warm_libraries("cpu", "compiled")
+        torch.set_num_threads(threads)
+        settle_objects()
 
 
 def settle_objects() -> None:
@@ -111,7 +129,7 @@ def measure(meter: Meter, request: dict[str, Any]) -> Outcome:
     batch = batch_of(configuration, meter.device_kind)
     try:
         if batch.mode == "compiled":
-            require_compiler(batch.device)
+            ready_compiler(meter.device_kind)
     except PerfseerError as error:
         return Outcome("fault", str(error))
 
@@ -119,9 +137,43 @@ def measure(meter: Meter, request: dict[str, Any]) -> Outcome:
         return asdict(meter.measure(build, batch, phase, protocol))
 
     if meter.forks:
-        release_free_heap()
-        build = partial(construct, configuration.model_spec)
-        return run_forked(lambda: work(build), request["timeout_s"])
+        return measure_forked(work, configuration, batch, phase, request["timeout_s"])
+    return measure_here(work, configuration, batch, phase)
+
+
+def measure_forked(
+    work: Work, configuration: Configuration, batch: Batch, phase: Phase, timeout_s: float
+) -> Outcome:
+    """Measure in a process forked for it.
+
+    In mode ``compiled`` a process before that one compiles, for the compiler's cache on disk: else the
+    compiler's own memory, tens of MiB, would count as the network's.
+
+    Args:
+        work: measures what it is given to build.
+        configuration: the network.
+        batch: what it is run on.
+        phase: ``train`` or ``infer``.
+        timeout_s: for both processes.
+    """
+    build = partial(construct, configuration.model_spec)
+    release_free_heap()
+    if batch.mode == "eager":
+        return run_forked(lambda: work(build), timeout_s)
+    clock = AwakeClock()
+    begin = clock.read()
+    compiling = run_forked(lambda: {"compiled": make_step(build(), batch, phase)()}, timeout_s)
+    compile_s = clock.read() - begin
+    if compiling.status != "ok":
+        return compiling
+    outcome = run_forked(lambda: work(build), max(timeout_s - compile_s, 0.01))
+    if outcome.result is not None:
+        outcome.result["seconds"]["compile"] = compile_s
+    return outcome
+
+
+def measure_here(work: Work, configuration: Configuration, batch: Batch, phase: Phase) -> Outcome:
+    """Measure in this process; arguments as in `measure_forked`."""
     if refused := too_big(configuration, phase):
         return refused
     model = skeleton(configuration.model_spec, batch.precision, batch.memory_format)
