@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from perfseer.errors import PerfseerError
-from perfseer.measure import session
+from perfseer.measure import collector, session
 from perfseer.measure.collector import collect, configuration_ids
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
@@ -233,7 +234,7 @@ def test_one_configuration_may_be_measured_twice_under_two_names_and_protocols(r
     assert [json.loads(row["protocol"])["phase_budget_s"] for row in rows] == [0.2, 1.0]
     assert list(opened.journal.records) == ["short", "long"]
     table = session.table_of(rows, {"device": "a processor", "device_kind": "cpu"})
-    assert table["model_ref"].nunique() == 1
+    assert list(table["model_ref"]) == [configuration.model_ref] * 2
 
 
 def test_a_broken_installation_stops_early_and_keeps_its_rows(run, tmp_path):
@@ -263,6 +264,20 @@ def test_another_protocol_has_another_journal(run, tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "SETTINGS", replace(SETTINGS, protocol=protocol))
     assert run(4.0).tally.fresh == 2
     assert len(list((tmp_path / "journal").glob("*.jsonl"))) == 2
+
+
+def test_another_version_of_the_protocol_has_another_journal(run, tmp_path, monkeypatch):
+    run(4.0)
+    monkeypatch.setattr(collector, "PROTOCOL_VERSION", collector.PROTOCOL_VERSION + 1)
+    assert run(4.0).tally.fresh == 2
+    assert len(list((tmp_path / "journal").glob("*.jsonl"))) == 2
+
+
+def test_what_an_earlier_table_holds_twice_is_left_out_once(run):
+    earlier = run(6.0).table
+    twice = pd.concat([earlier, earlier.iloc[::-1]])
+    assert configuration_ids(twice) == configuration_ids(earlier)
+    assert list(run(4.0, skip=configuration_ids(twice)).table["order"]) == [3, 4]
 
 
 def test_progress_is_told_in_rows_and_seconds(run, capsys):

@@ -3,6 +3,7 @@ import fcntl
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from perfseer.errors import PerfseerError
+from perfseer.measure.interrupts import InterruptError, Interrupts
 from perfseer.measure.journal import Journal, journal_folder
 from perfseer.measure.journal_lines import decode_line, encode_line, read_journal
 
@@ -279,6 +281,23 @@ def test_names_are_on_disk_before_anything_is_appended(tmp_path, monkeypatch):
         synchronised.clear()
         journal.append("id", {"status": "ok"})
         assert synchronised == [place / "key.jsonl"]
+
+
+def test_signals_while_a_record_is_written_wait_until_it_is_there(folder, monkeypatch):
+    real = os.fsync
+
+    def interrupted(descriptor):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        real(descriptor)
+
+    with Interrupts() as interrupts, Journal(folder, "key", HEADER) as journal:
+        monkeypatch.setattr(os, "fsync", interrupted)
+        journal.append("new", {"status": "ok"})
+        with pytest.raises(InterruptError):
+            interrupts.check()
+    monkeypatch.undo()
+    assert reopen(folder) == ({**RECORDS, "new": {"status": "ok"}}, [])
 
 
 def test_a_failed_repair_leaves_the_journal_as_it_was(folder, monkeypatch):
