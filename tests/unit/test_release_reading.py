@@ -269,17 +269,29 @@ def test_the_same_network_published_twice_is_one_graph_and_two_rows(tmp_path):
     assert assembled_index.index.is_unique
 
 
-def test_the_family_of_our_own_exports_comes_from_their_names(tmp_path):
+def test_family_and_architecture_of_our_own_exports_come_from_their_names(tmp_path):
     files = {
         "cg/bs1_vgg_resnet-0123.pkl": FILES["cg/bs1_4.pkl"],
         "label/bs1_vgg_resnet-0123.txt": label_text().encode(),
     }
-    assert read_release(write_folder(tmp_path, files)).table["family"].tolist() == ["vgg+resnet"]
+    (row,) = read_release(write_folder(tmp_path, files)).table.to_dict("records")
+    assert (row["family"], row["architecture"]) == ("vgg+resnet", "0123")
+    assert row["model_ref"] == "perfseer-release:0123"
 
 
-def test_a_graph_whose_input_has_no_size_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "stem", ["bs1_%3Cscript%3E-0123", "bs1_vgg-%1B%5B2J", "bs1_%7C-0123", "bs2_vgg-0123", "bs1_vgg_0123"]
+)
+def test_a_name_that_is_odd_or_contradicts_the_graph_tells_nothing(stem, tmp_path, expected):
+    found = read_release(write_folder(tmp_path, {f"cg/{stem}.pkl": FILES["cg/bs1_4.pkl"]}))
+    assert found.table["family"].tolist() == ["unknown"]
+    assert found.table["architecture"].tolist() == [expected.table["architecture"].iloc[0]]
+
+
+@pytest.mark.parametrize("size", ["x", None, 0, "-1", "nan", "1e300", [8, 8]])
+def test_a_graph_whose_input_has_no_size_is_refused(size, tmp_path):
     graph = make_digraph()
-    graph.nodes["Conv_0"]["feature"]["memory_info"]["input_h"] = "x"
+    graph.nodes["Conv_0"]["feature"]["memory_info"]["input_h"] = size
     found = read_release(write_folder(tmp_path, FILES | {"cg/odd.pkl": pickle.dumps(graph)}))
     assert "odd.pkl" in found.refused["reason"].iloc[0]
 

@@ -5,6 +5,7 @@ lists it. Nothing of a file that is refused is used, and every file that is not 
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -34,6 +35,7 @@ DEVICE = "NVIDIA GeForce RTX 3090"
 PROTOCOL_VERSION = 0
 PROTOCOL = {"source": "PerfSeer release", "warmup_s": 30.0, "counted_s": 30.0}
 REFUSED = ("refused graph", "refused labels")
+_PLAIN = re.compile(r"[\w.:+-]+")  # what a name may hold that goes into reports
 _CHUNK = 64  # graphs per task: some tenths of a second
 _PRELOAD = ("perfseer.data.sources.perfseer_release.reading",)
 Progress = Callable[[int, int], None]
@@ -143,8 +145,7 @@ def _reason(error: Exception, member: Member) -> str:
 
 def _describe(raw: RawGraph, graph: PerfGraph, pair: Pair) -> dict[str, Any]:
     """The file, and the columns of a row that say which configuration it is."""
-    named = parse_stem(pair.stem)
-    family, architecture, _ = named or ("unknown", _architecture(graph), graph.batch_size)
+    family, architecture = _named(pair.stem, graph.batch_size) or ("unknown", _architecture(graph))
     return {
         "file": pair.graph.name,
         "model_ref": f"perfseer-release:{architecture}",
@@ -153,6 +154,14 @@ def _describe(raw: RawGraph, graph: PerfGraph, pair: Pair) -> dict[str, Any]:
         "input_shape": _input_shape(raw, pair.graph.name),
         "batch_size": graph.batch_size,
     }
+
+
+def _named(stem: str, batch_size: int) -> tuple[str, str] | None:
+    """Family and architecture as our own exports are named; None of another name, or one the graph denies."""
+    found = parse_stem(stem)
+    if found is None or found[2] != batch_size or not all(map(_PLAIN.fullmatch, found[:2])):
+        return None
+    return found[:2]
 
 
 def _architecture(graph: PerfGraph) -> str:
@@ -175,7 +184,7 @@ def _input_shape(raw: RawGraph, name: str) -> str:
     except (TypeError, ValueError, OverflowError):
         numbers = []
     require(
-        len(numbers) == 3 and min(numbers) > 0,
+        len(numbers) == 3 and 0 < min(numbers) <= max(numbers) < 2**31,
         f"{name}: its first node reads an input of {printable(sizes)}, expected channels, height and width",
     )
     return "x".join(map(str, numbers))

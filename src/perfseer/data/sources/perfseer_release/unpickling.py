@@ -25,8 +25,8 @@ from perfseer.errors import PerfseerError
 
 # Published graphs have hundreds of nodes and tens of kilobytes.
 MAX_BYTES = 8 * 2**20
-MAX_NODES = 20_000
-MAX_EDGES = 100_000
+MAX_NODES = 5_000
+MAX_EDGES = 20_000
 _MAX_TEXT = 1000
 _DIRECTED = ("networkx.classes.digraph.DiGraph", "networkx.classes.multidigraph.MultiDiGraph")
 # Where a DiGraph keeps its nodes and its successors, from networkx 2 on and in networkx 1.
