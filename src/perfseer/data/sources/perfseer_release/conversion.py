@@ -32,9 +32,12 @@ ARGUMENTS: tuple[str, ...] = (
     *("linear_in_features", "linear_out_features", "linear_bias"),
     *("pool_kernel_size", "pool_stride", "pool_padding", "pool_ceil_mode"),
 )
-# Larger numbers are no sizes, and sums of them would leave 64 bits.
-LARGEST = 2**53
+# 16 TiB; larger numbers are no sizes, and sums of them over the largest graph would leave 64 bits.
+LARGEST = 2**44
+# FLOPs of a node's backward pass; the whole of the release's largest network has 2.3e13 forward.
+MOST_FLOPS = 2**48
 _MOST_DIGITS = 30
+_CYCLE = "its edges form a cycle; a network's operators cannot"
 
 _KERNEL, _GROUPS, _CONV_BIAS, _LINEAR_IN, _LINEAR_OUT, _LINEAR_BIAS, _POOL_KERNEL, _POOL_STRIDE = (
     HYPERPARAMETERS.index(name)
@@ -97,8 +100,8 @@ def to_perfgraph(raw: RawGraph, name: str) -> PerfGraph:
         ``unknown`` counts ONNX types outside the vocabulary.
 
     Raises:
-        PerfseerError: a value is no number or out of range, an edge names no node, edges form a cycle, or
-            there is no node but views.
+        PerfseerError: a value is no number or out of range, an edge names no node, edges form a cycle, a view
+            has several inputs, or there is no node but views.
     """
     nodes = [_node(feature, position, name) for position, feature in enumerate(raw.features)]
     kept, edges = _without_views(nodes, _checked_edges(raw, name), name)
@@ -120,11 +123,12 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
         numbers = [v if type(v) is int else _integer(v) for v in map(arguments.get, ARGUMENTS)]
         sizes = [v if type(v) is int else _integer(v) for v in map(memory.get, _Sizes._fields)]
         flops = _integer(feature.get("flops"))
-        values = (*numbers, *sizes, flops)
+        values = (*numbers, *sizes)
     except (ValueError, OverflowError) as error:
         raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has {error}") from error
-    if min(values) < 0 or max(values) > LARGEST:
-        raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has a size below 0 or above 2**53")
+    work = flops * (1 + max(numbers[_GROUPS], 1))
+    if min(values) < 0 or max(values) > LARGEST or not 0 <= work <= MOST_FLOPS:
+        raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has a number below 0 or too large")
     memory_info = _Sizes(*sizes)
     return _Node(kind, vocabulary_index(kind), numbers, memory_info, memory_info.shape, flops)
 
@@ -165,36 +169,43 @@ def _checked_edges(raw: RawGraph, name: str) -> list[tuple[int, int]]:
 def _without_views(
     nodes: list[_Node], edges: list[tuple[int, int]], name: str
 ) -> tuple[list[_Node], list[_Edge]]:
-    """Nodes that are no views, and edges between them; chains of views are followed."""
+    """Nodes that are no views, and edges between them, with the last view's own tensor where it has one."""
     kept = [position for position, node in enumerate(nodes) if node.type not in VIEWS]
     require(bool(kept), f"{name}: a graph without nodes, or of nothing but views")
     number = {position: index for index, position in enumerate(kept)}
     if len(kept) == len(nodes):
         return nodes, [(sender, receiver, nodes[sender]) for sender, receiver in edges]
-    before: dict[int, list[int]] = {}
-    for sender, receiver in edges:
-        before.setdefault(receiver, []).append(sender)
+    shown = _shown(nodes, number, edges, name)
     joined = {}
-    for receiver in kept:
-        for sender in before.get(receiver, ()):
-            for source in _sources(sender, before, number):
-                shown = nodes[sender] if nodes[sender].sizes.output_size else nodes[source]
-                joined[number[source], number[receiver]] = shown
-    return [nodes[position] for position in kept], [(s, r, source) for (s, r), source in joined.items()]
+    for sender, receiver in edges:
+        source = shown.get(sender, number.get(sender))
+        if receiver in number and source is not None:
+            tensor = nodes[sender] if nodes[sender].sizes.output_size else nodes[kept[source]]
+            joined[source, number[receiver]] = tensor
+    return [nodes[position] for position in kept], [(s, r, tensor) for (s, r), tensor in joined.items()]
 
 
-def _sources(position: int, before: Mapping[int, list[int]], number: Mapping[int, int]) -> list[int]:
-    """The nodes that a view shows; the node itself if it is none."""
-    found, seen, waiting = [], {position}, [position]
-    while waiting:
-        current = waiting.pop()
-        if current in number:
-            found.append(current)
-            continue
-        further = [sender for sender in before.get(current, ()) if sender not in seen]
-        seen.update(further)
-        waiting.extend(further)
-    return found
+def _shown(
+    nodes: Sequence[_Node], number: Mapping[int, int], edges: Sequence[tuple[int, int]], name: str
+) -> dict[int, int | None]:
+    """The kept node behind every view, by position; None where that is the model's input."""
+    before: dict[int, int] = {}
+    for sender, receiver in edges:
+        if receiver not in number:
+            kind = printable(nodes[receiver].type)
+            require(receiver not in before, f"{name}: node {receiver} ({kind}) has several inputs")
+            before[receiver] = sender
+    shown: dict[int, int | None] = {}
+    for position in range(len(nodes)):
+        path: dict[int, None] = {}
+        current: int | None = position
+        while current is not None and current not in number and current not in shown:
+            require(current not in path, f"{name}: {_CYCLE}")
+            path[current] = None
+            current = before.get(current)
+        source = None if current is None else shown.get(current, number.get(current))
+        shown.update(dict.fromkeys(path, source))
+    return shown
 
 
 def _topological(n: int, edges: Sequence[_Edge], name: str) -> Sequence[int]:
@@ -215,7 +226,7 @@ def _topological(n: int, edges: Sequence[_Edge], name: str) -> Sequence[int]:
             waiting[receiver] -= 1
             if waiting[receiver] == 0:
                 heapq.heappush(ready, receiver)
-    require(len(order) == n, f"{name}: its edges form a cycle; a network's operators cannot")
+    require(len(order) == n, f"{name}: {_CYCLE}")
     return order
 
 
