@@ -251,6 +251,15 @@ def test_an_imported_table_says_so_in_a_line(tmp_path):
     assert not re.search(r"\b(nan|inf|None|NaN)\b", content[: content.index("### Rows that break")])
 
 
+def test_a_protocol_of_another_make_is_shown_as_it_is(tmp_path):
+    table = run().assign(protocol=json.dumps({"source": "somebody", "warmup_s": 30.0}), protocol_version=0)
+    content = rendered(table, tmp_path, beside=False)
+    assert "What its source says of how the labels were measured:" in content
+    assert rows_after(content, "### Protocol") == {"source": ["somebody"], "warmup_s": ["30.0"]}
+    assert "The aim:" not in content
+    assert rows_after(content, "## Precision of single")["training time"][5] == "–"
+
+
 @pytest.mark.parametrize(("name", "column"), [("repeats", "device"), ("protocol", "environment")])
 def test_tables_of_another_device_are_refused(tmp_path, name, column):
     write_measurements(tmp_path, run())

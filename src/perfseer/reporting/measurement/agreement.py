@@ -98,7 +98,10 @@ def floor_table(study: Study) -> str:
 def floor_sentence(study: Study) -> str:
     """The floors of all labels in a sentence."""
     if not study.floors:
-        return "Nothing was measured twice, so the noise floor is not known; `perfseer remeasure` finds out."
+        return (
+            "Nothing was measured twice, so the noise floor is not known; `perfseer remeasure` on the same "
+            "device finds out."
+        )
     found = [
         f"{TARGET_BY_NAME[name].title} {percent(floor.mape_pct)}" for name, floor in study.floors.items()
     ]

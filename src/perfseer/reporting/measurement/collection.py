@@ -50,7 +50,7 @@ _NAMED = {
 
 def _in_words(protocol: Mapping[str, Any]) -> str:
     if not set(protocol) >= _NAMED:
-        return "Its settings, as its source gives them:"
+        return "What its source says of how the labels were measured:"
     p = {name: protocol[name] for name in _NAMED}
     drift = (
         f", and further until the medians of its two latest groups of iterations differ by at most "

@@ -63,7 +63,7 @@ def precision_table(study: Study) -> str:
                 count(len(widths)),
                 count(rows - len(widths)),
                 *quantiles,
-                share_text(missed(study, phase), rows),
+                share_text(missed(study, phase), rows) if aim_words(study) else "–",
                 number(float(np.median(counted))),
             ]
         )
