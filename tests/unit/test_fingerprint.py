@@ -33,6 +33,23 @@ def test_what_changes_a_measurement_changes_the_digest(monkeypatch):
     assert fingerprint("cpu", 2)["digest"] != before
 
 
+def test_a_variable_that_changes_measurements_changes_the_digest_and_a_path_does_not(monkeypatch):
+    for name in ("LD_PRELOAD", "ONEDNN_MAX_CPU_ISA", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    before = fingerprint("cpu", 2)
+    assert "variables" not in before
+    monkeypatch.setenv("TORCH_HOME", "/somewhere")
+    assert fingerprint("cpu", 2) == before
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2:/opt/libother.so")
+    after = fingerprint("cpu", 2)
+    assert after["variables"] == {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "LD_PRELOAD": "libjemalloc.so.2 libother.so",
+    }
+    assert after["digest"] != before["digest"]
+
+
 def test_it_holds_plain_facts_and_no_host_name():
     environment = fingerprint("cpu", 2)
     text = json.dumps(environment, allow_nan=False)

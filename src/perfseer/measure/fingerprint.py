@@ -15,12 +15,36 @@ from perfseer.measure.settings import DeviceKind
 GIB = 1024**3
 _THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+# Variables that change times or memory of one and the same program; others are paths and versions.
+_VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_LAUNCH_BLOCKING",
+    "DNNL_MAX_CPU_ISA",
+    "GLIBC_TUNABLES",
+    "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY",
+    "KMP_BLOCKTIME",
+    "LD_PRELOAD",
+    "MALLOC_ARENA_MAX",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_PLACES",
+    "OMP_PROC_BIND",
+    "ONEDNN_MAX_CPU_ISA",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_NO_CUDA_MEMORY_CACHING",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
 
 
 def fingerprint(device_kind: DeviceKind, threads: int) -> dict[str, Any]:
     """Describe device and environment by values that stay the same from run to run on one machine.
 
     No host name, date, free memory or clock speed: the same machine and software give the same digest.
+    ``variables`` is there only if one is set that changes times or memory.
 
     Args:
         device_kind: ``cpu`` or ``cuda``.
@@ -42,6 +66,8 @@ def fingerprint(device_kind: DeviceKind, threads: int) -> dict[str, Any]:
         "numpy": _version("numpy"),
     }
     environment |= _cpu_facts() if device_kind == "cpu" else _cuda_facts()
+    if variables := _variables():
+        environment["variables"] = variables
     return {**environment, "digest": digest(environment)}
 
 
@@ -99,6 +125,14 @@ def _cuda_facts() -> dict[str, Any]:
         "driver": _driver_version(),
         "cpu": cpu_name(),
     }
+
+
+def _variables() -> dict[str, str]:
+    """Those of `_VARIABLES` that are set; of a library its name, since its place differs between machines."""
+    found = {name: os.environ[name] for name in _VARIABLES if os.environ.get(name)}
+    if "LD_PRELOAD" in found:
+        found["LD_PRELOAD"] = " ".join(Path(place).name for place in re.split("[ :]+", found["LD_PRELOAD"]))
+    return found
 
 
 def _driver_version() -> str:
