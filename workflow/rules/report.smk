@@ -89,6 +89,8 @@ use rule render_report as render_benchmark with:
         ),
         regression=REGRESSION,
         manifest="results/dataset/manifest.json",
+        measurements=TABLE,
+        repeats=REPEATS,
     output:
         markdown="reports/benchmark.md",
         page=web_page("benchmark"),
