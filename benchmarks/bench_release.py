@@ -1,4 +1,4 @@
-"""Speed of reading the PerfSeer release: one graph, and 1,000 of them by one process and by two.
+"""Speed of reading the PerfSeer release, one graph and 1,000 by one process and by two, and of writing them.
 
 Run: ``pytest benchmarks/bench_release.py``. Graphs of 103 nodes, the mean of the search space; the release
 has 53,407, so multiply the 1,000 by 53.
@@ -13,6 +13,7 @@ from tests.synthetic_release import label_text, node, write_archives
 from perfseer.data.sources.perfseer_release.conversion import to_perfgraph
 from perfseer.data.sources.perfseer_release.reading import read_release
 from perfseer.data.sources.perfseer_release.unpickling import read_graph
+from perfseer.data.sources.perfseer_release.writing import export
 
 N_GRAPHS, N_NODES = 1_000, 103
 KINDS = ("Conv", "BatchNormalization", "Relu")
@@ -47,3 +48,15 @@ def test_to_perfgraph(benchmark):
 def test_read_release(benchmark, release, workers):
     found = benchmark.pedantic(read_release, (release,), {"workers": workers}, rounds=3)
     assert len(found.graphs) == N_GRAPHS
+
+
+@pytest.mark.parametrize("archives", [False, True])
+def test_export(benchmark, release, tmp_path, archives):
+    found = read_release(release, workers=2)
+    places = iter(tmp_path / str(number) for number in range(3))
+
+    def next_place():
+        return (found.table, found.graphs, found.index, next(places)), {"archives": archives}
+
+    done = benchmark.pedantic(export, setup=next_place, rounds=3)
+    assert done.configurations == N_GRAPHS
