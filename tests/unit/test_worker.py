@@ -10,12 +10,12 @@ import yaml
 
 from perfseer.errors import PerfseerError
 from perfseer.measure import worker
-from perfseer.measure.construction import skeleton
+from perfseer.measure.construction import construct, materialise, release, skeleton
 from perfseer.measure.meters import Meter, PhaseResult
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
 from perfseer.measure.settings import CollectSettings
-from perfseer.zoo.space import SearchSpace
+from perfseer.zoo.space import ArchitectureSpec, SearchSpace, n_parameters
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 SPACE = SearchSpace.from_mapping(PARAMS["zoo"])
@@ -156,3 +156,34 @@ def test_what_does_not_compile_is_not_measured(monkeypatch):
     monkeypatch.setattr(worker, "ready_compiler", lambda device: None)
     outcome = ask(Forks(), 2, configuration=replace(FIRST, mode="compiled"))
     assert (outcome.status, outcome.reason) == ("timeout", "still busy")
+
+
+@pytest.fixture(scope="module")
+def cuda_meter():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    return worker.start("cuda", 1)[0]
+
+
+@pytest.mark.gpu
+def test_cuda_measures_both_phases_of_a_network_of_the_space(cuda_meter):
+    parameters_mib = 4 * n_parameters(ArchitectureSpec.from_json(FIRST.model_spec)) / 2**20
+    found = {phase: ask(cuda_meter, 8, phase).result for phase in ("infer", "train")}
+    assert found["infer"]["mem_mib"] > parameters_mib
+    assert found["train"]["mem_mib"] > 3 * parameters_mib
+    assert found["train"]["time_ms"] > found["infer"]["time_ms"] > 0
+    assert torch.cuda.memory_allocated() < 2**26  # nothing of it is left but workspaces
+
+
+@pytest.mark.gpu
+def test_cuda_weights_are_distributed_as_those_made_on_the_cpu(cuda_meter):
+    expected = construct(FIRST.model_spec).state_dict()
+    model = materialise(skeleton(FIRST.model_spec, "fp32", "nchw"), "cuda")
+    for name, value in model.state_dict().items():
+        there, here = value.double().cpu(), expected[name].double()
+        assert there.isfinite().all(), name
+        if there.numel() > 5000:
+            assert there.std() == pytest.approx(here.std(), rel=0.1), name
+        if "running" in name:
+            assert torch.equal(there, here), name
+    release(model)
