@@ -538,3 +538,16 @@ def test_the_interpreter_agrees_with_pickle_on_plain_data():
     for protocol in PROTOCOLS:
         for value in values:
             assert load(pickle.dumps(value, protocol), "a.pkl") == value
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"U\x03abc.", "abc"),
+        (b"T\x03\x00\x00\x00ab\xe9.", "abé"),
+        (b"S'abc'\n.", "abc"),
+        (b"(dp0\nS'a'\np1\n(lp2\nI1\naL-2L\nasI3\nI01\ns.", {"a": [1, -2], 3: True}),
+    ],
+)
+def test_what_python_2_wrote_is_read(content, value):
+    assert load(content, "a.pkl") == value == pickle.loads(content, encoding="latin-1")

@@ -8,6 +8,7 @@ by name.
 import pickletools
 import struct
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any
 
 from perfseer.data.sources.perfseer_release.symbols import (
@@ -15,6 +16,7 @@ from perfseer.data.sources.perfseer_release.symbols import (
     NumpyArray,
     NumpyType,
     RefusedError,
+    Symbol,
     call,
     find,
 )
@@ -96,12 +98,6 @@ class Machine:
             raise RefusedError(f"it holds a number of {len(text)} digits")
         return text
 
-    def _push_text(self, n: int, encoding: str = "utf-8") -> None:
-        self.stack.append(self._take(n).decode(encoding))
-
-    def _push_bytes(self, n: int) -> None:
-        self.stack.append(self._take(n))
-
     def _push_integer(self, value: int) -> None:
         if not -(2**63) <= value < 2**64:
             raise RefusedError("it holds an integer of more than 64 bits")
@@ -119,14 +115,13 @@ class Machine:
 
     # Constants and numbers
 
-    def _op_none(self) -> None:
-        self.stack.append(None)
+    def _push(self, constant: Any) -> None:
+        self.stack.append(constant)
 
-    def _op_newtrue(self) -> None:
-        self.stack.append(True)
-
-    def _op_newfalse(self) -> None:
-        self.stack.append(False)
+    _op_none = partialmethod(_push, None)
+    _op_newtrue = partialmethod(_push, True)
+    _op_newfalse = partialmethod(_push, False)
+    _op_empty_tuple = partialmethod(_push, ())
 
     def _op_int(self) -> None:
         text = self._digits()
@@ -166,14 +161,16 @@ class Machine:
         text.encode("utf-8")  # a lone surrogate could not be shown or written
         self.stack.append(text)
 
-    def _op_binunicode(self) -> None:
-        self._push_text(self._number("<I", 4))
-
     def _op_short_binunicode(self) -> None:
-        self._push_text(self._byte())
+        self.stack.append(self._take(self._byte()).decode("utf-8"))
 
-    def _op_binunicode8(self) -> None:
-        self._push_text(self._number("<Q", 8))
+    def _push_text(self, form: str, n: int, encoding: str) -> None:
+        self.stack.append(self._take(self._number(form, n)).decode(encoding))
+
+    _op_binunicode = partialmethod(_push_text, "<I", 4, "utf-8")
+    _op_binunicode8 = partialmethod(_push_text, "<Q", 8, "utf-8")
+    _op_binstring = partialmethod(_push_text, "<I", 4, "latin-1")
+    _op_short_binstring = partialmethod(_push_text, "<B", 1, "latin-1")
 
     def _op_string(self) -> None:
         line = self._line()
@@ -181,30 +178,18 @@ class Machine:
             raise RefusedError("it holds a byte string with escapes")
         self.stack.append(line[1:-1].decode("ascii"))
 
-    def _op_binstring(self) -> None:
-        self._push_text(self._number("<I", 4), "latin-1")
+    def _push_bytes(self, form: str, n: int) -> None:
+        self.stack.append(self._take(self._number(form, n)))
 
-    def _op_short_binstring(self) -> None:
-        self._push_text(self._byte(), "latin-1")
-
-    def _op_binbytes(self) -> None:
-        self._push_bytes(self._number("<I", 4))
-
-    def _op_short_binbytes(self) -> None:
-        self._push_bytes(self._byte())
-
-    def _op_binbytes8(self) -> None:
-        self._push_bytes(self._number("<Q", 8))
-
+    _op_short_binbytes = partialmethod(_push_bytes, "<B", 1)
+    _op_binbytes = partialmethod(_push_bytes, "<I", 4)
+    _op_binbytes8 = partialmethod(_push_bytes, "<Q", 8)
     _op_bytearray8 = _op_binbytes8
 
     # Lists, tuples and dicts
 
     def _op_empty_list(self) -> None:
         self.stack.append([])
-
-    def _op_empty_tuple(self) -> None:
-        self.stack.append(())
 
     def _op_empty_dict(self) -> None:
         self.stack.append({})
@@ -217,19 +202,14 @@ class Machine:
         items = self._pop_mark()
         self.stack.append(tuple(items))
 
-    def _op_tuple1(self) -> None:
-        self._push_tuple(1)
-
-    def _op_tuple2(self) -> None:
-        self._push_tuple(2)
-
-    def _op_tuple3(self) -> None:
-        self._push_tuple(3)
-
     def _push_tuple(self, n: int) -> None:
         if len(self.stack) < n:
             raise ValueError("too few values")
         self.stack[-n:] = [tuple(self.stack[-n:])]
+
+    _op_tuple1 = partialmethod(_push_tuple, 1)
+    _op_tuple2 = partialmethod(_push_tuple, 2)
+    _op_tuple3 = partialmethod(_push_tuple, 3)
 
     def _op_dict(self) -> None:
         items = self._pop_mark()
@@ -278,8 +258,7 @@ class Machine:
         else:
             self._pop_mark()
 
-    def _op_pop_mark(self) -> None:
-        self._pop_mark()
+    _op_pop_mark = _pop_mark
 
     def _op_dup(self) -> None:
         self.stack.append(self.stack[-1])
@@ -316,9 +295,12 @@ class Machine:
 
     # Names and calls
 
-    def _op_global(self) -> None:
+    def _symbol(self) -> Symbol:
         module, name = self._line(), self._line()
-        self.stack.append(find(module.decode("utf-8"), name.decode("utf-8")))
+        return find(module.decode("utf-8"), name.decode("utf-8"))
+
+    def _op_global(self) -> None:
+        self.stack.append(self._symbol())
 
     def _op_stack_global(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
@@ -331,9 +313,7 @@ class Machine:
     _op_newobj = _op_reduce
 
     def _op_inst(self) -> None:
-        module, name = self._line(), self._line()
-        symbol = find(module.decode("utf-8"), name.decode("utf-8"))
-        arguments = self._pop_mark()
+        symbol, arguments = self._symbol(), self._pop_mark()
         self.stack.append(call(symbol, tuple(arguments)))
 
     def _op_obj(self) -> None:
