@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,8 +53,9 @@ def test_result_is_one_line_on_stdout_and_nothing_else(collected):
     (line,) = done.stdout.splitlines()
     assert line.startswith("t.parquet: 4 configurations (4 ok), 4 of them measured now; ")
     assert "configurations per minute; time: " in line
-    # Whether the machine was busy with something else is not in the test's hands.
-    assert all(line.startswith("collect: warning: other processes") for line in done.stderr.splitlines())
+    # Whether the machine was busy with something else, and so needed ten seconds, is not in the test's hands.
+    expected = r"collect: (warning: other processes .*|\d configurations.*)"
+    assert all(re.fullmatch(expected, line) for line in done.stderr.splitlines()), done.stderr
 
 
 def test_table_holds_all_six_labels_of_every_configuration(collected):
