@@ -166,7 +166,7 @@ def test_the_one_value_quoted_from_the_release(weight_size):
 
 def test_numbers_may_be_texts_floats_or_missing():
     odd = relu(output_size="800.0", input_size=800.0, weight_size=None, output_channels="4")
-    odd["args"] = {}
+    odd["args"] = {"conv_stride": "", "pool_kernel_size": [1, "3"], "pool_stride": "2"}
     odd["flops"] = "200"
     graph = to_perfgraph(chain(odd), "odd")
     assert (graph.flops.tolist(), graph.output_bytes.tolist(), graph.input_bytes.tolist()) == (
@@ -175,6 +175,7 @@ def test_numbers_may_be_texts_floats_or_missing():
         [800],
     )
     assert graph.output_shapes.tolist() == [[2, 4, 5, 5]]
+    assert graph.hyperparameters.tolist() == [[0] * 9 + [3, 2, 0, 0]]
 
 
 def test_sizes_in_elements_are_told_by_the_shapes():

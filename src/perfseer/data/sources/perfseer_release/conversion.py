@@ -134,10 +134,10 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
 
 
 def _integer(value: Any) -> int:
-    """A number, the text of one, or None (0), rounded; of a size per dimension the largest."""
+    """A number or the text of one, rounded; 0 for None and empty texts; of a size per dimension the largest."""
     if type(value) is int:
         return value
-    if value is None:
+    if value is None or value == "":
         return 0
     if isinstance(value, list | tuple):
         return max(map(_integer, value), default=0)
