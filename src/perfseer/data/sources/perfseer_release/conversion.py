@@ -134,7 +134,7 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
 
 
 def _integer(value: Any) -> int:
-    """A number or the text of one, rounded; 0 for None and empty texts; of a size per dimension the largest."""
+    """A number or the text of one, rounded; 0 for None and ""; of a size per dimension the largest."""
     if type(value) is int:
         return value
     if value is None or value == "":
