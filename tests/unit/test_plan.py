@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfseer.measure.fitting import device_memory_bytes, fitting_first, training_peaks
+from perfseer.measure import fitting
+from perfseer.measure.fitting import (
+    device_memory_bytes,
+    fitting_first,
+    most_activation_bytes,
+    training_peaks,
+)
 from perfseer.measure.plan import Configuration, batch_sizes_of, plan
 from perfseer.measure.settings import CollectSettings
 from perfseer.zoo.sampler import sample
@@ -100,8 +106,16 @@ def test_a_small_device_sees_the_same_configurations_with_the_large_ones_last():
     assert moved > 0
 
 
-def test_a_large_device_changes_nothing():
+def test_a_large_device_changes_nothing_and_needs_no_capture(monkeypatch):
+    monkeypatch.setattr(fitting, "training_peaks", None)
     assert list(islice(plan(SPACE, SETTINGS, 2**40), 40)) == first(40)
+
+
+@pytest.mark.parametrize("spec", sample(SPACE, 30), ids=lambda spec: spec.family)
+def test_the_generous_bound_is_above_the_capture_and_not_far_above(spec):
+    peak = training_peaks(spec, SPACE.resolution, [64], "fp32")[64]
+    share = (peak - 12 * n_parameters(spec)) / (64 * most_activation_bytes(spec, SPACE.resolution))
+    assert 0.1 < share < 0.9
 
 
 @pytest.mark.parametrize("index", range(4))

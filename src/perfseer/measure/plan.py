@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from perfseer.digests import digest
-from perfseer.measure.fitting import fitting_first, training_peaks
+from perfseer.measure.fitting import order_on_device
 from perfseer.measure.settings import CollectSettings, MemoryFormat, Mode, Precision
 from perfseer.zoo.sampler import stream
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
@@ -85,8 +85,7 @@ def plan(
     for spec in stream(space):
         sizes = batch_sizes_of(spec.id, settings)
         if memory_bytes is not None:
-            peaks = training_peaks(spec, space.resolution, sizes, settings.precision)
-            sizes = fitting_first(sizes, peaks, memory_bytes)
+            sizes = order_on_device(spec, space.resolution, sizes, settings.precision, memory_bytes)
         for batch_size in sizes:
             yield configuration_of(spec, batch_size, space, settings, order)
             order += 1
