@@ -55,7 +55,13 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
         *("evaluation/ablation", "cli/ablate.py"),
     ),
     "benchmark": (
-        *("measure/forked.py", "measure/heap.py", "measure/outcomes.py", "measure/process_memory.py"),
+        *(
+            "measure/awake.py",
+            "measure/forked.py",
+            "measure/heap.py",
+            "measure/outcomes.py",
+            "measure/process_memory.py",
+        ),
         *("evaluation/benchmark", "cli/benchmark.py"),
     ),
     "report": (
