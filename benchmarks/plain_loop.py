@@ -4,7 +4,8 @@ python benchmarks/plain_loop.py results/measurements/local.parquet --rows 10 --s
 
 Every phase of every chosen row runs in a fresh process: build, warm up for a fifth of the time, then iterate
 for the rest. Printed are time (seconds over iterations, and the median) and peak memory beside the table's,
-and the differences. Fp32 and eager rows only.
+and the differences. Fp32 and eager rows only. On the cpu the loop's memory holds what glibc's malloc keeps of
+freed blocks, which the table's does not (docs/measurement.md).
 """
 
 import argparse
@@ -20,7 +21,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.measure.table import read_table
 
 LOOP = """
-import json, resource, statistics, sys, time
+import json, statistics, sys, time
 import torch
 from perfseer.zoo.builder import build
 from perfseer.zoo.space import ArchitectureSpec
@@ -31,7 +32,14 @@ cuda = device.type == "cuda"
 torch.set_num_threads(job["threads"])
 warm = torch.nn.Conv2d(3, 3, 3).to(device)
 warm(torch.randn(1, 3, 8, 8, device=device)).sum().backward()
-before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def status_mib(name):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+
+before_mib = status_mib("RssAnon")
 if cuda:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     before = torch.cuda.memory_allocated()
@@ -72,7 +80,7 @@ times = loop(job["seconds"])
 if cuda:
     mem_mib = (torch.cuda.max_memory_allocated() - before) / 2**20
 else:
-    mem_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib) / 2**10
+    mem_mib = status_mib("VmHWM") - status_mib("RssFile") - status_mib("RssShmem") - before_mib
 print(json.dumps({"mean_ms": 1e3 * statistics.fmean(times), "median_ms": 1e3 * statistics.median(times),
                   "mem_mib": mem_mib}))
 """

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from perfseer.measure.foreign_load import ForeignLoad
-from perfseer.measure.heap import give_back_freed_blocks, keep_freed_blocks
+from perfseer.measure.forked import run_forked
+from perfseer.measure.heap import give_back_freed_blocks
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
 from perfseer.measure.pace import STRETCH_S, Pace, Watch
 from perfseer.measure.process_memory import (
     MIB,
-    ResidentMemory,
     added_peak_bytes,
     reset_peak,
     resident_memory,
@@ -30,8 +30,9 @@ MEMORY_ITERATIONS = 2
 class CpuMeter(Meter):
     """Measures on the cpu, in the calling process and with the threads torch is set to.
 
-    Peak memory is read from the process's high-water mark, so every call needs a process of its own, forked
-    from the one that made the meter. What they see of the machine's speed, they share.
+    Every call needs a process of its own, forked from the one that made the meter, and forks another one to
+    read memory in; time is read under the C library's own malloc, as in anybody's program. What all of them
+    see of the machine's speed, they share.
 
     Raises:
         PerfseerError: the machine's speed cannot be read.
@@ -49,24 +50,22 @@ class CpuMeter(Meter):
     ) -> PhaseResult:
         """See `Meter.measure`; the six labels are defined in docs/measurement.md."""
         gc.disable()  # a collection inside an iteration would be timed as part of it
-        reset_peak()
-        before, start = resident_memory(), time.perf_counter()
-        give_back_freed_blocks()
+        start = time.perf_counter()
+        memory = run_forked(lambda: memory_of(build, batch, phase), protocol.timeout_s).required()
+        memory_s = time.perf_counter() - start
         step = make_step(build(), batch, phase)
-        build_s = time.perf_counter() - start
-        memory_start = time.perf_counter()
-        after = memory_of(step)
-        memory_s = time.perf_counter() - memory_start
-        keep_freed_blocks()
+        build_s = time.perf_counter() - start - memory_s
+        step()  # builds oneDNN's kernels, for which warm-up shall not wait
+        first_s = time.perf_counter() - start - memory_s - build_s
         foreign = ForeignLoad()
         watch = Watch(self._pace, protocol.probe_slack)
         timing, util_pct = time_on_cpu(step, protocol, torch.get_num_threads(), watch)
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
-            mem_mib=added_peak_bytes(before, after) / MIB,
+            mem_mib=memory["added_bytes"] / MIB,
             mem_allocated_mib=None,
             mem_reserved_mib=None,
-            mem_process_mib=after.peak / MIB,
+            mem_process_mib=memory["process_bytes"] / MIB,
             util_pct=util_pct,
             util_nvml_pct=None,
             probe_ms=watch.median_ms(everything=timing.counted.disturbed == 0),
@@ -75,22 +74,34 @@ class CpuMeter(Meter):
             foreign_mem_mib=None,
             foreign_cores=foreign.cores(),
             seconds={
-                "build": build_s,
                 "memory": memory_s,
+                "build": build_s,
+                "first": first_s,
                 "warmup": timing.warmup.seconds,
                 "count": timing.counted.seconds,
             },
         )
 
 
-def memory_of(step: Callable[[], None]) -> ResidentMemory:
-    """Resident memory, with its high-water mark, after enough iterations for everything to be there.
+def memory_of(build: Callable[[], nn.Module], batch: Batch, phase: Phase) -> dict[str, int]:
+    """Peak memory of one phase; in a process of its own, because malloc is not as it was afterwards.
 
-    Freed blocks must go back to the kernel meanwhile (`heap.give_back_freed_blocks`).
+    Args:
+        build: builds the model, whose memory counts.
+        batch: what the phase is run on.
+        phase: ``train`` or ``infer``.
+
+    Returns:
+        ``added_bytes`` to the process by model and phase, and ``process_bytes``, its whole peak.
     """
+    reset_peak()
+    before = resident_memory()
+    give_back_freed_blocks()
+    step = make_step(build(), batch, phase)
     for _ in range(MEMORY_ITERATIONS):
         step()
-    return resident_memory()
+    after = resident_memory()
+    return {"added_bytes": added_peak_bytes(before, after), "process_bytes": after.peak}
 
 
 def time_on_cpu(

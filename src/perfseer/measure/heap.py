@@ -1,10 +1,10 @@
-"""How the C library's malloc treats freed blocks, switched between reading memory and reading time.
+"""How the C library's malloc treats freed blocks.
 
 By default glibc raises its own threshold as blocks are freed and keeps them on a heap whose gaps depend on
 how many iterations ran: the peak of one and the same network then differs by 10 % and more from process to
 process. While memory is read, freed blocks go back to the kernel at once, so the peak is what is alive
-together. While time is read, they are kept, as in any program that has run for a while, so no page is faulted
-in twice.
+together. While single kernels are timed, and while networks learn, they are kept, so no page is faulted in
+twice. Networks are timed under the default, as they run in anybody's script (docs/measurement.md).
 """
 
 import ctypes

@@ -54,6 +54,24 @@ class Outcome:
     reason: str = ""
     result: dict[str, Any] | None = None
 
+    def required(self) -> dict[str, Any]:
+        """The result.
+
+        Raises:
+            UnfinishedError: there is none; `guarded` turns it into this outcome again.
+        """
+        if self.result is None:
+            raise UnfinishedError(self)
+        return self.result
+
+
+class UnfinishedError(Exception):
+    """A piece of work that another one needs did not end well; bears its outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
 
 def parse_outcome(answer: Any) -> Outcome:
     """The outcome in an answer of another process.
@@ -85,6 +103,8 @@ def guarded(work: Callable[[], dict[str, Any]]) -> Outcome:
         result = work()
         json.dumps(result, allow_nan=False)
         return Outcome("ok", result=result)
+    except UnfinishedError as error:
+        return error.outcome
     except PerfseerError as error:
         return Outcome("fault", str(error))
     except Exception as error:
