@@ -7,10 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-# A shell starts what it puts in the background with Ctrl-C ignored, and a collector heeds that. Tests that
-# press Ctrl-C are about everybody else.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it puts in the background with Ctrl-C ignored, nohup with hang-ups ignored, and a collector
+# heeds that. Tests that send such signals are about everybody else.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 @pytest.fixture(scope="session")
