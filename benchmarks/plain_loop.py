@@ -32,6 +32,7 @@ cuda = device.type == "cuda"
 torch.set_num_threads(job["threads"])
 warm = torch.nn.Conv2d(3, 3, 3).to(device)
 warm(torch.randn(1, 3, 8, 8, device=device)).sum().backward()
+torch.optim.SGD(warm.parameters(), lr=0.01, momentum=0.9).step()  # loads what the optimiser needs
 
 
 def status_mib(name):
