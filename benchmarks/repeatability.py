@@ -7,17 +7,15 @@ import sys
 from pathlib import Path
 
 from perfseer.errors import PerfseerError, require
-from perfseer.measure.table import read_table
+from perfseer.measure.table import CONFIGURATION, read_table
 from perfseer.targets import TARGETS
-
-KEY = ["model_ref", "input_shape", "batch_size", "precision", "memory_format", "mode"]
 
 
 def main(paths: list[str]) -> None:
     """Print median, mean and 95th percentile of |second / first − 1| per label [%]."""
     require(len(paths) == 2, f"{len(paths)} tables given, expected two: once.parquet again.parquet")
     first, second = (read_table(Path(path)).query("status == 'ok'") for path in paths)
-    both = first.merge(second, on=KEY, suffixes=("", "_again"))
+    both = first.merge(second, on=list(CONFIGURATION), suffixes=("", "_again"))
     require(len(both) > 0, f"{paths[0]} and {paths[1]} have no configuration in common")
     print(f"{len(both)} configurations\n| label | median | mean | 95th percentile |\n|---|--:|--:|--:|")
     for target in TARGETS:

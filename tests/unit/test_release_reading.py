@@ -317,7 +317,9 @@ def test_compression_that_can_ask_for_gigabytes_is_refused(method, tmp_path):
     write_archives(tmp_path, FILES)
     with zipfile.ZipFile(tmp_path / "cg.zip", "a", method) as archive:
         archive.writestr("cg/odd.pkl", FILES["cg/bs1_4.pkl"])
-    assert noted(read_release(tmp_path))["refused graph"] == ["cg/cg/odd.pkl"]
+    found = read_release(tmp_path)
+    assert noted(found)["refused graph"] == ["cg/cg/odd.pkl"]
+    assert f"zip method {method}, not stored or deflated" in found.refused["reason"].iloc[0]
 
 
 def test_a_member_with_a_wrong_checksum_is_refused(tmp_path):

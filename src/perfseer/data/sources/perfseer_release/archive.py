@@ -114,14 +114,7 @@ class Reader:
         """
         try:
             content = self._content(member, limit)
-        except (
-            OSError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise PerfseerError(f"{member.name}: cannot be read ({type(error).__name__})") from error
         require(len(content) <= limit, f"{member.name}: refused, it has more than the {limit} bytes allowed")
         return content
@@ -136,8 +129,11 @@ class Reader:
             self._open[member.container] = archive, archive.infolist()
         archive, entries = self._open[member.container]
         entry = entries[member.number]
-        if entry.compress_type not in _METHODS:  # others can ask for gigabytes of tables
-            raise NotImplementedError(f"compression {entry.compress_type}")
+        # Others can ask for gigabytes of tables.
+        require(
+            entry.compress_type in _METHODS,
+            f"{member.name}: refused, packed by zip method {entry.compress_type}, not stored or deflated",
+        )
         with archive.open(entry) as stream:
             return stream.read(limit + 1)
 
@@ -174,7 +170,7 @@ def _archived(path: Path, name: str) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(path) as archive:
             inner = [entry.filename for entry in archive.infolist()]
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
         raise PerfseerError(f"{path} is no whole zip archive ({error}): download it again") from error
     for number, text in enumerate(inner):
         place = PurePosixPath(text)
