@@ -51,6 +51,16 @@ def check_range(name: str, value: int, *, ge: int, le: int, multiple_of: int = 1
         raise ValueError(f"{name} is {value}, expected {ge} to {le}{step}")
 
 
+def check(condition: bool, field: str, value: object, allowed: str) -> None:
+    """Check what bounds alone cannot say.
+
+    Raises:
+        ValueError: ``condition`` is false; names the field, its value and what is allowed.
+    """
+    if not condition:
+        raise ValueError(f"{field} is {value!r}, allowed: {allowed}")
+
+
 def load_settings(cls: type[T], mapping: Any, where: str) -> T:
     """Build a settings dataclass from plain data, refusing whatever it does not know.
 

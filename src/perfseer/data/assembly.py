@@ -15,12 +15,13 @@ from perfseer.data.files import atomic, read_parquet, write_json, write_parquet
 from perfseer.data.folds import fit_normaliser
 from perfseer.data.normalisation import Normaliser
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.quarantine import CONFIGURATION, Screening, count_reasons, screen
+from perfseer.data.quarantine import Screening, count_reasons, screen
 from perfseer.data.settings import DatasetSettings, LabelSettings
 from perfseer.data.splits import assign_all, held_out_style
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.vocabulary import VOCABULARY_VERSION
+from perfseer.measure.table import CONFIGURATION
 from perfseer.targets import TARGET_NAMES
 
 

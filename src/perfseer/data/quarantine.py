@@ -16,19 +16,11 @@ import pandas as pd
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.measure.table import CONFIGURATION
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
 BoolArray = npt.NDArray[np.bool_]
 
-# What makes two rows the same configuration.
-CONFIGURATION: tuple[str, ...] = (
-    "model_ref",
-    "input_shape",
-    "batch_size",
-    "precision",
-    "memory_format",
-    "mode",
-)
 IDENTITY: tuple[str, ...] = (*CONFIGURATION, "architecture", "family")
 REQUIRED: tuple[str, ...] = (*IDENTITY, "status", *TARGET_NAMES)
 QUARANTINE_COLUMNS: tuple[str, ...] = (

@@ -17,15 +17,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from perfseer.errors import require
+from perfseer.measure.table import CONFIGURATION
 from perfseer.targets import TARGET_NAMES, TARGETS
 
 FloatArray = npt.NDArray[np.float64]
 
 # What makes two rows measurements of the same thing in the same way.
-SAME = (
-    *("model_ref", "input_shape", "batch_size", "precision", "memory_format", "mode"),
-    *("environment", "protocol", "protocol_version"),
-)
+SAME = (*CONFIGURATION, "environment", "protocol", "protocol_version")
 # Two phases of 30 s of warm-up and 30 s of counting each (METHODS 1.1).
 PAPER_S = 120.0
 _RESAMPLES = 2000

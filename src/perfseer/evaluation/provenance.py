@@ -11,6 +11,7 @@ _TRAIN = (
     "graphs",
     "measure/kernels/sampling.py",
     "measure/kernels/table.py",
+    "measure/table.py",
     "data/*.py",
     "nn",
     "training",

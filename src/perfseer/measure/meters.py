@@ -144,8 +144,8 @@ class Meter(ABC):
         """Build the model and measure one phase of it.
 
         Args:
-            build: gives the model memory and weights on the device; called once, after the memory baseline
-                is read, so that the model counts as memory of the configuration.
+            build: gives the model memory and weights on the device; called after the memory baseline is
+                read, so that the model counts as memory of the configuration, and once in every process.
             batch: what the phase is run on.
             phase: ``train`` or ``infer``.
             protocol: warm-up and stopping rule.

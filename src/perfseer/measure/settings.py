@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
-from perfseer.settings import load_settings
+from perfseer.settings import check, load_settings
 
 # Raise it when a label changes its meaning: journals and tables of different versions never mix.
 PROTOCOL_VERSION = 2
@@ -21,11 +21,6 @@ DeviceKind = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "tf32", "amp-fp16", "bf16"]
 MemoryFormat = Literal["nchw", "nhwc"]
 Mode = Literal["eager", "compiled"]
-
-
-def _check(condition: bool, field: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ValueError(f"{field} is {value!r}, allowed: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -63,43 +58,39 @@ class Protocol:
     timeout_s: float
 
     def __post_init__(self) -> None:
-        _check(0 <= self.warmup_s <= 600, "warmup_s", self.warmup_s, "0 to 600 seconds")
-        _check(
+        check(0 <= self.warmup_s <= 600, "warmup_s", self.warmup_s, "0 to 600 seconds")
+        check(
             1 <= self.warmup_iterations <= 10_000, "warmup_iterations", self.warmup_iterations, "1 to 10000"
         )
-        _check(0 < self.warmup_drift <= 1, "warmup_drift", self.warmup_drift, "above 0, at most 1")
-        _check(
+        check(0 < self.warmup_drift <= 1, "warmup_drift", self.warmup_drift, "above 0, at most 1")
+        check(
             self.warmup_s <= self.warmup_budget_s <= 3600,
             "warmup_budget_s",
             self.warmup_budget_s,
             f"warmup_s ({self.warmup_s:g}) to 3600 seconds",
         )
-        _check(
-            0 < self.probe_slack <= MAX_PROBE_SLACK, "probe_slack", self.probe_slack, "above 0, at most 10"
-        )
-        _check(0 < self.ci_width <= 1, "ci_width", self.ci_width, "above 0, at most 1")
-        _check(0.5 <= self.confidence < 1, "confidence", self.confidence, "0.5 to below 1")
-        _check(
+        check(0 < self.probe_slack <= MAX_PROBE_SLACK, "probe_slack", self.probe_slack, "above 0, at most 10")
+        check(0 < self.ci_width <= 1, "ci_width", self.ci_width, "above 0, at most 1")
+        check(0.5 <= self.confidence < 1, "confidence", self.confidence, "0.5 to below 1")
+        check(
             2 <= self.min_iterations <= MAX_ITERATIONS, "min_iterations", self.min_iterations, "2 to 100000"
         )
         # The widest interval order statistics give, minimum to maximum, covers 1 - 2 / 2^n.
-        _check(
+        check(
             1 - 0.5 ** (self.min_iterations - 1) >= self.confidence,
             "min_iterations",
             self.min_iterations,
             f"so many that their range covers the median with confidence {self.confidence}",
         )
-        _check(
+        check(
             self.min_iterations <= self.max_iterations <= MAX_ITERATIONS,
             "max_iterations",
             self.max_iterations,
             f"min_iterations ({self.min_iterations}) to 100000",
         )
-        _check(
-            0 < self.phase_budget_s <= 3600, "phase_budget_s", self.phase_budget_s, "above 0, at most 3600"
-        )
+        check(0 < self.phase_budget_s <= 3600, "phase_budget_s", self.phase_budget_s, "above 0, at most 3600")
         least = self.warmup_budget_s + self.phase_budget_s
-        _check(
+        check(
             least < self.timeout_s <= 86_400,
             "timeout_s",
             self.timeout_s,
@@ -145,33 +136,31 @@ class CollectSettings:
     protocol: Protocol
 
     def __post_init__(self) -> None:
-        _check(self.device in get_args(DeviceKind), "device", self.device, "cpu, cuda")
+        check(self.device in get_args(DeviceKind), "device", self.device, "cpu, cuda")
         precisions = get_args(Precision) if self.device == "cuda" else ("fp32", "bf16")
-        _check(
+        check(
             self.precision in precisions,
             "precision",
             self.precision,
             f"{', '.join(precisions)} ({self.device})",
         )
-        _check(
-            self.memory_format in get_args(MemoryFormat), "memory_format", self.memory_format, "nchw, nhwc"
-        )
-        _check(self.mode in get_args(Mode), "mode", self.mode, "eager, compiled")
+        check(self.memory_format in get_args(MemoryFormat), "memory_format", self.memory_format, "nchw, nhwc")
+        check(self.mode in get_args(Mode), "mode", self.mode, "eager, compiled")
         sizes = self.batch_sizes
-        _check(
+        check(
             len(sizes) > 0 and len(set(sizes)) == len(sizes) and all(1 <= size <= 65_536 for size in sizes),
             "batch_sizes",
             list(sizes),
             "distinct sizes from 1 to 65536, at least one",
         )
-        _check(
+        check(
             1 <= self.batches_per_architecture <= len(sizes),
             "batches_per_architecture",
             self.batches_per_architecture,
             f"1 to the number of batch sizes ({len(sizes)})",
         )
-        _check(self.time_budget_s > 0, "time_budget_s", self.time_budget_s, "above 0 seconds")
-        _check(1 <= self.threads <= 1024, "threads", self.threads, "1 to 1024")
+        check(self.time_budget_s > 0, "time_budget_s", self.time_budget_s, "above 0 seconds")
+        check(1 <= self.threads <= 1024, "threads", self.threads, "1 to 1024")
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 from perfseer.training.gradients import GradientRule, sum_rule
 from perfseer.training.losses import Loss
 from perfseer.training.seeds import generator
@@ -92,40 +92,26 @@ def train_network(
     Raises:
         PerfseerError: there are no rows, or a loss or gradient is not finite.
     """
-    if not len(train) or not len(valid):
-        raise PerfseerError(
-            f"{len(train)} training and {len(valid)} validation rows; a network needs at least one of each"
-        )
-    optimiser = make_optimiser(network, settings)
-    scheduler = ReduceLROnPlateau(
-        optimiser,
-        factor=settings.lr_factor,
-        patience=settings.lr_patience,
-        threshold=settings.lr_threshold,
-        min_lr=settings.lr_min,
+    require(
+        len(train) > 0 and len(valid) > 0,
+        f"{len(train)} training and {len(valid)} validation rows; a network needs at least one of each",
     )
+    optimiser = make_optimiser(network, settings)
+    scheduler = make_scheduler(optimiser, settings)
     stopping = EarlyStopping(network, settings.patience)
     shuffling = generator(seed)
     history: list[dict[str, Any]] = []
     for epoch in range(1, settings.max_epochs + 1):
         start = time.perf_counter()
         order = torch.randperm(len(train), generator=shuffling)
-        train_loss = train_epoch(
-            network, loss, train, order.split(settings.batch_size), optimiser, gradient_rule
-        )
+        batches = order.split(settings.batch_size)
+        train_loss = train_epoch(network, loss, train, batches, optimiser, gradient_rule)
         valid_loss = evaluate(network, loss, valid)
         rate = optimiser.param_groups[0]["lr"]
         scheduler.step(valid_loss)
         seconds = time.perf_counter() - start
-        history.append(
-            {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                "valid_loss": valid_loss,
-                "lr": rate,
-                "seconds": seconds,
-            }
-        )
+        losses = {"train_loss": train_loss, "valid_loss": valid_loss}
+        history.append({"epoch": epoch, **losses, "lr": rate, "seconds": seconds})
         stop = stopping.exhausted(epoch, valid_loss)
         if stop or epoch % _LOG_EVERY == 0 or epoch == settings.max_epochs:
             log(f"epoch {epoch}: train {train_loss:.4g}, valid {valid_loss:.4g}, lr {rate:.2g}")
@@ -194,6 +180,17 @@ def make_optimiser(network: nn.Module, settings: TrainingSettings) -> torch.opti
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     return kinds[settings.optimiser](
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+
+
+def make_scheduler(optimiser: torch.optim.Optimizer, settings: TrainingSettings) -> ReduceLROnPlateau:
+    """Lowers the learning rate where the validation loss stands still, as ``settings`` says."""
+    return ReduceLROnPlateau(
+        optimiser,
+        factor=settings.lr_factor,
+        patience=settings.lr_patience,
+        threshold=settings.lr_threshold,
+        min_lr=settings.lr_min,
     )
 
 

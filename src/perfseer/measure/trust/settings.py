@@ -4,14 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from perfseer.settings import load_settings
+from perfseer.settings import check, load_settings
 
 _FORBID = {"extra": "forbid"}
-
-
-def _check(condition: bool, field: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ValueError(f"{field} is {value!r}, allowed: {allowed}")
 
 
 @dataclass(frozen=True)
@@ -33,10 +28,10 @@ class RepeatSettings:
     seed: int
 
     def __post_init__(self) -> None:
-        _check(0 < self.share <= 1, "share", self.share, "above 0, at most 1")
-        _check(2 <= self.at_least <= 100_000, "at_least", self.at_least, "2 to 100000")
-        _check(1 <= self.times <= 100, "times", self.times, "1 to 100")
-        _check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
+        check(0 < self.share <= 1, "share", self.share, "above 0, at most 1")
+        check(2 <= self.at_least <= 100_000, "at_least", self.at_least, "2 to 100000")
+        check(1 <= self.times <= 100, "times", self.times, "1 to 100")
+        check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
 
 
 @dataclass(frozen=True)
@@ -58,10 +53,10 @@ class ProtocolStudySettings:
     seed: int
 
     def __post_init__(self) -> None:
-        _check(2 <= self.configurations <= 10_000, "configurations", self.configurations, "2 to 10000")
-        _check(0 < self.warmup_s <= 600, "warmup_s", self.warmup_s, "above 0, at most 600 seconds")
-        _check(0 < self.count_s <= 600, "count_s", self.count_s, "above 0, at most 600 seconds")
-        _check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
+        check(2 <= self.configurations <= 10_000, "configurations", self.configurations, "2 to 10000")
+        check(0 < self.warmup_s <= 600, "warmup_s", self.warmup_s, "above 0, at most 600 seconds")
+        check(0 < self.count_s <= 600, "count_s", self.count_s, "above 0, at most 600 seconds")
+        check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
 
 
 @dataclass(frozen=True)
@@ -80,8 +75,8 @@ class SanitySettings:
     drift: float
 
     def __post_init__(self) -> None:
-        _check(0 <= self.time_slack <= 1, "time_slack", self.time_slack, "0 to 1")
-        _check(0 < self.drift <= 1, "drift", self.drift, "above 0, at most 1")
+        check(0 <= self.time_slack <= 1, "time_slack", self.time_slack, "0 to 1")
+        check(0 < self.drift <= 1, "drift", self.drift, "above 0, at most 1")
 
 
 @dataclass(frozen=True)
