@@ -1,10 +1,13 @@
 """``perfseer collect``: measure networks of the search space on this machine."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from perfseer.cli.measuring import conclude, measuring, note
 
 if TYPE_CHECKING:
     from perfseer.measure.settings import CollectSettings
@@ -39,36 +42,26 @@ def collect(
     """
     from perfseer.measure.collector import collect as run
     from perfseer.measure.collector import configuration_ids
-    from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
-    from perfseer.measure.progress import disturbance, reporter, summary
     from perfseer.measure.table import read_table, require_writable, write_table
 
     space, settings = _settings(params, {"device": device, "time_budget_s": time_budget})
     require_writable(out)
     skipped = configuration_ids(read_table(skip)) if skip else frozenset()
     folder = journal_folder(journal)
-    try:
-        with reporter() as report:
-            collection = run(
-                space,
-                settings,
-                folder,
-                limit=limit,
-                skip=skipped,
-                retry_failed=retry_failed,
-                report=report,
-                note=_note,
-            )
-    except InterruptError:
-        _note(
-            f"interrupted; every finished configuration is in {folder}/, the same command goes on from there"
+    with measuring("collect", folder) as report:
+        collection = run(
+            space,
+            settings,
+            folder,
+            limit=limit,
+            skip=skipped,
+            retry_failed=retry_failed,
+            report=report,
+            note=partial(note, "collect"),
         )
-        raise typer.Exit(130) from None
     write_table(collection.table, out)
-    if warning := disturbance(collection.tally):
-        _note(warning)
-    typer.echo(f"{out}: {summary(collection.tally)}")
+    conclude("collect", f"{out}: ", collection.tally)
 
 
 def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace", "CollectSettings"]:
@@ -79,7 +72,3 @@ def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace",
     mapping = load_mapping(params)
     collect = overridden(section(mapping, "collect"), overrides)
     return SearchSpace.from_mapping(section(mapping, "zoo")), CollectSettings.from_mapping(collect)
-
-
-def _note(text: str) -> None:
-    typer.echo(f"collect: {text}", err=True)

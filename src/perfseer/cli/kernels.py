@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perfseer.cli.measuring import conclude, measuring, note
+
 if TYPE_CHECKING:
     from perfseer.measure.kernels.sampling import Learner
     from perfseer.measure.kernels.settings import KernelSettings
@@ -39,10 +41,8 @@ def kernels(
     """
     from perfseer.data.files import write_json, write_parquet
     from perfseer.errors import require
-    from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
     from perfseer.measure.kernels.campaign import run_campaign
-    from perfseer.measure.progress import disturbance, reporter, summary
     from perfseer.measure.table import require_writable
 
     space, collect, settings = _settings(params, {"device": device}, {"time_budget_s": time_budget})
@@ -50,25 +50,25 @@ def kernels(
         require_writable(path)
     folder = journal_folder(journal)
     learner = _learner(collect.device) if settings.rounds else None
-    try:
-        with reporter("kernels") as report:
-            campaign = run_campaign(
-                space, collect, settings, folder, learner=learner, report=report, note=_note
-            )
-    except InterruptError:
-        _note(f"interrupted; every finished kernel is in {folder}/, the same command goes on from there")
-        raise typer.Exit(130) from None
+    with measuring("kernels", folder, "kernel") as report:
+        campaign = run_campaign(
+            space,
+            collect,
+            settings,
+            folder,
+            learner=learner,
+            report=report,
+            note=partial(note, "kernels"),
+        )
     require(
         len(campaign.table) > 0,
         f"the fusion tests used up all of time_budget_s = {settings.time_budget_s:g}: give more",
     )
     write_parquet(out, campaign.table)
     write_json(fusion, campaign.fusion)
-    if warning := disturbance(campaign.tally):
-        _note(warning)
     fused = sum(entry["fuses"] for entry in campaign.fusion["pairs"])
     typer.echo(f"{fusion}: {fused} of {len(campaign.fusion['pairs'])} pairs of operators fuse")
-    typer.echo(f"{out}: {len(campaign.table)} kernels; {summary(campaign.tally)}")
+    conclude("kernels", f"{out}: {len(campaign.table)} kernels; ", campaign.tally)
 
 
 def _learner(device: str) -> "Learner":
@@ -101,7 +101,3 @@ def _settings(
         CollectSettings.from_mapping(collect),
         KernelSettings.from_mapping(kernel),
     )
-
-
-def _note(text: str) -> None:
-    typer.echo(f"kernels: {text}", err=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfseer.cli.measuring import conclude, measuring, note
+
 if TYPE_CHECKING:
     from perfseer.measure.collector import Collection
     from perfseer.measure.trust.settings import TrustSettings
@@ -74,26 +76,13 @@ def _settings(params: str) -> "TrustSettings":
 
 def _measure_again(verb: str, table: Path, out: Path, journal: Path | None, work: _Work) -> None:
     """Read the table, do the ``work``, write what it gives and say how it went."""
-    from perfseer.measure.interrupts import InterruptError
     from perfseer.measure.journal import journal_folder
-    from perfseer.measure.progress import disturbance, reporter, summary
     from perfseer.measure.table import read_table, require_writable, write_table
-
-    def note(text: str) -> None:
-        typer.echo(f"{verb}: {text}", err=True)
 
     frame = read_table(table)
     require_writable(out)
     folder = journal_folder(journal)
-    try:
-        with reporter(verb) as report:
-            collection = work(table=frame, folder=folder, report=report, note=note)
-    except InterruptError:
-        note(
-            f"interrupted; every finished configuration is in {folder}/, the same command goes on from there"
-        )
-        raise typer.Exit(130) from None
+    with measuring(verb, folder) as report:
+        collection = work(table=frame, folder=folder, report=report, note=partial(note, verb))
     write_table(collection.table, out)
-    if warning := disturbance(collection.tally):
-        note(warning)
-    typer.echo(f"{out}: {summary(collection.tally)}")
+    conclude(verb, f"{out}: ", collection.tally)

@@ -22,11 +22,11 @@ _TRAIN = (
 CODE_ROOMS: dict[str, tuple[str, ...]] = {
     "collect": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
-        *("zoo", "measure/*.py", "cli/collect.py", "cli/parameters.py"),
+        *("zoo", "measure/*.py", "cli/collect.py", "cli/measuring.py", "cli/parameters.py"),
     ),
     "trust": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
-        *("zoo", "measure/*.py", "measure/trust", "cli/trust.py", "cli/parameters.py"),
+        *("zoo", "measure/*.py", "measure/trust", "cli/trust.py", "cli/measuring.py", "cli/parameters.py"),
     ),
     "join": (
         *("errors.py", "targets.py", "digests.py"),
@@ -40,7 +40,7 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
         *("errors.py", "targets.py", "digests.py", "settings.py"),
         *("graphs", "zoo", "measure", "data/files.py", "data/ragged.py"),
         *("predictors/forests.py", "predictors/kernel_forests.py", "predictors/kernel_tables.py"),
-        *("cli/kernels.py", "cli/parameters.py"),
+        *("cli/kernels.py", "cli/measuring.py", "cli/parameters.py"),
     ),
     "survey": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "cli/zoo.py"),
     "graphs": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "data/*.py", "cli/dataset.py"),
