@@ -167,11 +167,22 @@ def test_a_damaged_or_older_manifest(table, tmp_path):
         Dataset.open(tmp_path, tmp_path / "graphs.safetensors")
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("bad", [0.0, -1.0, -np.inf, np.inf])
 def test_a_dataset_with_a_bad_label_cannot_exist(bad):
     data = make_dataset([make_graph(2, 1), make_graph(3, 2)])
     with pytest.raises(PerfseerError, match="label infer_mem_mib has values that are not finite"):
         Dataset.from_rows(data.rows.assign(infer_mem_mib=[bad, 1.0]), data.graphs)
+
+
+def test_rows_may_lack_labels_but_not_all_of_them():
+    data = make_dataset([make_graph(2, 1), make_graph(3, 2)])
+    partial = Dataset.from_rows(data.rows.assign(infer_mem_mib=[np.nan, 1.0]), data.graphs)
+    assert data.complete
+    assert not partial.complete
+    assert partial.targets == data.targets
+    nothing = data.rows.assign(**dict.fromkeys(data.targets, [np.nan, 1.0]))
+    with pytest.raises(PerfseerError, match="1 of 2 rows have no label at all"):
+        Dataset.from_rows(nothing, data.graphs)
 
 
 def test_a_dataset_cannot_name_graphs_that_are_not_there():

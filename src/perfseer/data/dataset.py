@@ -30,7 +30,7 @@ class Dataset:
         rows: one row per configuration, RangeIndex, the measurement table's columns, ``configuration`` (id)
             and ``graph`` (number in ``graphs``).
         labels: [n, 6] float64, columns `targets.TARGET_NAMES` in their units; finite and positive, or NaN
-            throughout where the source did not measure that label.
+            where the source did not measure that label. Every row has at least one.
         graphs: all graphs of the store, flat memory-mapped arrays.
         graph_rows: [n] which graph of ``graphs`` belongs to each row.
     """
@@ -49,10 +49,13 @@ class Dataset:
             if target.name not in self.targets:
                 continue
             highest = 100.0 if target.quantity == "util" else np.inf
-            good = bool((np.isfinite(column) & (column > 0) & (column <= highest)).all())
+            there = column[~np.isnan(column)]
+            good = bool((np.isfinite(there) & (there > 0) & (there <= highest)).all())
             require(
                 good, f"label {target.name} has values that are not finite and in range: run `{WRITTEN_BY}`"
             )
+        bare = int(np.isnan(self.labels).all(axis=1).sum()) if self.targets else 0
+        require(bare == 0, f"{bare} of {len(self)} rows have no label at all: leave them out")
         inside = (self.graph_rows >= 0) & (self.graph_rows < len(self.graphs))
         require(
             bool(inside.all()),
@@ -92,6 +95,12 @@ class Dataset:
         """Names of the labels there are; those of public sources are often times alone."""
         present = [not len(column) or not np.isnan(column).all() for column in self.labels.T]
         return tuple(name for name, there in zip(TARGET_NAMES, present, strict=True) if there)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row has all of `targets`; tables of several sources may lack some in some rows."""
+        columns = [TARGET_NAMES.index(name) for name in self.targets]
+        return not np.isnan(self.labels[:, columns]).any()
 
     @property
     def features(self) -> GraphFeatures:

@@ -58,6 +58,7 @@ class Predictor(ABC):
         supported: target names it can predict; anything else is "n/a" in reports.
         source: who published it, one line for reports.
         departures: what differs from the published one, a sentence each, for reports.
+        takes_partial_labels: whether it can be fitted on rows that lack some of the labels.
         Settings: its settings, if they do not stand in `perfseer.predictors.settings.SETTINGS`.
         targets: labels it predicts: wanted, supported and, once fitted, among those of the dataset.
         inputs_: what fitting was given besides rows.
@@ -70,6 +71,7 @@ class Predictor(ABC):
     supported: ClassVar[frozenset[str]] = frozenset(TARGET_NAMES)
     source: ClassVar[str]
     departures: ClassVar[tuple[str, ...]] = ()
+    takes_partial_labels: ClassVar[bool] = False
     Settings: ClassVar[type[PredictorSettings]]
 
     def __init__(
@@ -126,6 +128,11 @@ class Predictor(ABC):
         require(
             bool(self.targets),
             f"{self.name} predicts none of the labels there are: {', '.join(train.targets)}",
+        )
+        require(
+            self.takes_partial_labels or (train.complete and valid.complete),
+            f"{self.name} was given rows that lack some of the labels {', '.join(train.targets)}, which it "
+            "cannot learn from: give it rows of one source",
         )
         self.normaliser_ = Normaliser(normaliser.labels.select(self.targets), normaliser.features)
         self.range_ = TrainingRange.of(train)
