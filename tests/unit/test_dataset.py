@@ -180,7 +180,7 @@ def test_rows_may_lack_labels_but_not_all_of_them():
     assert data.complete
     assert not partial.complete
     assert partial.targets == data.targets
-    nothing = data.rows.assign(**dict.fromkeys(data.targets, [np.nan, 1.0]))
+    nothing = data.rows.assign(**dict.fromkeys(data.targets, pd.Series([np.nan, 1.0])))
     with pytest.raises(PerfseerError, match="1 of 2 rows have no label at all"):
         Dataset.from_rows(nothing, data.graphs)
 

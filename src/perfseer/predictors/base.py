@@ -158,6 +158,24 @@ class Predictor(ABC):
         )
         return pd.DataFrame(values, columns=list(self.targets))
 
+    def intervals(self, dataset: Dataset, confidence: float) -> pd.DataFrame | None:
+        """Where the measured labels of all rows will lie, with the given confidence.
+
+        Args:
+            dataset: n rows.
+            confidence: share of rows wanted inside, in (0, 1).
+
+        Returns:
+            [n] rows, columns ``<target>_low`` and ``<target>_high`` in physical units; None where the predictor
+            has no intervals.
+
+        Raises:
+            PerfseerError: not fitted.
+        """
+        del dataset, confidence
+        self._require_fitted()
+        return None
+
     def coverage(self, graph: PerfGraph) -> Coverage:
         """What of ``graph`` the predictor has not seen in training.
 
