@@ -274,6 +274,39 @@ def test_several_inputs_and_a_dictionary_of_outputs():
     assert graph.edge_shapes.shape == (0, 4)
 
 
+def test_keywords_nested_inputs_and_plain_values_are_what_positional_tensors_are():
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 2)
+
+        def forward(self, pair, *, twice=False, mask=None):
+            out = self.layer(pair["x"]) + pair["y"][0]
+            assert mask.is_meta
+            return self.layer(pair["x"]) if twice else out
+
+    pair = {"x": torch.empty(3, 4), "y": [torch.empty(3, 2)]}
+    mask = torch.empty(3, dtype=torch.bool)
+    graph = capture(Pair(), (pair,), keywords={"mask": mask})
+    assert operators(graph) == ["linear", "add"]
+    assert graph.batch_size == 3
+    resident = 4 * (4 * 2 + 2) + 4 * 3 * (4 + 2) + 3  # parameters, x and y, the mask
+    # the product alone [3, 2]; the sum is computed while it lives
+    assert graph.peak_infer_bytes == resident + 2 * 4 * 3 * 2
+    twice = capture(Pair(), (), keywords={"pair": pair, "twice": True, "mask": mask})
+    assert operators(twice) == ["linear", "add", "linear"]
+
+
+def test_outputs_in_a_dataclass_are_found():
+    @dataclasses.dataclass
+    class Answer:
+        logits: torch.Tensor
+        loss: torch.Tensor | None = None
+
+    graph = capture(Lambda(lambda parts, x: Answer(parts[0](x)), nn.Linear(4, 2)), (torch.empty(3, 4),))
+    assert graph.backward_flops.tolist() == [2 * 3 * 4 * 2]  # the weight's gradient; the input needs none
+
+
 def test_constants_made_on_the_cpu_join_the_trace():
     positions = torch.ones(4)  # neither parameter nor buffer
 
@@ -402,7 +435,7 @@ def test_two_captures_are_equal():
         (Lambda(lambda _, x: x.shape), (torch.empty(3),), "without any tensor"),
         (Lambda(lambda _, x: x.relu()), (torch.empty(3),), "backward=False"),
         (nn.Identity(), (torch.empty(3),), "backward=False"),
-        (nn.Linear(4, 2), ([1.0, 2.0],), "must be tensors, given list"),
+        (nn.Linear(4, 2), (np.zeros((3, 4)),), "must be tensors, plain values, .* given ndarray"),
     ],
     ids=["shape", "values", "output", "training", "identity", "input"],
 )

@@ -2,14 +2,15 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.attention import fused_attention
@@ -18,8 +19,17 @@ from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
+# What may stand among the inputs beside tensors: switches and sizes, which a model reads as they are.
+_PLAIN = (bool, int, float, str, type(None))
 
-def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = True) -> PerfGraph:
+
+def capture(
+    module: nn.Module,
+    inputs: tuple[Any, ...],
+    *,
+    keywords: Mapping[str, Any] | None = None,
+    backward: bool = True,
+) -> PerfGraph:
     """Trace one run of ``module`` into a PerfGraph.
 
     With ``backward`` one training step is traced (training mode; cross-entropy for outputs [N, classes], the
@@ -30,7 +40,9 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = T
 
     Args:
         module: any eager module whose control flow does not depend on tensor values.
-        inputs: positional arguments; only shapes and dtypes matter, tensors on any device will do.
+        inputs: positional arguments: tensors, of which only shapes and dtypes matter (any device will do),
+            plain values (numbers, flags, strings, None), or tuples, lists and dictionaries of both.
+        keywords: keyword arguments, of the same kinds.
         backward: whether to trace the backward pass.
 
     Returns:
@@ -39,9 +51,9 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = T
     Raises:
         PerfseerError: the model cannot run on the meta device with these inputs, or cannot be trained.
     """
-    meta_inputs = tuple(_input_on_meta(value) for value in inputs)
+    given = _Inputs.on_meta(inputs, keywords or {})
     state = _State(module)
-    tracer = Tracer(state.storages, [t.untyped_storage() for t in meta_inputs], training=backward)
+    tracer = Tracer(state.storages, [t.untyped_storage() for t in given.tensors], training=backward)
 
     def finish(output: Any) -> None:
         outputs = _output_tensors(output)
@@ -52,12 +64,29 @@ def capture(module: nn.Module, inputs: tuple[Tensor, ...], *, backward: bool = T
     with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
         try:
             with tracer:
-                state.run(meta_inputs, finish)
+                state.run(given, finish)
         except PerfseerError:
             raise
         except Exception as error:
-            raise PerfseerError(_explain(module, meta_inputs, error)) from error
-    return _assemble(tracer.trace, state, meta_inputs, backward)
+            raise PerfseerError(_explain(module, given.tensors, error)) from error
+    return _assemble(tracer.trace, state, given.tensors, backward)
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """Arguments of a model with every tensor on the meta device; ``tensors`` lists those in order."""
+
+    positional: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+
+    @classmethod
+    def on_meta(cls, positional: tuple[Any, ...], keywords: Mapping[str, Any]) -> "_Inputs":
+        return cls(tree_map(_input_on_meta, tuple(positional)), tree_map(_input_on_meta, dict(keywords)))
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        leaves = tree_leaves((self.positional, dict(self.keywords)))
+        return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 class _Step(nn.Module):
@@ -68,8 +97,8 @@ class _Step(nn.Module):
         self.model = model
         self.finish = finish
 
-    def forward(self, *inputs: Tensor) -> None:
-        self.finish(self.model(*inputs))
+    def forward(self, *inputs: Any, **keywords: Any) -> None:
+        self.finish(self.model(*inputs, **keywords))
 
 
 class _State:
@@ -90,14 +119,15 @@ class _State:
         self._module = module
         self._replaced = None if on_meta else {**parameters, **buffers}
 
-    def run(self, inputs: tuple[Tensor, ...], finish: Callable[[Any], None]) -> None:
+    def run(self, given: _Inputs, finish: Callable[[Any], None]) -> None:
         """Run the module on its meta tensors and hand its output to ``finish``."""
         if self._replaced is None:
-            finish(self._module(*inputs))
+            finish(self._module(*given.positional, **given.keywords))
             return
         # finish runs inside: checkpointed blocks run again in the backward pass
         replaced = {f"model.{name}": tensor for name, tensor in self._replaced.items()}
-        torch.func.functional_call(_Step(self._module, finish), replaced, inputs)
+        step = _Step(self._module, finish)
+        torch.func.functional_call(step, replaced, given.positional, dict(given.keywords))
 
 
 def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
@@ -105,12 +135,15 @@ def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
     return nn.Parameter(copy, requires_grad=parameter.requires_grad)
 
 
-def _input_on_meta(value: Tensor) -> Tensor:
+def _input_on_meta(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().to("meta")
     require(
-        isinstance(value, Tensor),
-        f"inputs of a capture must be tensors, given {type(value).__name__}; wrap the model if it takes more",
+        isinstance(value, _PLAIN),
+        "inputs of a capture must be tensors, plain values, or tuples, lists and dictionaries of them, "
+        f"given {type(value).__name__}; wrap the model if it takes more",
     )
-    return value.detach().to("meta")
+    return value
 
 
 @contextmanager
@@ -126,11 +159,21 @@ def _mode_of(module: nn.Module, *, training: bool) -> Iterator[None]:
 
 
 def _output_tensors(output: Any) -> list[Tensor]:
-    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
+    tensors = [leaf for leaf in _leaves(output) if isinstance(leaf, Tensor)]
     require(
         bool(tensors), f"the model returned {type(output).__name__} without any tensor: nothing to capture"
     )
     return tensors
+
+
+def _leaves(output: Any) -> Iterator[Any]:
+    """What an output holds, also in dataclasses, which models of language like to return."""
+    for leaf in tree_leaves(output):
+        if is_dataclass(leaf) and not isinstance(leaf, type):
+            for field in fields(leaf):
+                yield from _leaves(getattr(leaf, field.name))
+        else:
+            yield leaf
 
 
 def _backward(outputs: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[Tensor]:
