@@ -17,7 +17,7 @@ from perfseer.errors import PerfseerError
 
 TABLE = Path(__file__).with_name("devices.csv")
 # What drivers and people put around the part of a name that tells devices apart.
-_MARKS = re.compile(r"\((r|tm|c)\)|@.*$|\b\d+-core\b")
+_MARKS = re.compile(r"\((r|tm|c)\)|@.*$|\b\d+-core\b|\b\d+th gen\b")
 _WORDS = re.compile(
     r"\b(nvidia|geforce|tesla|quadro|amd|intel|instinct|radeon|core|cpu|processor|gpu|generation)\b"
 )
