@@ -1,0 +1,211 @@
+"""The result files of timm's benchmark: which there are, and what their names say.
+
+A name reads ``<phase>-<precision>-<layout>-pt<version>-<cu version or cpu>-<device>[-dynamo]``, for example
+``infer-amp-nchw-pt240-cu124-rtx4090-dynamo``: what a row was measured on stands nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from perfseer.data.platforms import Platform
+from perfseer.data.sources.download import RemoteFile
+from perfseer.errors import PerfseerError, require
+from perfseer.targets import PHASES, Phase
+
+SOURCE = "timm"
+_PREFIX = "benchmark-"
+_COMMIT = "aa4b5850c1543fa488abf260f18390eda46cf85d"
+_RESULTS = f"https://raw.githubusercontent.com/huggingface/pytorch-image-models/{_COMMIT}/results"
+
+_FORM = "<phase>-<precision>-<layout>-pt<version>-<cu version or cpu>-<device>[-dynamo]"
+# What timm's --precision and --amp-dtype mean in a measurement table: `amp` is autocast to float16.
+_PRECISIONS = {
+    "amp": "amp-fp16",
+    "amp_fp16": "amp-fp16",
+    "amp_bf16": "amp-bf16",
+    "bf16": "bf16",
+    "bfloat16": "bf16",
+    "fp16": "fp16",
+    "float16": "fp16",
+    "tf32": "tf32",
+    "fp32": "fp32",
+    "float32": "fp32",
+}
+_LAYOUTS: dict[str, Literal["nchw", "nhwc"]] = {"nchw": "nchw", "nhwc": "nhwc", "channels_last": "nhwc"}
+_MODES: dict[str, Literal["eager", "compiled"]] = {
+    "eager": "eager",
+    "dynamo": "compiled",
+    "compile": "compiled",
+    "compiled": "compiled",
+    "inductor": "compiled",
+}
+_TORCH = re.compile(r"pt(\d{3,4})")
+_BUILD = re.compile(r"cpu|cu\d+|rocm\d+")
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a user says about a result file, where its name does not or says something else.
+
+    Attributes:
+        device: any name of a device.
+        device_kind: ``cpu`` or ``cuda``.
+        precision: as a measurement table says it: ``fp32``, ``tf32``, ``amp-fp16``, ``bf16``, ...
+        memory_format: ``nchw`` or ``nhwc``.
+        mode: ``eager`` or ``compiled``.
+        software: for example ``torch 2.4.0 cu124``.
+        phase: ``train`` or ``infer``.
+    """
+
+    device: str | None = None
+    device_kind: str | None = None
+    precision: str | None = None
+    memory_format: str | None = None
+    mode: str | None = None
+    software: str | None = None
+    phase: str | None = None
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """One published file.
+
+    Attributes:
+        name: stem without the leading ``benchmark-``.
+        sha256: of the file's bytes.
+    """
+
+    name: str
+    sha256: str
+
+    @property
+    def remote(self) -> RemoteFile:
+        """Where it is published."""
+        file = f"{_PREFIX}{self.name}.csv"
+        return RemoteFile(SOURCE, file, f"{_RESULTS}/{file}", self.sha256)
+
+    @property
+    def platform(self) -> Platform:
+        """What its rows were measured on."""
+        return parse_name(self.name)[0]
+
+    @property
+    def phase(self) -> Phase:
+        """What its rows time."""
+        return parse_name(self.name)[1]
+
+
+_TABLE = """
+infer-amp-nchw-pt113-cu117-rtx3090 7f0b9cc6e9c4d31c7229f7feafb46a42fec447ac2a51fbe920ae9ebfef4df828
+infer-amp-nchw-pt210-cu121-rtx3090 b4fd25732fc610388c92974c00f7de82cd002ea0049c0afb3259de865345ab07
+infer-amp-nchw-pt240-cu124-rtx3090 229c10d809d5ef0cc28cc5d875f1170e5554c25ad5251bbcd8cfe1890380981d
+infer-amp-nchw-pt240-cu124-rtx4090-dynamo 0a2d19507b039cd840b19c336dc139873b1a3b612a500859abceda5ea11317aa
+infer-amp-nchw-pt240-cu124-rtx4090 3ead09bcdd508312cd52f69eeefca1e7edae714b2fd55e2daec5d32e2325f396
+infer-amp-nchw-pt291-cu128-4090-dynamo 87ac4a07fefbbfe70aa7492a4167e2964b7699fae1d5968b15439599412988c5
+infer-amp-nchw-pt291-cu128-4090 7ef180f30bfcf3271aed993ddff2114c88a83b58e6f7e56acbd76e702e6f3136
+infer-amp-nhwc-pt113-cu117-rtx3090 3513c2a34084b9073e61b03f25038e8683e892ec4fb3e1ddd96c77a743d3b10f
+infer-amp-nhwc-pt210-cu121-rtx3090 0a461ad05fc9b54430ff64ec0982b99f39f2c3df25c6c6a7606b9b7cbbf64431
+infer-amp-nhwc-pt240-cu124-rtx3090 0ee56fb006cad780c5931d314422874777502d408f734273bcac4c74d5e3c67a
+infer-amp-nhwc-pt240-cu124-rtx4090 3a7e2b69dc2a51992ac5abdbdb8a7579626dc565e3335a0836db2b84bf3516b2
+infer-fp32-nchw-pt221-cpu-i9_10940x-dynamo 60008ad8d57f44303f0a6241fecf8acdba30bb91e533c20e657c53582f899f4b
+infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo 3491328c13aac76d638ca0bf94c7fcc8a7ba69a32e83612a7b6b3deb1da9c80e
+train-amp-nchw-pt112-cu113-rtx3090 a02ab1be076ad1f2c217ecbe4d4e083228ea83eb4f013bfbe4933e021bd45ac2
+train-amp-nhwc-pt112-cu113-rtx3090 da9ac868a21c2f093981954a5064b080af5d04993610836ccd9609d8b3ff84ba
+"""
+FILES: tuple[ResultFile, ...] = tuple(ResultFile(*line.split()) for line in _TABLE.split("\n") if line)
+
+
+def find_file(name: str) -> ResultFile:
+    """The published file of that name, with or without ``benchmark-`` and ``.csv``.
+
+    Raises:
+        PerfseerError: there is none.
+    """
+    stem = plain_stem(name)
+    found = next((file for file in FILES if file.name == stem), None)
+    if found is None:
+        names = "\n  ".join(file.name for file in FILES)
+        raise PerfseerError(
+            f"{name!r} is neither a file here nor a published result file of timm; there are\n  {names}"
+        )
+    return found
+
+
+def plain_stem(name: str) -> str:
+    """A file name without ``benchmark-`` and ``.csv``."""
+    return name.removesuffix(".csv").removeprefix(_PREFIX)
+
+
+def parse_name(stem: str, given: Given | None = None) -> tuple[Platform, Phase]:
+    """What a result file was measured on, and what it times.
+
+    Args:
+        stem: its name, with or without ``benchmark-`` and ``.csv``.
+        given: what the user says; goes before what the name says.
+
+    Raises:
+        PerfseerError: something is said neither by the name nor by the user.
+    """
+    facts = _facts(plain_stem(stem))
+    facts |= {name: value for name, value in vars(given or Given()).items() if value is not None}
+    facts.setdefault("mode", "eager")
+    facts.setdefault("device_kind", "cpu" if facts.get("build") == "cpu" else "cuda")
+    wanted = ("phase", "precision", "memory_format", "software", "device")
+    missing = [f"--{name.replace('_', '-')}" for name in wanted if not facts.get(name)]
+    require(
+        not missing,
+        f"the name {stem!r} does not say all that matters; expected benchmark-{_FORM}.csv, "
+        f"or give {', '.join(missing)}",
+    )
+    phase = next((phase for phase in PHASES if phase == facts["phase"]), None)
+    if phase is None:
+        raise PerfseerError(f"phase {facts['phase']!r} of {stem!r}; expected {' or '.join(PHASES)}")
+    return _platform(facts), phase
+
+
+def _platform(facts: dict[str, str]) -> Platform:
+    """Platform checks each value and says which are allowed, so what a user gives goes in as it is."""
+    return Platform(
+        device=facts["device"],
+        device_kind=facts["device_kind"],  # type: ignore[arg-type]  # checked by Platform itself
+        precision=facts["precision"],
+        memory_format=facts["memory_format"],  # type: ignore[arg-type]  # as above
+        mode=facts["mode"],  # type: ignore[arg-type]  # as above
+        software=facts["software"],
+    )
+
+
+def _facts(stem: str) -> dict[str, str]:
+    """What the parts of a name say; parts that say nothing known are the device's name, in their order."""
+    facts: dict[str, str] = {}
+    device: list[str] = []
+    for part in filter(None, stem.split("-")):
+        found = _fact(part.lower())
+        if found is None or found[0] in facts:
+            device.append(part)
+        else:
+            facts[found[0]] = found[1]
+    if "torch" in facts:
+        build = "" if facts.get("build", "cpu") == "cpu" else facts["build"]
+        facts["software"] = " ".join(filter(None, ["torch", facts["torch"], build]))
+    return facts | {"device": "-".join(device)}
+
+
+def _fact(part: str) -> tuple[str, str] | None:
+    if part in PHASES:
+        return "phase", part
+    known = {"precision": _PRECISIONS, "memory_format": _LAYOUTS, "mode": _MODES}
+    for name, values in known.items():
+        if part in values:
+            return name, values[part]
+    if match := _TORCH.fullmatch(part):
+        return "torch", _version(match[1])
+    return ("build", part) if _BUILD.fullmatch(part) else None
+
+
+def _version(digits: str) -> str:
+    """``240`` is 2.4.0 and ``2101`` 2.10.1, but ``113`` is 1.13: the last versions 1 had two-digit minors."""
+    if digits.startswith("1"):
+        return ".".join(filter(None, [digits[0], digits[1:3], digits[3:]]))
+    return f"{digits[0]}.{digits[1:-1]}.{digits[-1]}"
