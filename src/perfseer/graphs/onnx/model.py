@@ -1,0 +1,175 @@
+"""What an ONNX file says, in plain Python: nodes, shapes, attributes, the values of small tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from perfseer.errors import PerfseerError
+
+Known = npt.NDArray[Any]
+Dimension = int | str | None
+
+STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
+
+
+@dataclass(frozen=True)
+class DeclaredInput:
+    """An input as the file declares it.
+
+    Attributes:
+        name: as in the file.
+        shape: an integer, a symbol or None (unknown) for each dimension; None where not even their number is
+            known.
+        dtype: numpy's name of the element type, ``bfloat16`` and 8-bit floats by their own.
+    """
+
+    name: str
+    shape: tuple[Dimension, ...] | None
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.shape_text} {self.dtype}"
+
+    @property
+    def shape_text(self) -> str:
+        """The shape for people: ``Nx3x224x224``, ``?`` for what is unknown."""
+        return "?" if self.shape is None else "x".join("?" if d is None else str(d) for d in self.shape)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor of the file.
+
+    Attributes:
+        shape: its dimensions.
+        dtype: as in `DeclaredInput`.
+        values: its contents where they are small and in the file, else None.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    values: Known | None
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxNode:
+    """One operator call. Names of inputs may be empty (left out); attributes are Python values.
+
+    Attributes:
+        op: type, such as ``Conv``.
+        domain: empty for ONNX's own operators.
+        name: the exporter's, for messages.
+        inputs: names of tensors read.
+        outputs: names of tensors written.
+        attributes: numbers, strings, tuples of them, `Stored` tensors, `OnnxGraph` bodies.
+    """
+
+    op: str
+    domain: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        kind = f"{self.domain}.{self.op}" if self.domain else self.op
+        return f"{kind} {self.name!r}" if self.name else f"{kind} that writes {self.outputs[0]!r}"
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute's value, or ``default`` where the node does not have it."""
+        return self.attributes.get(name, default)
+
+    def integer(self, name: str, default: int) -> int:
+        """An integer attribute."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int):
+            raise self.wrong(name, value, "an integer")
+        return value
+
+    def integers(self, name: str) -> tuple[int, ...] | None:
+        """A tuple of integers, None where the node does not have it."""
+        value = self.attributes.get(name)
+        if value is not None and not (isinstance(value, tuple) and all(isinstance(v, int) for v in value)):
+            raise self.wrong(name, value, "integers")
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        """A float attribute."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int | float):
+            raise self.wrong(name, value, "a number")
+        return float(value)
+
+    def text(self, name: str, default: str) -> str:
+        """A string attribute."""
+        value = self.attributes.get(name, default)
+        if not isinstance(value, str):
+            raise self.wrong(name, value, "a string")
+        return value
+
+    def wrong(self, name: str, value: Any, expected: str) -> PerfseerError:
+        """The error for an attribute that is not what ONNX says it is."""
+        return PerfseerError(f"{self}: attribute {name!r} is {type(value).__name__}; expected {expected}")
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxGraph:
+    """Nodes in an order in which they can run.
+
+    Attributes:
+        inputs: declared inputs without those that have a stored value.
+        outputs: names of what is returned.
+        nodes: every sender before its receivers.
+        stored: initialisers by name.
+        declared: shape and type of tensors by name, as far as the file declares them.
+    """
+
+    inputs: tuple[DeclaredInput, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[OnnxNode, ...]
+    stored: Mapping[str, Stored]
+    declared: Mapping[str, DeclaredInput]
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFunction:
+    """A function that the file defines: an operator by its body."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    nodes: tuple[OnnxNode, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """A whole file.
+
+    Attributes:
+        graph: the main graph.
+        opset: version of ONNX's own operators.
+        functions: by domain and name.
+        producer: name and version of the program that wrote the file.
+        notes: what a reader of results should know about how the file was read.
+    """
+
+    graph: OnnxGraph
+    opset: int
+    functions: Mapping[tuple[str, str], OnnxFunction]
+    producer: str
+    notes: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Within a function: the value of an attribute of the call."""
+
+    name: str
+
+
+def element_count(shape: tuple[int, ...]) -> int:
+    """Product of the dimensions, in Python's integers."""
+    return int(np.prod(np.array(shape, dtype=object))) if shape else 1
