@@ -1,0 +1,1 @@
+"""Predictors on published results of real models, on groups and devices they never saw."""

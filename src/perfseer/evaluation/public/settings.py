@@ -1,0 +1,186 @@
+"""Settings of the study on published results: section ``public`` of the parameters. Imports no torch."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, model_validator
+
+from perfseer.evaluation.overrides import override
+from perfseer.evaluation.settings import Percentage
+from perfseer.training.settings import Recipe, TrainingSettings
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+Grouping = Literal["architecture", "family"]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Entrant(BaseModel):
+    """One way to predict, fitted and scored on the study's folds.
+
+    Attributes:
+        predictor: a file of ``predictors/library/``.
+        fit: ``file``: a fit of its own for each result file. ``joint``: one fit for all of them, device,
+            software and precision among its inputs.
+        files: result files it is fitted and scored on; none: the headline's for ``file``, all for ``joint``.
+        groupings: by what folds are drawn; none: all of the study.
+        seeds: none: all of the study.
+        folds: which of the folds are predicted; none: all of them.
+        settings: of the predictor, as in its own section of params.yaml.
+        recipe: fields of the study's ``training`` that are other here.
+    """
+
+    model_config = _STRICT
+
+    predictor: str
+    fit: Literal["file", "joint"] = "file"
+    files: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)] | None = None
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
+    folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
+    settings: dict[str, JsonValue] = {}
+    recipe: Recipe = {}
+
+
+class Variant(BaseModel):
+    """An entrant that differs from another in a few settings: what an addition is worth.
+
+    Attributes:
+        of: the entrant it is a variant of, and compared with.
+        changes: dotted path into that entrant → value, such as ``settings.hidden: 32`` or ``seeds: [0]``.
+        says: the difference in words, for the report.
+    """
+
+    model_config = _STRICT
+
+    of: Name
+    changes: Annotated[dict[str, JsonValue], Field(min_length=1)]
+    says: str
+
+
+class Unseen(BaseModel):
+    """Devices left out of training as a whole.
+
+    Attributes:
+        entrant: who is fitted on the other devices; its ``files`` say on which.
+        devices: name → the result files of that device; the first are scored, the others only left out.
+        seeds: each draws other folds and other models to measure.
+        scored: files of each device that are scored and calibrated, at most this many from the first.
+        measured: numbers of measured models to calibrate with; 0 is zero-shot.
+    """
+
+    model_config = _STRICT
+
+    entrant: Name
+    devices: Annotated[dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    scored: PositiveInt = 1
+    measured: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+
+
+class PublicSettings(BaseModel):
+    """What is fitted on which published results. Complete in itself but for section ``labels``.
+
+    Attributes:
+        files: result files of the study: names of `perfseer.data.sources.timm_results.FILES`, or paths.
+        headline: those that the table of goals speaks of.
+        groupings: by what rows are kept together.
+        folds: number of folds.
+        seeds: each draws new folds and new initial weights.
+        valid_share: share of the training groups to stop, choose and calibrate on.
+        subject: the entrant or mean the report dwells on.
+        confidence: of predicted intervals.
+        within_pct: tolerances of "share of predictions within x % of the measurement".
+        resamples: of the bootstrap over groups.
+        worst: predictions that are listed with a reason.
+        training: recipe of the networks that declare none of their own.
+        entrants: who takes part.
+        means: name → entrants whose predictions are averaged on the logarithmic scale; nothing is fitted.
+        variants: entrants that differ from another in a few settings.
+        unseen: devices left out of training.
+    """
+
+    model_config = _STRICT
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    headline: Annotated[tuple[str, ...], Field(min_length=1)]
+    groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)]
+    folds: Annotated[int, Field(ge=2, le=50)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    valid_share: Annotated[float, Field(gt=0, le=0.5)]
+    subject: Name
+    confidence: Share
+    within_pct: Annotated[tuple[Percentage, ...], Field(min_length=1)]
+    resamples: Annotated[int, Field(ge=100, le=100_000)]
+    worst: PositiveInt
+    training: TrainingSettings
+    entrants: Annotated[dict[Name, Entrant], Field(min_length=1)]
+    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
+    variants: dict[Name, Variant] = {}
+    unseen: Unseen | None = None
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        _require_known("headline", self.headline, self.files)
+        for name, entrant in self.entrants.items():
+            self._check_scope(f"entrants.{name}", entrant)
+        for name, members in self.means.items():
+            _require_known(f"means.{name}", members, self.entrants)
+        for name in self.variants:
+            self._check_scope(f"variants.{name}", self._resolved(name))
+        _require_known("subject", (self.subject,), (*self.entrants, *self.means))
+        if self.unseen is not None:
+            _require_known("unseen.entrant", (self.unseen.entrant,), self.fitted)
+            for name, files in self.unseen.devices.items():
+                _require_known(f"unseen.devices.{name}", files, self.files)
+        return self
+
+    @model_validator(mode="after")
+    def _names_stand_once(self) -> Self:
+        names = [*self.entrants, *self.means, *self.variants]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(
+                f"{doubled} stand in several of entrants, means and variants; each may stand once"
+            )
+        return self
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """Names of all that is fitted: entrants, then variants."""
+        return (*self.entrants, *self.variants)
+
+    def entrant(self, name: str) -> Entrant:
+        """An entrant or variant with its files, groupings, seeds and folds filled in."""
+        found = self.entrants[name] if name in self.entrants else self._resolved(name)
+        return found.model_copy(
+            update={
+                "files": found.files or (self.files if found.fit == "joint" else self.headline),
+                "groupings": found.groupings or self.groupings,
+                "seeds": found.seeds or self.seeds,
+                "folds": found.folds or tuple(range(self.folds)),
+            }
+        )
+
+    def _resolved(self, name: str) -> Entrant:
+        variant = self.variants[name]
+        _require_known(f"variants.{name}.of", (variant.of,), self.entrants)
+        plain: dict[str, Any] = self.entrants[variant.of].model_dump(mode="json")
+        for path in variant.changes:
+            section, _, field = path.partition(".")
+            if section in ("settings", "recipe"):  # what is not there has the predictor's own default
+                plain[section].setdefault(field, None)
+        return Entrant.model_validate(override(plain, variant.changes))
+
+    def _check_scope(self, where: str, entrant: Entrant) -> None:
+        for field in ("files", "groupings", "seeds"):
+            _require_known(f"{where}.{field}", getattr(entrant, field) or (), getattr(self, field))
+        _require_known(f"{where}.folds", entrant.folds or (), range(self.folds))
+
+
+def _require_known(where: str, names: Iterable[object], known: Iterable[object]) -> None:
+    known = tuple(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{where} names {unknown}; there are {', '.join(map(str, known))}")
