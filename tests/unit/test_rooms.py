@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "perfseer"
-ORDER = ("graphs", "zoo", "measure", "data", "nn", "training", "predictors", "evaluation", "reporting", "cli")
+ORDER = (
+    "graphs",
+    "zoo",
+    "measure",
+    "data",
+    "nn",
+    "training",
+    "predictors",
+    "forecast",
+    "evaluation",
+    "reporting",
+    "cli",
+)
 FOUNDATION = {"errors", "targets", "digests", "settings"}
 # Present on a bare GPU machine (DESIGN 6), beside the standard library.
 BARE = {"numpy", "pandas", "perfseer", "pyarrow", "pynvml", "rich", "torch", "typer", "yaml"}

@@ -1,0 +1,301 @@
+"""What an answer is made of; field by field what ``perfseer predict`` writes as JSON (docs/predicting.md)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from perfseer.errors import require
+
+Metric = Literal["time", "memory", "utilisation"]
+Level = Literal["note", "warning"]
+
+# Names are stable: programs that read the JSON compare codes, people read messages.
+CODES: tuple[str, ...] = (
+    "input_assumed",
+    "target_chosen",
+    "target_not_trained",
+    "phase_not_trained",
+    "unknown_operators",
+    "unseen_operators",
+    "outside_training_range",
+    "batch_outside_training_range",
+    "backward_missing",
+    "backward_estimated",
+    "file_note",
+    "parameters_not_fp32",
+    "memory_not_measured",
+    "memory_may_not_fit",
+)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Percent = Annotated[float, Field(ge=0)]
+# Of every class below: what the schema does not name is refused, and no number is NaN or infinite.
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the measured value will lie with the given confidence.
+
+    Attributes:
+        low: lower end, in the estimate's unit.
+        high: upper end, in the estimate's unit.
+        confidence: share of measured values meant to lie inside, 0 to 1.
+    """
+
+    __pydantic_config__ = STRICT
+
+    low: Positive
+    high: Positive
+    confidence: Share
+
+    def __post_init__(self) -> None:
+        good = math.isfinite(self.low) and math.isfinite(self.high) and 0 < self.low <= self.high
+        require(good, f"an interval from {self.low} to {self.high}, expected 0 < low <= high, both finite")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One predicted quantity.
+
+    Attributes:
+        metric: ``time`` of one iteration, peak ``memory``, or mean ``utilisation``.
+        value: the prediction, in ``unit``.
+        unit: ms, MiB or %.
+        interval: None where the predictor has none.
+        held_out_mape_pct: mean error [%] of the predictor on models it never saw, on this target and in this
+            phase; None where no record says.
+    """
+
+    __pydantic_config__ = STRICT
+
+    metric: Metric
+    value: Positive
+    unit: Literal["ms", "MiB", "%"]
+    interval: Interval | None = None
+    held_out_mape_pct: Percent | None = None
+
+    def __post_init__(self) -> None:
+        require(
+            math.isfinite(self.value) and self.value > 0,
+            f"a predicted {self.metric} of {self.value}, expected a positive finite number",
+        )
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of the interval, in ``unit``; None without one."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of the interval, in ``unit``; None without one."""
+        return None if self.interval is None else self.interval.high
+
+    @property
+    def confidence(self) -> float | None:
+        """Confidence of the interval, 0 to 1; None without one."""
+        return None if self.interval is None else self.interval.confidence
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{_digits(self.value)} {self.unit}"
+        ends = f"{_digits(self.interval.low)} to {_digits(self.interval.high)}"
+        return f"{_digits(self.value)} {self.unit} ({ends})"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to know about an answer.
+
+    Attributes:
+        level: ``warning`` if the answer may be worse for it, ``note`` if it only says what was assumed.
+        code: one of `CODES`.
+        message: a sentence for people.
+    """
+
+    __pydantic_config__ = STRICT
+
+    level: Level
+    code: str
+    message: str
+
+    def __post_init__(self) -> None:
+        require(self.code in CODES, f"no notice has the code {self.code!r}; there are {', '.join(CODES)}")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The platform an answer is for; `perfseer.data.platforms.Platform` in plain words.
+
+    Attributes:
+        key: short name, as ``perfseer predictors show`` lists it.
+        device: name of the device.
+        device_kind: ``cpu`` or ``cuda``.
+        precision: fp32, tf32, amp-fp16, …
+        memory_format: ``nchw`` or ``nhwc``.
+        mode: ``eager`` or ``compiled``.
+        software: framework and its build.
+        trained_on: whether the predictor learnt from measurements of it.
+    """
+
+    __pydantic_config__ = STRICT
+
+    key: str
+    device: str
+    device_kind: Literal["cpu", "cuda"]
+    precision: str
+    memory_format: str
+    mode: str
+    software: str
+    trained_on: bool
+
+
+@dataclass(frozen=True)
+class MemoryFit:
+    """Whether the configuration fits into the target's memory.
+
+    Attributes:
+        probability: that it fits, 0 to 1.
+        device_memory_mib: memory of the target [MiB], from its public specification.
+    """
+
+    __pydantic_config__ = STRICT
+
+    probability: Share
+    device_memory_mib: Positive
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A graph feature outside the range of the training graphs; all three in the feature's own unit."""
+
+    __pydantic_config__ = STRICT
+
+    feature: str
+    value: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What of a model the predictor has not seen.
+
+    Attributes:
+        unknown_operators: operators outside the vocabulary and how often they are called.
+        unknown_calls_share: their share of all operator calls, 0 to 1.
+        unknown_bytes_share: their share of the forward bytes, 0 to 1.
+        unknown_flops_share: their share of the forward FLOPs, 0 to 1.
+        unseen_operators: operators of the vocabulary that no training graph has, and their calls.
+        outside: graph features outside the training range.
+    """
+
+    __pydantic_config__ = STRICT
+
+    unknown_operators: Mapping[str, int]
+    unknown_calls_share: Share
+    unknown_bytes_share: Share
+    unknown_flops_share: Share
+    unseen_operators: Mapping[str, int]
+    outside: tuple[Outside, ...]
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """What was asked about.
+
+    Attributes:
+        model: reference, file or class name.
+        batch_size: samples.
+        shapes: shape of every input with its batch dimension; empty where a file declares them itself.
+        types: element type of every input.
+        nodes: operators of the captured graph.
+        parameters: trainable elements.
+        forward_flops: floating-point operations of the forward pass.
+        forward_bytes: bytes the forward pass moves.
+    """
+
+    __pydantic_config__ = STRICT
+
+    model: str
+    batch_size: int
+    shapes: tuple[tuple[int, ...], ...]
+    types: tuple[str, ...]
+    nodes: int
+    parameters: int
+    forward_flops: int
+    forward_bytes: int
+
+
+@dataclass(frozen=True)
+class OperatorShare:
+    """One kind of operator in an explanation.
+
+    Attributes:
+        operator: name in the vocabulary.
+        nodes: how many there are.
+        time_share: share of the predicted time, 0 to 1; None where the predictor cannot say.
+        flops_share: share of the phase's FLOPs, 0 to 1.
+        bytes_share: share of the bytes the phase's operators move, 0 to 1.
+    """
+
+    __pydantic_config__ = STRICT
+
+    operator: str
+    nodes: int
+    time_share: Share | None
+    flops_share: Share
+    bytes_share: Share
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where the predicted time goes.
+
+    Attributes:
+        operators: kinds of operators, the most expensive first.
+        widened: why the interval is wider than usual, a sentence each.
+    """
+
+    __pydantic_config__ = STRICT
+
+    operators: tuple[OperatorShare, ...]
+    widened: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What answered.
+
+    Attributes:
+        predictor: name of the algorithm.
+        source: name or folder the predictor was loaded from.
+        checkpoint_digest: of the files the predictor consists of.
+        dataset_digest: of what it was trained on; None where no record says.
+        commit: of the code it was trained with; None where no record says.
+        perfseer_version: of the package that answered.
+    """
+
+    __pydantic_config__ = STRICT
+
+    predictor: str
+    source: str
+    checkpoint_digest: str
+    dataset_digest: str | None
+    commit: str | None
+    perfseer_version: str
+
+    def __str__(self) -> str:
+        parts = [f"predictor {self.predictor} ({self.source})", f"checkpoint {self.checkpoint_digest}"]
+        parts.append(f"dataset {self.dataset_digest or 'not recorded'}")
+        parts.append(f"commit {self.commit or 'not recorded'}")
+        return ", ".join([*parts, f"perfseer {self.perfseer_version}"])
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, without an exponent where people would not write one."""
+    return f"{float(f'{value:.3g}'):,g}"

@@ -1,0 +1,207 @@
+"""Which platform a person means: ``rtx3090`` is one of several that were trained on, or a new device."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from perfseer.data.platforms import PRECISIONS, DeviceSpec, Platform, device_spec, device_specs
+from perfseer.errors import PerfseerError, require
+from perfseer.forecast.parts import Notice
+from perfseer.targets import Phase
+
+_WORDS: Mapping[Phase, str] = {"infer": "inference", "train": "training"}
+# What is meant where nothing is said: how most people run their models, first.
+_PRECISIONS = {
+    "cuda": ("amp-fp16", "amp-bf16", "bf16", "fp16", "tf32", "fp32"),
+    "cpu": ("fp32", "bf16", "amp-bf16", "fp16", "amp-fp16", "tf32"),
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What narrows the platforms of a device; None takes what is usual.
+
+    Attributes:
+        precision: fp32, tf32, amp-fp16, …
+        memory_format: ``nchw`` or ``nhwc``.
+        mode: ``eager`` or ``compiled``.
+    """
+
+    precision: str | None = None
+    memory_format: Literal["nchw", "nhwc"] | None = None
+    mode: Literal["eager", "compiled"] | None = None
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "precision": PRECISIONS,
+            "memory_format": ("nchw", "nhwc"),
+            "mode": ("eager", "compiled"),
+        }
+        for name, values in allowed.items():
+            found = getattr(self, name)
+            require(
+                found is None or found in values,
+                f"{name.replace('_', ' ')} {found!r} is none of {', '.join(values)}",
+            )
+
+    def fits(self, platform: Platform) -> bool:
+        """Whether the platform is as wanted."""
+        pairs = (
+            (self.precision, platform.precision),
+            (self.memory_format, platform.memory_format),
+            (self.mode, platform.mode),
+        )
+        return all(wanted in (None, found) for wanted, found in pairs)
+
+    def __str__(self) -> str:
+        given = [value for value in (self.precision, self.memory_format, self.mode) if value]
+        return " ".join(given) or "anything"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The platform an answer will be for.
+
+    Attributes:
+        platform: None where the predictor does not say what it was trained on.
+        trained_on: whether the predictor learnt from measurements of it, in whichever phase.
+        notices: what to know about the choice.
+    """
+
+    platform: Platform | None
+    trained_on: bool
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Platforms:
+    """The platforms a predictor was trained on.
+
+    Attributes:
+        trained: in the predictor's order; empty where it does not say.
+        phases: the phases each was trained in, by key; platforms that are absent count for every phase.
+        default: key of the platform that is meant where none is named.
+        shared: whether one predictor learnt from several platforms what they have in common, so that it can
+            answer for a device it never saw.
+    """
+
+    trained: tuple[Platform, ...]
+    phases: Mapping[str, Sequence[Phase]]
+    default: str | None
+    shared: bool
+
+    def choose(self, target: str | None, phase: Phase, wanted: Wanted) -> Chosen:
+        """The platform that ``target`` names: a key, a trained device, or a device with public figures.
+
+        Raises:
+            PerfseerError: nothing is known by that name, or nothing that is as wanted.
+        """
+        if not self.trained:
+            require(
+                target is None and wanted == Wanted(),
+                "the predictor does not say what it was trained on, so it cannot answer for "
+                f"{target or wanted}; leave the target away, or name another predictor",
+            )
+            return Chosen(None, True)
+        if target is None:
+            return self._default(phase, wanted)
+        exact = [platform for platform in self.trained if platform.key == target]
+        if exact:
+            return self._taken(exact, phase, told=True)
+        of_device = [platform for platform in self.trained if _same_device(platform, target)]
+        fitting = [platform for platform in of_device if wanted.fits(platform)]
+        if fitting:
+            return self._taken(fitting, phase, told=False)
+        return self._untrained(target, of_device, phase, wanted)
+
+    def _default(self, phase: Phase, wanted: Wanted) -> Chosen:
+        named = [platform for platform in self.trained if platform.key == self.default]
+        pool = [*named, *self.trained]
+        fitting = [platform for platform in pool if wanted.fits(platform) and self._knows(platform, phase)]
+        require(
+            bool(fitting),
+            f"the predictor was trained on nothing like {wanted} for {_WORDS[phase]}; it knows "
+            f"{self._listing()}",
+        )
+        chosen = fitting[0] if named else min(fitting, key=_preference)
+        note = Notice("note", "target_chosen", f"no target was named: the answer is for {chosen.key}")
+        return Chosen(chosen, True, (note,) if len(self.trained) > 1 else ())
+
+    def _taken(self, platforms: list[Platform], phase: Phase, *, told: bool) -> Chosen:
+        """The most usual one of some trained platforms."""
+        knowing = [platform for platform in platforms if self._knows(platform, phase)]
+        chosen = min(knowing or platforms, key=_preference)
+        notices = []
+        if not told and len(knowing or platforms) > 1:
+            others = ", ".join(platform.key for platform in platforms if platform != chosen)
+            text = f"{chosen.key} was taken; the predictor also knows {others}"
+            notices.append(Notice("note", "target_chosen", text))
+        if not knowing:
+            text = f"the predictor saw no {_WORDS[phase]} on {chosen.key}, only on other platforms"
+            notices.append(Notice("warning", "phase_not_trained", text))
+        return Chosen(chosen, bool(knowing), tuple(notices))
+
+    def _untrained(self, target: str, near: list[Platform], phase: Phase, wanted: Wanted) -> Chosen:
+        spec = device_spec(target)
+        if spec is None and not near:
+            raise PerfseerError(
+                f"no target {target!r}: the predictor knows {self._listing()}; devices with public figures "
+                f"are {', '.join(spec.key for spec in device_specs())}"
+            )
+        require(
+            self.shared,
+            f"the predictor knows only {self._listing()}, so it cannot answer for {target} ({wanted}); "
+            "take one that learnt from several platforms, or calibrate one with `perfseer calibrate`",
+        )
+        chosen = self._modelled_on(spec, near, phase, wanted)
+        text = (
+            f"the predictor saw no measurement of {chosen.key}: it answers from the device's public figures "
+            "and what it learnt on other platforms"
+        )
+        return Chosen(chosen, False, (Notice("warning", "target_not_trained", text),))
+
+    def _modelled_on(
+        self, spec: DeviceSpec | None, near: list[Platform], phase: Phase, wanted: Wanted
+    ) -> Platform:
+        """The platform of a device as wanted; what was not said is as on the most usual trained platform."""
+        device, kind = (spec.name, spec.kind) if spec else (near[0].device, near[0].device_kind)
+        alike = [platform for platform in self.trained if platform.device_kind == kind] or list(self.trained)
+        alike = [platform for platform in alike if self._knows(platform, phase)] or alike
+        pattern = min(near or alike, key=lambda platform: (not wanted.fits(platform), _preference(platform)))
+        units = pattern.units if near else None
+        own = replace(pattern, device=device, device_kind=kind, units=units)
+        return _as_wanted(own, wanted)
+
+    def _knows(self, platform: Platform, phase: Phase) -> bool:
+        return phase in self.phases.get(platform.key, ("infer", "train"))
+
+    def _listing(self) -> str:
+        return ", ".join(platform.key for platform in self.trained)
+
+
+def _same_device(platform: Platform, target: str) -> bool:
+    if platform.device.lower() == target.lower():
+        return True
+    spec = device_spec(target)
+    return spec is not None and spec == platform.spec
+
+
+def _as_wanted(platform: Platform, wanted: Wanted) -> Platform:
+    return replace(
+        platform,
+        precision=wanted.precision or platform.precision,
+        memory_format=wanted.memory_format or platform.memory_format,
+        mode=wanted.mode or platform.mode,
+    )
+
+
+def _preference(platform: Platform) -> tuple[int, int, int, tuple[int, ...]]:
+    """Least first: eager, nchw, the usual precision, the newest software."""
+    order = _PRECISIONS[platform.device_kind]
+    major, minor = platform.torch_version
+    return (
+        platform.mode != "eager",
+        platform.memory_format != "nchw",
+        order.index(platform.precision) if platform.precision in order else len(order),
+        (-major, -minor),
+    )
