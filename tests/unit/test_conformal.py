@@ -67,7 +67,7 @@ def test_difficulty_makes_intervals_as_wide_as_the_errors():
     rng = np.random.default_rng(2)
     difficulty = np.exp(rng.uniform(-4, -1, 2000))
     errors = difficulty * rng.standard_normal(2000)
-    fitted = Conformal.fit(errors, difficulty, ["g"] * 2000, np.arange(500))
+    fitted = Conformal.fit(errors, difficulty, ["g"] * 2000, np.arange(2000))
     fresh = difficulty * rng.standard_normal(2000)
     inside = covered(fitted, fresh, difficulty, ["g"] * 2000, 0.9)
     for part in (difficulty < np.quantile(difficulty, 0.25), difficulty > np.quantile(difficulty, 0.75)):
