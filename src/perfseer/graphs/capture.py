@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.attention import fused_attention
+from perfseer.graphs.autocast import Autocast
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.trace import Trace, attribute_backward, integers
@@ -29,6 +30,7 @@ def capture(
     *,
     keywords: Mapping[str, Any] | None = None,
     backward: bool = True,
+    autocast: torch.dtype | None = None,
 ) -> PerfGraph:
     """Trace one run of ``module`` into a PerfGraph.
 
@@ -44,6 +46,7 @@ def capture(
             plain values (numbers, flags, strings, None), or tuples, lists and dictionaries of both.
         keywords: keyword arguments, of the same kinds.
         backward: whether to trace the backward pass.
+        autocast: the lower precision of automatic mixed precision, such as `torch.float16`; None without.
 
     Returns:
         The graph; see `PerfGraph` for units.
@@ -52,7 +55,7 @@ def capture(
         PerfseerError: the model cannot run on the meta device with these inputs, or cannot be trained.
     """
     given = _Inputs.on_meta(inputs, keywords or {})
-    state = _State(module)
+    state = _State(module, autocast)
     tracer = Tracer(state.storages, [t.untyped_storage() for t in given.tensors], training=backward)
 
     def finish(output: Any) -> None:
@@ -92,19 +95,26 @@ class _Inputs:
 class _Step(nn.Module):
     """A model and what follows its forward pass, so that both see the same parameters."""
 
-    def __init__(self, model: nn.Module, finish: Callable[[Any], None]) -> None:
+    def __init__(self, model: nn.Module, finish: Callable[[Any], None], autocast: torch.dtype | None) -> None:
         super().__init__()
         self.model = model
         self.finish = finish
+        self.autocast = autocast
 
     def forward(self, *inputs: Any, **keywords: Any) -> None:
-        self.finish(self.model(*inputs, **keywords))
+        with _precision(self.autocast):
+            output = self.model(*inputs, **keywords)
+        self.finish(output)
+
+
+def _precision(autocast: torch.dtype | None) -> AbstractContextManager[Any]:
+    return nullcontext() if autocast is None else Autocast(autocast)
 
 
 class _State:
-    """Parameters and buffers of a module as meta tensors, each tied tensor once."""
+    """Parameters and buffers of a module as meta tensors, each tied tensor once; the precision it runs in."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, autocast: torch.dtype | None) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
         on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
@@ -117,16 +127,19 @@ class _State:
         storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
         self._module = module
+        self._autocast = autocast
         self._replaced = None if on_meta else {**parameters, **buffers}
 
     def run(self, given: _Inputs, finish: Callable[[Any], None]) -> None:
         """Run the module on its meta tensors and hand its output to ``finish``."""
         if self._replaced is None:
-            finish(self._module(*given.positional, **given.keywords))
+            with _precision(self._autocast):
+                output = self._module(*given.positional, **given.keywords)
+            finish(output)
             return
         # finish runs inside: checkpointed blocks run again in the backward pass
         replaced = {f"model.{name}": tensor for name, tensor in self._replaced.items()}
-        step = _Step(self._module, finish)
+        step = _Step(self._module, finish, self._autocast)
         torch.func.functional_call(step, replaced, given.positional, dict(given.keywords))
 
 

@@ -41,6 +41,7 @@ class Tracer(TorchDispatchMode):
         self.trace = Trace(Ledger(self._keep), Ledger(self._keep))
         self._weights = weights
         self._training = training
+        self._cast_weights: set[int] = set()  # what a weight became in another type
         self._in_forward = True
         self._same: dict[int, int] = {}  # dropout's output is its input
         self._producer: dict[int, int] = {}
@@ -97,6 +98,8 @@ class Tracer(TorchDispatchMode):
         input_bytes, weight_bytes = self._read(call.read, index, gathered)
         operator, values = self._describe(facts, call.args)
         output_bytes = self._write(call.written[:1] if facts.one_output else call.written, index)
+        if facts.name == "_to_copy" and self._is_weight(call.read[0]):
+            self._cast_weights.add(self._raw(call.written[0]))
         if facts.one_output:
             self._statistics(call.args, call.written[1:])
         shape, storage = nchw(call.written[0].shape), self._root(call.written[0])
@@ -108,7 +111,12 @@ class Tracer(TorchDispatchMode):
         if facts.describe is None:
             return facts.operator, NO_HYPERPARAMETERS
         positions = (i for i, a in enumerate(args) if isinstance(a, Tensor))
-        return facts.describe(args, frozenset(i for i in positions if self._raw(args[i]) in self._weights))
+        return facts.describe(args, frozenset(i for i in positions if self._is_weight(args[i])))
+
+    def _is_weight(self, tensor: Tensor) -> bool:
+        """A parameter or buffer, as it is or cast to another type."""
+        raw = self._raw(tensor)
+        return raw in self._weights or raw in self._cast_weights
 
     def _read(self, tensors: Sequence[Tensor], index: int, most: Mapping[int, int]) -> tuple[int, int]:
         """Activation and weight bytes of the distinct tensors; an edge for each that has a producer.
@@ -126,10 +134,11 @@ class Tracer(TorchDispatchMode):
                 continue
             seen.add(key)
             nbytes = min(tensor_bytes(tensor), most.get(id(tensor), tensor.nbytes))
-            if raw in self._weights:
+            if self._is_weight(tensor):
                 weight_bytes += nbytes
             else:
                 input_bytes += nbytes
+            if raw not in self._weights:
                 trace.inference.read(root, moment)
                 trace.training.read(raw, moment)
             if root in self._producer:
