@@ -195,7 +195,10 @@ def test_timm_models_come_without_weights(monkeypatch):
         assert (name, pretrained) == ("resnet10t", False)
         return nn.Linear(4, 2)
 
-    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=create_model))
+    models = SimpleNamespace(get_deprecated_models=dict)
+    fake = SimpleNamespace(create_model=create_model, get_pretrained_cfg=lambda name: None, models=models)
+    monkeypatch.setitem(sys.modules, "timm", fake)
+    monkeypatch.setitem(sys.modules, "timm.models", models)
     assert build("timm:resnet10t").weight.is_meta
 
 

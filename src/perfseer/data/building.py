@@ -104,7 +104,7 @@ def _capture_model(task: _Task) -> list[Captured]:
 
     try:
         shape = tuple(int(size) for size in task.input_shape.split("x"))
-        module = build(task.model_ref, spec_json=task.model_spec)
+        module = build(task.model_ref, spec_json=task.model_spec, input_shape=shape)
     except Exception as error:  # any model may fail in any way; the reason goes to the quarantine
         return [Captured(None, _reason("building the model", error))] * len(task.batch_sizes)
     return [_capture(module, (size, *shape)) for size in task.batch_sizes]

@@ -5,14 +5,17 @@
 ``zoo:path/to/spec.json``   a network of the search space, from a description in a file
 ``module:package.attr``     an `nn.Module`, or a callable without arguments that returns one
 ``timm:<name>``             a model of timm, without weights; where timm is installed
+``timm:<name>@reparam``     the same with its training branches merged, where it has some
 ``torchvision:<name>``      a model of torchvision, without weights; where torchvision is installed
 ==========================  ============================================================================
+
+Some models of the libraries are made for one image size: they need the shape of the input too.
 """
 
 import importlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,7 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
-from perfseer.zoo import builder
+from perfseer.zoo import builder, libraries
 from perfseer.zoo.sampler import find
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
@@ -32,6 +35,7 @@ SEARCH_LIMIT = 20_000
 
 FORMS = "zoo:<id>, zoo:path/to/spec.json, module:package.attr, timm:<name> or torchvision:<name>"
 _ID = re.compile(r"[0-9a-f]{12}")
+_LIBRARIES = ("timm", "torchvision.models")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def build(
     *,
     space: SearchSpace | None = None,
     spec_json: str | None = None,
+    input_shape: Sequence[int] | None = None,
     device: str = "meta",
 ) -> nn.Module:
     """Build the model that a reference names, on the meta device unless told otherwise.
@@ -94,6 +99,8 @@ def build(
         ref: one of the forms of this module.
         space: where to look for ``zoo:<id>``, among its first `SEARCH_LIMIT` architectures.
         spec_json: the description behind ``zoo:<id>``; with it no search is needed. Other kinds ignore it.
+        input_shape: of one sample, (3, 224, 224); models of the libraries that are made for one image size
+            are made for this one. None for their own; other kinds ignore it.
         device: where parameters are made.
 
     Raises:
@@ -105,7 +112,7 @@ def build(
         with torch.device(device):
             return builder.build(spec)
     with _importable_here():
-        return _BUILDERS[reference.kind](reference, device)
+        return _BUILDERS[reference.kind](reference, input_shape, device)
 
 
 def architecture(
@@ -144,7 +151,8 @@ def _read(path: Path) -> str:
         raise PerfseerError(f"cannot read the architecture in {path}: {error}") from error
 
 
-def _build_module(reference: Reference, device: str) -> nn.Module:
+def _build_module(reference: Reference, input_shape: Sequence[int] | None, device: str) -> nn.Module:
+    del input_shape  # a module is what it is
     found = _attribute(reference)
     if isinstance(found, nn.Module):
         return found
@@ -163,18 +171,17 @@ def _attribute(reference: Reference) -> Any:
     return getattr(module, attribute)
 
 
-def _build_timm(reference: Reference, device: str) -> nn.Module:
-    timm = _import("timm", str(reference), "pip install timm")
-    return _construct(reference, lambda: timm.create_model(reference.target, pretrained=False), device)
+def _build_timm(reference: Reference, input_shape: Sequence[int] | None, device: str) -> nn.Module:
+    _import("timm", str(reference), "pip install timm")
+    return _construct(reference, lambda: libraries.timm_model(reference.target, input_shape), device)
 
 
-def _build_torchvision(reference: Reference, device: str) -> nn.Module:
-    advice = "pip install the torchvision made for your torch"
-    models = _import("torchvision.models", str(reference), advice)
-    return _construct(reference, lambda: models.get_model(reference.target, weights=None), device)
+def _build_torchvision(reference: Reference, input_shape: Sequence[int] | None, device: str) -> nn.Module:
+    _import("torchvision.models", str(reference), "pip install the torchvision made for your torch")
+    return _construct(reference, lambda: libraries.torchvision_model(reference.target, input_shape), device)
 
 
-_BUILDERS: dict[str, Callable[[Reference, str], nn.Module]] = {
+_BUILDERS: dict[str, Callable[[Reference, Sequence[int] | None, str], nn.Module]] = {
     "module": _build_module,
     "timm": _build_timm,
     "torchvision": _build_torchvision,
@@ -183,7 +190,7 @@ _BUILDERS: dict[str, Callable[[Reference, str], nn.Module]] = {
 
 def _import(name: str, ref: str, advice: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        return libraries.import_library(name) if name in _LIBRARIES else importlib.import_module(name)
     except Exception as error:  # any code may stand in a module; whatever it raises is for the user to see
         raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
 
@@ -198,6 +205,8 @@ def _failure(name: str, error: Exception) -> str:
 def _construct(reference: Reference, factory: Callable[[], Any], device: str) -> nn.Module:
     try:
         model = _on(device, factory)
+    except PerfseerError:
+        raise
     except Exception as error:
         raise PerfseerError(f"{reference} cannot be built: it raised {_words(error)}") from error
     if not isinstance(model, nn.Module):

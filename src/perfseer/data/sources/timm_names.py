@@ -5,6 +5,7 @@ A name reads ``<phase>-<precision>-<layout>-pt<version>-<cu version or cpu>-<dev
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -195,7 +196,11 @@ def _facts(stem: str) -> dict[str, str]:
 def _fact(part: str) -> tuple[str, str] | None:
     if part in PHASES:
         return "phase", part
-    known = {"precision": _PRECISIONS, "memory_format": _LAYOUTS, "mode": _MODES}
+    known: dict[str, Mapping[str, str]] = {
+        "precision": _PRECISIONS,
+        "memory_format": _LAYOUTS,
+        "mode": _MODES,
+    }
     for name, values in known.items():
         if part in values:
             return name, values[part]
