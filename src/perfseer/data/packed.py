@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from perfseer.data.files import atomic
-from perfseer.data.ragged import offsets
+from perfseer.data.ragged import gather, offsets
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import NODE_FIELDS, IntArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS, VOCABULARY_VERSION
@@ -66,7 +66,7 @@ class PackedGraphs:
         arrays = {name: _stack([getattr(graph, name) for graph in graphs], name) for name in NODE_ARRAYS}
         arrays |= {name: _stack([_by_edge(graph, name) for graph in graphs], name) for name in EDGE_ARRAYS}
         arrays |= {
-            name: _narrow(np.array([getattr(graph, name) for graph in graphs], dtype=np.int64))
+            name: narrow(np.array([getattr(graph, name) for graph in graphs], dtype=np.int64))
             for name in GRAPH_ARRAYS
         }
         return cls(
@@ -88,8 +88,8 @@ class PackedGraphs:
             edges_per_graph: [G].
         """
         chosen = (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
-        narrow = {name: _narrow(arrays[name]) for name in chosen}
-        return cls(narrow, offsets(nodes_per_graph), offsets(edges_per_graph), {})
+        narrowed = {name: narrow(arrays[name]) for name in chosen}
+        return cls(narrowed, offsets(nodes_per_graph), offsets(edges_per_graph), {})
 
     @classmethod
     def concatenate(cls, parts: Sequence["PackedGraphs"]) -> "PackedGraphs":
@@ -97,7 +97,7 @@ class PackedGraphs:
         first = np.cumsum([0, *map(len, parts)]).tolist()
         return cls(
             arrays={
-                name: _narrow(np.concatenate([part[name] for part in parts]))
+                name: narrow(np.concatenate([part[name] for part in parts]))
                 for name in (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
             },
             node_ptr=offsets(np.concatenate([np.diff(part.node_ptr) for part in parts])),
@@ -133,6 +133,23 @@ class PackedGraphs:
         values |= {name: int(self[name][number]) for name in GRAPH_ARRAYS}
         values["has_backward"] = bool(values["has_backward"])
         return PerfGraph(**values, unknown=dict(self.unknown.get(number, {})))
+
+    def take(self, numbers: IntArray) -> "PackedGraphs":
+        """The graphs of those numbers, in that order; a graph may be taken more than once."""
+        nodes, node_ptr = gather(self.node_ptr, numbers)
+        edges, edge_ptr = gather(self.edge_ptr, numbers)
+        positions = dict.fromkeys(NODE_ARRAYS, nodes) | dict.fromkeys(EDGE_ARRAYS, edges)
+        positions |= dict.fromkeys(GRAPH_ARRAYS, numbers)
+        return PackedGraphs(
+            arrays={name: np.asarray(self[name])[chosen] for name, chosen in positions.items()},
+            node_ptr=node_ptr,
+            edge_ptr=edge_ptr,
+            unknown={
+                place: self.unknown[number]
+                for place, number in enumerate(numbers.tolist())
+                if number in self.unknown
+            },
+        )
 
     def save(self, path: Path) -> None:
         """Write one safetensors file, atomically; equal graphs give equal bytes.
@@ -186,10 +203,10 @@ def _int64(values: npt.NDArray[np.integer[Any]]) -> IntArray:
 def _stack(parts: Sequence[IntArray], name: str) -> npt.NDArray[np.integer[Any]]:
     columns = {"hyperparameters": (13,), "output_shapes": (4,), "edge_shapes": (4,), "edge_index": (2,)}
     empty = np.zeros((0, *columns.get(name, ())), dtype=np.int64)
-    return _narrow(np.concatenate([empty, *parts]))
+    return narrow(np.concatenate([empty, *parts]))
 
 
-def _narrow(values: IntArray) -> npt.NDArray[np.integer[Any]]:
+def narrow(values: IntArray) -> npt.NDArray[np.integer[Any]]:
     """The same integers in the narrowest of `_WIDTHS` that holds them: a third of the bytes on disk."""
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
     width = next(w for w in _WIDTHS if np.iinfo(w).min <= low and high <= np.iinfo(w).max)
