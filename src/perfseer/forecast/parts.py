@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from perfseer.errors import require
 
 Metric = Literal["time", "memory", "utilisation"]
+Unit = Literal["ms", "MiB", "%"]
 Level = Literal["note", "warning"]
 
 # Names are stable: programs that read the JSON compare codes, people read messages.
@@ -75,7 +76,7 @@ class Estimate:
 
     metric: Metric
     value: Positive
-    unit: Literal["ms", "MiB", "%"]
+    unit: Unit
     interval: Interval | None = None
     held_out_mape_pct: Percent | None = None
 

@@ -1,0 +1,55 @@
+"""The graph that each phase is predicted from, and why there is none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from perfseer.errors import PerfseerError
+from perfseer.forecast.models import Captured, OpenModel
+from perfseer.forecast.parts import Notice
+from perfseer.forecast.prediction import Failure
+from perfseer.targets import Phase
+
+
+def captured_for(
+    opened: OpenModel, batch_size: int | None, phases: Sequence[Phase], *, forward_suffices: bool
+) -> tuple[dict[Phase, Captured], list[Failure]]:
+    """The graph of every phase that has one, and a failure for every other.
+
+    Inference too is predicted from the graph of a training step, as predictors learn it, unless the forward
+    pass is enough for them or the model cannot be trained.
+
+    Args:
+        opened: the model.
+        batch_size: samples; None for the model's own.
+        phases: those asked about.
+        forward_suffices: whether the predictor reads nothing of the backward pass to predict inference.
+    """
+    backward = "train" in phases or not forward_suffices
+    try:
+        both = opened.captured(batch_size, backward=backward)
+    except PerfseerError as error:
+        if backward and "infer" in phases:
+            return _forward_alone(opened, batch_size, phases, str(error), forward_suffices=forward_suffices)
+        return {}, [Failure(opened.name, str(error), batch_size)]
+    return dict.fromkeys(phases, both), []
+
+
+def _forward_alone(
+    opened: OpenModel,
+    batch_size: int | None,
+    phases: Sequence[Phase],
+    reason: str,
+    *,
+    forward_suffices: bool,
+) -> tuple[dict[Phase, Captured], list[Failure]]:
+    """Inference of a model whose training step cannot be captured for ``reason``."""
+    try:
+        captured = opened.captured(batch_size, backward=False)
+    except PerfseerError:
+        return {}, [Failure(opened.name, reason, batch_size)]
+    if not forward_suffices:
+        text = "the model cannot be trained as it is: inference is predicted from its forward pass alone"
+        notice = Notice("warning", "backward_missing", text)
+        captured = replace(captured, notices=(*captured.notices, notice))
+    failures = [Failure(opened.name, reason, batch_size, phase) for phase in phases if phase == "train"]
+    return {"infer": captured}, failures

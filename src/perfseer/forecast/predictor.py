@@ -1,0 +1,196 @@
+"""`perfseer.Predictor`: load a fitted predictor, ask it about models, get answers with units."""
+
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from perfseer.data.platforms import Platform
+from perfseer.errors import PerfseerError, require
+from perfseer.forecast.answering import Answerer, Asked
+from perfseer.forecast.ask import Ask
+from perfseer.forecast.capturing import captured_for
+from perfseer.forecast.card import Card, read_card
+from perfseer.forecast.models import Model, OpenModel, model_name, open_any, open_one
+from perfseer.forecast.naming import expand
+from perfseer.forecast.parts import Provenance
+from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
+from perfseer.forecast.prediction import Answer, Failure, Prediction
+from perfseer.forecast.shelf import DEFAULT, checkpoint_digest, find
+from perfseer.predictors import base, registry
+from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
+
+
+class Predictor:
+    """A fitted predictor that answers questions about models.
+
+    Args:
+        model: fitted.
+        source: name or folder it comes from, for the provenance of answers.
+        card: what is on record about it.
+        checkpoint: digest of its files; a predictor that was never saved has none.
+
+    Attributes:
+        model: the predictor itself.
+        card: what is on record about it.
+        provenance: what every answer carries.
+    """
+
+    def __init__(
+        self,
+        model: base.Predictor,
+        *,
+        source: str = "memory",
+        card: Card | None = None,
+        checkpoint: str = "not saved",
+    ) -> None:
+        self.model = model
+        self.card = card or Card()
+        self.provenance = Provenance(
+            predictor=model.name,
+            source=source,
+            checkpoint_digest=checkpoint,
+            dataset_digest=self.card.dataset_digest,
+            commit=self.card.commit,
+            perfseer_version=version("perfseer"),
+        )
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = DEFAULT) -> Self:
+        """A shipped predictor by its name, or the one saved in a folder.
+
+        Raises:
+            PerfseerError: there is none, or it is damaged.
+        """
+        folder = find(name_or_path)
+        model = registry.load(folder)
+        digest = checkpoint_digest(folder)
+        return cls(model, source=str(name_or_path), card=read_card(folder), checkpoint=digest)
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """What it was trained on; empty where it does not say."""
+        return tuple(getattr(self.model, "platforms", ()))
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The phases it has labels for."""
+        known = {TARGET_BY_NAME[name].phase for name in self.model.targets}
+        return tuple(phase for phase in PHASES if phase in known)
+
+    def predict(
+        self,
+        model: Model,
+        example_inputs: Any = None,
+        *,
+        batch_size: int | None = None,
+        phase: Phase = "infer",
+        target: str | None = None,
+        confidence: float = 0.9,
+        explain: bool = False,
+        precision: str | None = None,
+        memory_format: Literal["nchw", "nhwc"] | None = None,
+        mode: Literal["eager", "compiled"] | None = None,
+    ) -> Prediction:
+        """What one model costs.
+
+        Args:
+            model: a module, the name of one (``timm:resnet50``), a file, or a captured graph.
+            example_inputs: a tensor, a tuple of positional arguments or a mapping of keyword arguments; only
+                shapes and types matter. None takes what the model's library names, or an image 3x224x224.
+            batch_size: samples; None takes the example's. The first tensor's first dimension is the batch.
+            phase: ``infer`` (forward) or ``train`` (forward, loss, backward, optimiser step).
+            target: a device or the key of a platform; None is the predictor's default.
+            confidence: of the intervals, in (0, 1).
+            explain: whether to say where the time goes.
+            precision: fp32, tf32, amp-fp16, …; None takes what is usual on the device.
+            memory_format: likewise.
+            mode: likewise.
+
+        Returns:
+            The answer: time [ms], memory [MiB], utilisation [%], as far as the predictor knows them.
+
+        Raises:
+            PerfseerError: the model cannot be opened or captured, or the predictor cannot answer for the
+                target.
+        """
+        ask = Ask(
+            (batch_size,),
+            (phase,),
+            (target,),
+            Wanted(precision, memory_format, mode),
+            confidence=confidence,
+            explain=explain,
+        )
+        choices = self._choices(ask)
+        opened = open_one(model, example_inputs, ask.feed)
+        (answer,) = self._answers(opened, ask, choices)
+        if isinstance(answer, Failure):
+            raise PerfseerError(answer.error)
+        return answer
+
+    def predict_many(self, models: Iterable[Model], ask: Ask | None = None) -> Iterator[Answer]:
+        """What many models cost, one after the other; a model is dropped before the next is opened.
+
+        Args:
+            models: as for `predict`; names may also be folders and patterns.
+            ask: what to answer about each.
+
+        Returns:
+            An iterator over answers in the order model, batch size, phase, target. A model that cannot be
+            answered for gives a `Failure` instead and does not stop the others.
+
+        Raises:
+            PerfseerError: the predictor cannot answer for a target at all; raised before the first model.
+        """
+        ask = ask or Ask()
+        return self._many(models, ask, self._choices(ask))
+
+    def _many(
+        self, models: Iterable[Model], ask: Ask, choices: list[tuple[Phase, Chosen]]
+    ) -> Iterator[Answer]:
+        for model in models:
+            try:
+                singles: list[Model] = [*expand(str(model))] if isinstance(model, str | Path) else [model]
+            except PerfseerError as error:
+                yield Failure(str(model), str(error))
+                continue
+            for single in singles:
+                yield from self._one(single, ask, choices)
+
+    def _one(self, model: Model, ask: Ask, choices: list[tuple[Phase, Chosen]]) -> Iterator[Answer]:
+        try:
+            opened = open_any(model, ask.feed)
+        except PerfseerError as error:
+            yield Failure(model_name(model), str(error))
+            return
+        yield from self._answers(opened, ask, choices)
+
+    def _choices(self, ask: Ask) -> list[tuple[Phase, Chosen]]:
+        """Every phase on every target; faults of the question itself are found here, before any model."""
+        missing = [phase for phase in ask.phases if phase not in self.phases]
+        require(
+            not missing,
+            f"{self.provenance.source} predicts nothing for the phase {', '.join(missing)}; it knows "
+            f"{', '.join(self.phases)}",
+        )
+        known = Platforms(
+            self.platforms,
+            getattr(self.model, "platform_phases", {}),
+            self.card.default_target,
+            shared=len(self.platforms) > 1,
+        )
+        return [(p, known.choose(target, p, ask.wanted)) for p in ask.phases for target in ask.targets]
+
+    def _answers(self, opened: OpenModel, ask: Ask, choices: list[tuple[Phase, Chosen]]) -> Iterator[Answer]:
+        answerer = Answerer(self.model, self.card, self.provenance)
+        forward_suffices = bool(getattr(self.model, "forward_suffices", False))
+        for batch_size in ask.batch_sizes:
+            captured, failures = captured_for(
+                opened, batch_size, ask.phases, forward_suffices=forward_suffices
+            )
+            phases = {phase: number for number, phase in enumerate(captured)}
+            asked = [Asked(phases[p], p, chosen) for p, chosen in choices if p in phases]
+            graphs = list(captured.values())
+            yield from answerer.answer(graphs, asked, confidence=ask.confidence, explained=ask.explain)
+            yield from failures
