@@ -1,0 +1,7 @@
+"""Peak memory: arithmetic with every term named, a learned correction, and whether a configuration fits."""
+
+from perfseer.predictors.memory.forecast import FitForecast, will_it_fit
+from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.predictors.memory.terms import MemoryTerms, memory_terms
+
+__all__ = ["FitForecast", "MemorySetup", "MemoryTerms", "memory_terms", "will_it_fit"]
