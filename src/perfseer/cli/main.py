@@ -1,6 +1,7 @@
 """The ``perfseer`` command: registers the verbs, turns user faults into messages and exit codes.
 
-Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 3 a table was checked and breaks rules,
+Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 3 a table breaks rules or a
+prediction is doubtful (--strict),
 130 interrupted.
 """
 
@@ -20,6 +21,8 @@ from perfseer.cli.nasbench201 import fit as nasbench201_fit
 from perfseer.cli.nasbench201 import readings as nasbench201_readings
 from perfseer.cli.nasbench201 import report as nasbench201_report
 from perfseer.cli.params import params_check, params_schema
+from perfseer.cli.predict import predict
+from perfseer.cli.predictors import predictors_list, predictors_show
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
 from perfseer.cli.tables import check, merge
@@ -41,6 +44,7 @@ zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_ar
 nasbench201 = typer.Typer(
     help="Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.", no_args_is_help=True
 )
+predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
 app.command("collect")(collect)
@@ -58,6 +62,7 @@ app.command("benchmark")(benchmark)
 app.command("benchmark-regression")(benchmark_regression)
 app.command("summarize")(summarize)
 app.command("report")(report)
+app.command("predict")(predict)
 graph.command("show")(graph_show)
 graph.command("build")(graph_build)
 zoo.command("sample")(zoo_sample)
@@ -65,11 +70,14 @@ zoo.command("survey")(zoo_survey)
 nasbench201.command("fit")(nasbench201_fit)
 nasbench201.command("readings")(nasbench201_readings)
 nasbench201.command("report")(nasbench201_report)
+predictors.command("list")(predictors_list)
+predictors.command("show")(predictors_show)
 params.command("check")(params_check)
 params.command("schema")(params_schema)
 app.add_typer(graph, name="graph")
 app.add_typer(zoo, name="zoo")
 app.add_typer(nasbench201, name="nasbench201")
+app.add_typer(predictors, name="predictors")
 app.add_typer(params, name="params")
 
 

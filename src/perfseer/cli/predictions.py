@@ -1,0 +1,269 @@
+"""How answers look: a table for the terminal, Markdown, CSV, JSON, JSON lines."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from perfseer.forecast.parts import Estimate, Explanation, Provenance
+    from perfseer.forecast.prediction import Answer, Prediction
+
+_METRICS = (("time", "ms"), ("memory", "mib"), ("utilisation", "pct"))
+HEADINGS = (
+    "model",
+    "batch",
+    "phase",
+    "target",
+    "time [ms]",
+    "memory [MiB]",
+    "utilisation [%]",
+    "fits",
+    "remarks",
+)
+_NUMBERS = ("batch", "time [ms]", "memory [MiB]", "utilisation [%]", "fits")
+CSV_COLUMNS: tuple[str, ...] = (
+    *("model", "status", "batch_size", "phase", "target", "trained_on"),
+    *(f"{metric}_{part}{unit}" for metric, unit in _METRICS for part in ("", "low_", "high_")),
+    *("confidence", "fits_probability", "warnings", "error", "predictor", "checkpoint_digest"),
+)
+_PIPED_WIDTH = 220  # columns where there is no terminal
+_NONE = "n/a"
+
+
+class Format(StrEnum):
+    """Formats of answers; ``csv`` and ``jsonl`` are written line by line as answers come."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MD = "md"
+    JSONL = "jsonl"
+
+
+def line_writer(kind: Format) -> "Callable[[Answer | None], str] | None":
+    """For formats of one line per answer: an answer's line; of None what stands before the first."""
+    if kind is Format.JSONL:
+        return lambda answer: "" if answer is None else json.dumps(answer.to_dict(), allow_nan=False) + "\n"
+    if kind is Format.CSV:
+        return lambda answer: _csv_line(CSV_COLUMNS if answer is None else _csv_row(answer))
+    return None
+
+
+def write(
+    kind: Format,
+    answers: "Sequence[Answer]",
+    provenance: "Provenance",
+    stream: TextIO,
+    *,
+    complete: bool,
+) -> None:
+    """Write a whole document of answers.
+
+    Args:
+        kind: the format.
+        answers: in the order in which they were asked for.
+        provenance: what answered.
+        stream: where to; a terminal gets colours.
+        complete: whether nothing is left to ask.
+    """
+    line = line_writer(kind)
+    if line is not None:
+        stream.write(line(None) + "".join(line(answer) for answer in answers))
+    elif kind is Format.JSON:
+        from perfseer.forecast.document import to_json
+
+        stream.write(to_json(answers, provenance, complete=complete))
+    elif kind is Format.MD:
+        stream.write(_markdown(answers, provenance, complete=complete))
+    else:
+        _write_table(answers, provenance, stream, complete=complete)
+
+
+def remarks(answers: "Iterable[Answer]") -> list[str]:
+    """What there is to know about the answers, each thing once, faults first."""
+    from perfseer.forecast.prediction import Failure
+
+    found: dict[str, list[str]] = {"error": [], "warning": [], "note": []}
+    for answer in answers:
+        if isinstance(answer, Failure):
+            found["error"].append(f"error: {answer.model}: {answer.error}")
+            continue
+        for notice in answer.warnings:
+            found[notice.level].append(f"{notice.level}: {answer.model}: {notice.message}")
+    return list(dict.fromkeys(line for lines in found.values() for line in lines))
+
+
+def _cells(answer: "Answer") -> list[str]:
+    """The answer under `HEADINGS`."""
+    from perfseer.forecast.prediction import Failure
+
+    if isinstance(answer, Failure):
+        batch = "" if answer.batch_size is None else str(answer.batch_size)
+        return [answer.model, batch, answer.phase or "", "", "", "", "", "", f"error: {answer.error}"]
+    estimates = [_estimate(getattr(answer, metric)) for metric, _ in _METRICS]
+    target = "as trained" if answer.target is None else answer.target.key
+    return [
+        answer.model,
+        str(answer.batch_size),
+        answer.phase,
+        target,
+        *estimates,
+        _fits(answer),
+        ", ".join(notice.code for notice in answer.warnings if notice.level == "warning"),
+    ]
+
+
+def _estimate(estimate: "Estimate | None") -> str:
+    from perfseer.reporting.units import number
+
+    if estimate is None:
+        return _NONE
+    if estimate.interval is None:
+        return number(estimate.value)
+    return f"{number(estimate.value)} ({number(estimate.interval.low)} to {number(estimate.interval.high)})"
+
+
+def _fits(answer: "Prediction") -> str:
+    if answer.memory_fit is None:
+        return _NONE
+    return f"{100 * answer.memory_fit.probability:.0f} %"
+
+
+def _confidence(answers: "Iterable[Answer]") -> str:
+    """The line below a table that says what the brackets mean; empty without any."""
+    from perfseer.forecast.prediction import Prediction
+
+    estimates = [e for answer in answers if isinstance(answer, Prediction) for e in answer.estimates]
+    shares = {estimate.confidence for estimate in estimates if estimate.confidence is not None}
+    return f"in brackets: {100 * max(shares):.3g} % interval" if shares else ""
+
+
+def _write_table(
+    answers: "Sequence[Answer]", provenance: "Provenance", stream: TextIO, *, complete: bool
+) -> None:
+    from rich.console import Console
+
+    width = None if stream.isatty() else _PIPED_WIDTH
+    console = Console(file=stream, width=width, highlight=False, markup=False)
+    console.print(_table(HEADINGS, [_cells(answer) for answer in answers], numbers=_NUMBERS))
+    for title, explanation in _explanations(answers):
+        console.print(title)
+        console.print(_table(*_explanation_rows(explanation), numbers=_EXPLANATION_HEADINGS[1:]))
+        for reason in explanation.widened:
+            console.print(f"interval widened: {reason}")
+    for line in _footer(answers, provenance, complete=complete):
+        console.print(line, style="dim", soft_wrap=True)
+
+
+def _table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str]
+) -> "RenderableType":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(answers: "Sequence[Answer]", provenance: "Provenance", *, complete: bool) -> str:
+    parts = [_markdown_table(HEADINGS, [_cells(answer) for answer in answers], numbers=_NUMBERS)]
+    for title, explanation in _explanations(answers):
+        parts += [title, _markdown_table(*_explanation_rows(explanation), numbers=_EXPLANATION_HEADINGS[1:])]
+        parts += [f"Interval widened: {reason}" for reason in explanation.widened]
+    said = [f"- {_escaped(remark)}" for remark in remarks(answers)]
+    footer = "\n".join(_footer(answers, provenance, complete=complete))
+    return "\n\n".join([*parts, *(["\n".join(said)] if said else []), footer]) + "\n"
+
+
+def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str]) -> str:
+    rule = ["--:" if heading in numbers else "---" for heading in headings]
+    lines = [headings, rule, *([_escaped(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+
+
+def _footer(answers: "Sequence[Answer]", provenance: "Provenance", *, complete: bool) -> list[str]:
+    brackets = _confidence(answers)
+    stopped = [] if complete else ["interrupted: these are the answers so far"]
+    return [*([brackets] if brackets else []), *stopped, str(provenance)]
+
+
+_EXPLANATION_HEADINGS = ("operator", "nodes", "share of time", "share of FLOPs", "share of bytes")
+
+
+def _explanations(answers: "Iterable[Answer]") -> "list[tuple[str, Explanation]]":
+    from perfseer.forecast.prediction import Failure
+
+    found = []
+    for answer in answers:
+        if not isinstance(answer, Failure) and answer.explanation is not None:
+            target = "" if answer.target is None else f", {answer.target.key}"
+            title = f"{answer.model}, batch {answer.batch_size}, {answer.phase}{target}: where the time goes"
+            found.append((title, answer.explanation))
+    return found
+
+
+def _explanation_rows(explanation: "Explanation") -> tuple[Sequence[str], list[list[str]]]:
+    from perfseer.reporting.units import percent
+
+    def share(value: float | None) -> str:
+        return _NONE if value is None else percent(100 * value)
+
+    rows = [
+        [o.operator, str(o.nodes), share(o.time_share), share(o.flops_share), share(o.bytes_share)]
+        for o in explanation.operators
+    ]
+    return _EXPLANATION_HEADINGS, rows
+
+
+def _csv_row(answer: "Answer") -> list[Any]:
+    """The answer under `CSV_COLUMNS`; what there is not is empty."""
+    from perfseer.forecast.prediction import Failure
+
+    if isinstance(answer, Failure):
+        known = {"error": answer.error, "batch_size": answer.batch_size, "phase": answer.phase}
+        found: dict[str, Any] = {"model": answer.model, "status": "error", **known}
+    else:
+        found = _csv_values(answer)
+    return [found.get(column) for column in CSV_COLUMNS]
+
+
+def _csv_values(answer: "Prediction") -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "model": answer.model,
+        "status": "ok",
+        "batch_size": answer.batch_size,
+        "phase": answer.phase,
+        "warnings": ";".join(notice.code for notice in answer.warnings if notice.level == "warning"),
+        "predictor": answer.provenance.predictor,
+        "checkpoint_digest": answer.provenance.checkpoint_digest,
+    }
+    if answer.target is not None:
+        values |= {"target": answer.target.key, "trained_on": str(answer.target.trained_on).lower()}
+    if answer.memory_fit is not None:
+        values["fits_probability"] = answer.memory_fit.probability
+    for metric, unit in _METRICS:
+        estimate: Estimate | None = getattr(answer, metric)
+        if estimate is not None:
+            values |= {f"{metric}_{unit}": estimate.value, f"{metric}_low_{unit}": estimate.low}
+            values |= {f"{metric}_high_{unit}": estimate.high}
+            values["confidence"] = estimate.confidence or values.get("confidence")
+    return values
+
+
+def _csv_line(cells: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(list(cells))
+    return text.getvalue()
