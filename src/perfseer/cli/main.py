@@ -1,8 +1,7 @@
 """The ``perfseer`` command: registers the verbs, turns user faults into messages and exit codes.
 
-Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 3 a table breaks rules or a
-prediction is doubtful (--strict),
-130 interrupted.
+Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 3 a table breaks rules or a prediction
+is doubtful, 130 interrupted.
 """
 
 import sys
