@@ -6,7 +6,7 @@ function runs it: autograd numbers its functions in the order of the forward pas
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -232,6 +232,16 @@ class Tracer(TorchDispatchMode):
         """The backward pass of fused attention ran."""
         self._moment += 1
         self._record_backward(read, gradients, flops)
+
+    def record_foreign(self, name: str, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
+        """An operator that PyTorch does not have ran; see `perfseer.graphs.foreign`."""
+        self._moment += 1
+        self._record_node(Call(replace(_ATTENTION, name=name, operator=0), read, read, list(written), 0))
+
+    def record_foreign_backward(self, read: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+        """Its backward pass ran."""
+        self._moment += 1
+        self._record_backward(read, gradients, 0)
 
     def _move(self, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
         """Memory events of an operator outside the forward nodes."""

@@ -1,0 +1,103 @@
+"""A file exported with a fixed batch size, run with another one.
+
+Exporters that fix the batch write it into the targets of Reshape and Expand. Run once as declared, such a
+target is known to stand for a shape whose one dimension carries the batch: the one behind as many elements
+as the batch dimension of what is reshaped. `reader` checks afterwards that all work grew in proportion.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+from perfseer.errors import PerfseerError
+from perfseer.graphs.onnx.calls import Call, Fact, Handler, as_tensor
+from perfseer.graphs.onnx.model import OnnxNode
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Rebatching:
+    """What is remembered between the run as declared and the run at another batch size.
+
+    Attributes:
+        mode: ``off``, ``learn`` during the run as declared, ``apply`` afterwards.
+        ratio: batch size over the declared one.
+        declared: batch size in the file.
+        shapes: shape before and after each Reshape and Expand, as declared.
+    """
+
+    mode: str = "off"
+    ratio: int = 1
+    declared: int = 1
+    shapes: dict[OnnxNode, tuple[Shape, Shape]] = field(default_factory=dict)
+
+    def run(self, handler: Handler, call: Call) -> Any:
+        """Run a call, its literal target adapted."""
+        if self.mode == "off" or call.node.op not in ("Reshape", "Expand", "Concat"):
+            return handler(call)
+        if self.mode == "apply":
+            return handler(self._adapted(call))
+        result: Any = handler(call)
+        self.shapes[call.node] = (tuple(call.tensor(0).shape), tuple(result.shape))
+        return result
+
+    def _adapted(self, call: Call) -> Call:
+        if call.node.op == "Concat":
+            return self._repeated(call)
+        before, after = self.shapes[call.node]
+        now = tuple(call.tensor(0).shape)
+        if now == before and call.node.op == "Reshape":
+            return call
+        if call.node.op == "Expand":
+            return self._expanded(call, before, after)
+        return replace(call, reshaped=scaled(before, after, now, self.ratio, str(call.node)))
+
+    def _expanded(self, call: Call, before: Shape, after: Shape) -> Call:
+        """What does not depend on the data is expanded to the batch, if it was to the declared one."""
+        if after[:1] == (self.declared,) and before[:1] in ((1,), (self.declared,)):
+            return replace(call, reshaped=(after[0] * self.ratio, *after[1:]))
+        return call
+
+    def _repeated(self, call: Call) -> Call:
+        """Constants joined to data: as many as there are samples."""
+        batch = self.declared * self.ratio
+        tensors = [as_tensor(value) for value in call.inputs if value is not None]
+        if call.node.integer("axis", 1) == 0 or not any(t.dim() and t.shape[0] == batch for t in tensors):
+            return call
+        inputs = [
+            t[:1].expand(batch, *t.shape[1:])
+            if t.dim() and t.shape[0] == self.declared and not isinstance(v, Fact)
+            else v
+            for t, v in zip(tensors, call.inputs, strict=True)
+        ]
+        return replace(call, inputs=inputs)
+
+
+def scaled(before: Shape, after: Shape, now: Sequence[int], ratio: int, what: str) -> Shape:
+    """The target of a Reshape at another batch size.
+
+    Args:
+        before: shape of the input as declared.
+        after: shape of the output as declared.
+        now: shape of the input; one dimension is ``ratio`` times as large.
+        ratio: batch size over the declared one.
+        what: the operator, for the message.
+
+    Raises:
+        PerfseerError: the batch is in no single dimension.
+
+    >>> scaled((197, 1, 768), (197, 12, 64), (197, 8, 768), 8, "")
+    (197, 96, 64)
+    """
+    moved = [axis for axis, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
+    if len(moved) == 1 and now[moved[0]] == before[moved[0]] * ratio:
+        ahead = prod(before[: moved[0]])
+        for axis in range(len(after)):
+            if prod(after[:axis]) == ahead:
+                return (*after[:axis], after[axis] * ratio, *after[axis + 1 :])
+    raise PerfseerError(
+        f"{what} mixes the batch with other dimensions, so the file runs only at the batch size it was "
+        "exported with; export it with a dynamic batch dimension"
+    )

@@ -1,0 +1,136 @@
+"""One operator call at running time: its node and the values it is given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.onnx.model import Known, OnnxNode
+
+_NO_TORCH_TYPE = {"string": torch.int64, "uint4": torch.uint8, "int4": torch.uint8}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fact:
+    """A value that is known while the model is read: a shape, an axis, a scale, an index.
+
+    Attributes:
+        values: the numbers.
+        twin: the same as a parameter or buffer, where the file stores it.
+    """
+
+    values: Known
+    twin: Tensor | None = None
+
+
+# A tensor of the run (on the meta device, so without values), something known, or an argument left out.
+Value: TypeAlias = Tensor | Fact | None
+
+
+def torch_type(dtype: str) -> torch.dtype:
+    """The torch type of a name in `parsing.DTYPES`; bytes where torch has none."""
+    if dtype in _NO_TORCH_TYPE:
+        return _NO_TORCH_TYPE[dtype]
+    found = getattr(torch, dtype, None)
+    return found if isinstance(found, torch.dtype) else torch.uint8
+
+
+def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A tensor without values; making it is no operator of a capture."""
+    return torch.empty(tuple(shape), dtype=dtype, device="meta")
+
+
+def as_tensor(value: Tensor | Fact) -> Tensor:
+    """A value as a tensor of the run."""
+    if isinstance(value, Tensor):
+        return value
+    if value.twin is not None:
+        return value.twin
+    return empty(value.values.shape, torch_type(value.values.dtype.name))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A node about to run.
+
+    Attributes:
+        node: what is to run.
+        inputs: values in the order of the node's inputs.
+        opset: version of ONNX's operators.
+        training: whether batch statistics are taken and dropout drops.
+        counter: the number of batches a batch norm has seen, a buffer; None for other operators.
+        reshaped: the shape a literal target stands for at this batch size, None where the file's is right.
+    """
+
+    node: OnnxNode
+    inputs: Sequence[Value]
+    opset: int
+    training: bool
+    counter: Tensor | None = None
+    reshaped: tuple[int, ...] | None = None
+
+    def has(self, position: int) -> bool:
+        """Whether an argument is given."""
+        return position < len(self.inputs) and self.inputs[position] is not None
+
+    def tensor(self, position: int) -> Tensor:
+        """An argument as a tensor.
+
+        Raises:
+            PerfseerError: it is left out.
+        """
+        return as_tensor(self._given(position))
+
+    def optional(self, position: int) -> Tensor | None:
+        """An argument as a tensor, None where it is left out."""
+        return self.tensor(position) if self.has(position) else None
+
+    def operand(self, position: int, rank: int) -> Any:
+        """A single known number as such, so that ``x + 1`` is no addition of tensors; otherwise the tensor.
+
+        Args:
+            position: of the argument.
+            rank: dimensions of the other operand; a number with more is a tensor.
+        """
+        value = self._given(position)
+        if isinstance(value, Fact) and value.values.size == 1 and value.values.ndim <= rank:
+            return value.values.item()
+        return as_tensor(value)
+
+    def known(self, position: int) -> Known:
+        """The numbers of an argument.
+
+        Raises:
+            PerfseerError: they depend on the data, or it is left out.
+        """
+        value = self._given(position)
+        if isinstance(value, Fact):
+            return value.values
+        raise PerfseerError(
+            f"{self.node}: its argument {self.node.inputs[position]!r} decides a shape and depends on "
+            "the data; only models whose shapes follow from the input's can be read"
+        )
+
+    def numbers(self, position: int) -> list[int]:
+        """A known argument as a list of integers."""
+        return [int(number) for number in np.atleast_1d(self.known(position)).tolist()]
+
+    def axes(self, position: int, name: str = "axes") -> list[int] | None:
+        """Axes, which were an attribute before they became an argument; None where they are left out."""
+        if self.has(position):
+            return self.numbers(position)
+        axes = self.node.integers(name)
+        return None if axes is None else list(axes)
+
+    def _given(self, position: int) -> Tensor | Fact:
+        value = self.inputs[position] if position < len(self.inputs) else None
+        require(value is not None, f"{self.node} lacks its argument {position + 1}")
+        assert value is not None
+        return value
+
+
+Handler = Callable[[Call], Value | tuple[Value, ...]]

@@ -1,0 +1,205 @@
+"""Shapes and the order of elements: what is a view in PyTorch moves nothing and is no node."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.onnx.calls import Call, Fact, Handler, empty, torch_type
+from perfseer.graphs.onnx.known import reshaped, slices, split_sizes
+from perfseer.graphs.onnx.model import Stored
+
+
+def _reshape(call: Call) -> Tensor:
+    source = call.tensor(0)
+    return source.reshape(call.reshaped or reshaped(call, source.shape))
+
+
+def _flatten(call: Call) -> Tensor:
+    source = call.tensor(0)
+    axis = call.node.integer("axis", 1)
+    return source.reshape(prod(source.shape[:axis]), prod(source.shape[axis:]))
+
+
+def _transpose(call: Call) -> Tensor:
+    source = call.tensor(0)
+    return source.permute(call.node.integers("perm") or tuple(reversed(range(source.dim()))))
+
+
+def _squeeze(call: Call) -> Tensor:
+    source, axes = call.tensor(0), call.axes(1)
+    return source.squeeze() if axes is None else source.squeeze(tuple(axes))
+
+
+def _unsqueeze(call: Call) -> Tensor:
+    source, axes = call.tensor(0), call.axes(1) or []
+    rank = source.dim() + len(axes)
+    for axis in sorted(axis % rank for axis in axes):
+        source = source.unsqueeze(axis)
+    return source
+
+
+def _concat(call: Call) -> Tensor:
+    parts = [call.tensor(position) for position in range(len(call.inputs))]
+    axis = call.node.integer("axis", 1)
+    return torch.cat(parts, axis) if len(parts) > 1 else parts[0]
+
+
+def _split(call: Call) -> tuple[Tensor, ...]:
+    source, axis = call.tensor(0), call.node.integer("axis", 0)
+    return tuple(source.split(split_sizes(call, source.shape[axis]), axis))
+
+
+def _slice(call: Call) -> Tensor:
+    source = call.tensor(0)
+    wanted = list(slices(call, source.dim()))
+    backwards = [axis for axis, part in enumerate(wanted) if part.step is not None and part.step < 0]
+    for axis in backwards:
+        indices = range(*wanted[axis].indices(source.shape[axis]))
+        wanted[axis] = slice(None, None, -wanted[axis].step)
+        require(len(indices) > 0, f"{call.node} takes nothing")
+        source = source.narrow(axis, min(indices), max(indices) - min(indices) + 1)
+    if backwards:
+        source = source.flip(backwards)
+    return source[tuple(wanted)] if any(part != slice(None) for part in wanted) else source
+
+
+def _expand(call: Call) -> Tensor:
+    source = call.tensor(0)
+    target = call.reshaped or tuple(call.numbers(1))
+    return source.expand(torch.broadcast_shapes(source.shape, target))
+
+
+def _tile(call: Call) -> Tensor:
+    return call.tensor(0).repeat(call.numbers(1))
+
+
+def _pad(call: Call) -> Tensor:
+    source = call.tensor(0)
+    given = call.axes(1, "pads") or list(call.node.integers("paddings") or ())
+    axes = call.numbers(3) if call.has(3) else list(range(source.dim()))
+    require(len(given) == 2 * len(axes), f"{call.node} has {len(given)} paddings for {len(axes)} dimensions")
+    before, after = [0] * source.dim(), [0] * source.dim()
+    for i, axis in enumerate(axes):
+        before[axis], after[axis] = given[i], given[i + len(axes)]
+    return padded(source, before, after, call.node.text("mode", "constant"))
+
+
+def padded(source: Tensor, before: Sequence[int], after: Sequence[int], mode: str = "constant") -> Tensor:
+    """The tensor with so many elements more on either side of each dimension; itself where there are none."""
+    amounts = [amount for pair in zip(reversed(before), reversed(after), strict=True) for amount in pair]
+    while amounts and amounts[-2:] == [0, 0]:
+        amounts = amounts[:-2]
+    if not amounts:
+        return source
+    # modes other than constant copy the same bytes, and have no kernel for every rank in PyTorch
+    return F.pad(
+        source, amounts, mode if mode == "reflect" and len(amounts) == 4 and source.dim() == 4 else "constant"
+    )
+
+
+def _constant_of_shape(call: Call) -> Tensor:
+    value = call.node.attribute("value")
+    dtype = torch_type(value.dtype) if isinstance(value, Stored) else torch.float32
+    return torch.zeros(tuple(call.numbers(0)), dtype=dtype, device="meta")
+
+
+def _range(call: Call) -> Tensor:
+    start, limit, step = (call.known(position).item() for position in range(3))
+    require(step != 0, f"{call.node} counts in steps of 0")
+    return torch.arange(start, limit, step, device="meta")
+
+
+def _eye_like(call: Call) -> Tensor:
+    return torch.zeros_like(call.tensor(0))
+
+
+def _random(call: Call) -> Tensor:
+    shape = call.node.integers("shape")
+    like = call.tensor(0) if shape is None else empty(shape, torch.float32)
+    return torch.randn_like(like) if like.is_floating_point() else torch.zeros_like(like)
+
+
+def _triangle(call: Call) -> Tensor:
+    k = int(call.known(1).item()) if call.has(1) else 0
+    return (torch.triu if call.node.integer("upper", 1) else torch.tril)(call.tensor(0), k)
+
+
+def _depth_to_space(call: Call) -> Tensor:
+    return F.pixel_shuffle(call.tensor(0), call.node.integer("blocksize", 1))
+
+
+def _space_to_depth(call: Call) -> Tensor:
+    return F.pixel_unshuffle(call.tensor(0), call.node.integer("blocksize", 1))
+
+
+# Names of torch's interpolation by mode and number of spatial dimensions.
+_MODES: Mapping[tuple[str, int], str] = {
+    **{("linear", 1): "linear", ("linear", 2): "bilinear", ("linear", 3): "trilinear"},
+    ("cubic", 2): "bicubic",
+}
+
+
+def _resize(call: Call) -> Tensor:
+    source = call.tensor(0)
+    size = _resized(call, source)
+    moved = [axis for axis in range(source.dim()) if size[axis] != source.shape[axis]]
+    if not moved:
+        return source
+    require(
+        source.dim() in (3, 4, 5) and min(moved) >= 2,
+        f"{call.node} resizes dimensions {moved} of {tuple(source.shape)}; only spatial ones can be",
+    )
+    mode = _MODES.get((call.node.text("mode", "nearest"), source.dim() - 2), "nearest")
+    smooth = bool(call.node.integer("antialias", 0)) and mode in ("bilinear", "bicubic")
+    return F.interpolate(source, size=size[2:], mode=mode, antialias=smooth)
+
+
+def _resized(call: Call, source: Tensor) -> list[int]:
+    """Output shape of a Resize or Upsample, whose arguments moved between versions."""
+    size = list(source.shape)
+    axes = call.node.integers("axes") or tuple(range(source.dim()))
+    if call.node.op == "Resize" and call.opset > 10:
+        if call.has(3):
+            wanted = call.numbers(3)
+            require(len(wanted) == len(axes), f"{call.node}: {len(wanted)} sizes for {len(axes)} dimensions")
+            for axis, target in zip(axes, wanted, strict=True):
+                size[axis] = target
+            return size
+        scales = call.known(2).tolist()
+    else:
+        scales = call.known(1).tolist() if call.has(1) else list(call.node.attribute("scales", ()))
+    require(len(scales) == len(axes), f"{call.node}: {len(scales)} scales for {len(axes)} dimensions")
+    for axis, scale in zip(axes, scales, strict=True):
+        size[axis] = int(size[axis] * scale + 1e-6)
+    return size
+
+
+def _identity(call: Call) -> Any:
+    return call.inputs[0] if call.has(0) else None
+
+
+def _sequence(call: Call) -> Any:
+    raise PerfseerError(f"{call.node}: sequences of tensors are not read; export the model without them")
+
+
+def stored_value(stored: Stored) -> Fact | Tensor:
+    """A constant: known where its numbers are in the file."""
+    if stored.values is not None:
+        return Fact(stored.values)
+    return empty(stored.shape, torch_type(stored.dtype))
+
+
+HANDLERS: Mapping[str, Handler] = {
+    **{"Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Squeeze": _squeeze},
+    **{"Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice, "Expand": _expand},
+    **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
+    **{"EyeLike": _eye_like, "Trilu": _triangle, "DepthToSpace": _depth_to_space},
+    **{"SpaceToDepth": _space_to_depth, "Resize": _resize, "Upsample": _resize, "Identity": _identity},
+    **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _random),
+    **dict.fromkeys(("SequenceConstruct", "SequenceEmpty", "SplitToSequence"), _sequence),
+}

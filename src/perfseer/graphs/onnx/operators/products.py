@@ -1,0 +1,206 @@
+"""Convolutions, matrix products, attention and pooling."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from perfseer.errors import require
+from perfseer.graphs.onnx.calls import Call, Handler
+from perfseer.graphs.onnx.model import OnnxNode
+from perfseer.graphs.onnx.operators.layout import padded
+
+_CONVOLUTIONS: Mapping[int, Callable[..., Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_TRANSPOSED: Mapping[int, Callable[..., Tensor]] = {
+    **{1: F.conv_transpose1d, 2: F.conv_transpose2d},
+    3: F.conv_transpose3d,
+}
+_MAX_POOLS: Mapping[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_AVG_POOLS: Mapping[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def _rank_of(node: OnnxNode, source: Tensor) -> int:
+    rank = source.dim() - 2
+    require(
+        rank in (1, 2, 3),
+        f"{node} reads {tuple(source.shape)}; expected [N, C] and 1 to 3 spatial dimensions",
+    )
+    return rank
+
+
+def _sizes(node: OnnxNode, name: str, rank: int) -> tuple[int, ...]:
+    """Strides or dilations."""
+    sizes = node.integers(name) or (1,) * rank
+    require(len(sizes) == rank and min(sizes) > 0, f"{node}: {name} {sizes} do not fit {rank} dimensions")
+    return sizes
+
+
+def _paddings(
+    node: OnnxNode,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> tuple[list[int], list[int]]:
+    """Padding before and after each spatial dimension, also where the file says only ``SAME``."""
+    rank, kind = len(kernel), node.text("auto_pad", "NOTSET")
+    if kind in ("SAME_UPPER", "SAME_LOWER"):
+        totals = [
+            max((-(-size // s) - 1) * s + (k - 1) * d + 1 - size, 0)
+            for size, k, s, d in zip(sizes, kernel, stride, dilation, strict=True)
+        ]
+        smaller, larger = [t // 2 for t in totals], [t - t // 2 for t in totals]
+        return (smaller, larger) if kind == "SAME_UPPER" else (larger, smaller)
+    pads = (node.integers("pads") if kind == "NOTSET" else None) or (0,) * (2 * rank)
+    require(len(pads) == 2 * rank, f"{node}: pads {pads} do not fit {rank} dimensions")
+    return list(pads[:rank]), list(pads[rank:])
+
+
+def _evenly(source: Tensor, before: list[int], after: list[int]) -> tuple[Tensor, tuple[int, ...]]:
+    """The input and what the kernel pads itself: what it cannot pad is a copy, as in PyTorch."""
+    if before == after and min(before) >= 0:
+        return source, tuple(before)
+    return padded(source, [0, 0, *before], [0, 0, *after]), (0,) * len(before)
+
+
+def _conv(call: Call) -> Tensor:
+    source, weight, node = call.tensor(0), call.tensor(1), call.node
+    rank = _rank_of(node, source)
+    stride, dilation = _sizes(node, "strides", rank), _sizes(node, "dilations", rank)
+    before, after = _paddings(node, source.shape[2:], weight.shape[2:], stride, dilation)
+    source, padding = _evenly(source, before, after)
+    groups = node.integer("group", 1)
+    return _CONVOLUTIONS[rank](source, weight, call.optional(2), stride, padding, dilation, groups)
+
+
+def _conv_transpose(call: Call) -> Tensor:
+    source, weight, node = call.tensor(0), call.tensor(1), call.node
+    rank = _rank_of(node, source)
+    stride, dilation = _sizes(node, "strides", rank), _sizes(node, "dilations", rank)
+    kernel = weight.shape[2:]
+    extra = list(node.integers("output_padding") or (0,) * rank)
+    before, after = list(node.integers("pads") or (0,) * (2 * rank))[:rank], [0] * rank
+    after = list(node.integers("pads") or (0,) * (2 * rank))[rank:]
+    wanted = node.integers("output_shape")
+    if wanted is not None or node.text("auto_pad", "NOTSET").startswith("SAME"):
+        targets = wanted[-rank:] if wanted else [n * s for n, s in zip(source.shape[2:], stride, strict=True)]
+        whole = [
+            (n - 1) * s + e + (k - 1) * d + 1
+            for n, s, e, k, d in zip(source.shape[2:], stride, extra, kernel, dilation, strict=True)
+        ]
+        totals = [max(0, full - target) for full, target in zip(whole, targets, strict=True)]
+        before, after = [t // 2 for t in totals], [t - t // 2 for t in totals]
+    # what is cut off the end only is cut after the kernel
+    padding = [min(pair) for pair in zip(before, after, strict=True)]
+    extra = [min(e, s - 1) if s > 1 else 0 for e, s in zip(extra, stride, strict=True)]
+    groups = node.integer("group", 1)
+    out = _TRANSPOSED[rank](source, weight, call.optional(2), stride, padding, extra, groups, dilation)
+    cut_before = [b - p for b, p in zip(before, padding, strict=True)]
+    cut_after = [a - p for a, p in zip(after, padding, strict=True)]
+    window = [slice(b, n - a) for b, a, n in zip(cut_before, cut_after, out.shape[2:], strict=True)]
+    return out[(slice(None), slice(None), *window)] if any((*cut_before, *cut_after)) else out
+
+
+def _matmul(call: Call) -> Tensor:
+    source, other = call.tensor(0), call.tensor(1)
+    if isinstance(other, torch.nn.Parameter) and other.dim() == 2 and source.dim() >= 2:
+        return F.linear(source, other.t())
+    return torch.matmul(source, other)
+
+
+def _linear(call: Call) -> Tensor:
+    """A product with a stored matrix and the bias added to it (`patterns`)."""
+    return F.linear(call.tensor(0), call.tensor(1).t(), call.tensor(2))
+
+
+def _gemm(call: Call) -> Tensor:
+    source, weight, node = call.tensor(0), call.tensor(1), call.node
+    source = source.t() if node.integer("transA", 0) else source
+    transposed = bool(node.integer("transB", 0))
+    bias = call.optional(2)
+    if bias is None or bias.dim() == 1:
+        return F.linear(source, weight if transposed else weight.t(), bias)
+    return torch.addmm(bias, source, weight.t() if transposed else weight)
+
+
+def _einsum(call: Call) -> Tensor:
+    operands = [call.tensor(position) for position in range(len(call.inputs))]
+    return torch.einsum(call.node.text("equation", ""), *operands)
+
+
+def _attention(call: Call) -> Tensor | tuple[Tensor | None, ...]:
+    """ONNX's own Attention (opset 23): [N, heads, L, E], or [N, L, heads E] with the heads as attributes."""
+    query, key, value = (call.tensor(position) for position in range(3))
+    flat = query.dim() == 3
+    if flat:
+        heads = call.node.integer("q_num_heads", 1)
+        kv_heads = call.node.integer("kv_num_heads", heads)
+        query, key, value = _heads(query, heads), _heads(key, kv_heads), _heads(value, kv_heads)
+    if call.has(4) and call.has(5):  # what was computed for earlier tokens
+        key, value = torch.cat([call.tensor(4), key], 2), torch.cat([call.tensor(5), value], 2)
+    out = F.scaled_dot_product_attention(
+        query, key, value, call.optional(3), is_causal=bool(call.node.integer("is_causal", 0))
+    )
+    return (out.transpose(1, 2).flatten(2) if flat else out), key, value
+
+
+def _heads(tensor: Tensor, heads: int) -> Tensor:
+    require(
+        heads > 0 and tensor.shape[-1] % heads == 0,
+        f"{tensor.shape[-1]} channels do not divide into {heads} heads",
+    )
+    return tensor.unflatten(2, (heads, tensor.shape[-1] // heads)).transpose(1, 2)
+
+
+def _fused_attention(call: Call) -> Tensor:
+    """Scaled products that an exporter wrote out (`patterns`): query, key, value, mask."""
+    query, key, value = call.tensor(0), call.tensor(1), call.tensor(2)
+    if call.node.integer("key_is_transposed", 0):
+        key = key.transpose(-1, -2)
+    return F.scaled_dot_product_attention(query, key, value, call.optional(3))
+
+
+def _pool(pools: Mapping[int, Callable[..., Tensor]], call: Call, **settings: Any) -> Tensor:
+    source, node = call.tensor(0), call.node
+    rank = _rank_of(node, source)
+    kernel = _sizes(node, "kernel_shape", rank)
+    stride, dilation = _sizes(node, "strides", rank), _sizes(node, "dilations", rank)
+    before, after = _paddings(node, source.shape[2:], kernel, stride, dilation)
+    ceil = bool(node.integer("ceil_mode", 0))
+    if ceil and before != after and all(a - b < s for b, a, s in zip(before, after, stride, strict=True)):
+        after = before  # exporters pad the end to write ceil_mode
+    source, padding = _evenly(source, before, after)
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        source, padding = padded(source, [0, 0, *padding], [0, 0, *padding]), (0,) * rank
+    return pools[rank](source, kernel, stride, padding, ceil_mode=ceil, **settings)
+
+
+def _max_pool(call: Call) -> Tensor:
+    rank = _rank_of(call.node, call.tensor(0))
+    return _pool(_MAX_POOLS, call, dilation=_sizes(call.node, "dilations", rank))
+
+
+def _avg_pool(call: Call) -> Tensor:
+    return _pool(_AVG_POOLS, call, count_include_pad=bool(call.node.integer("count_include_pad", 0)))
+
+
+def _global_avg_pool(call: Call) -> Tensor:
+    source = call.tensor(0)
+    return source.mean(tuple(range(2, source.dim())), keepdim=True)
+
+
+def _global_max_pool(call: Call) -> Tensor:
+    source = call.tensor(0)
+    if source.dim() == 4:
+        return F.adaptive_max_pool2d(source, 1)
+    return source.amax(tuple(range(2, source.dim())), keepdim=True)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    **{"Conv": _conv, "ConvTranspose": _conv_transpose, "MatMul": _matmul, "Gemm": _gemm},
+    **{"Einsum": _einsum, "Attention": _attention, "MaxPool": _max_pool, "AveragePool": _avg_pool},
+    **{"GlobalAveragePool": _global_avg_pool, "GlobalMaxPool": _global_max_pool},
+    **{"perfseer.Linear": _linear, "perfseer.Attention": _fused_attention},
+}

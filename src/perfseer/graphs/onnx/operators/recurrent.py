@@ -1,0 +1,62 @@
+"""Recurrent layers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from perfseer.errors import require
+from perfseer.graphs.onnx.calls import Call, Handler
+
+
+def _weights(call: Call) -> tuple[list[Tensor], int]:
+    """Matrices and biases of each direction in torch's order, and the number of directions.
+
+    The gates stand in another order than torch's, which no cost depends on.
+    """
+    inner, recurrent, biases = call.tensor(1), call.tensor(2), call.optional(3)
+    flat = []
+    for direction in range(inner.shape[0]):
+        flat += [inner[direction], recurrent[direction]]
+        if biases is not None:
+            flat += list(biases[direction].chunk(2))
+    return flat, inner.shape[0]
+
+
+def _states(call: Call, source: Tensor, directions: int, count: int) -> list[Tensor]:
+    """Initial states, zeros where the file leaves them out."""
+    hidden = call.tensor(2).shape[-1]
+    given = [call.optional(5 + position) for position in range(count)]
+    zeros = (directions, source.shape[1], hidden)
+    return [source.new_zeros(zeros) if state is None else state for state in given]
+
+
+def _run(function: Callable[..., tuple[Tensor, ...]], n_states: int, call: Call) -> tuple[Any, ...]:
+    require(
+        call.node.integer("layout", 0) == 0, f"{call.node}: only the layout [length, batch, channels] is read"
+    )
+    source = call.tensor(0)
+    flat, directions = _weights(call)
+    states = _states(call, source, directions, n_states)
+    out, *last = function(
+        source, states if n_states > 1 else states[0], flat, call.has(3), 1, 0.0, False, directions > 1, False
+    )
+    length, batch = source.shape[:2]
+    # ONNX keeps the directions apart: [length, directions, batch, hidden]
+    return (out.reshape(length, batch, directions, -1).transpose(1, 2), *last)
+
+
+def _lstm(call: Call) -> tuple[Any, ...]:
+    return _run(torch.lstm, 2, call)
+
+
+def _gru(call: Call) -> tuple[Any, ...]:
+    return _run(torch.gru, 1, call)
+
+
+def _rnn(call: Call) -> tuple[Any, ...]:
+    return _run(torch.rnn_tanh, 1, call)
+
+
+HANDLERS: Mapping[str, Handler] = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}

@@ -1,0 +1,179 @@
+"""A graph made plain before its patterns are looked for: functions, constants, merged and folded weights."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.onnx.calls import Call
+from perfseer.graphs.onnx.known import constant
+from perfseer.graphs.onnx.model import OnnxFunction, OnnxGraph, OnnxNode, Reference, Stored
+from perfseer.graphs.onnx.parsing import MOST_NODES
+
+_DEEPEST_CALL = 32
+Functions = Mapping[tuple[str, str], OnnxFunction]
+
+
+# -- functions -------------------------------------------------------------------------------------------
+
+
+def inlined(graph: OnnxGraph, functions: Functions) -> OnnxGraph:
+    """The graph with every call of a function of the file replaced by the function's body.
+
+    Raises:
+        PerfseerError: functions call themselves, or there are too many operators.
+    """
+    if not functions:
+        return graph
+    return replace(graph, nodes=tuple(_inlined(graph.nodes, functions, 0, Counter())))
+
+
+def _inlined(
+    nodes: Iterable[OnnxNode], functions: Functions, depth: int, count: Counter[str]
+) -> list[OnnxNode]:
+    require(
+        depth <= _DEEPEST_CALL, f"functions of the file call one another deeper than {_DEEPEST_CALL} levels"
+    )
+    out: list[OnnxNode] = []
+    for node in nodes:
+        function = functions.get((node.domain, node.op))
+        if function is None:
+            out.append(node)
+            continue
+        count["calls"] += 1
+        body = _body(node, function, f"{node.op}_{count['calls']}/")
+        out += _inlined(body, functions, depth + 1, count)
+        count["nodes"] += len(body)
+        require(
+            count["nodes"] <= MOST_NODES, f"the file's functions expand to more than {MOST_NODES:,} operators"
+        )
+    return out
+
+
+def _body(call: OnnxNode, function: OnnxFunction, prefix: str) -> list[OnnxNode]:
+    """A function's nodes under names of this call."""
+    names = dict.fromkeys(function.inputs, "")
+    names |= dict(zip(function.inputs, call.inputs, strict=False))
+    names |= dict(zip(function.outputs, call.outputs, strict=False))
+    attributes = {**function.defaults, **call.attributes}
+
+    def name_of(name: str) -> str:
+        return names.get(name, prefix + name) if name else ""
+
+    return [
+        replace(
+            node,
+            inputs=tuple(map(name_of, node.inputs)),
+            outputs=tuple(map(name_of, node.outputs)),
+            attributes=_resolved(node.attributes, attributes),
+        )
+        for node in function.nodes
+    ]
+
+
+def _resolved(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    resolved = {}
+    for name, value in own.items():
+        if not isinstance(value, Reference):
+            resolved[name] = value
+        elif value.name in given:
+            resolved[name] = given[value.name]
+    return resolved
+
+
+# -- constants -------------------------------------------------------------------------------------------
+
+
+def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
+    """Constants, and second names of stored tensors, as stored tensors.
+
+    Exporters merge equal tensors and write the further ones as Identity of the first. Vectors are parameters
+    of their own then (the scales of two norms are equal before training, and not one); a matrix under two
+    names is tied.
+    """
+    stored = dict(graph.stored)
+    aliases: dict[str, str] = {}
+    nodes = []
+    for node in graph.nodes:
+        node = _renamed(node, aliases)
+        if node.op == "Constant" and not node.domain:
+            stored[node.outputs[0]] = constant(Call(node, (), 0, training=False))
+        elif node.op == "Identity" and not node.domain and node.inputs[:1] and node.inputs[0] in stored:
+            if node.outputs[0] not in graph.outputs and len(stored[node.inputs[0]].shape) > 1:
+                aliases[node.outputs[0]] = node.inputs[0]
+            else:
+                stored[node.outputs[0]] = stored[node.inputs[0]]
+        else:
+            nodes.append(node)
+    return replace(graph, nodes=tuple(nodes), stored=stored)
+
+
+def _renamed(node: OnnxNode, aliases: Mapping[str, str]) -> OnnxNode:
+    if not any(name in aliases for name in node.inputs):
+        return node
+    return replace(node, inputs=tuple(aliases.get(name, name) for name in node.inputs))
+
+
+# Vectors that belong to one operator: scale, shift and statistics of norms, biases.
+_OWN_VECTORS: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "perfseer.Linear"), (2,)),
+    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), (1, 2)),
+    **{"BatchNormalization": (1, 2, 3, 4), "perfseer.GroupNorm": (1, 2), "RMSNormalization": (1,)},
+}
+
+
+def separated(graph: OnnxGraph) -> OnnxGraph:
+    """The graph with a vector of its own for each operator that has one: exporters merge equal ones."""
+    stored = dict(graph.stored)
+    taken: set[str] = set()
+    nodes = []
+    for node in graph.nodes:
+        inputs = list(node.inputs)
+        for position in _OWN_VECTORS.get(node.op, ()) if not node.domain else ():
+            name = inputs[position] if position < len(inputs) else ""
+            if name in stored and name in taken:
+                inputs[position] = f"{name} of {node.outputs[0]} ({position})"
+                stored[inputs[position]] = stored[name]
+            taken.add(name)
+        nodes.append(replace(node, inputs=tuple(inputs)) if tuple(inputs) != node.inputs else node)
+    return replace(graph, nodes=tuple(nodes), stored=stored)
+
+
+# -- folded batch norms ----------------------------------------------------------------------------------
+
+# PyTorch's older exporter names folded weights after their use; a convolution without batch norm keeps the
+# network's names. The newer one keeps the name of the batch norm's result, an item of a tuple.
+_FOLDED_WEIGHT = re.compile(r"onnx::Conv_\d+")
+_FOLDED_NODE, _FOLDED_RESULT = re.compile(r"node_Conv_\d+"), re.compile(r"getitem(_\d+)?")
+
+
+def with_batch_norms(graph: OnnxGraph, producer: str) -> tuple[OnnxGraph, int]:
+    """The graph with batch norms that PyTorch's exporters folded into convolutions put back; and how many."""
+    if not producer.startswith("pytorch"):
+        return graph, 0
+    stored = dict(graph.stored)
+    nodes: list[OnnxNode] = []
+    for node in graph.nodes:
+        nodes += _unfolded(node, stored) if _is_folded(node, stored) else [node]
+    return replace(graph, nodes=tuple(nodes), stored=stored), len(nodes) - len(graph.nodes)
+
+
+def _is_folded(node: OnnxNode, stored: Mapping[str, Stored]) -> bool:
+    if node.op != "Conv" or node.domain or len(node.inputs) < 2 or node.inputs[1] not in stored:
+        return False
+    if all(_FOLDED_WEIGHT.fullmatch(name) for name in node.inputs[1:]) and len(node.inputs) == 3:
+        return True
+    return bool(_FOLDED_NODE.fullmatch(node.name) and _FOLDED_RESULT.fullmatch(node.outputs[0]))
+
+
+def _unfolded(node: OnnxNode, stored: dict[str, Stored]) -> Sequence[OnnxNode]:
+    weight = stored[node.inputs[1]]
+    if not weight.shape:
+        raise PerfseerError(f"{node} has a weight without dimensions")
+    result = f"{node.outputs[0]} before its batch norm"
+    vectors = [f"{node.outputs[0]} {part}" for part in ("scale", "shift", "mean", "variance")]
+    stored |= dict.fromkeys(vectors, Stored((weight.shape[0],), weight.dtype, None))
+    conv = replace(node, inputs=node.inputs[:2], outputs=(result,))
+    return conv, OnnxNode("BatchNormalization", "", node.name, (result, *vectors), node.outputs, {})

@@ -1,0 +1,70 @@
+"""Which stored tensors are parameters, which buffers, and which mere numbers.
+
+A file does not tell. What convolutions, products, norms and embeddings take as weights are parameters, and so
+is whatever has a name of the network's own; running statistics are buffers; large integer tables are too.
+The rest (scales, bounds, axes, shapes) are constants.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from perfseer.graphs.onnx.model import OnnxNode, Stored, element_count
+from perfseer.graphs.onnx.ordering import names_read
+
+Role = Literal["parameter", "buffer", "constant"]
+
+# Arguments that are weights, by operator.
+_WEIGHTS: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "perfseer.Linear"), (1, 2)),
+    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), (1, 2)),
+    **dict.fromkeys(("BatchNormalization", "perfseer.GroupNorm"), (1, 2)),
+    **dict.fromkeys(("RMSNormalization", "SimplifiedLayerNormalization", "PRelu"), (1,)),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), (1, 2, 3)),
+    **{"MatMul": (0, 1), "Gather": (0,), "SkipLayerNormalization": (2, 3, 4)},
+}
+_STATISTICS: Mapping[str, tuple[int, ...]] = {"BatchNormalization": (3, 4)}
+# Names that exporters give to what they computed: no parameter of the network has such a name.
+_TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output_\d+)?|Constant_\d+")
+_FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+# A smaller integer tensor is a shape or an axis, not a table.
+_SMALLEST_TABLE = 64
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Where a stored tensor is read: operator and argument."""
+
+    places: Sequence[tuple[str, int]]
+
+    def among(self, table: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether one of the places is in a table of operators and arguments."""
+        return any(position in table.get(op, ()) for op, position in self.places)
+
+
+def uses_of(nodes: Sequence[OnnxNode]) -> dict[str, Uses]:
+    """Where each tensor is read."""
+    places: dict[str, list[tuple[str, int]]] = {}
+    for node in nodes:
+        for position, name in enumerate(node.inputs):
+            places.setdefault(name, []).append((node.op, position))
+        for name in names_read(node).difference(node.inputs):
+            places.setdefault(name, []).append((node.op, -1))
+    return {name: Uses(found) for name, found in places.items()}
+
+
+def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
+    """What a stored tensor is; one that nobody reads is nothing that counts."""
+    count = element_count(stored.shape)
+    if uses is None:
+        return "constant"
+    if stored.dtype not in _FLOATS:
+        return "buffer" if count > _SMALLEST_TABLE else "constant"
+    if uses.among(_STATISTICS):
+        return "buffer"
+    if uses.among(_WEIGHTS):
+        return "parameter"
+    if count == 1:
+        return "constant"
+    return "buffer" if _TEMPORARY.fullmatch(name) else "parameter"
