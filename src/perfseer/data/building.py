@@ -15,7 +15,7 @@ from perfseer.graphs.perfgraph import PerfGraph
 KEY: tuple[str, ...] = ("model_ref", "input_shape", "batch_size")
 INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason")
 NO_GRAPH = -1
-_PRELOAD = ("perfseer.graphs.capture", "perfseer.zoo.references")
+PRELOAD = ("perfseer.graphs.capture", "perfseer.zoo.references")
 Progress = Callable[[int, int], None]
 
 
@@ -46,7 +46,7 @@ def build_graphs(
     """
     tasks = _tasks(measurements)
     captured: list[Captured] = []
-    with mapper(workers, "captures graphs", _PRELOAD, _prepare_worker) as apply:
+    with mapper(workers, "captures graphs", PRELOAD, prepare_worker) as apply:
         for done, results in enumerate(apply(_capture_model, [task for _, task in tasks]), start=1):
             captured.extend(results)
             if progress is not None:
@@ -92,7 +92,8 @@ def _has_key(measurements: pd.DataFrame) -> "pd.Series[bool]":
     return named[0] & named[1] & (sizes > 0) & (sizes % 1 == 0) & (sizes < 2**31)
 
 
-def _prepare_worker() -> None:
+def prepare_worker() -> None:
+    """Processes share the cores among them, so each has one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -106,23 +107,31 @@ def _capture_model(task: _Task) -> list[Captured]:
         shape = tuple(int(size) for size in task.input_shape.split("x"))
         module = build(task.model_ref, spec_json=task.model_spec, input_shape=shape)
     except Exception as error:  # any model may fail in any way; the reason goes to the quarantine
-        return [Captured(None, _reason("building the model", error))] * len(task.batch_sizes)
-    return [_capture(module, (size, *shape)) for size in task.batch_sizes]
+        return [Captured(None, describe_failure("building the model", error))] * len(task.batch_sizes)
+    return [capture_at(module, (size, *shape)) for size in task.batch_sizes]
 
 
-def _capture(module: Any, shape: tuple[int, ...]) -> Captured:
+def capture_at(module: Any, shape: tuple[int, ...], *, backward: bool = True) -> Captured:
+    """Capture a module at one input; any fault becomes a reason.
+
+    Args:
+        module: an `nn.Module`.
+        shape: of the input, the batch first.
+        backward: whether to trace a training step.
+    """
     import torch
 
     from perfseer.graphs.capture import capture
 
     try:
         inputs = torch.empty(shape, device="meta")
-        return Captured(capture(module, (inputs,), backward=True), None)
+        return Captured(capture(module, (inputs,), backward=backward), None)
     except Exception as error:
-        return Captured(None, _reason("capturing the graph", error))
+        return Captured(None, describe_failure("capturing the graph", error))
 
 
-def _reason(step: str, error: Exception) -> str:
+def describe_failure(step: str, error: Exception) -> str:
+    """What failed and why, on one line."""
     logging.getLogger(__name__).debug("%s failed", step, exc_info=error)
     first, *_ = str(error).splitlines() or [""]
     return f"{step}: {type(error).__name__}: {first[:300]}"

@@ -122,7 +122,7 @@ def _places(graphs: PackedGraphs, chosen: IntArray, name: str) -> tuple[IntArray
 def _any(graphs: PackedGraphs, name: str, flags: BoolArray) -> BoolArray:
     """[G] whether any value of a graph is flagged."""
     _, owner = _places(graphs, np.arange(len(graphs)), name)
-    by_row = flags.reshape(len(flags), -1).any(axis=1)
+    by_row = flags.any(axis=tuple(range(1, flags.ndim)))
     return np.asarray(np.bincount(owner[by_row], minlength=len(graphs)) > 0)
 
 

@@ -50,13 +50,14 @@ def fetch(file: RemoteFile) -> Path:
         )
         _check(path.read_bytes(), file, str(path))
         return path
-    path = _cache() / file.source / file.name
+    path = cache_folder() / file.source / file.name
     if not path.is_file() or _sha256(path.read_bytes()) != file.sha256:
         _download(file, path)
     return path
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """What is fetched or computed once lies here: ``PERFSEER_CACHE``, else ``~/.cache/perfseer``."""
     return Path(os.environ.get("PERFSEER_CACHE") or Path.home() / ".cache" / "perfseer")
 
 

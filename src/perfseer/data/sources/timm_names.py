@@ -15,6 +15,8 @@ from perfseer.errors import PerfseerError, require
 from perfseer.targets import PHASES, Phase
 
 SOURCE = "timm"
+# Of a reference to a model with its branches merged (zoo/libraries.py, which needs torch).
+MERGED = "@reparam"
 _PREFIX = "benchmark-"
 _COMMIT = "aa4b5850c1543fa488abf260f18390eda46cf85d"
 _RESULTS = f"https://raw.githubusercontent.com/huggingface/pytorch-image-models/{_COMMIT}/results"

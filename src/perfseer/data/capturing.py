@@ -1,0 +1,151 @@
+"""Making captures: in several processes, kept as they come, so that an interruption loses little."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from perfseer.data.building import (
+    NO_GRAPH,
+    PRELOAD,
+    Captured,
+    Progress,
+    capture_at,
+    describe_failure,
+    prepare_worker,
+)
+from perfseer.data.captures import INDEX_COLUMNS, Captures, Key, segment_paths
+from perfseer.data.files import write_parquet
+from perfseer.data.packed import PackedGraphs
+from perfseer.data.processes import mapper
+from perfseer.graphs.perfgraph import PerfGraph
+
+_SEGMENT_S = 60.0
+
+
+def capture_missing(
+    wanted: pd.DataFrame, captures: Captures, workers: int = 1, progress: Progress | None = None
+) -> Captures:
+    """Capture what is missing for the rows of ``wanted``, and keep it.
+
+    Args:
+        wanted: columns ``model_ref``, ``input_shape`` (``3x224x224``), ``batch_size``.
+        captures: what there is.
+        workers: processes; 1 captures in this one.
+        progress: called with models done and models there are.
+
+    Returns:
+        What there is now. Models that cannot be captured are in its index, with the reason.
+
+    Raises:
+        PerfseerError: the folder cannot be written, or a worker died.
+    """
+    while missing := captures.missing(wanted):  # twice at most: families, then what turned out to be none
+        name = f"{time.time_ns():x}"
+        for number, results in enumerate(_segments(_tasks(missing), workers, progress)):
+            _write(captures.folder, f"{name}-{number:04d}", results)
+        captures = _joined(captures.folder)
+    return captures
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One model at one input shape, and the batch sizes to capture it at."""
+
+    model_ref: str
+    input_shape: str
+    batch_sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What became of one task: as many captures as batch sizes."""
+
+    task: _Task
+    captured: tuple[Captured, ...]
+    reparameterisable: bool
+
+
+def _tasks(missing: Sequence[Key]) -> list[_Task]:
+    return [
+        _Task(ref, shape, tuple(size for _, _, size in keys))
+        for (ref, shape), keys in groupby(sorted(missing), key=lambda key: key[:2])
+    ]
+
+
+def _segments(tasks: list[_Task], workers: int, progress: Progress | None) -> Iterator[list[_Result]]:
+    """Results in portions of about `_SEGMENT_S` seconds; what there is when interrupted comes last."""
+    portion: list[_Result] = []
+    begun = time.monotonic()
+    with mapper(workers, "captures graphs", PRELOAD, prepare_worker) as apply:
+        results = apply(_capture, tasks)
+        for done in range(1, len(tasks) + 1):
+            try:
+                portion.append(next(results))
+            except BaseException:
+                yield portion
+                raise
+            if progress is not None:
+                progress(done, len(tasks))
+            if time.monotonic() - begun >= _SEGMENT_S:
+                yield portion
+                portion, begun = [], time.monotonic()
+    yield portion
+
+
+def _capture(task: _Task) -> _Result:
+    """Build a model once and capture it at each batch size; one that cannot be trained, forward only."""
+    from perfseer.zoo.libraries import reparameterisable
+    from perfseer.zoo.references import build
+
+    try:
+        shape = tuple(int(size) for size in task.input_shape.split("x"))
+        module = build(task.model_ref, input_shape=shape)
+    except Exception as error:  # any model may fail in any way; the reason goes to the index
+        failed = Captured(None, describe_failure("building the model", error))
+        return _Result(task, (failed,) * len(task.batch_sizes), reparameterisable=False)
+    captured = []
+    for size in task.batch_sizes:
+        found = capture_at(module, (size, *shape))
+        captured.append(found if found.graph else capture_at(module, (size, *shape), backward=False))
+    return _Result(task, tuple(captured), reparameterisable(module))
+
+
+def _write(folder: Path, name: str, results: Sequence[_Result]) -> None:
+    """Write a segment: graphs first, so that an index never names what is not there."""
+    if not results:
+        return
+    rows: list[tuple[object, ...]] = []
+    graphs: list[PerfGraph] = []
+    for result in results:
+        for size, captured in zip(result.task.batch_sizes, result.captured, strict=True):
+            number = NO_GRAPH if captured.graph is None else len(graphs)
+            key = (result.task.model_ref, result.task.input_shape, size)
+            rows.append((*key, number, captured.reason or "", result.reparameterisable))
+            graphs += [] if captured.graph is None else [captured.graph]
+    _write_segment(folder, name, PackedGraphs.pack(graphs), pd.DataFrame(rows, columns=list(INDEX_COLUMNS)))
+
+
+def _write_segment(folder: Path, name: str, graphs: PackedGraphs, index: pd.DataFrame) -> None:
+    packed, listed = segment_paths(folder, name)
+    graphs.save(packed)
+    write_parquet(listed, index)
+
+
+def _joined(folder: Path) -> Captures:
+    """All segments of a folder as one: it opens in a blink, and captures made twice are dropped."""
+    whole = Captures.open(folder)
+    old = sorted(folder.glob("*.parquet"))
+    if len(old) > 1:
+        kept = whole.index["graph"].to_numpy()
+        found = kept != NO_GRAPH
+        index = whole.index.assign(graph=NO_GRAPH)
+        index.loc[found, "graph"] = range(int(found.sum()))
+        _write_segment(folder, f"{time.time_ns():x}-joined", whole.graphs.take(kept[found]), index)
+        for listed in old:
+            for path in reversed(segment_paths(folder, listed.stem)):
+                path.unlink(missing_ok=True)
+    return Captures.open(folder)

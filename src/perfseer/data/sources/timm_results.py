@@ -1,0 +1,202 @@
+"""Results of timm's benchmark: published step times of image classifiers, with their graphs.
+
+Wightman, PyTorch Image Models (https://github.com/huggingface/pytorch-image-models), Apache-2.0; the files
+lie in its folder ``results/``. Its script ``benchmark.py`` writes one row per model and image size:
+
+- ``<phase>_step_time``: milliseconds per batch, the mean over the counted steps (40 after 10 warm-up steps
+  unless told otherwise), each ended by a synchronisation. A training step is forward pass, cross-entropy,
+  backward pass and SGD step; clearing the gradients is not in it.
+- ``<phase>_samples_per_sec``: from the time of the whole run, so it includes what passes between steps.
+- ``<phase>_batch_size``: the one asked for, or less where memory ran out: it differs from row to row.
+- ``param_count`` [10^6], ``<phase>_gmacs`` [10^9], ``<phase>_macts`` [10^6], where there are any.
+
+There is no memory and no utilisation. What a file was measured on stands in its name (`timm_names`). Models
+that timm has renamed since are given their present names (``timm_renames.csv``, timm's own list), so that one
+network is one architecture in files of all ages; several rows of a file can then be one network measured
+several times, and stay.
+
+The published number of parameters says whether the network built today is the one that was measured:
+
+- Some files time models with their training branches merged, others the same models as they are trained.
+  Whichever agrees better over a file's models that have such branches is taken for all of them.
+- A row whose network has another size today is left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perfseer.data.building import KEY, Progress
+from perfseer.data.captures import Captures
+from perfseer.data.capturing import capture_missing
+from perfseer.data.dataset import Dataset
+from perfseer.data.sources.timm_names import FILES, MERGED, Given, ResultFile, find_file, parse_name
+from perfseer.data.sources.timm_tables import Imported, open_results, read_results
+from perfseer.digests import digest
+from perfseer.errors import require
+from perfseer.graphs.perfgraph import FloatArray
+
+__all__ = [
+    "FILES",
+    "Given",
+    "Imported",
+    "Joined",
+    "ResultFile",
+    "capture_graphs",
+    "dataset",
+    "find_file",
+    "join",
+    "open_all",
+    "open_results",
+    "parse_name",
+    "read_results",
+]
+
+# A network whose parameters differ by more is another one; published counts have two decimals.
+PARAMETER_TOLERANCE = 0.01
+_ROUNDING = 0.0051
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Rows of result files over their graphs.
+
+    Attributes:
+        data: the dataset: the columns of a measurement table, ``source`` (the file), ``published`` (the name
+            there), ``configuration`` and ``graph``.
+        refused: ``source``, ``published``, ``input_shape``, ``batch_size`` and ``reason`` of measured rows
+            without a graph, or whose network is another one today.
+    """
+
+    data: Dataset
+    refused: pd.DataFrame
+
+
+def open_all(names: Sequence[str | Path] | None = None) -> list[Imported]:
+    """Read result files: published ones by name, others by path; all of `FILES` if None.
+
+    Raises:
+        PerfseerError: as `timm_tables.open_results`.
+    """
+    return [open_results(name) for name in ([file.name for file in FILES] if names is None else names)]
+
+
+def dataset(names: Sequence[str | Path] | None = None, captures: Captures | None = None) -> Dataset:
+    """Rows of result files, each over the graph at its own batch size.
+
+    Args:
+        names: published files by name, others by path; all of `FILES` if None.
+        captures: what ``perfseer public graphs`` has captured; opened if None.
+
+    Raises:
+        PerfseerError: a file cannot be had or read, two are the same, or no row has a graph.
+    """
+    return join(open_all(names), Captures.open() if captures is None else captures).data
+
+
+def capture_graphs(
+    files: Sequence[Imported], captures: Captures, workers: int = 1, progress: Progress | None = None
+) -> Captures:
+    """Capture whatever the files' rows need and ``captures`` lacks; see `data.capturing.capture_missing`.
+
+    Raises:
+        PerfseerError: timm is not installed, the cache cannot be written, or a worker died.
+    """
+    wanted = pd.concat([_measured(file)[list(KEY)] for file in files])
+    captures = capture_missing(wanted, captures, workers, progress)
+    merged = [_merged(file, captures) for file in files if _may_be_merged(file, captures)]
+    return capture_missing(pd.concat(merged), captures, workers, progress) if merged else captures
+
+
+def join(files: Sequence[Imported], captures: Captures) -> Joined:
+    """Give every row its graph, and say which have none.
+
+    Raises:
+        PerfseerError: two files are the same, or no row has a graph.
+    """
+    sources = [file.source for file in files]
+    require(len(set(sources)) == len(sources), f"a result file is given twice: {', '.join(sorted(sources))}")
+    rows = _with_identity(pd.concat([_with_networks(file, captures) for file in files], ignore_index=True))
+    selected = captures.select(rows)
+    rows["graph"] = selected.numbers
+    n_parameters = np.append(np.asarray(selected.graphs["n_parameters"], dtype=np.float64), np.nan)
+    reasons = _reasons(rows, selected.reasons, n_parameters[selected.numbers] / 1e6)
+    good = reasons == ""
+    refused = rows.assign(reason=reasons)[~good]
+    first = next(iter(refused["reason"]), "no row has a time")
+    require(bool(good.any()), f"no row has a graph; the first reason: {first}")
+    return Joined(
+        Dataset.from_rows(rows[good].drop(columns="param_count"), selected.graphs),
+        refused[["source", "published", "input_shape", "batch_size", "reason"]].reset_index(drop=True),
+    )
+
+
+def _measured(file: Imported) -> pd.DataFrame:
+    """A file's rows with a time, and what was published of them."""
+    rows = file.table.assign(
+        source=file.source,
+        published=file.published["model"].to_numpy(),
+        param_count=file.published["param_count"].to_numpy(),
+    )
+    measured: pd.DataFrame = rows[rows["status"] == "ok"]
+    return measured
+
+
+def _merged(file: Imported, captures: Captures) -> pd.DataFrame:
+    """The rows of models with branches to merge, as the models they are then."""
+    rows = _measured(file)
+    rows = rows[[captures.reparameterisable(ref) for ref in rows["model_ref"]]]
+    return rows.assign(model_ref=rows["model_ref"] + MERGED)
+
+
+def _deviation(rows: pd.DataFrame, captures: Captures) -> FloatArray:
+    """[n] by how many millions the parameters of each row's network differ from those published; or NaN."""
+    keys = zip(rows["model_ref"], rows["input_shape"], strict=True)
+    counts = np.array([captures.parameters.get(key, np.nan) for key in keys], dtype=np.float64)
+    return np.asarray(np.abs(counts / 1e6 - rows["param_count"].to_numpy(dtype=np.float64)))
+
+
+def _may_be_merged(file: Imported, captures: Captures) -> bool:
+    """Whether a model with branches had another number of parameters than it is trained with."""
+    rows = _merged(file, captures)
+    plain = rows.assign(model_ref=rows["model_ref"].str.removesuffix(MERGED))
+    return file.phase == "infer" and bool((_deviation(plain, captures) > _ROUNDING).any())
+
+
+def _with_networks(file: Imported, captures: Captures) -> pd.DataFrame:
+    """A file's measured rows, naming merged models where those are what it timed."""
+    rows, merged = _measured(file), _merged(file, captures)
+    if file.phase != "infer" or not len(merged):
+        return rows
+    plain = _deviation(rows.loc[merged.index], captures)
+    after = _deviation(merged, captures)
+    both = ~np.isnan(plain) & ~np.isnan(after)
+    if after[both].sum() < plain[both].sum():
+        rows.loc[merged.index[~np.isnan(after)], "model_ref"] = merged.loc[~np.isnan(after), "model_ref"]
+    return rows
+
+
+def _with_identity(rows: pd.DataFrame) -> pd.DataFrame:
+    """Name every row once over all files: file, published name, input and batch size."""
+    names = ["source", "published", "input_shape", "batch_size"]
+    identities = [digest(list(key)) for key in rows[names].itertuples(index=False)]
+    return rows.assign(configuration=identities)
+
+
+def _reasons(
+    rows: pd.DataFrame, without_graph: Sequence[str], parameters: FloatArray
+) -> npt.NDArray[np.object_]:
+    """[n] why each row is left out; empty where it is not. ``parameters`` are in millions."""
+    published = rows["param_count"].to_numpy(dtype=np.float64)
+    other = np.abs(parameters - published) > np.maximum(PARAMETER_TOLERANCE * published, _ROUNDING)
+    reasons = np.array(without_graph, dtype=object)
+    words = [
+        f"the network has {now:.2f} M parameters, {then:.2f} M when it was measured"
+        for now, then in zip(parameters[other], published[other], strict=True)
+    ]
+    reasons[other] = words
+    return reasons
