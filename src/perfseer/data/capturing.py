@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -22,6 +23,9 @@ from perfseer.data.files import write_parquet
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.processes import mapper
 from perfseer.graphs.perfgraph import PerfGraph
+
+if TYPE_CHECKING:
+    from torch import nn
 
 _SEGMENT_S = 60.0
 
@@ -107,11 +111,22 @@ def _capture(task: _Task) -> _Result:
     except Exception as error:  # any model may fail in any way; the reason goes to the index
         failed = Captured(None, describe_failure("building the model", error))
         return _Result(task, (failed,) * len(task.batch_sizes), reparameterisable=False)
-    captured = []
-    for size in task.batch_sizes:
-        found = capture_at(module, (size, *shape))
-        captured.append(found if found.graph else capture_at(module, (size, *shape), backward=False))
+    first = task.batch_sizes[0], *shape
+    before = _kept_bytes(module)
+    captured = [_forward_at_least(module, first)]
+    if _kept_bytes(module) != before:  # it keeps something from its first run: show the runs that follow
+        captured = [_forward_at_least(module, first)]
+    captured += [_forward_at_least(module, (size, *shape)) for size in task.batch_sizes[1:]]
     return _Result(task, tuple(captured), reparameterisable(module))
+
+
+def _forward_at_least(module: "nn.Module", shape: tuple[int, ...]) -> Captured:
+    found = capture_at(module, shape)
+    return found if found.graph else capture_at(module, shape, backward=False)
+
+
+def _kept_bytes(module: "nn.Module") -> int:
+    return sum(buffer.nbytes for buffer in module.buffers())
 
 
 def _write(folder: Path, name: str, results: Sequence[_Result]) -> None:
