@@ -1,18 +1,19 @@
 """From captured graphs to answers: one pass through a predictor for all that is asked about a model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from perfseer.data.platforms import Platform
+from perfseer.forecast.ask import Ask
 from perfseer.forecast.asking import unlabelled
 from perfseer.forecast.card import Card
 from perfseer.forecast.explaining import explain
+from perfseer.forecast.memory import Memory, memory_of
 from perfseer.forecast.models import Captured
-from perfseer.forecast.parts import Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
+from perfseer.forecast.parts import Coverage, Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
 from perfseer.forecast.warnings import coverage_notices, covered
@@ -52,71 +53,81 @@ class Answerer:
     card: Card
     provenance: Provenance
 
-    def answer(
-        self, captured: Sequence[Captured], asked: Sequence[Asked], *, confidence: float, explained: bool
-    ) -> list[Prediction]:
+    def answer(self, captured: Sequence[Captured], asked: Sequence[Asked], ask: Ask) -> list[Prediction]:
         """Answers in the order of the questions.
 
         Args:
             captured: G models at their batch sizes.
             asked: questions about them.
-            confidence: of the intervals, in (0, 1).
-            explained: whether to say where the time goes.
+            ask: confidence of the intervals, memory of the device, whether to explain.
         """
+        if not asked:
+            return []
         pairs = list(dict.fromkeys((one.captured, one.chosen.platform) for one in asked))
         dataset = unlabelled([one.graph for one in captured], pairs)
         predicted = self.model.predict(dataset)
-        intervals = self.model.intervals(dataset, confidence)
+        intervals = self.model.intervals(dataset, ask.confidence)
+        values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
+        rows: list[dict[Hashable, float]] = values.to_dict("records")
+        new = [self.model.coverage(one.graph) for one in captured]
         answers = []
         for one in asked:
-            row = pairs.index((one.captured, one.chosen.platform))
-            ends = None if intervals is None else intervals.iloc[row]
-            estimates = self._estimates(one, predicted.iloc[row], ends, confidence)
-            found = captured[one.captured]
-            explanation = explain(self.model, dataset.subset([row]), one.phase) if explained else None
-            answers.append(self._prediction(one, found, estimates, explanation))
+            row, about = pairs.index((one.captured, one.chosen.platform)), captured[one.captured]
+            coverage = covered(about.graph, new[one.captured], one.phase)
+            answer = self._prediction(one, about, rows[row], coverage, ask)
+            if ask.explain:
+                answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), one.phase))
+            answers.append(answer)
         return answers
 
     def _prediction(
-        self, one: Asked, captured: Captured, estimates: tuple[Estimate, ...], explanation: Any
+        self, one: Asked, about: Captured, values: Mapping[Hashable, float], coverage: Coverage, ask: Ask
     ) -> Prediction:
-        graph = captured.graph
-        coverage = covered(graph, self.model.coverage(graph), one.phase)
+        platform, memory = one.chosen.platform, None
+        if platform is not None:
+            memory = memory_of(about.graph, one.phase, platform, ask.confidence, ask.device_memory_bytes)
+        notices = [*one.chosen.notices, *about.notices, *coverage_notices(coverage)]
         return Prediction(
-            input=_input(captured),
+            input=_input(about),
             phase=one.phase,
-            target=_target(one.chosen.platform, trained_on=one.chosen.trained_on),
-            estimates=estimates,
-            memory_fit=None,
+            target=_target(platform, trained_on=one.chosen.trained_on),
+            estimates=_with_memory(self._estimates(one, values, ask.confidence), memory),
+            memory_fit=None if memory is None else memory.fit,
             coverage=coverage,
-            warnings=(*one.chosen.notices, *captured.notices, *coverage_notices(coverage)),
+            warnings=(*notices, *(() if memory is None else memory.notices)),
             provenance=self.provenance,
-            explanation=explanation,
         )
 
     def _estimates(
-        self, one: Asked, values: "pd.Series[float]", ends: "pd.Series[float] | None", confidence: float
+        self, one: Asked, values: Mapping[Hashable, float], confidence: float
     ) -> tuple[Estimate, ...]:
         platform = one.chosen.platform
         key = None if platform is None else platform.key
         return tuple(
             Estimate(
                 metric=_METRICS[target.quantity],
-                value=float(values[target.name]),
+                value=values[target.name],
                 unit=_UNITS[target.quantity],
-                interval=_interval(ends, target.name, confidence),
+                interval=_interval(values, target.name, confidence),
                 held_out_mape_pct=self.card.mape_pct(key, target.name) if one.chosen.trained_on else None,
             )
             for target in TARGETS
-            if target.phase == one.phase and target.name in values.index
+            if target.phase == one.phase and target.name in values
         )
 
 
-def _interval(ends: "pd.Series[float] | None", label: str, confidence: float) -> Interval | None:
+def _with_memory(estimates: tuple[Estimate, ...], memory: Memory | None) -> tuple[Estimate, ...]:
+    """The estimates, with arithmetic for the memory where the predictor has learnt none."""
+    if memory is None or any(estimate.metric == "memory" for estimate in estimates):
+        return estimates
+    order = list(_METRICS.values())
+    return tuple(sorted((*estimates, memory.estimate), key=lambda estimate: order.index(estimate.metric)))
+
+
+def _interval(values: Mapping[Hashable, float], label: str, confidence: float) -> Interval | None:
     """The interval of a label; None where the predictor has none for it."""
-    if ends is None or f"{label}_low" not in ends.index or np.isnan(ends[f"{label}_low"]):
-        return None
-    return Interval(float(ends[f"{label}_low"]), float(ends[f"{label}_high"]), confidence)
+    low = values.get(f"{label}_low", math.nan)
+    return None if math.isnan(low) else Interval(low, values[f"{label}_high"], confidence)
 
 
 def _input(captured: Captured) -> ModelInput:

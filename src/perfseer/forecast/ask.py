@@ -20,6 +20,7 @@ class Ask:
         feed: inputs of models that are named.
         confidence: of the intervals, in (0, 1).
         explain: whether to say where the time goes.
+        device_memory_bytes: memory there is on the target; None takes the published one.
     """
 
     batch_sizes: tuple[int | None, ...] = (None,)
@@ -29,6 +30,7 @@ class Ask:
     feed: Feed = field(default_factory=Feed)
     confidence: float = 0.9
     explain: bool = False
+    device_memory_bytes: float | None = None
 
     def __post_init__(self) -> None:
         wrong = [size for size in self.batch_sizes if size is not None and size < 1]
@@ -36,6 +38,8 @@ class Ask:
         unknown = [phase for phase in self.phases if phase not in ("infer", "train")]
         require(not unknown, f"no phases {', '.join(map(str, unknown))}; there are infer and train")
         require(0 < self.confidence < 1, f"a confidence of {self.confidence}, expected between 0 and 1")
+        memory = self.device_memory_bytes
+        require(memory is None or memory > 0, f"a device memory of {memory} bytes, expected a positive size")
         for name in ("batch_sizes", "phases", "targets"):
             require(
                 bool(getattr(self, name)), f"no {name.replace('_', ' ')} were given, expected at least one"

@@ -35,7 +35,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Percent = Annotated[float, Field(ge=0)]
 # Of every class below: what the schema does not name is refused, and no number is NaN or infinite.
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_serialization_defaults_required=True)
 
 
 @dataclass(frozen=True)

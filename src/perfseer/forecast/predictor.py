@@ -192,5 +192,5 @@ class Predictor:
             phases = {phase: number for number, phase in enumerate(captured)}
             asked = [Asked(phases[p], p, chosen) for p, chosen in choices if p in phases]
             graphs = list(captured.values())
-            yield from answerer.answer(graphs, asked, confidence=ask.confidence, explained=ask.explain)
+            yield from answerer.answer(graphs, asked, ask)
             yield from failures

@@ -24,7 +24,7 @@ def shipped() -> dict[str, Path]:
 
 
 def saved_in(folder: Path) -> list[Path]:
-    """Folders below ``folder``, sorted, in which a predictor was saved.
+    """Folders below ``folder``, sorted, in which a predictor was saved; parts of another one are left out.
 
     Raises:
         PerfseerError: there is no such folder.
@@ -33,7 +33,8 @@ def saved_in(folder: Path) -> list[Path]:
         raise PerfseerError(
             f"no folder {folder}: name one that `perfseer train` wrote, such as results/models"
         )
-    return sorted(path.parent for path in folder.rglob(_MODEL_FILE))
+    found = sorted(path.parent for path in folder.rglob(_MODEL_FILE))
+    return [path for path in found if path == folder or not (path.parent / _MODEL_FILE).is_file()]
 
 
 def find(name_or_path: str | Path) -> Path:
