@@ -91,6 +91,16 @@ OUTPUTS: dict[str, Outputs] = {
         tables=("nasbench201_accuracy",),
         figures={"nasbench201_shares": "Share of cells within each tolerance"},
     ),
+    "public": Outputs(
+        title="Published results of real models, on groups and devices never seen",
+        tables=("public_accuracy",),
+        figures={
+            "public_errors": "MAPE of every predictor beside the goals",
+            "public_families": "MAPE of families never seen",
+            "public_sizes": "MAPE against size and batch",
+            "public_coverage": "Share of measurements inside their intervals",
+        },
+    ),
 }
 
 

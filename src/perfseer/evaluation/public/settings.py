@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, model_validator
 
+from perfseer.data.settings import LabelSettings
+from perfseer.data.sources.timm_names import FILES
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import Percentage
 from perfseer.training.settings import Recipe, TrainingSettings
@@ -64,7 +66,7 @@ class Unseen(BaseModel):
 
     Attributes:
         entrant: who is fitted on the other devices; its ``files`` say on which.
-        devices: name → the result files of that device; the first are scored, the others only left out.
+        devices: name → all result files of that device; the first ones are scored.
         seeds: each draws other folds and other models to measure.
         scored: files of each device that are scored and calibrated, at most this many from the first.
         measured: numbers of measured models to calibrate with; 0 is zero-shot.
@@ -80,10 +82,11 @@ class Unseen(BaseModel):
 
 
 class PublicSettings(BaseModel):
-    """What is fitted on which published results. Complete in itself but for section ``labels``.
+    """What is fitted on which published results. Complete in itself, so that other sections do not change it.
 
     Attributes:
-        files: result files of the study: names of `perfseer.data.sources.timm_results.FILES`, or paths.
+        files: result files of the study, by name: without ``benchmark-`` and ``.csv``.
+        folder: where files of one's own lie; it is looked in before the published ones. None: only those.
         headline: those that the table of goals speaks of.
         groupings: by what rows are kept together.
         folds: number of folds.
@@ -91,9 +94,11 @@ class PublicSettings(BaseModel):
         valid_share: share of the training groups to stop, choose and calibrate on.
         subject: the entrant or mean the report dwells on.
         confidence: of predicted intervals.
+        seed_confidence: of intervals over seeds and of the bootstrap over groups.
         within_pct: tolerances of "share of predictions within x % of the measurement".
         resamples: of the bootstrap over groups.
         worst: predictions that are listed with a reason.
+        labels: how each quantity is mapped for learning.
         training: recipe of the networks that declare none of their own.
         entrants: who takes part.
         means: name → entrants whose predictions are averaged on the logarithmic scale; nothing is fitted.
@@ -104,6 +109,7 @@ class PublicSettings(BaseModel):
     model_config = _STRICT
 
     files: Annotated[tuple[str, ...], Field(min_length=1)]
+    folder: str | None = None
     headline: Annotated[tuple[str, ...], Field(min_length=1)]
     groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)]
     folds: Annotated[int, Field(ge=2, le=50)]
@@ -111,9 +117,11 @@ class PublicSettings(BaseModel):
     valid_share: Annotated[float, Field(gt=0, le=0.5)]
     subject: Name
     confidence: Share
+    seed_confidence: Share
     within_pct: Annotated[tuple[Percentage, ...], Field(min_length=1)]
     resamples: Annotated[int, Field(ge=100, le=100_000)]
     worst: PositiveInt
+    labels: LabelSettings
     training: TrainingSettings
     entrants: Annotated[dict[Name, Entrant], Field(min_length=1)]
     means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
@@ -122,6 +130,8 @@ class PublicSettings(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
+        if self.folder is None:
+            _require_known("files", self.files, [file.name for file in FILES])
         _require_known("headline", self.headline, self.files)
         for name, entrant in self.entrants.items():
             self._check_scope(f"entrants.{name}", entrant)

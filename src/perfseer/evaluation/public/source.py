@@ -1,6 +1,5 @@
-"""The study's data: result files by name or path, their rows and their graphs."""
+"""The study's data: its result files, their rows and their graphs."""
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -8,47 +7,55 @@ import pandas as pd
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.sources import timm_results
-from perfseer.data.sources.download import fetch
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.public.settings import PublicSettings
 
-_BY_NAME = {file.name: file for file in timm_results.FILES}
 
-
-def path_of(name: str) -> Path:
-    """A result file on this machine, fetched if it is one of the published.
+def place_of(settings: PublicSettings, name: str) -> str | Path:
+    """A result file as the source takes it: the path of one's own, or the name of a published one.
 
     Args:
-        name: of `timm_results.FILES`, or the path of a CSV whose name follows the same grammar.
+        settings: section ``public``; its ``folder`` comes first.
+        name: one of its ``files``.
 
     Raises:
-        PerfseerError: there is no such file, or it cannot be had.
+        PerfseerError: it is neither in the folder nor published.
     """
-    if name in _BY_NAME:
-        return fetch(_BY_NAME[name].remote)
-    path = Path(name)
-    if not path.is_file():
-        known = ", ".join(_BY_NAME)
-        raise PerfseerError(f"public.files names {name!r}, which is no file and none of {known}")
-    return path
+    if settings.folder is not None:
+        for stem in (name, f"benchmark-{name}"):
+            path = Path(settings.folder, f"{stem}.csv")
+            if path.is_file():
+                return path
+    try:
+        return timm_results.find_file(name).name
+    except PerfseerError as error:
+        raise PerfseerError(f"public.files: {error}") from error
 
 
 @cache
-def results(name: str) -> pd.DataFrame:
-    """The measurement table of one result file, refused rows left out."""
-    return timm_results.read_results(path_of(name)).table
+def _group_rows(place: str | Path) -> pd.DataFrame:
+    table = timm_results.open_results(place).table
+    return table.loc[table["status"] == "ok", ["architecture", "family"]]
 
 
-def group_rows(names: Sequence[str]) -> pd.DataFrame:
-    """Columns ``architecture`` and ``family`` of the rows of all files; reads no graphs."""
-    return pd.concat([results(name)[["architecture", "family"]] for name in names], ignore_index=True)
+def group_rows(settings: PublicSettings) -> pd.DataFrame:
+    """Columns ``architecture`` and ``family`` of the measured rows of all files; reads no graphs."""
+    tables = [_group_rows(place_of(settings, name)) for name in settings.files]
+    return pd.concat(tables, ignore_index=True)
 
 
-def dataset(names: Sequence[str]) -> Dataset:
-    """Rows of all files over graphs at each row's own batch size."""
-    return timm_results.dataset(tuple(names))
+def data_digest(settings: PublicSettings) -> str:
+    """Of the contents of all files; those that are published are not fetched for it."""
+    places = [place_of(settings, name) for name in settings.files]
+    return digest(
+        [
+            file_digest(place) if isinstance(place, Path) else timm_results.find_file(place).sha256
+            for place in places
+        ]
+    )
 
 
-def data_digest(names: Sequence[str]) -> str:
-    """Of the contents of the files."""
-    return digest([file_digest(path_of(name)) for name in names])
+def dataset(settings: PublicSettings, names: tuple[str, ...]) -> Dataset:
+    """Rows of some of the files over graphs at each row's own batch size."""
+    return timm_results.dataset([place_of(settings, name) for name in names])

@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import write_json
 from perfseer.data.folds import fit_normaliser
-from perfseer.data.settings import LabelSettings
 from perfseer.digests import code_digest, digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
@@ -44,7 +43,7 @@ from perfseer.predictors.settings import PredictorSettings
 SUMMARY_FILE = "summary.json"
 _OWN_ROOMS = ("data/sources/timm_results*", "graphs/batch_family.py", "evaluation/public")
 # What all fits of the study depend on, besides the entrant's own section.
-_SHARED = ("files", "folds", "valid_share", "confidence", "training")
+_SHARED = ("files", "folds", "valid_share", "confidence", "labels", "training")
 _SCOPE = frozenset({"groupings", "seeds", "folds"})
 
 
@@ -54,14 +53,12 @@ class Case:
 
     Attributes:
         settings: section ``public`` of the parameters.
-        labels: section ``labels``.
         name: of the entrant or variant.
         grouping: by what folds are drawn.
         seed: draws folds and initial weights.
     """
 
     settings: PublicSettings
-    labels: LabelSettings
     name: str
     grouping: Grouping
     seed: int
@@ -116,13 +113,12 @@ class Case:
         """What a record of this case must carry to be valid now; its scope does not count."""
         depends = {
             **self.settings.model_dump(mode="json", include=set(_SHARED)),
-            "labels": self.labels.model_dump(mode="json"),
             "entrant": self.described(),
         }
         return Digests(
             params=digest(as_floats(depends)),
             code=_code(self.entrant.predictor),
-            data=source.data_digest(self.settings.files),
+            data=source.data_digest(self.settings),
         )
 
     def described(self) -> dict[str, Any]:
@@ -156,7 +152,7 @@ def run(case: Case, out: Path, threads: int, log: Callable[[str], None]) -> list
     missing = {fold: folder for fold, folder in folders.items() if read_valid(folder, case) is None}
     if missing:
         drawn = draw_folds(case.settings, case.grouping, case.seed)
-        data = source.dataset(case.entrant.files or ())
+        data = source.dataset(case.settings, case.entrant.files or ())
         for fold, folder in missing.items():
             _record_fold(case, drawn, data, fold, folder, threads, log)
     records = [folder / RECORD_FILE for folder in folders.values()]
@@ -183,7 +179,7 @@ def read_valid(folder: Path, case: Case) -> FoldRecord | None:
 
 def draw_folds(settings: PublicSettings, grouping: Grouping, seed: int) -> Draw:
     """The folds all entrants share: drawn over the rows of every file of the study."""
-    rows = source.group_rows(settings.files)
+    rows = source.group_rows(settings)
     return draw(rows, grouping, seed, settings.folds, settings.valid_share)
 
 
@@ -198,7 +194,7 @@ def fit(case: Case, train: Dataset, valid: Dataset, log: Callable[[str], None]) 
     """
     model = case.create()
     with Stopwatch() as fitting:
-        model.fit(train, valid, fit_normaliser(train, case.labels), seed=case.seed, log=log)
+        model.fit(train, valid, fit_normaliser(train, case.settings.labels), seed=case.seed, log=log)
     return model, fitting.seconds
 
 
