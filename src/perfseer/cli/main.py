@@ -22,6 +22,8 @@ from perfseer.cli.nasbench201 import report as nasbench201_report
 from perfseer.cli.params import params_check, params_schema
 from perfseer.cli.predict import predict
 from perfseer.cli.predictors import predictors_list, predictors_show
+from perfseer.cli.public import graphs as public_graphs
+from perfseer.cli.public import table as public_table
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
 from perfseer.cli.tables import check, merge
@@ -43,6 +45,7 @@ zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_ar
 nasbench201 = typer.Typer(
     help="Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.", no_args_is_help=True
 )
+public = typer.Typer(help="Published measurements of known models: read them.", no_args_is_help=True)
 predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
@@ -69,6 +72,8 @@ zoo.command("survey")(zoo_survey)
 nasbench201.command("fit")(nasbench201_fit)
 nasbench201.command("readings")(nasbench201_readings)
 nasbench201.command("report")(nasbench201_report)
+public.command("table")(public_table)
+public.command("graphs")(public_graphs)
 predictors.command("list")(predictors_list)
 predictors.command("show")(predictors_show)
 params.command("check")(params_check)
@@ -76,6 +81,7 @@ params.command("schema")(params_schema)
 app.add_typer(graph, name="graph")
 app.add_typer(zoo, name="zoo")
 app.add_typer(nasbench201, name="nasbench201")
+app.add_typer(public, name="public")
 app.add_typer(predictors, name="predictors")
 app.add_typer(params, name="params")
 

@@ -1,0 +1,151 @@
+"""``perfseer public table`` and ``graphs``: published results as a measurement table, and their graphs."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfseer.cli.progress import progress
+from perfseer.cli.tables import Format
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from perfseer.data.sources.timm_results import Imported
+
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Result files of timm's benchmark: published ones by name, your own by path. All published ones "
+        "if none is given.",
+        show_default=False,
+    ),
+]
+_PIPED_WIDTH = 160  # columns where standard output is no terminal
+_LISTED = 10
+
+
+def table(
+    files: Files = None,
+    out: Annotated[Path | None, typer.Option(help="Measurement table (Parquet) to write.")] = None,
+    device: Annotated[str | None, typer.Option(help="Device, where a file's name does not say.")] = None,
+    device_kind: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, tf32, amp-fp16, amp-bf16, bf16, fp16.")] = None,
+    memory_format: Annotated[str | None, typer.Option(help="nchw or nhwc.")] = None,
+    mode: Annotated[str | None, typer.Option(help="eager or compiled.")] = None,
+    software: Annotated[str | None, typer.Option(help="For example 'torch 2.4.0 cu124'.")] = None,
+    phase: Annotated[str | None, typer.Option(help="infer or train.")] = None,
+    style: Annotated[
+        Format, typer.Option("--format", help="A table for people, JSON for programs.")
+    ] = Format.table,
+) -> None:
+    """Read published results as a measurement table, and say what became of every row.
+
+    What a file was measured on is read from its name; the options are for files whose names do not say it.
+    """
+    from perfseer.data.sources.timm_results import Given, open_results
+    from perfseer.errors import require
+
+    given = Given(device, device_kind, precision, memory_format, mode, software, phase)
+    require(
+        given == Given() or bool(files), "give the files that the options are about; published ones need none"
+    )
+    imported = [open_results(name, given) for name in files or _published()]
+    if out is not None:
+        _write(imported, out)
+    if style is Format.json:
+        typer.echo(json.dumps([_as_json(file) for file in imported], indent=1))
+        return
+    _print(_counts(imported))
+    for file in imported:
+        _warn_of_refused(file.source, file.refused, "model")
+
+
+def graphs(
+    files: Files = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Capture the graphs of published results' models, keep them, and say which rows have none.
+
+    What is captured already stays, so an interrupted run is continued. The folder is PERFSEER_CACHE, or
+    ~/.cache/perfseer.
+    """
+    from perfseer.data.captures import Captures
+    from perfseer.data.sources.timm_results import capture_graphs, join, open_all
+
+    started = time.monotonic()
+    imported = open_all(files)
+    with progress("capturing models") as report:
+        captures = capture_graphs(imported, Captures.open(), workers, report)
+    joined = join(imported, captures)
+    for source, refused in joined.refused.groupby("source", sort=False):
+        _warn_of_refused(str(source), refused, "published")
+    data = joined.data
+    typer.echo(
+        f"{len(data)} rows over {len(data.graphs)} graphs with {data.graphs.node_ptr[-1]} nodes, from "
+        f"{len(captures.graphs)} captures in {captures.folder}; {len(joined.refused)} rows left out, "
+        f"{time.monotonic() - started:.1f} s"
+    )
+
+
+def _published() -> list[str]:
+    from perfseer.data.sources.timm_results import FILES
+
+    return [file.name for file in FILES]
+
+
+def _write(imported: "list[Imported]", out: Path) -> None:
+    import pandas as pd
+
+    from perfseer.measure.table import write_table
+
+    whole = pd.concat([file.table for file in imported], ignore_index=True)
+    write_table(whole, out)
+    typer.echo(f"{len(whole)} rows in {out}", err=True)
+
+
+def _as_json(file: "Imported") -> dict[str, object]:
+    return {
+        "source": file.source,
+        "platform": file.platform.key,
+        "phase": file.phase,
+        **file.counts,
+        "refused_rows": file.refused.to_dict("records"),
+    }
+
+
+def _print(table: "Table") -> None:
+    import sys
+
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False).print(table)
+
+
+def _counts(imported: "list[Imported]") -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("platform", "phase"):
+        shown.add_column(heading)
+    for name in imported[0].counts:
+        shown.add_column(name.replace("_", " "), justify="right")
+    for file in imported:
+        shown.add_row(file.platform.key, file.phase, *map(str, file.counts.values()))
+    if len(imported) > 1:
+        totals = [sum(file.counts[name] for file in imported) for name in imported[0].counts]
+        shown.add_section()
+        shown.add_row("all", "", *map(str, totals))
+    return shown
+
+
+def _warn_of_refused(source: str, refused: "pd.DataFrame", model: str) -> None:
+    """The reasons, and the first models of each."""
+    for reason, rows in refused.groupby("reason", sort=False):
+        names = list(rows[model].iloc[:_LISTED])
+        more = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
+        typer.echo(f"{source}: left out {', '.join(map(str, names))}{more}: {reason}", err=True)
