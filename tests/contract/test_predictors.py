@@ -26,7 +26,9 @@ JOINT = ("additive", "dippm", "dippm_chain", "seernet_multi")
 # As published it is given no sizes, and the law behind the labels is one of sizes.
 WITHOUT_SIZES = ("brp_nas",)
 # They learn in one go, or their members did.
-WITHOUT_EPOCHS = ("roofline", "nn_meter", "nn_meter_additive", "ensemble")
+WITHOUT_EPOCHS = ("roofline", "nn_meter", "nn_meter_additive", "ensemble", "memory")
+# What is alive when depends on the order in which operators run.
+ORDERED = ("memory",)
 # Nothing about their fitting is random.
 DETERMINISTIC = ("roofline", "nn_meter_additive")
 TRAINING = {
@@ -155,6 +157,8 @@ def relabelled(graph):
 
 
 def test_node_order_does_not_matter(fitted):
+    if fitted.name in ORDERED:
+        pytest.skip("it depends on the order of execution")
     rng = np.random.default_rng(3)
     pairs = [relabelled(make_graph(rng, 4)) for _ in range(5)]
     assert any((one.flops != two.flops).any() for one, two in pairs)
@@ -191,8 +195,9 @@ def test_learns_the_law_behind_the_labels(name, fold):
     """Far better than the training mean: the law is a roofline with 2 % noise."""
     model = fit(make(name, training={"max_epochs": 40}), fold)
     train, _, test, _ = fold
-    column = TARGET_NAMES.index("infer_time_ms")
-    error = np.abs(np.log(model.predict(test)["infer_time_ms"].to_numpy() / test.labels[:, column])).mean()
+    target = "infer_time_ms" if "infer_time_ms" in model.targets else model.targets[0]
+    column = TARGET_NAMES.index(target)
+    error = np.abs(np.log(model.predict(test)[target].to_numpy() / test.labels[:, column])).mean()
     mean = np.exp(np.log(train.labels[:, column]).mean())
     assert error < 0.5 * np.abs(np.log(mean / test.labels[:, column])).mean()
 

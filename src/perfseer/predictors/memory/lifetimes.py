@@ -18,7 +18,7 @@ import numpy as np
 from perfseer.graphs.perfgraph import FloatArray, IntArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.memory.setup import OPTIMISER_SCRATCH, MemorySetup
-from perfseer.predictors.memory.widths import BoolArray, compute_scales, members
+from perfseer.predictors.memory.widths import BoolArray, compute_scales, converts, members
 from perfseer.predictors.memory.workspace import Workspace
 
 KINDS: tuple[str, ...] = ("activations", "casts", "gradients", "workspace")
@@ -108,7 +108,7 @@ class Tensors:
         scales = compute_scales(graph, setup)
         readers = nodes.copy()
         np.maximum.at(readers, senders, receivers)
-        readers[-1] = graph.n_nodes  # the model's output outlives the pass
+        readers[readers == nodes] = graph.n_nodes  # what nobody reads is the model's output
         saved = _saved_until(graph, scales) if training else np.full(graph.n_nodes, _NEVER)
         sizes, births = (graph.output_bytes - _index_bytes(graph)) * scales, nodes
         if setup.casts_cached and not training:
@@ -215,7 +215,7 @@ def _saved_until(graph: PerfGraph, scales: FloatArray) -> IntArray:
     backward = backward_moments(graph)
     saved = np.where(_SAVES_RESULT[graph.operators], backward, _NEVER)
     # What a reader converts first it saves converted.
-    as_is = _saves_operands(graph)[receivers] & (scales[senders] == scales[receivers])
+    as_is = _saves_operands(graph)[receivers] & ~_conversions_on(graph, scales)
     np.maximum.at(saved, senders[as_is], backward[receivers[as_is]])
     return saved
 
@@ -254,12 +254,18 @@ def _overwrite(
 def _conversions(tensors: Tensors) -> tuple[IntArray, FloatArray]:
     """Readers of operands in another precision, and the bytes of the copies made for them."""
     graph, scales = tensors.graph, tensors.scales
-    senders, receivers = graph.edge_index
-    differs = scales[senders] != scales[receivers]
+    receivers = graph.edge_index[1]
+    differs = _conversions_on(graph, scales)
     copies = graph.edge_bytes[differs] * scales[receivers[differs]]
     outside = np.where(scales < 1.0, _read_from_outside(graph), 0.0) * tensors.setup.autocast
     nodes = np.flatnonzero(outside)
     return np.concatenate([receivers[differs], nodes]), np.concatenate([copies, outside[nodes] * 0.5])
+
+
+def _conversions_on(graph: PerfGraph, scales: FloatArray) -> BoolArray:
+    """[E] edges whose tensor is converted before it is read."""
+    senders, receivers = graph.edge_index
+    return np.asarray((scales[senders] != scales[receivers]) & converts(graph)[receivers])
 
 
 def _weight_casts(tensors: Tensors) -> FloatArray:

@@ -2,8 +2,8 @@ r"""How far what a device needs may lie from the arithmetic: a distribution fitt
 
 ln(needed / computed) is logistic with a shift and a spread. Where memory was measured both are those of the
 residuals. Where only failures are known, as in results whose batch shrank until it fitted, a configuration
-that ran says that the residual is below ln(capacity / computed), and the next larger one, that did not, that it
-is above: an interval-censored sample, fitted by maximum likelihood,
+that ran says that the residual is below ln(capacity / computed), and the next larger one, that did not, that
+it is above: an interval-censored sample, fitted by maximum likelihood,
 
 .. math::
     \sum \ln\left[F\left(\frac{r - m}{s}\right) - F\left(\frac{q - m}{s}\right)\right],

@@ -3,8 +3,8 @@
 Under autocast a convolution or a matrix product computes in 16 bits whatever it is given, a normalisation
 over features, a softmax or a loss in 32, and everything else in the widest of its operands (torch's
 documentation, "Autocast Op Reference"). Weights stay in 32 bits, so adding or multiplying by one widens the
-result. Which operators of group ``elementwise`` autocast widens (powers, logarithms) a PerfGraph does not tell:
-they follow their operands.
+result. Which operators of group ``elementwise`` autocast widens (powers, logarithms) a PerfGraph does not
+tell: they follow their operands.
 """
 
 import numpy as np
@@ -23,9 +23,14 @@ def members(*names: str) -> BoolArray:
 
 
 _NARROW = members("conv", "linear", "matmul", "attention")
-_WIDE = members("layer_norm", "group_norm", "softmax", "loss", "embedding")
+_WIDE = members("reduce", "layer_norm", "group_norm", "softmax", "loss", "embedding")
 # With a weight among their operands these give 32 bits; batch norm keeps its input's.
 _PROMOTING = members("add", "mul", "elementwise", "concat", "index", "other")
+
+
+def converts(graph: PerfGraph) -> BoolArray:
+    """[V] operators that convert operands of another precision first; others read what they are given."""
+    return np.asarray((_NARROW | _WIDE)[graph.operators])
 
 
 def compute_scales(graph: PerfGraph, setup: MemorySetup) -> FloatArray:
