@@ -70,16 +70,16 @@ class FakeWorker:
     def stop(self):
         self._running = False
 
-    def measure(self, worker, configuration, protocol):
+    def measure(self, worker, configuration, protocol, phases=("infer", "train")):
         if not self._running:
             self.environment()
         number = len(self.asked)
         self.asked.append((configuration, protocol, self.processes))
         if number in self.raises:
             raise self.raises.pop(number)
-        phases = dict.fromkeys(("infer", "train"), RESULT) if self.status == "ok" else {}
+        results = dict.fromkeys(phases, RESULT) if self.status == "ok" else {}
         return {
-            **{"status": self.status, "reason": "", "phases": phases, "measured_s": 2.0},
+            **{"status": self.status, "reason": "", "phases": results, "measured_s": 2.0},
             **{"configuration": asdict(configuration), "seconds": {"count": 2.0}},
         }
 

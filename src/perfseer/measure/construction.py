@@ -5,6 +5,9 @@ it would take as long again for each batch size, and drawing weights on the cpu 
 the cpu, where a forked process measures each phase, that saves nothing (giving memory to an inherited network
 took 40 ms at the median of 48 phases, building it 31 ms, for it copies the pages it changes), and memory
 labels would lack the network's Python objects (0.1 MiB at the median, up to 0.8 MiB).
+
+Models that somebody else describes (``timm:``, ``module:``, ...) are built on the cpu in every phase: their
+parts need not know how to initialise what they own, which skeletons depend on.
 """
 
 from functools import lru_cache
@@ -12,9 +15,12 @@ from functools import lru_cache
 import torch
 from torch import nn
 
+from perfseer.errors import PerfseerError
 from perfseer.measure.settings import MemoryFormat, Precision
 from perfseer.measure.steps import Batch
+from perfseer.zoo import references
 from perfseer.zoo.builder import build
+from perfseer.zoo.libraries import import_library
 from perfseer.zoo.space import ArchitectureSpec
 
 # Weights are the same in every phase and every run.
@@ -29,6 +35,42 @@ def construct(model_spec: str) -> nn.Module:
     """
     torch.manual_seed(WEIGHTS_SEED)
     return build(ArchitectureSpec.from_json(model_spec))
+
+
+def construct_named(model_ref: str, input_dimensions: tuple[int, ...]) -> nn.Module:
+    """The model of a reference on the cpu, always with the same weights.
+
+    Args:
+        model_ref: of a form that needs no description (`perfseer.zoo.references`).
+        input_dimensions: C, H, W, for models made for one size of image.
+
+    Raises:
+        RuntimeError: it cannot be built, which is the model's fault, not the machine's.
+    """
+    torch.manual_seed(WEIGHTS_SEED)
+    try:
+        return references.build(model_ref, input_shape=input_dimensions, device="cpu")
+    except PerfseerError as error:
+        raise RuntimeError(str(error)) from error
+
+
+@lru_cache
+def warm_library(kind: str) -> bool:
+    """Import the library behind a kind of reference once, before any fork that would import it again.
+
+    Args:
+        kind: of a reference; only ``timm`` and ``torchvision`` have one.
+
+    Returns:
+        Whether something was imported. A library that cannot be is the model's fault, when it is built.
+    """
+    if kind not in ("timm", "torchvision"):
+        return False
+    try:
+        import_library("timm" if kind == "timm" else "torchvision.models")
+    except Exception:  # building the model raises it again, where it becomes the row's reason
+        return False
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -16,8 +16,8 @@ class Configuration:
     """One model at one input, the unit that is measured.
 
     Attributes:
-        model_ref: rebuilds the model anywhere, ``zoo:<id>``.
-        model_spec: the architecture as canonical JSON.
+        model_ref: rebuilds the model anywhere (`perfseer.zoo.references`).
+        model_spec: the architecture as canonical JSON; empty where the reference says all.
         architecture: its id; configurations that share it never cross a grouped split.
         family: styles of its four stages joined by ``+``.
         input_shape: C x H x W, for example ``3x64x64``.

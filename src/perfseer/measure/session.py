@@ -34,11 +34,13 @@ class Task:
         id: names it in the journal; two measurements of one configuration have two.
         configuration: what is measured; its ``order`` is the row's.
         protocol: how.
+        phases: which, in their order.
     """
 
     id: str
     configuration: Configuration
     protocol: Protocol
+    phases: tuple[Phase, ...] = _ORDER
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def measure_all(
         record = session.journal.records.get(task.id)
         fresh = record is None or (retry_failed and record["status"] != "ok")
         if record is None or fresh:
-            record = measure(session.worker, task.configuration, task.protocol)
+            record = measure(session.worker, task.configuration, task.protocol, task.phases)
             session.journal.append(task.id, record)
             _stop_if_broken(recent := [*recent, record][-MAX_ERRORS_IN_A_ROW:], session.journal.path)
         rows.append(_row(task, record))
@@ -136,13 +138,19 @@ def measure_all(
     return rows
 
 
-def measure(worker: WorkerProcess, configuration: Configuration, protocol: Protocol) -> dict[str, Any]:
-    """Have both phases of one configuration measured; the record for the journal, whatever happens.
+def measure(
+    worker: WorkerProcess,
+    configuration: Configuration,
+    protocol: Protocol,
+    phases: tuple[Phase, ...] = _ORDER,
+) -> dict[str, Any]:
+    """Have the phases of one configuration measured; the record for the journal, whatever happens.
 
     Args:
         worker: asked once per phase; the second is not tried if the first fails.
         configuration: what to measure.
-        protocol: its ``timeout_s`` is for both phases together.
+        protocol: its ``timeout_s`` is for all phases together.
+        phases: which, in their order.
     """
     start, lost_s = worker.clock.read(), worker.lost_s
 
@@ -156,7 +164,7 @@ def measure(worker: WorkerProcess, configuration: Configuration, protocol: Proto
         "configuration": asdict(configuration),
     }
     seconds: dict[str, float] = {}
-    for phase in _ORDER:
+    for phase in phases:
         request = {"configuration": asdict(configuration), "phase": phase, "protocol": asdict(protocol)}
         outcome = worker.ask(request, max(left_s(), 0.01))
         if outcome.result is None:

@@ -60,8 +60,8 @@ _PHASE_COLUMNS = {
 }
 
 COLUMNS: dict[str, Column] = {
-    "model_ref": Column(_TEXT, "", "model reference, zoo:<id>"),
-    "model_spec": Column(_TEXT, "", "architecture as canonical JSON"),
+    "model_ref": Column(_TEXT, "", "model reference: zoo:<id>, timm:<name>, …"),
+    "model_spec": Column(_TEXT, "", "architecture as canonical JSON; empty if the reference says all"),
     "architecture": Column(_TEXT, "", "architecture id"),
     "family": Column(_TEXT, "", "styles of the stages"),
     "input_shape": Column(_TEXT, "", "C x H x W"),

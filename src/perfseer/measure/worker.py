@@ -21,7 +21,14 @@ from torch import nn
 from perfseer.errors import PerfseerError
 from perfseer.measure.awake import AwakeClock
 from perfseer.measure.compilation import require_compiler
-from perfseer.measure.construction import construct, materialise, release, skeleton
+from perfseer.measure.construction import (
+    construct,
+    construct_named,
+    materialise,
+    release,
+    skeleton,
+    warm_library,
+)
 from perfseer.measure.cpu_meter import CpuMeter
 from perfseer.measure.cuda_meter import (
     CudaMeter,
@@ -156,7 +163,7 @@ def measure_forked(
         phase: ``train`` or ``infer``.
         timeout_s: for both processes.
     """
-    build = partial(construct, configuration.model_spec)
+    build = builder_of(configuration)
     release_free_heap()
     if batch.mode == "eager":
         return run_forked(lambda: work(build), timeout_s)
@@ -176,13 +183,25 @@ def measure_here(work: Work, configuration: Configuration, batch: Batch, phase: 
     """Measure in this process; arguments as in `measure_forked`."""
     if refused := too_big(configuration, phase):
         return refused
-    model = skeleton(configuration.model_spec, batch.precision, batch.memory_format)
-    outcome = guarded(lambda: work(partial(materialise, model, batch.device)))
-    release(model)
+    if configuration.model_spec:
+        model = skeleton(configuration.model_spec, batch.precision, batch.memory_format)
+        outcome = guarded(lambda: work(partial(materialise, model, batch.device)))
+        release(model)
+    else:
+        outcome = guarded(lambda: work(builder_of(configuration)))
     if outcome.status == "oom":
         least = _TOO_BIG.get(_family(configuration, phase), configuration.batch_size)
         _TOO_BIG[_family(configuration, phase)] = min(least, configuration.batch_size)
     return outcome
+
+
+def builder_of(configuration: Configuration) -> Callable[[], nn.Module]:
+    """What builds a configuration's model on the cpu: its description, or its name where it has none."""
+    if configuration.model_spec:
+        return partial(construct, configuration.model_spec)
+    if warm_library(configuration.model_ref.partition(":")[0]):
+        settle_objects()
+    return partial(construct_named, configuration.model_ref, configuration.input_dimensions)
 
 
 def batch_of(configuration: Configuration, device: str) -> Batch:
