@@ -1,6 +1,6 @@
 """Peak memory: arithmetic over what is alive when, with what the arithmetic misses learned from measurements.
 
-Three methods, for comparison: ``analytic`` is the arithmetic alone (`perfseer.predictors.memory`), ``learned``
+Three methods to compare: ``analytic`` is the arithmetic alone (`perfseer.predictors.memory`), ``learned``
 gradient-boosted trees on the graph's totals, which know no arithmetic. ``both`` scales the terms of the
 arithmetic by coefficients of at least 0, fitted to relative errors, and lets trees learn what is left.
 """
