@@ -67,6 +67,9 @@ def table(
 def graphs(
     files: Files = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_measured: Annotated[
+        bool, typer.Option(help="In each row's precision, with the casts of mixed precision.")
+    ] = False,
 ) -> None:
     """Capture the graphs of published results' models, keep them, and say which rows have none.
 
@@ -79,8 +82,8 @@ def graphs(
     started = time.monotonic()
     imported = open_all(files)
     with progress("capturing models") as report:
-        captures = capture_graphs(imported, Captures.open(), workers, report)
-    joined = join(imported, captures)
+        captures = capture_graphs(imported, Captures.open(), workers, report, as_measured=as_measured)
+    joined = join(imported, captures, as_measured=as_measured)
     for source, refused in joined.refused.groupby("source", sort=False):
         _warn_of_refused(str(source), refused, "published")
     data = joined.data

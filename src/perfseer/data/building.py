@@ -111,21 +111,32 @@ def _capture_model(task: _Task) -> list[Captured]:
     return [capture_at(module, (size, *shape)) for size in task.batch_sizes]
 
 
-def capture_at(module: Any, shape: tuple[int, ...], *, backward: bool = True) -> Captured:
+def capture_at(
+    module: Any, shape: tuple[int, ...], *, backward: bool = True, precision: str = "fp32"
+) -> Captured:
     """Capture a module at one input; any fault becomes a reason.
 
     Args:
-        module: an `nn.Module`.
+        module: an `nn.Module`; cast for the precisions that are no automatic mixed ones.
         shape: of the input, the batch first.
         backward: whether to trace a training step.
+        precision: ``fp32``, ``amp-fp16``, ``amp-bf16``, ``fp16`` or ``bf16``.
     """
     import torch
 
     from perfseer.graphs.capture import capture
 
     try:
-        inputs = torch.empty(shape, device="meta")
-        return Captured(capture(module, (inputs,), backward=backward), None)
+        kind, _, lower = precision.rpartition("-")
+        dtype = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}[lower]
+        inputs = torch.empty(shape, device="meta", dtype=torch.float32 if kind else dtype)
+        found = capture(
+            module if kind else module.to(dtype),
+            (inputs,),
+            backward=backward,
+            autocast=dtype if kind else None,
+        )
+        return Captured(found, None)
     except Exception as error:
         return Captured(None, describe_failure("capturing the graph", error))
 

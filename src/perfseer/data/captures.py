@@ -4,6 +4,9 @@ A model at an input size is captured at two batch sizes, which gives its graph a
 (`graphs.batch_family`); at batch 1, where it was measured there; and at every batch size it was measured at
 only where the two are not of one family. `data/capturing.py` makes captures, this module finds them.
 
+A model has other graphs in other precisions: automatic mixed precision adds casts and halves bytes. So the
+precision is part of what is asked for.
+
 They lie in ``<cache>/captures/<versions and digest of the code>/`` as segments: a file of packed graphs and
 its index, which is written after it.
 """
@@ -18,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perfseer.data.building import KEY, NO_GRAPH
+from perfseer.data import building
+from perfseer.data.building import NO_GRAPH
 from perfseer.data.families import PackedFamilies
 from perfseer.data.files import read_parquet
 from perfseer.data.packed import PackedGraphs
@@ -29,6 +33,8 @@ from perfseer.graphs.batch_family import LARGE, SMALL
 from perfseer.graphs.perfgraph import IntArray
 
 WRITTEN_BY = "perfseer public graphs"
+# What a capture is of.
+KEY: tuple[str, ...] = (*building.KEY, "precision")
 INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason", "reparameterisable")
 # What a graph depends on: this code and these libraries.
 CODE: tuple[str, ...] = (
@@ -39,7 +45,8 @@ CODE: tuple[str, ...] = (
 )
 _LIBRARIES = ("torch", "timm", "torchvision")
 
-Key = tuple[str, str, int]
+Key = tuple[str, str, int, str]
+Network = tuple[str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +71,8 @@ class Captures:
     Attributes:
         folder: where they lie.
         graphs: every graph captured.
-        index: `INDEX_COLUMNS`: model, input, batch size, number in ``graphs`` (`NO_GRAPH` where capture
-            failed), why it failed, and whether the model has branches to merge.
+        index: `INDEX_COLUMNS`: model, input, batch size, precision, number in ``graphs`` (`NO_GRAPH` where
+            capture failed), why it failed, and whether the model has branches to merge.
     """
 
     folder: Path
@@ -107,12 +114,12 @@ class Captures:
         """What is still to be captured for the rows of ``wanted`` (columns `KEY`)."""
         families, pairs = self._families
         needed: dict[Key, None] = {}
-        for ref, shape, size in _keys(wanted):
+        for ref, shape, size, precision in _keys(wanted):
             sizes = [1] if size == 1 else [SMALL, LARGE]
-            pair = pairs.get((ref, shape))
+            pair = pairs.get((ref, shape, precision))
             if size > 1 and pair is not None and not families.whole[pair]:
                 sizes.append(size)
-            needed |= dict.fromkeys((ref, shape, n) for n in sizes)
+            needed |= dict.fromkeys((ref, shape, n, precision) for n in sizes)
         return [key for key in needed if key not in self._rows]
 
     def select(self, wanted: pd.DataFrame) -> Selected:
@@ -127,14 +134,14 @@ class Captures:
         reasons: dict[Key, str] = {}
         keys = list(_keys(wanted))
         for key in dict.fromkeys(keys):
-            pair = pairs.get(key[:2])
+            pair = pairs.get(_network(key))
             if self._graph(key) != NO_GRAPH:
                 exact[key] = self._graph(key)
             elif key[2] > 1 and pair is not None and families.whole[pair]:
                 given[key] = pair
             else:
                 reasons[key] = self._reason(key)
-        sizes = np.array([size for _, _, size in given], dtype=np.int64)
+        sizes = _integers(size for _, _, size, _ in given)
         parts = [self.graphs.take(_integers(exact.values())), families.at(_integers(given.values()), sizes)]
         numbers = {key: number for number, key in enumerate([*exact, *given])}
         return Selected(
@@ -146,19 +153,22 @@ class Captures:
     @cached_property
     def _rows(self) -> dict[Key, tuple[int, str]]:
         """Graph number and reason of every capture."""
-        rows = self.index[[*KEY, "graph", "reason"]].itertuples(index=False, name=None)
-        return {(ref, shape, int(size)): (int(graph), reason) for ref, shape, size, graph, reason in rows}
+        found = zip(self.index["graph"], self.index["reason"], strict=True)
+        return {
+            key: (int(graph), str(reason))
+            for key, (graph, reason) in zip(_keys(self.index), found, strict=True)
+        }
 
     @cached_property
     def _with_branches(self) -> frozenset[str]:
         return frozenset(self.index.loc[self.index["reparameterisable"].astype(bool), "model_ref"])
 
     @cached_property
-    def _families(self) -> tuple[PackedFamilies, dict[tuple[str, str], int]]:
-        """Models captured at both batch sizes, and the number of each model and input."""
+    def _families(self) -> tuple[PackedFamilies, dict[Network, int]]:
+        """Models captured at both batch sizes, and the number of each model, input and precision."""
         captured = [key for key in self._rows if self._graph(key) != NO_GRAPH]
-        low = {key[:2]: self._graph(key) for key in captured if key[2] == SMALL}
-        high = {key[:2]: self._graph(key) for key in captured if key[2] == LARGE}
+        low = {_network(key): self._graph(key) for key in captured if key[2] == SMALL}
+        high = {_network(key): self._graph(key) for key in captured if key[2] == LARGE}
         both = [key for key in low if key in high]
         pair = [self.graphs.take(_integers(some[key] for key in both)) for some in (low, high)]
         return PackedFamilies.of(*pair), {key: number for number, key in enumerate(both)}
@@ -168,8 +178,8 @@ class Captures:
 
     def _reason(self, key: Key) -> str:
         """Why there is no graph: what a capture that should give it says, or that none was made."""
-        ref, shape, size = key
-        tried = [(ref, shape, n) for n in ((size, SMALL, LARGE) if size > 1 else (size,))]
+        ref, shape, size, precision = key
+        tried = [(ref, shape, n, precision) for n in ((size, SMALL, LARGE) if size > 1 else (size,))]
         reasons = [self._rows[one][1] for one in tried if one in self._rows and self._graph(one) == NO_GRAPH]
         return next(iter(reasons), f"not captured: run `{WRITTEN_BY}`")
 
@@ -186,8 +196,13 @@ def segment_paths(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def _keys(wanted: pd.DataFrame) -> Iterator[Key]:
-    for ref, shape, size in wanted[list(KEY)].itertuples(index=False, name=None):
-        yield ref, shape, int(size)
+    for ref, shape, size, precision in wanted[list(KEY)].itertuples(index=False, name=None):
+        yield ref, shape, int(size), precision
+
+
+def _network(key: Key) -> Network:
+    ref, shape, _, precision = key
+    return ref, shape, precision
 
 
 def _read_segment(path: Path) -> tuple[PackedGraphs, pd.DataFrame]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ def capture_missing(
     """Capture what is missing for the rows of ``wanted``, and keep it.
 
     Args:
-        wanted: columns ``model_ref``, ``input_shape`` (``3x224x224``), ``batch_size``.
+        wanted: columns ``model_ref``, ``input_shape`` (``3x224x224``), ``batch_size``, ``precision``.
         captures: what there is.
         workers: processes; 1 captures in this one.
         progress: called with models done and models there are.
@@ -57,10 +56,11 @@ def capture_missing(
 
 @dataclass(frozen=True)
 class _Task:
-    """One model at one input shape, and the batch sizes to capture it at."""
+    """One model at one input shape and precision, and the batch sizes to capture it at."""
 
     model_ref: str
     input_shape: str
+    precision: str
     batch_sizes: tuple[int, ...]
 
 
@@ -74,10 +74,10 @@ class _Result:
 
 
 def _tasks(missing: Sequence[Key]) -> list[_Task]:
-    return [
-        _Task(ref, shape, tuple(size for _, _, size in keys))
-        for (ref, shape), keys in groupby(sorted(missing), key=lambda key: key[:2])
-    ]
+    sizes: dict[tuple[str, str, str], list[int]] = {}
+    for ref, shape, size, precision in sorted(missing):
+        sizes.setdefault((ref, shape, precision), []).append(size)
+    return [_Task(*network, tuple(found)) for network, found in sizes.items()]
 
 
 def _segments(tasks: list[_Task], workers: int, progress: Progress | None) -> Iterator[list[_Result]]:
@@ -111,18 +111,18 @@ def _capture(task: _Task) -> _Result:
     except Exception as error:  # any model may fail in any way; the reason goes to the index
         failed = Captured(None, describe_failure("building the model", error))
         return _Result(task, (failed,) * len(task.batch_sizes), reparameterisable=False)
-    first = task.batch_sizes[0], *shape
+    inputs = [(size, *shape) for size in task.batch_sizes]
     before = _kept_bytes(module)
-    captured = [_forward_at_least(module, first)]
+    captured = [_forward_at_least(module, inputs[0], task.precision)]
     if _kept_bytes(module) != before:  # it keeps something from its first run: show the runs that follow
-        captured = [_forward_at_least(module, first)]
-    captured += [_forward_at_least(module, (size, *shape)) for size in task.batch_sizes[1:]]
+        captured = [_forward_at_least(module, inputs[0], task.precision)]
+    captured += [_forward_at_least(module, given, task.precision) for given in inputs[1:]]
     return _Result(task, tuple(captured), reparameterisable(module))
 
 
-def _forward_at_least(module: "nn.Module", shape: tuple[int, ...]) -> Captured:
-    found = capture_at(module, shape)
-    return found if found.graph else capture_at(module, shape, backward=False)
+def _forward_at_least(module: "nn.Module", shape: tuple[int, ...], precision: str) -> Captured:
+    found = capture_at(module, shape, precision=precision)
+    return found if found.graph else capture_at(module, shape, precision=precision, backward=False)
 
 
 def _kept_bytes(module: "nn.Module") -> int:
@@ -138,7 +138,7 @@ def _write(folder: Path, name: str, results: Sequence[_Result]) -> None:
     for result in results:
         for size, captured in zip(result.task.batch_sizes, result.captured, strict=True):
             number = NO_GRAPH if captured.graph is None else len(graphs)
-            key = (result.task.model_ref, result.task.input_shape, size)
+            key = (result.task.model_ref, result.task.input_shape, size, result.task.precision)
             rows.append((*key, number, captured.reason or "", result.reparameterisable))
             graphs += [] if captured.graph is None else [captured.graph]
     _write_segment(folder, name, PackedGraphs.pack(graphs), pd.DataFrame(rows, columns=list(INDEX_COLUMNS)))

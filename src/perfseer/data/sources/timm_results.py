@@ -30,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perfseer.data.building import KEY, Progress
-from perfseer.data.captures import Captures
+from perfseer.data.building import Progress
+from perfseer.data.captures import KEY, Captures
 from perfseer.data.capturing import capture_missing
 from perfseer.data.dataset import Dataset
 from perfseer.data.sources.timm_names import FILES, MERGED, Given, ResultFile, find_file, parse_name
@@ -85,35 +85,49 @@ def open_all(names: Sequence[str | Path] | None = None) -> list[Imported]:
     return [open_results(name) for name in ([file.name for file in FILES] if names is None else names)]
 
 
-def dataset(names: Sequence[str | Path] | None = None, captures: Captures | None = None) -> Dataset:
+def dataset(
+    names: Sequence[str | Path] | None = None, captures: Captures | None = None, *, as_measured: bool = False
+) -> Dataset:
     """Rows of result files, each over the graph at its own batch size.
 
     Args:
         names: published files by name, others by path; all of `FILES` if None.
         captures: what ``perfseer public graphs`` has captured; opened if None.
+        as_measured: graphs in each row's precision, with the casts of mixed precision; else all in single
+            precision.
 
     Raises:
         PerfseerError: a file cannot be had or read, two are the same, or no row has a graph.
     """
-    return join(open_all(names), Captures.open() if captures is None else captures).data
+    captures = Captures.open() if captures is None else captures
+    return join(open_all(names), captures, as_measured=as_measured).data
 
 
 def capture_graphs(
-    files: Sequence[Imported], captures: Captures, workers: int = 1, progress: Progress | None = None
+    files: Sequence[Imported],
+    captures: Captures,
+    workers: int = 1,
+    progress: Progress | None = None,
+    *,
+    as_measured: bool = False,
 ) -> Captures:
     """Capture whatever the files' rows need and ``captures`` lacks; see `data.capturing.capture_missing`.
+
+    ``as_measured`` as in `dataset`.
 
     Raises:
         PerfseerError: timm is not installed, the cache cannot be written, or a worker died.
     """
-    wanted = pd.concat([_measured(file)[list(KEY)] for file in files])
+    wanted = _asked(pd.concat([_measured(file) for file in files]), as_measured)
     captures = capture_missing(wanted, captures, workers, progress)
     merged = [_merged(file, captures) for file in files if _may_be_merged(file, captures)]
-    return capture_missing(pd.concat(merged), captures, workers, progress) if merged else captures
+    if not merged:
+        return captures
+    return capture_missing(_asked(pd.concat(merged), as_measured), captures, workers, progress)
 
 
-def join(files: Sequence[Imported], captures: Captures) -> Joined:
-    """Give every row its graph, and say which have none.
+def join(files: Sequence[Imported], captures: Captures, *, as_measured: bool = False) -> Joined:
+    """Give every row its graph, and say which have none; ``as_measured`` as in `dataset`.
 
     Raises:
         PerfseerError: two files are the same, or no row has a graph.
@@ -121,7 +135,7 @@ def join(files: Sequence[Imported], captures: Captures) -> Joined:
     sources = [file.source for file in files]
     require(len(set(sources)) == len(sources), f"a result file is given twice: {', '.join(sorted(sources))}")
     rows = _with_identity(pd.concat([_with_networks(file, captures) for file in files], ignore_index=True))
-    selected = captures.select(rows)
+    selected = captures.select(_asked(rows, as_measured))
     rows["graph"] = selected.numbers
     n_parameters = np.append(np.asarray(selected.graphs["n_parameters"], dtype=np.float64), np.nan)
     reasons = _reasons(rows, selected.reasons, n_parameters[selected.numbers] / 1e6)
@@ -133,6 +147,13 @@ def join(files: Sequence[Imported], captures: Captures) -> Joined:
         Dataset.from_rows(rows[good].drop(columns="param_count"), selected.graphs),
         refused[["source", "published", "input_shape", "batch_size", "reason"]].reset_index(drop=True),
     )
+
+
+def _asked(rows: pd.DataFrame, as_measured: bool) -> pd.DataFrame:
+    """What to capture for rows: TF32 changes no byte, so it is single precision."""
+    precision = rows["precision"].replace({"tf32": "fp32"}) if as_measured else "fp32"
+    asked: pd.DataFrame = rows.assign(precision=precision)[list(KEY)]
+    return asked
 
 
 def _measured(file: Imported) -> pd.DataFrame:
