@@ -63,6 +63,7 @@ class Call:
         opset: version of ONNX's operators.
         training: whether batch statistics are taken and dropout drops.
         counter: the number of batches a batch norm has seen, a buffer; None for other operators.
+        in_place: whether the result may overwrite the input.
         reshaped: the shape a literal target stands for at this batch size, None where the file's is right.
     """
 
@@ -71,6 +72,7 @@ class Call:
     opset: int
     training: bool
     counter: Tensor | None = None
+    in_place: bool = False
     reshaped: tuple[int, ...] | None = None
 
     def has(self, position: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isclose
 from typing import Any, Union
 
-from perfseer.graphs.onnx.model import OnnxGraph, OnnxNode, Stored
+from perfseer.graphs.onnx.model import OnnxGraph, OnnxNode, Stored, single_number
 from perfseer.graphs.onnx.ordering import names_read
 
 _COMMUTATIVE = frozenset({"Add", "Mul"})
@@ -140,13 +140,6 @@ class Matcher:
             number = single_number(self._stored.get(name))
             if number is not None and isclose(number, wanted, rel_tol=_TOLERANCE):
                 yield sofar
-
-
-def single_number(stored: Stored | None) -> float | None:
-    """The value of a stored tensor of one element."""
-    if stored is None or stored.values is None or stored.values.size != 1:
-        return None
-    return float(stored.values.reshape(-1)[0])
 
 
 def rewritten(graph: OnnxGraph, rewrites: Sequence[Rewrite]) -> tuple[OnnxNode, ...]:

@@ -173,3 +173,10 @@ class Reference:
 def element_count(shape: tuple[int, ...]) -> int:
     """Product of the dimensions, in Python's integers."""
     return int(np.prod(np.array(shape, dtype=object))) if shape else 1
+
+
+def single_number(stored: Stored | None) -> float | None:
+    """The value of a stored tensor of one element."""
+    if stored is None or stored.values is None or stored.values.size != 1:
+        return None
+    return float(stored.values.reshape(-1)[0])

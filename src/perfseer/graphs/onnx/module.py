@@ -20,7 +20,7 @@ from perfseer.graphs.onnx.operators import layout, pointwise, products, recurren
 from perfseer.graphs.onnx.ordering import bodies
 from perfseer.graphs.onnx.parsing import MOST_ELEMENTS, MOST_NODES
 from perfseer.graphs.onnx.undetermined import outputs_of
-from perfseer.graphs.onnx.weights import role_of, uses_of
+from perfseer.graphs.onnx.weights import Uses, role_of, uses_of
 
 HANDLERS: Mapping[str, Handler] = {
     **layout.HANDLERS,
@@ -32,8 +32,11 @@ HANDLERS: Mapping[str, Handler] = {
 # Operators of ONNX Runtime that are ONNX's own under another domain.
 _RUNTIME_DOMAIN = "com.microsoft"
 _OF_RUNTIME = frozenset({"Gelu", "QuickGelu", "SkipLayerNormalization", "SimplifiedLayerNormalization"})
-# Without values to look at, a tensor of this many known numbers may be an operand.
-_COUNTER = "__counter__"
+_OVERWRITES = frozenset({"Relu", "Clip"})
+# Their backward passes do not need what they wrote.
+_LEAVES_ITS_RESULT = frozenset(
+    {"Conv", "ConvTranspose", "Gemm", "Add", "perfseer.Linear", "BatchNormalization", "perfseer.GroupNorm"}
+)
 
 Environment = dict[str, Value]
 
@@ -50,6 +53,7 @@ class OnnxModule(nn.Module):
         self._model = model
         self._names: dict[tuple[int, str], str] = {}
         self._counters: dict[OnnxNode, str] = {}
+        self._in_place = _overwriting(model.graph)
         self._n_run = 0
         self.rebatching = Rebatching()
         self.notes: list[str] = []
@@ -148,6 +152,7 @@ class OnnxModule(nn.Module):
             opset=self._model.opset,
             training=self.training,
             counter=None if counter is None else getattr(self, counter),
+            in_place=node in self._in_place,
         )
 
     def _dispatch(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
@@ -173,6 +178,17 @@ class OnnxModule(nn.Module):
         if not isinstance(body, OnnxGraph):
             raise PerfseerError(f"{node} has no {name}")
         return self._run(body, values)
+
+
+def _overwriting(graph: OnnxGraph) -> frozenset[OnnxNode]:
+    """Activations that overwrite what they alone read, as networks that are written for memory do."""
+    uses = uses_of(graph.nodes)
+    free = {
+        node.outputs[0]
+        for node in graph.nodes
+        if node.op in _LEAVES_ITS_RESULT and len(uses.get(node.outputs[0], Uses(())).places) == 1
+    }.difference(graph.outputs)
+    return frozenset(node for node in graph.nodes if node.op in _OVERWRITES and node.inputs[0] in free)
 
 
 def _handler(node: OnnxNode) -> Handler | None:

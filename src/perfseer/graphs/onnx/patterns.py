@@ -9,13 +9,14 @@ from dataclasses import replace
 from math import pi, sqrt
 from typing import Any
 
-from perfseer.graphs.onnx.matching import Match, Part, Rewrite, renamed, rewritten, single_number
-from perfseer.graphs.onnx.model import OnnxModel, OnnxNode, Stored
+from perfseer.graphs.onnx.matching import Match, Part, Rewrite, renamed, rewritten
+from perfseer.graphs.onnx.model import OnnxModel, OnnxNode, Stored, single_number
 from perfseer.graphs.onnx.preparation import (
     inlined,
     separated,
     with_batch_norms,
     with_constants_stored,
+    with_unstacked,
 )
 
 Stores = Mapping[str, Stored]
@@ -33,7 +34,7 @@ def recognise(model: OnnxModel, *, restore_batch_norm: bool = True) -> OnnxModel
         PerfseerError: functions call themselves, or grow beyond all bounds.
     """
     graph = with_constants_stored(inlined(model.graph, model.functions))
-    graph = replace(graph, nodes=rewritten(graph, REWRITES))
+    graph = with_unstacked(replace(graph, nodes=rewritten(graph, REWRITES)))
     notes = model.notes
     if restore_batch_norm:
         graph, n_restored = with_batch_norms(graph, model.producer)
@@ -143,6 +144,37 @@ _NORMALISATIONS: tuple[Rewrite, ...] = (
     Rewrite(_affine(Part("Reshape", (_GROUPED, "shape"))), _group_norm),
 )
 
+# -- rolling ---------------------------------------------------------------------------------------------
+
+_LAST = 2**31  # exporters write the largest integer for "to the end"
+
+
+def _roll(match: Match, stored: Stores) -> Made | None:
+    """The end of a tensor put before its beginning, along one axis."""
+    names = ("cut", "end", "axis", "begin", "cut_again", "axis_again")
+    cut, end, axis, begin, cut_again, axis_again = (single_number(stored.get(match.names[n])) for n in names)
+    root = next(node for node in match.nodes.values() if node.op == "Concat")
+    if len(root.inputs) != 2 or cut is None or end is None or begin != 0 or cut != cut_again:
+        return None
+    if end < _LAST or axis != axis_again or axis != root.integer("axis", 0):
+        return None
+    return "perfseer.Roll", [match.names["x"]], {"shifts": (-int(cut),), "axes": (root.integer("axis", 0),)}
+
+
+def _roll_twice(match: Match, _: Stores) -> Made | None:
+    """Along two axes, which is one call in PyTorch."""
+    last, first = match.nodes.values()
+    both = {name: (*first.attribute(name), *last.attribute(name)) for name in ("shifts", "axes")}
+    return "perfseer.Roll", [match.names["x"]], both
+
+
+_AFTER = Part("Slice", ("x", "cut", "end", "axis"))
+_BEFORE = Part("Slice", ("x", "begin", "cut_again", "axis_again"))
+_ROLLS: tuple[Rewrite, ...] = (
+    Rewrite(Part("Concat", (_AFTER, _BEFORE)), _roll),
+    Rewrite(Part("perfseer.Roll", (Part("perfseer.Roll", ("x",)),)), _roll_twice),
+)
+
 # -- attention and linear layers -------------------------------------------------------------------------
 
 
@@ -177,8 +209,8 @@ def _attention(match: Match, _: Stores) -> Made | None:
 
 
 def _linear(match: Match, stored: Stores) -> Made | None:
-    weight, bias = stored.get(match.names["weight"]), stored.get(match.names["bias"])
-    if weight is None or bias is None or len(weight.shape) != 2 or bias.shape != weight.shape[1:]:
+    weight = stored.get(match.names["weight"])
+    if weight is None or len(weight.shape) != 2:
         return None
     return "perfseer.Linear", [match.names[name] for name in ("x", "weight", "bias")], {}
 
@@ -188,4 +220,4 @@ _PRODUCTS: tuple[Rewrite, ...] = (
     Rewrite(Part("Add", (Part("MatMul", ("x", "weight")), "bias")), _linear),
 )
 
-REWRITES: tuple[Rewrite, ...] = (*_NORMALISATIONS, *_ACTIVATIONS, *_PRODUCTS)
+REWRITES: tuple[Rewrite, ...] = (*_ROLLS, *_NORMALISATIONS, *_ACTIVATIONS, *_PRODUCTS)

@@ -9,8 +9,16 @@ from typing import Any
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.onnx.calls import Call
 from perfseer.graphs.onnx.known import constant
-from perfseer.graphs.onnx.model import OnnxFunction, OnnxGraph, OnnxNode, Reference, Stored
+from perfseer.graphs.onnx.model import (
+    OnnxFunction,
+    OnnxGraph,
+    OnnxNode,
+    Reference,
+    Stored,
+    single_number,
+)
 from perfseer.graphs.onnx.parsing import MOST_NODES
+from perfseer.graphs.onnx.weights import is_temporary
 
 _DEEPEST_CALL = 32
 Functions = Mapping[tuple[str, str], OnnxFunction]
@@ -90,8 +98,8 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
     """Constants, and second names of stored tensors, as stored tensors.
 
     Exporters merge equal tensors and write the further ones as Identity of the first. Vectors are parameters
-    of their own then (the scales of two norms are equal before training, and not one); a matrix under two
-    names is tied.
+    of their own then (the scales of two norms are equal before training, and not one); a matrix under two of
+    the network's own names is tied.
     """
     stored = dict(graph.stored)
     aliases: dict[str, str] = {}
@@ -101,7 +109,7 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
         if node.op == "Constant" and not node.domain:
             stored[node.outputs[0]] = constant(Call(node, (), 0, training=False))
         elif node.op == "Identity" and not node.domain and node.inputs[:1] and node.inputs[0] in stored:
-            if node.outputs[0] not in graph.outputs and len(stored[node.inputs[0]].shape) > 1:
+            if node.outputs[0] not in graph.outputs and _is_tied(node, stored):
                 aliases[node.outputs[0]] = node.inputs[0]
             else:
                 stored[node.outputs[0]] = stored[node.inputs[0]]
@@ -110,11 +118,58 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
     return replace(graph, nodes=tuple(nodes), stored=stored)
 
 
+def _is_tied(node: OnnxNode, stored: Mapping[str, Stored]) -> bool:
+    """Folded weights are equal only before training, where batch norms start at zero."""
+    return len(stored[node.inputs[0]].shape) > 1 and not is_temporary(node.outputs[0])
+
+
 def _renamed(node: OnnxNode, aliases: Mapping[str, str]) -> OnnxNode:
     if not any(name in aliases for name in node.inputs):
         return node
     return replace(node, inputs=tuple(aliases.get(name, name) for name in node.inputs))
 
+
+# -- parts of a tensor -----------------------------------------------------------------------------------
+
+
+def with_unstacked(graph: OnnxGraph) -> OnnxGraph:
+    """The graph with slices that take a tensor apart as one operator.
+
+    PyTorch's newer exporter writes unbind, split and chunk as slices one behind the other. Their backward
+    passes differ: the gradients of slices are padded to the whole and added.
+    """
+    parts: dict[tuple[str, int], list[tuple[int, int, OnnxNode]]] = {}
+    for node in graph.nodes:
+        window = _window(node, graph.stored)
+        if window is not None:
+            axis, start, end = window
+            parts.setdefault((node.inputs[0], axis), []).append((start, end, node))
+    joined: dict[OnnxNode, OnnxNode | None] = {}
+    for (source, axis), found in parts.items():
+        found.sort(key=lambda part: part[0])
+        ends = [end for _, end, _ in found]
+        if len(found) > 1 and [start for start, _, _ in found] == [0, *ends[:-1]]:
+            outputs = tuple(node.outputs[0] for _, _, node in found)
+            joined |= dict.fromkeys((node for _, _, node in found), None)
+            first = min((node for _, _, node in found), key=graph.nodes.index)
+            attributes = {"axis": axis, "ends": tuple(ends)}
+            joined[first] = OnnxNode("perfseer.Unstack", "", first.name, (source,), outputs, attributes)
+    replaced = (joined.get(node, node) for node in graph.nodes)
+    return replace(graph, nodes=tuple(node for node in replaced if node is not None))
+
+
+def _window(node: OnnxNode, stored: Mapping[str, Stored]) -> tuple[int, int, int] | None:
+    """Axis, start and end of a slice along one axis in steps of one; None for any other node."""
+    if node.op != "Slice" or node.domain or not 4 <= len(node.inputs) <= 5:
+        return None
+    numbers = [single_number(stored.get(name)) for name in node.inputs[1:]]
+    if any(number is None for number in numbers) or numbers[3:] not in ([], [1.0]):
+        return None
+    start, end, axis = (int(number) for number in numbers[:3] if number is not None)
+    return (axis, start, end) if 0 <= start < end else None
+
+
+# -- merged vectors --------------------------------------------------------------------------------------
 
 # Vectors that belong to one operator: scale, shift and statistics of norms, biases.
 _OWN_VECTORS: Mapping[str, tuple[int, ...]] = {

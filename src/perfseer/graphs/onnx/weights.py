@@ -67,4 +67,12 @@ def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
         return "parameter"
     if count == 1:
         return "constant"
-    return "buffer" if _TEMPORARY.fullmatch(name) else "parameter"
+    if not is_temporary(name):
+        return "parameter"
+    # an exporter that gives a vector the rank of what it is multiplied with computes a new tensor
+    return "parameter" if max(stored.shape) == count else "buffer"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one that an exporter gave to something it computed."""
+    return _TEMPORARY.fullmatch(name) is not None

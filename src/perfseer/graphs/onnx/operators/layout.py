@@ -45,13 +45,27 @@ def _unsqueeze(call: Call) -> Tensor:
 
 def _concat(call: Call) -> Tensor:
     parts = [call.tensor(position) for position in range(len(call.inputs))]
-    axis = call.node.integer("axis", 1)
-    return torch.cat(parts, axis) if len(parts) > 1 else parts[0]
+    return torch.cat(parts, call.node.integer("axis", 1))
 
 
 def _split(call: Call) -> tuple[Tensor, ...]:
     source, axis = call.tensor(0), call.node.integer("axis", 0)
     return tuple(source.split(split_sizes(call, source.shape[axis]), axis))
+
+
+def _unstack(call: Call) -> tuple[Tensor, ...]:
+    """Slices one behind the other (`preparation.with_unstacked`)."""
+    source, axis = call.tensor(0), call.node.integer("axis", 0)
+    ends = [min(end, source.shape[axis]) for end in call.node.integers("ends") or ()]
+    starts = [0, *ends[:-1]]
+    if ends[-1] == source.shape[axis]:
+        return tuple(source.split([end - start for start, end in zip(starts, ends, strict=True)], axis))
+    return tuple(source.narrow(axis, start, end - start) for start, end in zip(starts, ends, strict=True))
+
+
+def _roll(call: Call) -> Tensor:
+    """Slices joined the other way round (`patterns`)."""
+    return call.tensor(0).roll(call.node.integers("shifts") or (), call.node.integers("axes") or ())
 
 
 def _slice(call: Call) -> Tensor:
@@ -90,12 +104,10 @@ def _pad(call: Call) -> Tensor:
 
 
 def padded(source: Tensor, before: Sequence[int], after: Sequence[int], mode: str = "constant") -> Tensor:
-    """The tensor with so many elements more on either side of each dimension; itself where there are none."""
+    """The tensor with so many elements more on either side of each dimension; a copy also where none are."""
     amounts = [amount for pair in zip(reversed(before), reversed(after), strict=True) for amount in pair]
-    while amounts and amounts[-2:] == [0, 0]:
+    while len(amounts) > 2 and amounts[-2:] == [0, 0]:
         amounts = amounts[:-2]
-    if not amounts:
-        return source
     # modes other than constant copy the same bytes, and have no kernel for every rank in PyTorch
     return F.pad(
         source, amounts, mode if mode == "reflect" and len(amounts) == 4 and source.dim() == 4 else "constant"
@@ -196,7 +208,15 @@ def stored_value(stored: Stored) -> Fact | Tensor:
 
 HANDLERS: Mapping[str, Handler] = {
     **{"Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Squeeze": _squeeze},
-    **{"Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice, "Expand": _expand},
+    **{
+        "Unsqueeze": _unsqueeze,
+        "Concat": _concat,
+        "Split": _split,
+        "Slice": _slice,
+        "perfseer.Unstack": _unstack,
+        "perfseer.Roll": _roll,
+        "Expand": _expand,
+    },
     **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
     **{"EyeLike": _eye_like, "Trilu": _triangle, "DepthToSpace": _depth_to_space},
     **{"SpaceToDepth": _space_to_depth, "Resize": _resize, "Upsample": _resize, "Identity": _identity},

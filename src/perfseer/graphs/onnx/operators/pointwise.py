@@ -96,14 +96,14 @@ def _clip(call: Call) -> Tensor:
         for position, name in ((1, "min"), (2, "max"))
     ]
     if bounds == [0, 6]:
-        return F.relu6(source)
+        return F.relu6(source, inplace=call.in_place)
     if bounds == [None, None]:
         return source
     return torch.clamp(source, *bounds)
 
 
 def _relu(call: Call) -> Tensor:
-    return F.relu(call.tensor(0))
+    return F.relu(call.tensor(0), inplace=call.in_place)
 
 
 def _leaky_relu(call: Call) -> Tensor:

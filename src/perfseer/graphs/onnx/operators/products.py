@@ -111,8 +111,11 @@ def _matmul(call: Call) -> Tensor:
 
 
 def _linear(call: Call) -> Tensor:
-    """A product with a stored matrix and the bias added to it (`patterns`)."""
-    return F.linear(call.tensor(0), call.tensor(1).t(), call.tensor(2))
+    """A product with a stored matrix and what is added to it (`patterns`), which may be no bias."""
+    source, weight, bias = call.tensor(0), call.tensor(1), call.tensor(2)
+    if bias.shape == weight.shape[1:]:
+        return F.linear(source, weight.t(), bias)
+    return F.linear(source, weight.t()) + bias
 
 
 def _gemm(call: Call) -> Tensor:
