@@ -24,6 +24,10 @@ from perfseer.cli.predict import predict
 from perfseer.cli.predictors import predictors_list, predictors_show
 from perfseer.cli.public import graphs as public_graphs
 from perfseer.cli.public import table as public_table
+from perfseer.cli.public_study import describe as public_describe
+from perfseer.cli.public_study import fit as public_fit
+from perfseer.cli.public_study import report as public_report
+from perfseer.cli.public_study import unseen as public_unseen
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
 from perfseer.cli.tables import check, merge
@@ -45,7 +49,7 @@ zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_ar
 nasbench201 = typer.Typer(
     help="Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.", no_args_is_help=True
 )
-public = typer.Typer(help="Published measurements of known models: read them.", no_args_is_help=True)
+public = typer.Typer(help="Published measurements of known models: read them, learn from them.", no_args_is_help=True)
 predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
@@ -74,6 +78,10 @@ nasbench201.command("readings")(nasbench201_readings)
 nasbench201.command("report")(nasbench201_report)
 public.command("table")(public_table)
 public.command("graphs")(public_graphs)
+public.command("describe")(public_describe)
+public.command("fit")(public_fit)
+public.command("unseen")(public_unseen)
+public.command("report")(public_report)
 predictors.command("list")(predictors_list)
 predictors.command("show")(predictors_show)
 params.command("check")(params_check)

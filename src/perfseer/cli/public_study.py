@@ -49,6 +49,23 @@ def describe(params: Params = _PRESET, out: Folder = _STUDY) -> None:
     typer.echo(write_facts(out, row_facts(dataset(settings, settings.files))))
 
 
+def unseen(
+    device: Annotated[str, typer.Option(help="A device of public.unseen.devices.")],
+    seed: Annotated[int, typer.Option(min=0, help="Draws the held-out fold and the initial weights.")],
+    params: Params = _PRESET,
+    out: Folder = _STUDY,
+    threads: Threads = 1,
+) -> None:
+    """Fit without a device, predict it, and calibrate on a few of its models; a valid record is kept."""
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.evaluation.public.unseen import UnseenCase, run_unseen
+    from perfseer.training.process import prepare_process
+
+    case = UnseenCase(study_settings(load_mapping(params)), device, seed)
+    prepare_process(threads)
+    typer.echo(run_unseen(case, out, lambda line: typer.echo(line, err=True)))
+
+
 def report(
     params: Params = _PRESET,
     study: Folder = _STUDY,

@@ -12,6 +12,7 @@ from perfseer.evaluation.ablation.variants import resolve
 from perfseer.evaluation.benchmark.settings import BenchmarkSettings
 from perfseer.evaluation.nasbench201.settings import NasBench201Settings
 from perfseer.evaluation.overrides import override
+from perfseer.evaluation.public.settings import PublicSettings
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.settings import CollectSettings
@@ -137,6 +138,7 @@ class Parameters(TrainingParameters):
         ablation: what each part of SeerNet is worth: a base and its variants.
         benchmark: what training and using each predictor costs.
         nasbench201: predictors on other people's latencies of NAS-Bench-201.
+        public: predictors on published results of real models; null: not part of this experiment.
     """
 
     zoo: SearchSpace
@@ -151,6 +153,7 @@ class Parameters(TrainingParameters):
     ablation: AblationSettings
     benchmark: BenchmarkSettings
     nasbench201: NasBench201Settings
+    public: PublicSettings | None
 
     @model_validator(mode="after")
     def _predictors_are_there(self) -> Self:

@@ -20,16 +20,16 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
 from perfseer.data.platforms import Platform
-from perfseer.digests import code_digest, digest
+from perfseer.digests import code_digest, digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.public import source
-from perfseer.evaluation.public.records import COLUMNS, prediction_table
+from perfseer.evaluation.public.records import COLUMNS, INTERVAL, prediction_table
 from perfseer.evaluation.public.settings import PublicSettings, Unseen
-from perfseer.evaluation.public.study import Case, draw_folds, fit
+from perfseer.evaluation.public.study import SUMMARY_FILE, Case, draw_folds, fit
 from perfseer.evaluation.records import PREDICTIONS_FILE, RECORD_FILE, Digests, differing
-from perfseer.forecast.calibration import calibrate, choose
+from perfseer.forecast.calibration import calibrate, choose, measuring_cost_s
 from perfseer.predictors.base import Predictor
 from perfseer.targets import Phase
 
@@ -129,7 +129,7 @@ def _code() -> str:
 
 
 def run_unseen(case: UnseenCase, out: Path, log: Callable[[str], None]) -> Path:
-    """Fit without the device and record its predictions, unless a valid record is there.
+    """Fit without the device and record its predictions, unless a valid record is there; then summary.json.
 
     Returns:
         The path of the record.
@@ -140,7 +140,9 @@ def run_unseen(case: UnseenCase, out: Path, log: Callable[[str], None]) -> Path:
     folder = out / case.folder
     if read_valid_unseen(folder, case) is None:
         _record(case, folder, log)
-    return folder / RECORD_FILE
+    path = folder / RECORD_FILE
+    write_json(folder / SUMMARY_FILE, {"device": case.device, "record": file_digest(path)})
+    return path
 
 
 def read_valid_unseen(folder: Path, case: UnseenCase) -> UnseenRecord | None:
@@ -185,10 +187,10 @@ def _record(case: UnseenCase, folder: Path, log: Callable[[str], None]) -> None:
     for name in scored:
         rows = data.subset(np.flatnonzero(data.rows["source"] == name))
         is_test = rows.rows[_GROUPING].map(drawn.fold_of).to_numpy() == case.fold
-        table, names = _curve(base, rows, is_test, case.unseen.measured)
+        table, names = _curve(base, rows, is_test, case.unseen.measured, case.settings.confidence)
         tables.append(table)
         chosen += names
-    table = pd.concat(tables, ignore_index=True)
+    table = _without_gaps(pd.concat(tables, ignore_index=True))
     record = UnseenRecord(
         device=case.device,
         seed=case.seed,
@@ -204,7 +206,11 @@ def _record(case: UnseenCase, folder: Path, log: Callable[[str], None]) -> None:
 
 
 def _curve(
-    base: Predictor, rows: Dataset, is_test: npt.NDArray[np.bool_], measured: Sequence[int]
+    base: Predictor,
+    rows: Dataset,
+    is_test: npt.NDArray[np.bool_],
+    measured: Sequence[int],
+    confidence: float,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Predictions of one file's rows after each number of measured models, and which models were measured.
 
@@ -213,17 +219,26 @@ def _curve(
         rows: [n] of the device.
         is_test: [n] whether a row's architecture was held out on every device.
         measured: numbers of models; those that the file has too few rows for are left out.
+        confidence: of the intervals.
     """
     platform = Platform.of_rows(rows.rows.iloc[:1])[0]
     phase: Phase = "train" if rows.rows["train_time_ms"].notna().iloc[0] else "infer"
     pool = np.flatnonzero(~is_test)
     wanted = [k for k in sorted(set(measured)) if k <= len(pool)]
-    order = pool[choose(rows.subset(pool), max(wanted, default=0), phase=phase, platform=platform)]
+    cost_s = measuring_cost_s(base, rows.subset(pool), (phase,))
+    most = max(wanted, default=0)
+    order = pool[choose(rows.subset(pool), most, cost_s=cost_s, phase=phase, platform=platform)]
     tables = []
     for k in wanted:
         model = base if k == 0 else calibrate(base, rows.subset(order[:k]))
         left = np.setdiff1d(np.arange(len(rows)), order[:k])
         rest = rows.subset(left)
-        table = prediction_table(rest, model.predict(rest))
+        table = prediction_table(rest, model.predict(rest), model.intervals(rest, confidence))
         tables.append(table.assign(measured=k, known=~is_test[left]))
     return pd.concat(tables, ignore_index=True), rows.rows["configuration"].iloc[order].tolist()
+
+
+def _without_gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Intervals only if all rows have them: a base may have none where what was calibrated has."""
+    there = [name for name in INTERVAL if name in table.columns]
+    return table if table[there].notna().all(axis=None) else table.drop(columns=there)

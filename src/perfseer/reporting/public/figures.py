@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from perfseer.evaluation.public.settings import Grouping
 from perfseer.reporting.public.breakdown import Group, by_batch_size, by_family, by_size, coverage
+from perfseer.reporting.public.devices import curves
 from perfseer.reporting.public.goals import COVERAGE_PCT, goal_of
 from perfseer.reporting.public.study import Study
 from perfseer.reporting.public.wording import short_title, title
@@ -26,6 +27,7 @@ def figure_makers(study: Study) -> dict[str, Callable[[], Figure]]:
         "public_families": partial(families, study),
         "public_sizes": partial(sizes, study),
         "public_coverage": partial(intervals, study),
+        "public_unseen": partial(curves, study),
     }
 
 

@@ -14,6 +14,7 @@ from perfseer.evaluation.public.facts import FACT_COLUMNS, FACTS_FILE, read_fact
 from perfseer.evaluation.public.records import INTERVAL, FoldRecord, read_predictions
 from perfseer.evaluation.public.settings import Grouping, PublicSettings
 from perfseer.evaluation.public.study import Case, read_valid
+from perfseer.evaluation.public.unseen import UnseenCase, read_unseen_table, read_valid_unseen
 from perfseer.evaluation.records import RECORD_FILE
 from perfseer.evaluation.significance import Resampled, clustered_bootstrap
 
@@ -29,6 +30,8 @@ class Study:
         records: entrant or variant → its valid records; what is absent has not been fitted.
         tables: entrant, variant or mean → predictions of all its folds with ``grouping``, ``seed``, ``fold``
             and ``error_pct``, the signed relative error [%].
+        unseen: device that was left out → predictions of all its seeds, with ``seed``, ``measured``,
+            ``known`` and ``error_pct``; see `evaluation.public.unseen`.
         facts: one row per configuration, by its name; empty where not described.
         n_older: records made by an earlier version of the code.
     """
@@ -36,6 +39,7 @@ class Study:
     settings: PublicSettings
     records: Mapping[str, tuple[FoldRecord, ...]]
     tables: Mapping[str, pd.DataFrame]
+    unseen: Mapping[str, pd.DataFrame]
     facts: pd.DataFrame
     n_older: int
     _cache: dict[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
@@ -119,6 +123,9 @@ class Study:
             expected = wanted * len(self.settings.entrant(name).folds or ())
             if found < expected:
                 lines.append(f"`{name}` ({found} of {expected} folds)")
+        for device in self.settings.unseen.devices if self.settings.unseen else ():
+            if device not in self.unseen:
+                lines.append(f"unseen device `{device}`")
         return lines
 
 
@@ -149,7 +156,7 @@ def load_study(settings: PublicSettings, folder: Path) -> Study:
     for name, members in settings.means.items():
         if all(member in tables for member in members):
             tables[name] = _mean_table([tables[member] for member in members])
-    return Study(settings, records, tables, _facts(folder), n_older)
+    return Study(settings, records, tables, _unseen(settings, folder), _facts(folder), n_older)
 
 
 def _cases(settings: PublicSettings, name: str) -> Iterator[tuple[Grouping, int]]:
@@ -186,6 +193,23 @@ def _mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
     result["predicted_ms"] = np.exp(result.pop("mean"))
     result["error_pct"] = _errors(result)
     return result
+
+
+def _unseen_cases(settings: PublicSettings) -> Iterator[tuple[str, int]]:
+    unseen = settings.unseen
+    return product(unseen.devices, unseen.seeds) if unseen is not None else product((), ())
+
+
+def _unseen(settings: PublicSettings, folder: Path) -> dict[str, pd.DataFrame]:
+    """Predictions of devices that were left out, those with valid records."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    for device, seed in _unseen_cases(settings):
+        case = UnseenCase(settings, device, seed)
+        record = read_valid_unseen(folder / case.folder, case)
+        if record is not None:
+            table = read_unseen_table(folder / case.folder, record)
+            found.setdefault(device, []).append(table.assign(error_pct=_errors(table), seed=seed))
+    return {device: pd.concat(parts, ignore_index=True) for device, parts in found.items()}
 
 
 def _facts(folder: Path) -> pd.DataFrame:

@@ -1,0 +1,172 @@
+# Published results of real models: `snakemake public --configfile workflow/presets/public.yaml`. Not part of
+# `all`, and only there where the parameters have section `public`: other people's results are fetched for it,
+# two thousand models captured and a hundred folds fitted. Records are no declared outputs, since Snakemake would
+# delete them before a job: a fit keeps those of the present parameters and data, so that an interrupted study
+# goes on where it stopped.
+
+from perfseer.data.captures import CODE as CAPTURE_CODE
+from perfseer.evaluation.public.source import place_of
+
+RESULTS = PARAMETERS.public
+PUBLIC = "results/public"
+
+
+def public_places():
+    """The result files as the source takes them: published ones by name, one's own by path."""
+    return [str(place_of(RESULTS, name)) for name in RESULTS.files]
+
+
+def public_summaries():
+    """One summary for each entrant or variant, grouping and seed that take part."""
+    return [
+        f"{PUBLIC}/{name}/{grouping}/{seed}/summary.json"
+        for name in RESULTS.fitted
+        for grouping in RESULTS.entrant(name).groupings
+        for seed in RESULTS.entrant(name).seeds
+    ]
+
+
+def unseen_summaries():
+    """One summary for each device that is left out and each seed."""
+    if RESULTS.unseen is None:
+        return []
+    return expand(
+        "{study}/unseen/{device}/{seed}/summary.json",
+        study=PUBLIC,
+        device=list(RESULTS.unseen.devices),
+        seed=RESULTS.unseen.seeds,
+    )
+
+
+def is_joint(name):
+    """Whether an entrant learns from all files at once, which takes longest and most memory."""
+    return RESULTS.entrant(name).fit == "joint"
+
+
+rule capture_public:
+    output:
+        counts=ensure("results/public/graphs.txt", non_empty=True),
+    log:
+        "logs/capture_public.log",
+    conda:
+        "../envs/perfseer.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+    params:
+        files=public_places(),
+        code=code_digest(CAPTURE_CODE),
+    message:
+        "Published results: capturing their models"
+    shell:
+        "perfseer public graphs --workers {threads} {params.files:q} > {output.counts} 2> {log}"
+
+
+rule describe_public:
+    input:
+        rules.capture_public.output.counts,
+    output:
+        facts=ensure("results/public/facts.parquet", non_empty=True),
+    log:
+        "logs/describe_public.log",
+    conda:
+        "../envs/perfseer.yaml"
+    resources:
+        mem_mb=6000,
+    params:
+        config=sections("public"),
+        folder=subpath(output.facts, parent=True),
+    message:
+        "Published results: what the rows are made of"
+    shell:
+        "perfseer public describe --params {params.config:q} --out {params.folder} > {log} 2>&1"
+
+
+rule fit_public:
+    input:
+        rules.capture_public.output.counts,
+    output:
+        summary=ensure(
+            "results/public/{entrant}/{grouping}/{public_seed}/summary.json",
+            non_empty=True,
+        ),
+    log:
+        "logs/fit_public/{entrant}/{grouping}/{public_seed}.log",
+    wildcard_constraints:
+        entrant="|".join(RESULTS.fitted),
+        grouping="|".join(RESULTS.groupings),
+        public_seed=r"\d+",
+    conda:
+        "../envs/perfseer.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards: 8000 if is_joint(wildcards.entrant) else 4000,
+    params:
+        config=sections("public"),
+        folder=subpath(output.summary, ancestor=4),
+    message:
+        "Published results: {wildcards.entrant}, folds by {wildcards.grouping}, seed {wildcards.public_seed}"
+    shell:
+        "perfseer public fit --params {params.config:q} --entrant {wildcards.entrant}"
+        " --grouping {wildcards.grouping} --seed {wildcards.public_seed} --threads {threads}"
+        " --out {params.folder} > {log} 2>&1"
+
+
+rule unseen_public:
+    input:
+        rules.capture_public.output.counts,
+    output:
+        summary=ensure(
+            "results/public/unseen/{unseen_device}/{public_seed}/summary.json",
+            non_empty=True,
+        ),
+    log:
+        "logs/unseen_public/{unseen_device}/{public_seed}.log",
+    wildcard_constraints:
+        unseen_device="|".join(RESULTS.unseen.devices) if RESULTS.unseen else "none",
+        public_seed=r"\d+",
+    conda:
+        "../envs/perfseer.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+    params:
+        config=sections("public"),
+        folder=subpath(output.summary, ancestor=4),
+    message:
+        "Published results: without {wildcards.unseen_device}, seed {wildcards.public_seed}"
+    shell:
+        "perfseer public unseen --params {params.config:q} --device {wildcards.unseen_device}"
+        " --seed {wildcards.public_seed} --threads {threads} --out {params.folder} > {log} 2>&1"
+
+
+rule render_public:
+    input:
+        summaries=public_summaries(),
+        unseen=unseen_summaries(),
+        facts=rules.describe_public.output.facts,
+    output:
+        markdown="reports/public.md",
+        page=web_page("public"),
+        tables=tables("public", folder="reports/public"),
+        figures=figures("public", folder="reports/public"),
+    log:
+        "logs/render_report/public.log",
+    conda:
+        "../envs/perfseer.yaml"
+    params:
+        config=sections("public"),
+        code=code("report"),
+        study=subpath(input.facts, parent=True),
+        folder=subpath(output.markdown, parent=True),
+    message:
+        "Rendering {output.markdown}"
+    shell:
+        "perfseer public report --params {params.config:q} --study {params.study} --out {params.folder} 2> {log}"
+
+
+rule public:
+    input:
+        rules.render_public.output,
+    message:
+        "Published results: fitted and reported"
