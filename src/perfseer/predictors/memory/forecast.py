@@ -78,11 +78,14 @@ def will_it_fit(
     require(0 < confidence < 1, f"a confidence of {confidence} was asked for: expected a share such as 0.9")
     capacity = _capacity(platform, device_memory_bytes)
     setup = MemorySetup.of(platform, optimiser)
-    chosen = margin or margin_of(setup, phase)
+    chosen = margin or margin_of(setup, phase, platform.device)
     terms = memory_terms(graph, phase, setup)
-    low, middle, high = (factor * terms.device_bytes / MIB for factor in chosen.factors(confidence))
+    low, middle, high = (
+        (factor * terms.held_bytes + terms.context) / MIB for factor in chosen.factors(confidence)
+    )
+    held, room = np.array([terms.held_bytes]), np.array([capacity - terms.context])
     return FitForecast(
-        probability=float(chosen.fits(np.array([terms.device_bytes]), capacity)[0]),
+        probability=float(chosen.fits(held, room)[0]),
         mem_low_mib=low,
         mem_mib=middle,
         mem_high_mib=high,
@@ -109,8 +112,8 @@ def _capacity(platform: Platform, device_memory_bytes: float | None) -> float:
 
 def _warnings(graph: PerfGraph, platform: Platform, margin: Margin) -> list[str]:
     found = []
-    if not margin.measured:
-        found.append(f"memory was never measured on {platform.key}: {margin.basis}")
+    if platform.device not in margin.devices:
+        found.append(f"memory was never measured on this device ({platform.key}): {margin.basis}")
     elements = largest_elements(graph)
     if elements > MOST_ELEMENTS:
         found.append(

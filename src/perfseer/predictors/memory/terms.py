@@ -69,8 +69,13 @@ class MemoryTerms:
         return sum(astuple(self)) - self.segments - self.context
 
     @property
+    def held_bytes(self) -> int:
+        """What the allocator holds."""
+        return self.allocated_bytes + self.segments
+
+    @property
     def device_bytes(self) -> int:
-        """What the device must have free: allocated, held by the allocator, and the process's own."""
+        """What the device must have free: held by the allocator, and the process's own."""
         return sum(astuple(self))
 
 
