@@ -32,7 +32,6 @@ class Agreement:
         high_pct: upper end, likewise [%].
         median_pct: median of it [%].
         n: models in common.
-        only_software: whether nothing but the software differs.
     """
 
     first: str
@@ -43,7 +42,6 @@ class Agreement:
     high_pct: float
     median_pct: float
     n: int
-    only_software: bool
 
 
 def common(facts: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
@@ -73,7 +71,7 @@ def common(facts: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
 
 
 def agreements(facts: pd.DataFrame, *, confidence: float, resamples: int) -> list[Agreement]:
-    """Every pair of files of one device and phase that has enough models in common.
+    """Every pair of files that differ in the software alone and have enough models in common.
 
     Args:
         facts: as `facts.row_facts` gives them.
@@ -82,7 +80,7 @@ def agreements(facts: pd.DataFrame, *, confidence: float, resamples: int) -> lis
     """
     found = []
     for first, second, only_software in comparable(facts):
-        joined = common(facts, first, second)
+        joined = common(facts, first, second) if only_software else facts[:0]
         if len(joined) < _FEW:
             continue
         errors = 100.0 * joined["deviation"].abs().to_numpy()
@@ -91,7 +89,7 @@ def agreements(facts: pd.DataFrame, *, confidence: float, resamples: int) -> lis
         )
         factor = float((joined["ms_first"] / joined["ms_second"]).median())
         values = (float(drawn.mean[0]), float(drawn.low[0]), float(drawn.high[0]), float(np.median(errors)))
-        found.append(Agreement(first, second, factor, *values, len(joined), only_software))
+        found.append(Agreement(first, second, factor, *values, len(joined)))
     return found
 
 

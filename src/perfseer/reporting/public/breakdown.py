@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from perfseer.reporting.units import MISSING, count, number
 
 _LEAST_ARCHITECTURES = 5  # of a family that gets a line of its own
 _PARTS = 5  # of the range of sizes, equal in rows
+_BATCH_SIZES = (1, 4, 16, 64, 256, 1024)  # upper bounds of groups
+_MEMORY = 1024  # results kept, since tables and figures show the same
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Group:
     bias_pct: float
 
 
+@lru_cache(maxsize=_MEMORY)
 def by_family(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
     """Families with several architectures, largest error first."""
     rows = study.rows(name, grouping, file)
@@ -53,6 +57,7 @@ def by_family(study: Study, name: str, grouping: Grouping, file: str) -> list[Gr
     return sorted(found, key=lambda one: -one.mape_pct)
 
 
+@lru_cache(maxsize=_MEMORY)
 def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
     """Fifths of the rows by forward FLOPs of one sample; the name gives the upper bound."""
     rows = study.rows(name, grouping, file)
@@ -70,13 +75,19 @@ def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Grou
     ]
 
 
+@lru_cache(maxsize=_MEMORY)
 def by_batch_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
-    """Rows by their batch size, smallest first."""
+    """Rows by their batch size, in steps of four times, smallest first."""
     rows = study.rows(name, grouping, file)
     if rows.empty:
         return []
-    sizes = sorted(rows["batch_size"].unique().tolist())
-    return [_group(study, str(size), rows[rows["batch_size"] == size]) for size in sizes]
+    part = np.searchsorted(_BATCH_SIZES, rows["batch_size"].to_numpy())
+    found = []
+    for place in sorted(set(part.tolist())):
+        group = rows[part == place]
+        low, high = int(group["batch_size"].min()), int(group["batch_size"].max())
+        found.append(_group(study, str(low) if low == high else f"{low}–{high}", group))
+    return found
 
 
 def _group(study: Study, name: str, rows: pd.DataFrame) -> Group:
@@ -105,7 +116,8 @@ def group_table(what: str, groups: Sequence[Group]) -> str:
     return markdown_table(header, rows)
 
 
-def coverage(study: Study, name: str, grouping: Grouping, files: Sequence[str]) -> Resampled | None:
+@lru_cache(maxsize=_MEMORY)
+def coverage(study: Study, name: str, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
     """Share of measurements inside their predicted intervals [%]; None where there are no intervals."""
     parts = [part for part in (study.rows(name, grouping, file) for file in files) if not part.empty]
     if not parts or not set(INTERVAL) <= set(parts[0].columns):
@@ -135,7 +147,7 @@ def coverage_table(study: Study) -> str:
         for grouping in groupings:
             width = width_pct(study, subject, grouping, file)
             shown = number(width) if width is not None else MISSING
-            cells += [_coverage_text(coverage(study, subject, grouping, [file])), shown]
+            cells += [_coverage_text(coverage(study, subject, grouping, (file,))), shown]
         rows.append([title(file), *cells])
     pooled = [coverage(study, subject, grouping, files) for grouping in groupings]
     rows.append(["**all**", *(cell for one in pooled for cell in (f"**{_coverage_text(one)}**", ""))])

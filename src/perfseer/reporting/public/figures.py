@@ -17,6 +17,7 @@ from perfseer.reporting.style import BLUE, GREEN, GREY, ORANGE, VERMILION, panel
 from perfseer.reporting.units import number
 
 _FAMILIES = 14  # shown at most in a panel
+_GOAL = "goal"
 _COLOURS: dict[str, str] = {"architecture": BLUE, "family": ORANGE}
 
 
@@ -38,11 +39,14 @@ def errors(study: Study) -> Figure:
     cells = [(grouping, file) for grouping in groupings for file in files]
     for axis, (grouping, file) in zip(axes, cells, strict=True):
         _error_panel(axis, study, grouping, file)
+    lines = {str(line.get_label()): line for axis in axes for line in axis.lines if line.get_gid() == _GOAL}
+    if lines:
+        figure.legend(handles=list(lines.values()), loc="outside lower center", ncols=2)
     return figure
 
 
 def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> None:
-    axis.set_title(f"{short_title(file)}, by {grouping}")
+    axis.set_title(f"{short_title(file)}, by {grouping}", fontsize=9)
     found = {name: study.mean(name, grouping, file) for name in study.names}
     there = {name: one for name, one in found.items() if one is not None}
     if not there:
@@ -72,9 +76,8 @@ def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> Non
 def _goal_lines(axis: Axes, grouping: str, file: str) -> None:
     goal = goal_of(file, grouping)
     if goal is not None:
-        axis.axvline(goal.reach, color=VERMILION, linewidth=1.1, label=f"reach {goal.reach:g} %")
-        axis.axvline(goal.aim, color=GREEN, linewidth=1.1, linestyle="--", label=f"aim {goal.aim:g} %")
-        axis.legend(loc="lower right")
+        axis.axvline(goal.reach, color=VERMILION, linewidth=1.1, label="to be reached", gid=_GOAL)
+        axis.axvline(goal.aim, color=GREEN, linewidth=1.1, linestyle="--", label="aim", gid=_GOAL)
 
 
 def families(study: Study) -> Figure:
@@ -136,6 +139,7 @@ def _size_panel(axis: Axes, drawn: Mapping[Grouping, Sequence[Group]]) -> None:
             label=grouping,
         )
     axis.set_xticks(range(len(names)), [name.removeprefix("≤ ") for name in names])
+    axis.set_xlim(-0.5, len(names) - 0.5)
     axis.set_ylim(bottom=0)
     axis.set_ylabel("MAPE [%]")
     axis.legend()
@@ -149,7 +153,7 @@ def intervals(study: Study) -> Figure:
     wanted = 100 * study.settings.confidence
     for offset, grouping in enumerate(study.settings.groupings):
         for place, file in enumerate(files):
-            found = coverage(study, subject, grouping, [file])
+            found = coverage(study, subject, grouping, (file,))
             if found is not None:
                 mean, low, high = (float(values[0]) for values in (found.mean, found.low, found.high))
                 axis.errorbar(

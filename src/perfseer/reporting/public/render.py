@@ -70,7 +70,7 @@ def markdown(study: Study) -> str:
             "n_worst": len(misses),
             "n_explained": sum(bool(one.reasons) for one in misses),
             "worst_grouping": settings.groupings[0],
-            "agreements": tables.agreement_table([one for one in found if one.only_software]),
+            "agreements": tables.agreement_table(found),
             "costs": tables.cost_table(study),
         },
     )
@@ -80,9 +80,8 @@ def floor_by_file(found: list[Agreement]) -> Mapping[str, Agreement]:
     """File → its closest agreement with another version of the software: a bound on the noise of labels."""
     floors: dict[str, Agreement] = {}
     for one in sorted(found, key=lambda one: one.mean_pct):
-        if one.only_software:
-            floors.setdefault(one.first, one)
-            floors.setdefault(one.second, one)
+        floors.setdefault(one.first, one)
+        floors.setdefault(one.second, one)
     return floors
 
 
