@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.declared import empty, torch_type
 from perfseer.graphs.onnx.model import Known, OnnxNode
-
-_NO_TORCH_TYPE = {"string": torch.int64, "uint4": torch.uint8, "int4": torch.uint8}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,19 +27,6 @@ class Fact:
 
 # A tensor of the run (on the meta device, so without values), something known, or an argument left out.
 Value: TypeAlias = Tensor | Fact | None
-
-
-def torch_type(dtype: str) -> torch.dtype:
-    """The torch type of a name in `parsing.DTYPES`; bytes where torch has none."""
-    if dtype in _NO_TORCH_TYPE:
-        return _NO_TORCH_TYPE[dtype]
-    found = getattr(torch, dtype, None)
-    return found if isinstance(found, torch.dtype) else torch.uint8
-
-
-def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """A tensor without values; making it is no operator of a capture."""
-    return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
 
 def as_tensor(value: Tensor | Fact) -> Tensor:

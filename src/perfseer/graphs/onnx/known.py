@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.onnx.calls import Call, Fact, Value, torch_type
+from perfseer.graphs.declared import torch_type
+from perfseer.graphs.onnx.calls import Call, Fact, Value
 from perfseer.graphs.onnx.model import Known, Stored
 from perfseer.graphs.onnx.parsing import DTYPES
 

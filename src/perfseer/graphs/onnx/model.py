@@ -4,39 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from perfseer.errors import PerfseerError
+from perfseer.graphs.declared import DeclaredInput
 
 Known = npt.NDArray[Any]
-Dimension = int | str | None
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
-
-
-@dataclass(frozen=True)
-class DeclaredInput:
-    """An input as the file declares it.
-
-    Attributes:
-        name: as in the file.
-        shape: an integer, a symbol or None (unknown) for each dimension; None where not even their number is
-            known.
-        dtype: numpy's name of the element type, ``bfloat16`` and 8-bit floats by their own.
-    """
-
-    name: str
-    shape: tuple[Dimension, ...] | None
-    dtype: str
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.shape_text} {self.dtype}"
-
-    @property
-    def shape_text(self) -> str:
-        """The shape for people: ``Nx3x224x224``, ``?`` for what is unknown."""
-        return "?" if self.shape is None else "x".join("?" if d is None else str(d) for d in self.shape)
 
 
 @dataclass(frozen=True)
@@ -168,11 +143,6 @@ class Reference:
     """Within a function: the value of an attribute of the call."""
 
     name: str
-
-
-def element_count(shape: tuple[int, ...]) -> int:
-    """Product of the dimensions, in Python's integers."""
-    return int(np.prod(np.array(shape, dtype=object))) if shape else 1
 
 
 def single_number(stored: Stored | None) -> float | None:

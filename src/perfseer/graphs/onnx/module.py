@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty, torch_type
 from perfseer.graphs.foreign import foreign
 from perfseer.graphs.onnx.batching import Rebatching
-from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor, empty, torch_type
+from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
 from perfseer.graphs.onnx.known import constant, fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
 from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, statistics
 from perfseer.graphs.onnx.ordering import bodies
-from perfseer.graphs.onnx.parsing import MOST_ELEMENTS, MOST_NODES
 from perfseer.graphs.onnx.undetermined import outputs_of
 from perfseer.graphs.onnx.weights import Uses, role_of, uses_of
 

@@ -6,17 +6,15 @@ of a file must reach.
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, DeclaredInput, Dimension, element_count
 from perfseer.graphs.onnx.model import (
     STANDARD_DOMAINS,
-    DeclaredInput,
-    Dimension,
     Known,
     OnnxFunction,
     OnnxGraph,
@@ -24,15 +22,11 @@ from perfseer.graphs.onnx.model import (
     OnnxNode,
     Reference,
     Stored,
-    element_count,
 )
 from perfseer.graphs.onnx.ordering import in_running_order
 from perfseer.graphs.onnx.wire import read_structure
 
 OLDEST_OPSET = 7
-MOST_NODES = 100_000
-# 1 TiB of fp32: a larger tensor is a fault of the file.
-MOST_ELEMENTS = 2**38
 
 # Numbers of TensorProto.DataType (ONNX 1.17): numpy's name, or torch's where numpy has no such type.
 DTYPES: Mapping[int, str] = {
@@ -254,8 +248,3 @@ def _dimension(message: Any) -> Dimension:
         # exporters write -1 and 0 for a dimension that is not fixed
         return int(message.dim_value) if message.dim_value > 0 else None
     return str(message.dim_param) if kind == "dim_param" and message.dim_param else None
-
-
-def with_notes(model: OnnxModel, *notes: str) -> OnnxModel:
-    """The model with further notes."""
-    return replace(model, notes=(*model.notes, *notes))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.declared import MOST_NODES
 from perfseer.graphs.onnx.calls import Call
 from perfseer.graphs.onnx.known import constant
 from perfseer.graphs.onnx.model import (
@@ -17,7 +18,6 @@ from perfseer.graphs.onnx.model import (
     Stored,
     single_number,
 )
-from perfseer.graphs.onnx.parsing import MOST_NODES
 from perfseer.graphs.onnx.weights import is_temporary
 
 _DEEPEST_CALL = 32

@@ -4,21 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
-from perfseer.graphs.onnx.calls import empty, torch_type
-from perfseer.graphs.onnx.model import DeclaredInput, OnnxModel
+from perfseer.graphs.declared import DeclaredInput, declared_batch, empty_inputs, input_shapes_of
+from perfseer.graphs.onnx.model import OnnxModel
 from perfseer.graphs.onnx.module import OnnxModule
 from perfseer.graphs.onnx.parsing import parse
 from perfseer.graphs.onnx.patterns import recognise
 from perfseer.graphs.perfgraph import PerfGraph
-
-FORWARD_ONLY = (
-    "An ONNX file holds the forward pass; the backward pass is what PyTorch does for the same operators."
-)
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class OnnxReading:
     ) -> PerfGraph:
         """The graph at one input; see `read_onnx`."""
         shapes = input_shapes_of(self.inputs, batch_size, input_shapes or {})
-        declared = _declared_batch(self.inputs)
+        declared = declared_batch(self.inputs)
         module = OnnxModule(self.model)
         batch = shapes[0][0] if shapes and shapes[0] else 1
         if declared is not None and batch != declared:
@@ -97,79 +90,16 @@ def read_onnx(
     return reading.graph(batch_size=batch_size, input_shapes=input_shapes, backward=backward)
 
 
-def input_shapes_of(
-    inputs: Sequence[DeclaredInput], batch_size: int | None, given: Mapping[str, Sequence[int]]
-) -> list[tuple[int, ...]]:
-    """Shape of every input.
-
-    Raises:
-        PerfseerError: one is open, given for no input, or contradicts the file.
-    """
-    unknown = [name for name in given if name not in {value.name for value in inputs}]
-    names = ", ".join(value.name for value in inputs)
-    require(not unknown, f"no input is called {', '.join(map(repr, unknown))}; the file has {names}")
-    require(batch_size is None or batch_size >= 1, f"the batch size must be at least 1, given {batch_size}")
-    declared = _declared_batch(inputs)
-    return [_shape_of(value, batch_size, declared, given.get(value.name)) for value in inputs]
-
-
-def _declared_batch(inputs: Sequence[DeclaredInput]) -> int | None:
-    """The batch size a file is fixed to: the first dimension of its first input of more than one."""
-    for value in inputs:
-        if value.shape is not None and len(value.shape) > 1:
-            return value.shape[0] if isinstance(value.shape[0], int) else None
-    return None
-
-
-def _shape_of(
-    value: DeclaredInput, batch_size: int | None, declared: int | None, given: Sequence[int] | None
-) -> tuple[int, ...]:
-    if given is not None:
-        return _checked(value, tuple(int(size) for size in given))
-    if value.shape is None:
-        raise PerfseerError(f"the file does not say the shape of input {value.name!r}; give it")
-    shape = list(value.shape)
-    if shape and (not isinstance(shape[0], int) or shape[0] == declared):
-        shape[0] = batch_size or (shape[0] if isinstance(shape[0], int) else 1)
-    still_open = [axis for axis, size in enumerate(shape) if not isinstance(size, int)]
-    if still_open:
-        raise PerfseerError(
-            f"input {value.name!r} is {value.shape_text} with dimension {still_open[0]} open: give its shape"
-        )
-    return tuple(int(size) for size in shape if size is not None)
-
-
-def _checked(value: DeclaredInput, shape: tuple[int, ...]) -> tuple[int, ...]:
-    require(all(size >= 1 for size in shape), f"input {value.name!r}: the shape {shape} is not positive")
-    fits = value.shape is None or (
-        len(value.shape) == len(shape)
-        and all(
-            axis == 0 or not isinstance(old, int) or old == new
-            for axis, (old, new) in enumerate(zip(value.shape, shape, strict=True))
-        )
-    )
-    require(
-        fits,
-        f"input {value.name!r} is declared {value.shape_text}, given {'x'.join(map(str, shape))}; export the "
-        "model at the other shape, or with dynamic dimensions",
-    )
-    return shape
-
-
 def _captured(
     module: OnnxModule, inputs: Sequence[DeclaredInput], shapes: Sequence[tuple[int, ...]], backward: bool
 ) -> PerfGraph:
-    tensors = tuple(_tensor(value, shape) for value, shape in zip(inputs, shapes, strict=True))
+    tensors = empty_inputs(inputs, shapes)
     try:
         return capture(module, tensors, backward=backward)
     except (OverflowError, ValueError) as error:
         raise PerfseerError(f"the graph has sizes that no memory has room for: {error}") from error
     except RecursionError as error:
         raise PerfseerError("the graph nests too deeply") from error
-
-
-def _tensor(value: DeclaredInput, shape: tuple[int, ...]) -> Tensor:
-    return empty(shape, torch.float32 if value.dtype == "undeclared" else torch_type(value.dtype))
 
 
 def _rebatched(

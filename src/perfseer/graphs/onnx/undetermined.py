@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from perfseer.errors import PerfseerError
+from perfseer.graphs.declared import DeclaredInput, torch_type
 from perfseer.graphs.foreign import OutputSpec
-from perfseer.graphs.onnx.calls import Call, as_tensor, torch_type
-from perfseer.graphs.onnx.model import DeclaredInput, OnnxGraph, OnnxNode, Stored
+from perfseer.graphs.onnx.calls import Call, as_tensor
+from perfseer.graphs.onnx.model import OnnxGraph, OnnxNode, Stored
 from perfseer.graphs.onnx.parsing import DTYPES, onnx_package
 
 _NUMBERS: Mapping[torch.dtype, int] = {

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from perfseer.graphs.onnx.model import OnnxNode, Stored, element_count
+from perfseer.graphs.declared import element_count
+from perfseer.graphs.onnx.model import OnnxNode, Stored
 from perfseer.graphs.onnx.ordering import names_read
 
 Role = Literal["parameter", "buffer", "constant"]

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.onnx.calls import Call, Fact, Handler, empty, torch_type
+from perfseer.graphs.declared import empty, torch_type
+from perfseer.graphs.onnx.calls import Call, Fact, Handler
 from perfseer.graphs.onnx.known import reshaped, slices, split_sizes
 from perfseer.graphs.onnx.model import Stored
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from perfseer.graphs.onnx.calls import Call, Fact, Handler, torch_type
+from perfseer.graphs.declared import torch_type
+from perfseer.graphs.onnx.calls import Call, Fact, Handler
 from perfseer.graphs.onnx.parsing import DTYPES
 
 _AROUND_ZERO = {"elu", "celu"}
