@@ -22,7 +22,9 @@ THREE = [replace(ONE, batch_size=size, order=order) for order, size in enumerate
 
 
 def run(folder, configurations=THREE, **options):
-    return measure_named(configurations, COLLECT.protocol, "cpu", 1, folder, **options, **QUIET)
+    return measure_named(
+        lambda session: configurations, COLLECT.protocol, "cpu", 1, folder, **options, **QUIET
+    )
 
 
 def test_a_named_model_has_memory_on_the_cpu_and_always_the_same_weights():
@@ -114,3 +116,12 @@ def test_failed_models_are_rows_and_are_measured_again_on_request(worker, tmp_pa
     worker.status = "ok"
     assert run(tmp_path).table["status"].tolist() == ["oom"] * 3
     assert run(tmp_path, retry_failed=True).table["status"].tolist() == ["ok"] * 3
+
+
+def test_what_is_measured_is_chosen_when_the_device_is_known(worker, tmp_path):
+    def choose(session):
+        assert session.environment["device"] == "a processor"
+        return THREE[1:]
+
+    table = measure_named(choose, COLLECT.protocol, "cpu", 1, tmp_path, **QUIET).table
+    assert table["batch_size"].tolist() == [2, 4]

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from perfseer.cli.ablate import ablate
 from perfseer.cli.benchmark import benchmark, benchmark_regression
+from perfseer.cli.calibrate import calibrate
 from perfseer.cli.collect import collect
 from perfseer.cli.dataset import dataset, graph_build
 from perfseer.cli.graph import graph_show
@@ -69,6 +70,7 @@ app.command("benchmark-regression")(benchmark_regression)
 app.command("summarize")(summarize)
 app.command("report")(report)
 app.command("predict")(predict)
+app.command("calibrate")(calibrate)
 graph.command("show")(graph_show)
 graph.command("build")(graph_build)
 zoo.command("sample")(zoo_sample)

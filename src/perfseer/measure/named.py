@@ -8,7 +8,7 @@ from typing import Any
 
 from perfseer.measure.collector import Collection
 from perfseer.measure.plan import Configuration
-from perfseer.measure.session import Task, measure_all, open_session, table_of
+from perfseer.measure.session import Session, Task, measure_all, open_session, table_of
 from perfseer.measure.settings import PROTOCOL_VERSION, DeviceKind, Protocol
 from perfseer.measure.tally import Tally
 from perfseer.targets import PHASES, Phase
@@ -18,7 +18,7 @@ _LIBRARIES = ("timm", "torchvision")
 
 
 def measure_named(
-    configurations: Sequence[Configuration],
+    choose: Callable[[Session], Sequence[Configuration]],
     protocol: Protocol,
     device: DeviceKind,
     threads: int,
@@ -36,7 +36,7 @@ def measure_named(
     What the journal has is taken from it, so the same call goes on where an interrupted one stopped.
 
     Args:
-        configurations: each at most once, of one precision, layout and mode or several.
+        choose: says what to measure once the device is known; each configuration at most once.
         protocol: how each is measured.
         device: ``cpu`` or ``cuda``.
         threads: intra-operator threads wanted on the cpu.
@@ -54,12 +54,12 @@ def measure_named(
     """
     ordered = tuple(phase for phase in reversed(PHASES) if phase in phases)
     tally = Tally(budget_s, limit)
-    tasks = [Task(one.id, one, protocol, ordered) for one in configurations]
 
     def header(environment: Mapping[str, Any]) -> dict[str, Any]:
         return journal_key(protocol, ordered, environment)
 
     with open_session(device, threads, folder, header, tally, report=report, note=note) as session:
+        tasks = [Task(one.id, one, protocol, ordered) for one in choose(session)]
         rows = measure_all(tasks, session, retry_failed=retry_failed)
         return Collection(table_of(rows, session.environment), tally, session.journal.path)
 

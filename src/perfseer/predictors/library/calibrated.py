@@ -23,6 +23,7 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
 from perfseer.predictors.correction import Correction, honest_residuals
+from perfseer.predictors.coverage import TrainingRange
 from perfseer.predictors.registry import load
 from perfseer.predictors.roofline import TimeRoofline
 from perfseer.predictors.settings import PredictorSettings
@@ -113,7 +114,7 @@ class CalibratedPredictor(Predictor):
         require(bool(self.targets), f"{self.base_.name} predicts none of {', '.join(train.targets)}")
         labels = self._normaliser.labels.select(self.targets)
         self.normaliser_ = Normaliser(labels, self.base_._normaliser.features)
-        self.range_ = self.base_.range_
+        self.range_ = _together(self.base_.range_, self.range_)
         self.shifts_ = {name: self._shift(name, train) for name in self.targets}
         corrections = [shift.correction for shift in self.shifts_.values()]
         self.n_parameters_ = self.base_.n_parameters_ + sum(one.n_parameters for one in corrections)
@@ -196,6 +197,17 @@ def _one_platform(dataset: Dataset) -> Platform | None:
             f"measurements of {', '.join(key for key, _ in found)}: calibrate for one platform at a time"
         )
     return found[0][1]
+
+
+def _together(one: TrainingRange | None, other: TrainingRange | None) -> TrainingRange:
+    """What either range holds: the base's rows and those measured here."""
+    assert one is not None
+    assert other is not None
+    return TrainingRange(
+        tuple(dict.fromkeys((*one.operators, *other.operators))),
+        {name: min(value, other.lowest[name]) for name, value in one.lowest.items()},
+        {name: max(value, other.highest[name]) for name, value in one.highest.items()},
+    )
 
 
 def _architectures(dataset: Dataset) -> npt.NDArray[Any]:

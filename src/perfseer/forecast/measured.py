@@ -1,0 +1,183 @@
+"""Measuring on a device for calibration, and what was measured as rows to calibrate on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perfseer.data.building import KEY, NO_GRAPH, Progress, build_graphs
+from perfseer.data.dataset import Dataset
+from perfseer.data.platforms import Platform
+from perfseer.digests import canonical_json, digest
+from perfseer.errors import PerfseerError
+from perfseer.forecast.calibration import choose, measuring_cost_s
+from perfseer.forecast.candidates import Candidate, configurations
+from perfseer.forecast.card import Card, HeldOut
+from perfseer.measure.collector import Collection
+from perfseer.measure.named import measure_named
+from perfseer.measure.plan import Configuration
+from perfseer.measure.session import Session
+from perfseer.measure.settings import CollectSettings
+from perfseer.measure.table import CONFIGURATION
+from perfseer.measure.tally import Tally
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.library.calibrated import CalibratedPredictor
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What to measure on a device, and how.
+
+    Attributes:
+        settings: device, precision, layout, mode, batch sizes, budget, threads, protocol.
+        phases: measured of each model.
+        candidates: models there are; every one at every batch size is in the pool.
+        wanted: rows to choose of the pool; None measures all of it in order.
+    """
+
+    settings: CollectSettings
+    phases: tuple[Phase, ...]
+    candidates: tuple[Candidate, ...]
+    wanted: int | None
+
+
+def measure_for(
+    base: Predictor,
+    errand: Errand,
+    folder: Path,
+    *,
+    retry_failed: bool = False,
+    report: Callable[[Tally], None],
+    note: Callable[[str], None],
+    progress: Progress,
+) -> Collection:
+    """Choose what tells most about the device per second, and measure it; Ctrl-C loses nothing.
+
+    Args:
+        base: predicts what measuring costs.
+        errand: what and how.
+        folder: where journals live; the same errand goes on where it was interrupted.
+        retry_failed: measure rows again whose status is not ok.
+        report: called after every row.
+        note: told in words what had to be repaired.
+        progress: called while the pool's graphs are captured.
+
+    Raises:
+        PerfseerError: the machine, the journal or the installation is at fault, or the pool is too small.
+        InterruptError: a signal came; the journal holds everything finished before.
+    """
+    pool = configurations(errand.candidates, errand.settings.batch_sizes, errand.settings)
+
+    def chosen(session: Session) -> list[Configuration]:
+        if errand.wanted is None:
+            return pool
+
+        def look(done: int, total: int) -> None:
+            session.interrupts.check()
+            progress(done, total)
+
+        rows, captured = unmeasured(pool, session.environment, look)
+        cost_s = measuring_cost_s(base, rows, errand.phases)
+        platform = Platform.of_rows(rows.rows)[0]
+        picked = choose(rows, errand.wanted, cost_s=cost_s, phase=errand.phases[0], platform=platform)
+        return [captured[number] for number in picked]
+
+    settings = errand.settings
+    return measure_named(
+        chosen,
+        settings.protocol,
+        settings.device,
+        settings.threads,
+        folder,
+        phases=errand.phases,
+        budget_s=settings.time_budget_s,
+        retry_failed=retry_failed,
+        report=report,
+        note=note,
+    )
+
+
+def unmeasured(
+    pool: Sequence[Configuration], environment: Mapping[str, Any], progress: Progress | None = None
+) -> tuple[Dataset, list[Configuration]]:
+    """A pool as rows without labels, and its configurations in their order; what has no graph is left out.
+
+    Args:
+        pool: configurations.
+        environment: fingerprint of the device.
+        progress: called after every model captured.
+
+    Raises:
+        PerfseerError: no graph could be captured.
+    """
+    table = pd.DataFrame([asdict(one) for one in pool])
+    table = table.assign(
+        device=environment["device"],
+        device_kind=environment["device_kind"],
+        environment=canonical_json(dict(environment)),
+        **dict.fromkeys(TARGET_NAMES, np.nan),
+    )
+    rows = _with_graphs(table, progress)
+    return rows, [pool[number] for number in rows.rows["row"]]
+
+
+def measured_rows(table: pd.DataFrame, progress: Progress | None = None) -> Dataset:
+    """The successful rows of a measurement table, to calibrate on; labels it lacks stay missing.
+
+    Args:
+        table: a measurement table (`perfseer.measure.table`).
+        progress: called after every model captured.
+
+    Raises:
+        PerfseerError: no row succeeded, or no graph could be captured.
+    """
+    good = table[table["status"] == "ok"].reset_index(drop=True)
+    for name in TARGET_NAMES:
+        highest = 100.0 if TARGET_BY_NAME[name].quantity == "util" else np.inf
+        sound = np.isfinite(good[name]) & (good[name] > 0) & (good[name] <= highest)
+        good[name] = good[name].where(sound)
+    good = good[good[list(TARGET_NAMES)].notna().any(axis=1)]
+    if good.empty:
+        reasons = sorted({str(reason) for reason in table["reason"] if reason})
+        raise PerfseerError(
+            f"none of {len(table)} measurements succeeded: {'; '.join(reasons[:3]) or 'there are none'}"
+        )
+    return _with_graphs(good, progress)
+
+
+def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
+    """What there is to say about a calibrated predictor beside its files.
+
+    Args:
+        model: calibrated.
+        base: name or folder of what was moved.
+        source: where the measurements are from.
+    """
+    key = model.platforms[0].key if model.platforms else None
+    held_out = tuple(
+        HeldOut(
+            target=key, label=name, grouping="architecture", mape_pct=shift.after_mape_pct, rows=shift.rows
+        )
+        for name, shift in model.shifts_.items()
+        if shift.after_mape_pct is not None
+    )
+    counts = [shift.architectures for shift in model.shifts_.values()]
+    return Card(
+        description=f"{base} calibrated with {max(counts)} models on {key or 'a device'}",
+        sources=(source,),
+        default_target=key,
+        held_out=held_out,
+    )
+
+
+def _with_graphs(table: pd.DataFrame, progress: Progress | None) -> Dataset:
+    """Rows with their graphs; ``row`` is the position in ``table``."""
+    graphs, index = build_graphs(table, progress=progress)
+    rows = table.assign(row=np.arange(len(table))).merge(index, on=list(KEY), suffixes=("", "_graph"))
+    rows = rows[rows["graph"] != NO_GRAPH].sort_values("row")
+    names = [digest(list(key)) for key in rows[list(CONFIGURATION)].itertuples(index=False)]
+    return Dataset.from_rows(rows.assign(configuration=names), graphs)
