@@ -35,8 +35,8 @@ GraphMaker = Callable[[Sequence[int] | None, int | None, bool], PerfGraph]
 
 EXPECTED = "an ONNX model, a program of torch.export.save, or a zoo description as JSON"
 _CHECKPOINT = (
-    "holds weights (a checkpoint), not a model, and is not unpickled: build the model in Python and name it as "
-    "module:package.attr, or export it to ONNX"
+    "holds weights (a checkpoint), not a model, and is not unpickled: build the model in Python and name it "
+    "as module:package.attr, or export it to ONNX"
 )
 _SPEC_BYTES = 1024 * 1024
 _HEADER_BYTES = 16
@@ -51,10 +51,13 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x80\x05", _CHECKPOINT),
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
-FIXED_BATCH = "The program is exported for a batch of {}; other batch sizes need an export with a dynamic batch dimension."
+FIXED_BATCH = (
+    "The program is exported for a batch of {}; other batch sizes need an export with a dynamic batch "
+    "dimension."
+)
 FIXED_ONNX_BATCH = (
-    "The file is exported for a batch of {}; at other batch sizes its shapes are scaled, and refused where the "
-    "work does not grow in proportion."
+    "The file is exported for a batch of {}; at other batch sizes its shapes are scaled, and refused where "
+    "the work does not grow in proportion."
 )
 
 
