@@ -34,7 +34,7 @@ def parts(predictor: Predictor, name: str) -> dict[str, Callable[[], object]]:
     graph = model.captured(32, backward=True).graph
     packed = PackedGraphs.pack([graph])
     platform = predictor.platforms[0] if predictor.platforms else None
-    dataset = unlabelled([graph], [(0, platform)])
+    dataset = unlabelled(graph, [platform])
     _ = dataset.features  # computed once and kept
     ask = Ask((32,), wanted=Wanted(), feed=feed)
     return {

@@ -173,6 +173,40 @@ def test_a_file_holds_what_standard_output_would(lawful, tmp_path):
         assert out.read_text() == predict(MODEL, *SMALL, "--format", kind).stdout
 
 
+class Talkative(Convolution):
+    """Prints what nobody asked for."""
+
+    def forward(self, x):
+        print("hello from the model")
+        return super().forward(x)
+
+
+def test_what_a_model_prints_is_no_result(lawful):
+    name = "module:tests.cli.test_predict.Talkative"
+    result = predict(name, *SMALL, "--format", "json")
+    assert from_json(result.stdout).results[0].model == name
+    assert "hello from the model" in result.stderr
+    assert predict(name, *SMALL, "--format", "jsonl", "--quiet").stderr == ""
+
+
+def test_lines_reach_a_file_while_a_bar_is_on_the_terminal(tmp_path):
+    folder = save_roofline(tmp_path)
+    terminal, process_side = os.openpty()
+    command = [sys.executable, "-m", "perfseer", "predict", MODEL, MODEL, *SMALL, "--format", "csv"]
+    with (tmp_path / "out.csv").open("w") as out:
+        process = subprocess.Popen(
+            [*command, "--predictor", str(folder)],
+            stdout=out,
+            stderr=process_side,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        os.close(process_side)
+        assert process.wait(timeout=120) == 0
+    os.close(terminal)
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["model", MODEL, MODEL]
+
+
 class Interrupted(Convolution):
     """Stands for Ctrl-C in the middle of a long list."""
 

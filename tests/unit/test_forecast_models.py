@@ -1,6 +1,7 @@
 """From what people call a model to its graph: names, folders, patterns, inputs, batch sizes."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -17,6 +18,9 @@ from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import SearchSpace
 from tests.forecasts import IMAGE, Convolution
 
+needs_libraries = pytest.mark.skipif(
+    find_spec("timm") is None or find_spec("torchvision") is None, reason="needs timm and torchvision"
+)
 REFERENCE = "module:tests.forecasts.Convolution"
 
 
@@ -49,14 +53,15 @@ def test_folders_and_patterns_are_the_models_in_them(tmp_path, monkeypatch):
         expand("empty")
 
 
+@needs_libraries
 def test_patterns_of_a_library_are_its_models():
-    pytest.importorskip("timm")
     assert expand("timm:resnet[13][84]") == ["timm:resnet18", "timm:resnet34"]
     assert expand("torchvision:vgg1?") == [f"torchvision:vgg{n}" for n in (11, 13, 16, 19)]
     with pytest.raises(PerfseerError, match="timm has no model that matches 'nonet"):
         expand("timm:nonet*")
 
 
+@needs_libraries
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
@@ -67,7 +72,6 @@ def test_patterns_of_a_library_are_its_models():
     ],
 )
 def test_a_bare_name_is_refused_with_what_was_meant(name, meant):
-    pytest.importorskip("timm")
     with pytest.raises(PerfseerError, match=f"no model '{name}'.*{meant}"):
         expand(name)
 
@@ -163,12 +167,17 @@ def test_arguments_of_an_example():
     assert arguments({"x": x}) == ((), {"x": x})
 
 
+@needs_libraries
 def test_libraries_name_the_shape_their_models_were_made_for():
-    pytest.importorskip("timm")
     with torch.device("meta"):
         model = import_library("timm").create_model("efficientnet_b1", pretrained=False)
     assert default_shape("timm", "efficientnet_b1", model) == (3, 240, 240)
     assert default_shape("torchvision", "inception_v3", nn.Identity()) == (3, 299, 299)
+    assert default_shape("torchvision", "vit_h_14", open_model("torchvision:vit_h_14", Feed()).module) == (
+        3,
+        224,
+        224,
+    )
     assert default_shape("module", "a.b", nn.Identity()) is None
 
 
@@ -200,6 +209,9 @@ def test_a_description_in_a_file_is_a_model(tmp_path, repository):
     captured = open_model(str(path), Feed(shapes=((3, 32, 32),))).captured(2, backward=True)
     assert captured.graph.batch_size == 2
     assert captured.name == str(path)
+    assumed = open_model(str(path), Feed()).captured(1, backward=False)
+    assert codes(assumed) == ["input_assumed"]
+    assert assumed.shapes == ((1, 3, 224, 224),)
     with pytest.raises(PerfseerError, match="given 2 input shapes; of a file only the first"):
         open_model(str(path), Feed(shapes=((3, 32, 32), (1,))))
 

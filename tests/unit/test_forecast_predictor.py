@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 import weakref
 
 import pytest
@@ -225,6 +226,19 @@ def test_a_batch_size_that_fails_leaves_the_others(predictor):
     assert answers[1].batch_size == 3
 
 
+def test_a_prediction_that_is_no_number_is_a_failure_of_that_model(predictor):
+    class Nothing(nn.Module):
+        """Does no arithmetic, so that the law says 0 ms."""
+
+        def forward(self, x):
+            return x.clone()
+
+    models = [Nothing(), Convolution()]
+    answers = list(predictor.predict_many(models, Ask(feed=SMALL)))
+    assert [answer.status for answer in answers] == ["error", "ok"]
+    assert "not finite and positive" in answers[0].error
+
+
 def test_models_are_dropped_one_by_one(predictor):
     alive = weakref.WeakSet()
 
@@ -362,6 +376,16 @@ def test_every_shipped_predictor_answers():
     for name in shipped():
         answer = perfseer.Predictor.load(name).predict(Convolution(), torch.empty(1, 3, 64, 64), batch_size=8)
         assert answer.time.value > 0
+
+
+def test_the_examples_of_the_documentation_run(repository, monkeypatch, capsys):
+    text = (repository / "docs" / "predicting.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.setattr(perfseer.Predictor, "load", lambda: law())
+    exec(compile(code, "docs/predicting.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "module:perfseer.zoo.reference.vit_tiny, batch 8, training on" in printed
+    assert "no such model: no model" in printed
 
 
 def test_the_package_offers_what_it_says():

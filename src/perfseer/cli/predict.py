@@ -1,10 +1,11 @@
 """``perfseer predict``: what models will cost, from their names or files."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -121,22 +122,34 @@ def _asked(
 
     line = line_writer(kind) if out is None else None
     answers: list[Answer] = []
-    shown = progress("predict") if len(names) > 1 and not quiet else nullcontext(_silent)
+    # A bar would be torn by lines that come to the same terminal.
+    bar = len(names) > 1 and not quiet and not (line is not None and sys.stdout.isatty())
+    shown = progress("predict") if bar else nullcontext(_silent)
     try:
-        with shown as report:
-            _echo(line, None)
+        with _answers_alone(quiet=quiet) as stream, shown as report:
+            _echo(line, None, stream)
             for answer in predictor.predict_many(_counted(names, report), ask):
-                _echo(line, answer)
+                _echo(line, answer, stream)
                 answers.append(answer)
     except KeyboardInterrupt:
         return answers, False
     return answers, True
 
 
-def _echo(line: "Callable[[Answer | None], str] | None", answer: "Answer | None") -> None:
+@contextmanager
+def _answers_alone(*, quiet: bool) -> Iterator[TextIO]:
+    """Gives standard output; what models and libraries print there goes to standard error, or nowhere."""
+    stream = sys.stdout
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        aside = nowhere if quiet else sys.stderr
+        with redirect_stdout(aside), redirect_stderr(aside):
+            yield stream
+
+
+def _echo(line: "Callable[[Answer | None], str] | None", answer: "Answer | None", stream: TextIO) -> None:
     if line is not None:
-        sys.stdout.write(line(answer))
-        sys.stdout.flush()
+        stream.write(line(answer))
+        stream.flush()
 
 
 def _silent(done: int, total: int) -> None:

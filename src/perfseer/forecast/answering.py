@@ -24,19 +24,8 @@ _METRICS: dict[Quantity, Metric] = {"time": "time", "mem": "memory", "util": "ut
 _UNITS: dict[Quantity, Unit] = {"time": "ms", "mem": "MiB", "util": "%"}
 
 
-@dataclass(frozen=True)
-class Asked:
-    """One question about a captured model.
-
-    Attributes:
-        captured: number of the captured graph.
-        phase: inference or training.
-        chosen: the platform.
-    """
-
-    captured: int
-    phase: Phase
-    chosen: Chosen
+# One question about a captured model: in which phase, on which platform.
+Asked = tuple[Phase, Chosen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,45 +42,52 @@ class Answerer:
     card: Card
     provenance: Provenance
 
-    def answer(self, captured: Sequence[Captured], asked: Sequence[Asked], ask: Ask) -> list[Prediction]:
+    def answer(self, captured: Captured, asked: Sequence[Asked], ask: Ask) -> list[Prediction]:
         """Answers in the order of the questions.
 
         Args:
-            captured: G models at their batch sizes.
-            asked: questions about them.
+            captured: a model at one batch size.
+            asked: phases and platforms, at least one.
             ask: confidence of the intervals, memory of the device, whether to explain.
+
+        Raises:
+            PerfseerError: the predictor gives no finite positive number for it.
         """
-        if not asked:
-            return []
-        pairs = list(dict.fromkeys((one.captured, one.chosen.platform) for one in asked))
-        dataset = unlabelled([one.graph for one in captured], pairs)
+        platforms = list(dict.fromkeys(chosen.platform for _, chosen in asked))
+        dataset = unlabelled(captured.graph, platforms)
         predicted = self.model.predict(dataset)
         intervals = self.model.intervals(dataset, ask.confidence)
         values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
         rows: list[dict[Hashable, float]] = values.to_dict("records")
-        new = [self.model.coverage(one.graph) for one in captured]
+        new = self.model.coverage(captured.graph)
         answers = []
-        for one in asked:
-            row, about = pairs.index((one.captured, one.chosen.platform)), captured[one.captured]
-            coverage = covered(about.graph, new[one.captured], one.phase)
-            answer = self._prediction(one, about, rows[row], coverage, ask)
+        for phase, chosen in asked:
+            row = platforms.index(chosen.platform)
+            coverage = covered(captured.graph, new, phase)
+            answer = self._prediction(captured, phase, chosen, rows[row], coverage, ask)
             if ask.explain:
-                answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), one.phase))
+                answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), phase))
             answers.append(answer)
         return answers
 
     def _prediction(
-        self, one: Asked, about: Captured, values: Mapping[Hashable, float], coverage: Coverage, ask: Ask
+        self,
+        captured: Captured,
+        phase: Phase,
+        chosen: Chosen,
+        values: Mapping[Hashable, float],
+        coverage: Coverage,
+        ask: Ask,
     ) -> Prediction:
-        platform, memory = one.chosen.platform, None
+        platform, memory = chosen.platform, None
         if platform is not None:
-            memory = memory_of(about.graph, one.phase, platform, ask.confidence, ask.device_memory_bytes)
-        notices = [*one.chosen.notices, *about.notices, *coverage_notices(coverage)]
+            memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
+        notices = [*chosen.notices, *captured.notices, *coverage_notices(coverage)]
         return Prediction(
-            input=_input(about),
-            phase=one.phase,
-            target=_target(platform, trained_on=one.chosen.trained_on),
-            estimates=_with_memory(self._estimates(one, values, ask.confidence), memory),
+            input=_input(captured),
+            phase=phase,
+            target=_target(platform, trained_on=chosen.trained_on),
+            estimates=_with_memory(self._estimates(phase, chosen, values, ask.confidence), memory),
             memory_fit=None if memory is None else memory.fit,
             coverage=coverage,
             warnings=(*notices, *(() if memory is None else memory.notices)),
@@ -99,20 +95,19 @@ class Answerer:
         )
 
     def _estimates(
-        self, one: Asked, values: Mapping[Hashable, float], confidence: float
+        self, phase: Phase, chosen: Chosen, values: Mapping[Hashable, float], confidence: float
     ) -> tuple[Estimate, ...]:
-        platform = one.chosen.platform
-        key = None if platform is None else platform.key
+        key = None if chosen.platform is None else chosen.platform.key
         return tuple(
             Estimate(
                 metric=_METRICS[target.quantity],
                 value=values[target.name],
                 unit=_UNITS[target.quantity],
                 interval=_interval(values, target.name, confidence),
-                held_out_mape_pct=self.card.mape_pct(key, target.name) if one.chosen.trained_on else None,
+                held_out_mape_pct=self.card.mape_pct(key, target.name) if chosen.trained_on else None,
             )
             for target in TARGETS
-            if target.phase == one.phase and target.name in values
+            if target.phase == phase and target.name in values
         )
 
 

@@ -14,30 +14,30 @@ from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.targets import TARGET_NAMES
 
 
-def unlabelled(graphs: Sequence[PerfGraph], pairs: Sequence[tuple[int, Platform | None]]) -> Dataset:
-    """Rows to predict.
+def unlabelled(graph: PerfGraph, platforms: Sequence[Platform | None]) -> Dataset:
+    """Rows to predict: one graph on n platforms.
 
     Args:
-        graphs: G captured graphs.
-        pairs: n times the number of a graph and the platform asked about; None names no platform.
+        graph: captured at the batch size asked about.
+        platforms: None names no platform; then all are None.
 
     Returns:
         n rows in that order with the columns a predictor may read: identity, batch size, platform; every
         label is NaN.
     """
-    names = [f"question-{number}" for number in range(len(pairs))]
+    n = len(platforms)
     columns: dict[str, Any] = {
-        "configuration": names,
-        "graph": [graph for graph, _ in pairs],
-        "architecture": [f"graph-{graph}" for graph, _ in pairs],
+        "configuration": [f"question-{number}" for number in range(n)],
+        "graph": np.zeros(n, dtype=np.int64),
+        "architecture": "question",
         "family": "",
-        "batch_size": [graphs[graph].batch_size for graph, _ in pairs],
+        "batch_size": graph.batch_size,
         **dict.fromkeys(TARGET_NAMES, np.nan),
     }
-    if all(platform is not None for _, platform in pairs):
-        rows = [platform_row(platform) for _, platform in pairs if platform is not None]
-        columns |= {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
-    return Dataset.from_rows(pd.DataFrame(columns, index=range(len(pairs))), PackedGraphs.pack(graphs))
+    rows = [platform_row(platform) for platform in platforms if platform is not None]
+    if rows:
+        columns |= {name: [row[name] for row in rows] for name in rows[0]}
+    return Dataset.from_rows(pd.DataFrame(columns, index=range(n)), PackedGraphs.pack([graph]))
 
 
 def platform_row(platform: Platform) -> dict[str, str]:

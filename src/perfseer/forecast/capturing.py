@@ -12,8 +12,8 @@ from perfseer.targets import Phase
 
 def captured_for(
     opened: OpenModel, batch_size: int | None, phases: Sequence[Phase], *, forward_suffices: bool
-) -> tuple[dict[Phase, Captured], list[Failure]]:
-    """The graph of every phase that has one, and a failure for every other.
+) -> tuple[Captured | None, list[Failure]]:
+    """The graph that answers all phases that have no failure, and those failures; a failure may be of all.
 
     Inference too is predicted from the graph of a training step, as predictors learn it, unless the forward
     pass is enough for them or the model cannot be trained.
@@ -30,8 +30,8 @@ def captured_for(
     except PerfseerError as error:
         if backward and "infer" in phases:
             return _forward_alone(opened, batch_size, phases, str(error), forward_suffices=forward_suffices)
-        return {}, [Failure(opened.name, str(error), batch_size)]
-    return dict.fromkeys(phases, both), []
+        return None, [Failure(opened.name, str(error), batch_size)]
+    return both, []
 
 
 def _forward_alone(
@@ -41,15 +41,15 @@ def _forward_alone(
     reason: str,
     *,
     forward_suffices: bool,
-) -> tuple[dict[Phase, Captured], list[Failure]]:
+) -> tuple[Captured | None, list[Failure]]:
     """Inference of a model whose training step cannot be captured for ``reason``."""
     try:
         captured = opened.captured(batch_size, backward=False)
     except PerfseerError:
-        return {}, [Failure(opened.name, reason, batch_size)]
+        return None, [Failure(opened.name, reason, batch_size)]
     if not forward_suffices:
         text = "the model cannot be trained as it is: inference is predicted from its forward pass alone"
         notice = Notice("warning", "backward_missing", text)
         captured = replace(captured, notices=(*captured.notices, notice))
     failures = [Failure(opened.name, reason, batch_size, phase) for phase in phases if phase == "train"]
-    return {"infer": captured}, failures
+    return captured, failures

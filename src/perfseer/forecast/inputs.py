@@ -62,7 +62,8 @@ def default_shape(kind: str, target: str, module: nn.Module) -> Shape | None:
     if kind == "torchvision":
         weights = next(iter(import_library("torchvision.models").get_model_weights(target)), None)
         crop = getattr(getattr(weights, "transforms", None), "keywords", {}).get("crop_size")
-        return (3, crop, crop) if isinstance(crop, int) else None
+        size = getattr(module, "image_size", crop)  # of vision transformers, made for one size
+        return (3, size, size) if isinstance(size, int) else None
     return None
 
 

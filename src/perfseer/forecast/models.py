@@ -18,6 +18,9 @@ from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
 ASSUMED_SHAPE: Shape = (3, 224, 224)
+_ASSUMED = Notice(
+    "note", "input_assumed", "no input shape was given and the model names none: 3x224x224 was assumed"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +98,12 @@ class FileModel:
     name: str
     file: ModelFile
     shape: Shape | None
+    notices: tuple[Notice, ...] = ()
 
     def captured(self, batch_size: int | None, *, backward: bool) -> Captured:
         """As `OpenModel.captured`."""
         graph = self.file.graph(self.shape, batch_size=batch_size, backward=backward)
-        notices = [Notice("note", "file_note", note) for note in self.file.notes]
+        notices = [*self.notices, *(Notice("note", "file_note", note) for note in self.file.notes)]
         if backward and self.file.kind == "onnx":
             text = "an ONNX file holds the forward pass alone: the backward pass is an estimate from it"
             notices.append(Notice("warning", "backward_estimated", text))
@@ -143,8 +147,7 @@ def open_model(name: str, feed: Feed) -> OpenModel:
     if path.is_file():
         from perfseer.zoo.model_files import load_model_file
 
-        file = load_model_file(path)
-        return FileModel(name, file, _only_shape(file, feed))
+        return _file(name, load_model_file(path), feed)
     reference = parse(name)
     shape = feed.shapes[0] if feed.shapes else None
     module = build(name, space=feed.space, input_shape=shape)
@@ -164,23 +167,22 @@ def fed(name: str, module: nn.Module, feed: Feed, default: Shape | None = None) 
         declared = _example_of(module)
         if declared is not None:
             return replace(declared, name=name)
-        text = f"no input shape was given and the model names none: {_words(ASSUMED_SHAPE)} was assumed"
-        notice = Notice("note", "input_assumed", text)
-        return ModuleModel(name, module, feed.samples([ASSUMED_SHAPE]), notices=(notice,))
+        return ModuleModel(name, module, feed.samples([ASSUMED_SHAPE]), notices=(_ASSUMED,))
     if feed.shapes is None and default is not None:
         notice = Notice("note", "input_assumed", f"the model's own input shape was taken: {_words(default)}")
         return ModuleModel(name, module, feed.samples([default]), notices=(notice,))
     return ModuleModel(name, module, feed.samples(feed.shapes or ()))
 
 
-def _only_shape(file: ModelFile, feed: Feed) -> Shape | None:
+def _file(name: str, file: ModelFile, feed: Feed) -> FileModel:
     if feed.shapes is None:
-        return None
+        bare = file.kind == "architecture"  # the only kind that declares no shape
+        return FileModel(name, file, ASSUMED_SHAPE, (_ASSUMED,)) if bare else FileModel(name, file, None)
     require(
         len(feed.shapes) == 1,
         f"{file.path} was given {len(feed.shapes)} input shapes; of a file only the first input's is taken",
     )
-    return feed.shapes[0]
+    return FileModel(name, file, feed.shapes[0])
 
 
 def _example_of(module: nn.Module) -> ModuleModel | None:

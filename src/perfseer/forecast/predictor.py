@@ -11,7 +11,7 @@ from perfseer.forecast.answering import Answerer, Asked
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
-from perfseer.forecast.models import Model, OpenModel, model_name, open_any, open_one
+from perfseer.forecast.models import Captured, Model, OpenModel, model_name, open_any, open_one
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
@@ -183,14 +183,23 @@ class Predictor:
         return [(p, known.choose(target, p, ask.wanted)) for p in ask.phases for target in ask.targets]
 
     def _answers(self, opened: OpenModel, ask: Ask, choices: list[tuple[Phase, Chosen]]) -> Iterator[Answer]:
-        answerer = Answerer(self.model, self.card, self.provenance)
-        forward_suffices = bool(getattr(self.model, "forward_suffices", False))
         for batch_size in ask.batch_sizes:
             captured, failures = captured_for(
-                opened, batch_size, ask.phases, forward_suffices=forward_suffices
+                opened, batch_size, ask.phases, forward_suffices=self._forward_suffices
             )
-            phases = {phase: number for number, phase in enumerate(captured)}
-            asked = [Asked(phases[p], p, chosen) for p, chosen in choices if p in phases]
-            graphs = list(captured.values())
-            yield from answerer.answer(graphs, asked, ask)
+            failed = {failure.phase for failure in failures}
+            asked = [(phase, chosen) for phase, chosen in choices if phase not in failed]
+            if captured is not None and asked:
+                yield from self._answered(captured, asked, ask)
             yield from failures
+
+    def _answered(self, captured: Captured, asked: list[Asked], ask: Ask) -> list[Answer]:
+        answerer = Answerer(self.model, self.card, self.provenance)
+        try:
+            return [*answerer.answer(captured, asked, ask)]
+        except PerfseerError as error:
+            return [Failure(captured.name, str(error), captured.graph.batch_size)]
+
+    @property
+    def _forward_suffices(self) -> bool:
+        return bool(getattr(self.model, "forward_suffices", False))
