@@ -52,11 +52,14 @@ class Rebatching:
             return call
         if call.node.op == "Expand":
             return self._expanded(call, before, after)
-        return replace(call, reshaped=scaled(before, after, now, self.ratio, str(call.node)))
+        return replace(call, reshaped=scaled(before, after, now, self.ratio, self.declared))
 
     def _expanded(self, call: Call, before: Shape, after: Shape) -> Call:
-        """What does not depend on the data is expanded to the batch, if it was to the declared one."""
-        if after[:1] == (self.declared,) and before[:1] in ((1,), (self.declared,)):
+        """What does not depend on the data is expanded to the batch, if it was to the declared one.
+
+        A batch of one expands nothing: there, broadcasting and joining do it.
+        """
+        if self.declared > 1 and after[:1] == (self.declared,) and before[:1] in ((1,), (self.declared,)):
             return replace(call, reshaped=(after[0] * self.ratio, *after[1:]))
         return call
 
@@ -75,7 +78,7 @@ class Rebatching:
         return replace(call, inputs=inputs)
 
 
-def scaled(before: Shape, after: Shape, now: Sequence[int], ratio: int, what: str) -> Shape:
+def scaled(before: Shape, after: Shape, now: Sequence[int], ratio: int, declared: int = 1) -> Shape:
     """The target of a Reshape at another batch size.
 
     Args:
@@ -83,21 +86,40 @@ def scaled(before: Shape, after: Shape, now: Sequence[int], ratio: int, what: st
         after: shape of the output as declared.
         now: shape of the input; one dimension is ``ratio`` times as large.
         ratio: batch size over the declared one.
-        what: the operator, for the message.
+        declared: batch size in the file.
 
     Raises:
         PerfseerError: the batch is in no single dimension.
 
-    >>> scaled((197, 1, 768), (197, 12, 64), (197, 8, 768), 8, "")
+    >>> scaled((197, 1, 768), (197, 12, 64), (197, 8, 768), 8)
     (197, 96, 64)
+    >>> scaled((32, 64), (32, 1, 64), (256, 64), 8)
+    (32, 8, 64)
     """
     moved = [axis for axis, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
     if len(moved) == 1 and now[moved[0]] == before[moved[0]] * ratio:
-        ahead = prod(before[: moved[0]])
-        for axis in range(len(after)):
-            if prod(after[:axis]) == ahead:
-                return (*after[:axis], after[axis] * ratio, *after[axis + 1 :])
-    raise PerfseerError(
-        f"{what} mixes the batch with other dimensions, so the file runs only at the batch size it was "
-        "exported with; export it with a dynamic batch dimension"
-    )
+        axis = _batch_axis(after, prod(before[: moved[0]]), before[moved[0]], declared)
+        if axis is not None:
+            return (*after[:axis], after[axis] * ratio, *after[axis + 1 :])
+    raise PerfseerError(f"a Reshape from {before} to {after} mixes the batch with other dimensions")
+
+
+def _batch_axis(shape: Shape, ahead: int, size: int, declared: int) -> int | None:
+    """The dimension of a target that carries the batch.
+
+    Args:
+        shape: the target as declared.
+        ahead: elements ahead of the dimension of the input that carries it.
+        size: of that dimension.
+        declared: batch size in the file.
+    """
+    starts = [axis for axis in range(len(shape)) if prod(shape[:axis]) == ahead]
+    if not starts:
+        return None
+    first = starts[0]
+    # channels come last, and the batch is joined to what is before it rather than to them
+    if 0 < first == len(shape) - 1:
+        return first - 1
+    # one dimension split into several: the one as large as the batch
+    split = [axis for axis in range(first, len(shape)) if prod(shape[first : axis + 1]) <= size]
+    return next((axis for axis in split if shape[axis] == declared), first)

@@ -1,5 +1,6 @@
 """The order in which a graph's nodes can run."""
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -81,12 +82,12 @@ def _sorted(needs: Sequence[Sequence[int]], nodes: Sequence[OnnxNode]) -> list[i
     ready = [node for node, count in enumerate(waiting) if count == 0]
     order = []
     while ready:
-        node = ready.pop()
+        node = heapq.heappop(ready)
         order.append(node)
         for receiver in receivers[node]:
             waiting[receiver] -= 1
             if waiting[receiver] == 0:
-                ready.append(receiver)
+                heapq.heappush(ready, receiver)
     if len(order) < len(needs):
         stuck = next(node for node, count in enumerate(waiting) if count)
         raise PerfseerError(f"the graph has a cycle: {nodes[stuck]} waits for its own result")

@@ -190,6 +190,7 @@ def _attentions() -> Iterator[Part]:
         for logits in (scores, Part("Add", (scores, "mask"))):
             weights = Part("Softmax", (logits,))
             yield Part("MatMul", (weights, "value"))
+            yield Part("MatMul", (Part("Dropout", (weights,)), "value"))
             # rows that are masked throughout
             yield Part("MatMul", (Part("Where", (Part("IsNaN", (weights,)), 0.0, weights)), "value"))
 

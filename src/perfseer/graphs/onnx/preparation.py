@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_NODES
@@ -18,9 +18,13 @@ from perfseer.graphs.onnx.model import (
     Stored,
     single_number,
 )
+from perfseer.graphs.onnx.ordering import in_running_order
 from perfseer.graphs.onnx.weights import is_temporary
 
 _DEEPEST_CALL = 32
+_NUMBER = re.compile(r"\d+")
+# Where a slice begins or ends: a number, or the name of a tensor with it.
+Edge: TypeAlias = int | str
 Functions = Mapping[tuple[str, str], OnnxFunction]
 
 
@@ -98,8 +102,8 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
     """Constants, and second names of stored tensors, as stored tensors.
 
     Exporters merge equal tensors and write the further ones as Identity of the first. Vectors are parameters
-    of their own then (the scales of two norms are equal before training, and not one); a matrix under two of
-    the network's own names is tied.
+    of their own then (the scales of two norms are equal before training, and not one); a matrix under two
+    names that differ in more than a layer's number is tied.
     """
     stored = dict(graph.stored)
     aliases: dict[str, str] = {}
@@ -119,8 +123,10 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
 
 
 def _is_tied(node: OnnxNode, stored: Mapping[str, Stored]) -> bool:
-    """Folded weights are equal only before training, where batch norms start at zero."""
-    return len(stored[node.inputs[0]].shape) > 1 and not is_temporary(node.outputs[0])
+    """Weights that are folded, or in the same place of another layer, are equal only before training."""
+    first, second = node.inputs[0], node.outputs[0]
+    elsewhere = _NUMBER.sub("", first) != _NUMBER.sub("", second)
+    return len(stored[first].shape) > 1 and not is_temporary(second) and elsewhere
 
 
 def _renamed(node: OnnxNode, aliases: Mapping[str, str]) -> OnnxNode:
@@ -135,38 +141,53 @@ def _renamed(node: OnnxNode, aliases: Mapping[str, str]) -> OnnxNode:
 def with_unstacked(graph: OnnxGraph) -> OnnxGraph:
     """The graph with slices that take a tensor apart as one operator.
 
-    PyTorch's newer exporter writes unbind, split and chunk as slices one behind the other. Their backward
-    passes differ: the gradients of slices are padded to the whole and added.
+    PyTorch's exporters write unbind, split and chunk as slices one behind the other. Their backward passes
+    differ: the gradients of slices are padded to the whole and added.
     """
-    parts: dict[tuple[str, int], list[tuple[int, int, OnnxNode]]] = {}
+    parts: dict[tuple[str, int], dict[Edge, tuple[Edge, OnnxNode]]] = {}
     for node in graph.nodes:
         window = _window(node, graph.stored)
         if window is not None:
             axis, start, end = window
-            parts.setdefault((node.inputs[0], axis), []).append((start, end, node))
+            parts.setdefault((node.inputs[0], axis), {})[start] = (end, node)
     joined: dict[OnnxNode, OnnxNode | None] = {}
     for (source, axis), found in parts.items():
-        found.sort(key=lambda part: part[0])
-        ends = [end for _, end, _ in found]
-        if len(found) > 1 and [start for start, _, _ in found] == [0, *ends[:-1]]:
-            outputs = tuple(node.outputs[0] for _, _, node in found)
-            joined |= dict.fromkeys((node for _, _, node in found), None)
-            first = min((node for _, _, node in found), key=graph.nodes.index)
-            attributes = {"axis": axis, "ends": tuple(ends)}
-            joined[first] = OnnxNode("perfseer.Unstack", "", first.name, (source,), outputs, attributes)
+        chain = _chain(found)
+        if len(chain) == len(found) > 1:
+            inputs = (source, *(node.inputs[2] for node in chain))
+            outputs = tuple(node.outputs[0] for node in chain)
+            joined |= dict.fromkeys(chain)
+            joined[chain[0]] = OnnxNode(
+                "perfseer.Unstack", "", chain[0].name, inputs, outputs, {"axis": axis}
+            )
     replaced = (joined.get(node, node) for node in graph.nodes)
-    return replace(graph, nodes=tuple(node for node in replaced if node is not None))
+    nodes = [node for node in replaced if node is not None]
+    return replace(graph, nodes=in_running_order(nodes, None)) if joined else graph
 
 
-def _window(node: OnnxNode, stored: Mapping[str, Stored]) -> tuple[int, int, int] | None:
+def _chain(found: Mapping[Edge, tuple[Edge, OnnxNode]]) -> list[OnnxNode]:
+    """Slices from the start on, each beginning where the one before it ends."""
+    chain: list[OnnxNode] = []
+    edge: Edge = 0
+    while edge in found and len(chain) < len(found):
+        edge, node = found[edge]
+        chain.append(node)
+    return chain
+
+
+def _window(node: OnnxNode, stored: Mapping[str, Stored]) -> tuple[int, Edge, Edge] | None:
     """Axis, start and end of a slice along one axis in steps of one; None for any other node."""
     if node.op != "Slice" or node.domain or not 4 <= len(node.inputs) <= 5:
         return None
-    numbers = [single_number(stored.get(name)) for name in node.inputs[1:]]
-    if any(number is None for number in numbers) or numbers[3:] not in ([], [1.0]):
+    start, end, axis, *step = (_edge(name, stored) for name in node.inputs[1:])
+    if not isinstance(axis, int) or step not in ([], [1]):
         return None
-    start, end, axis = (int(number) for number in numbers[:3] if number is not None)
-    return (axis, start, end) if 0 <= start < end else None
+    return axis, start, end
+
+
+def _edge(name: str, stored: Mapping[str, Stored]) -> Edge:
+    number = single_number(stored.get(name))
+    return name if number is None else int(number)
 
 
 # -- merged vectors --------------------------------------------------------------------------------------

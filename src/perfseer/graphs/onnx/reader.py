@@ -117,11 +117,16 @@ def _rebatched(
     rebatching.mode, rebatching.declared, rebatching.ratio = "learn", declared, batch // declared
     before = _captured(module, reading.inputs, ours, backward=False)
     rebatching.mode = "apply"
-    after = _captured(module, reading.inputs, shapes, backward)
-    grown = before.n_nodes == after.n_nodes and (before.flops * rebatching.ratio == after.flops).all()
-    require(
-        bool(grown),
-        f"the file is exported for a batch of {declared} and does not run in the same way with {batch}: "
-        "export the model with a dynamic batch dimension",
-    )
+    try:
+        after = _captured(module, reading.inputs, shapes, backward)
+    except PerfseerError as error:
+        raise PerfseerError(f"{_fixed(declared, batch)}: {error}") from error
+    require(before.total_flops * rebatching.ratio == after.total_flops, _fixed(declared, batch))
     return after
+
+
+def _fixed(declared: int, batch: int) -> str:
+    return (
+        f"the file is exported for a batch of {declared} and does not run in the same way with {batch}; export "
+        "the model with a dynamic batch dimension"
+    )

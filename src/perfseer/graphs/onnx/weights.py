@@ -28,6 +28,8 @@ _WEIGHTS: Mapping[str, tuple[int, ...]] = {
 _STATISTICS: Mapping[str, tuple[int, ...]] = {"BatchNormalization": (3, 4)}
 # Names that exporters give to what they computed: no parameter of the network has such a name.
 _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output_\d+)?|Constant_\d+")
+# Arguments behind the first that are numbers and never weights.
+_SETTINGS = frozenset({"Resize", "Upsample", "Pad", "Clip", "Dropout", "Range", "Pow", "perfseer.Unstack"})
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 # A smaller integer tensor is a shape or an axis, not a table.
 _SMALLEST_TABLE = 64
@@ -66,7 +68,7 @@ def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
         return "buffer"
     if uses.among(_WEIGHTS):
         return "parameter"
-    if count == 1:
+    if count == 1 or all(op in _SETTINGS and position > 0 for op, position in uses.places):
         return "constant"
     if not is_temporary(name):
         return "parameter"

@@ -57,7 +57,7 @@ def _split(call: Call) -> tuple[Tensor, ...]:
 def _unstack(call: Call) -> tuple[Tensor, ...]:
     """Slices one behind the other (`preparation.with_unstacked`)."""
     source, axis = call.tensor(0), call.node.integer("axis", 0)
-    ends = [min(end, source.shape[axis]) for end in call.node.integers("ends") or ()]
+    ends = [min(call.numbers(i)[0], source.shape[axis]) for i in range(1, len(call.inputs))]
     starts = [0, *ends[:-1]]
     if ends[-1] == source.shape[axis]:
         return tuple(source.split([end - start for start, end in zip(starts, ends, strict=True)], axis))

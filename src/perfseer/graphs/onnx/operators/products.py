@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from perfseer.errors import require
-from perfseer.graphs.onnx.calls import Call, Handler
-from perfseer.graphs.onnx.model import OnnxNode
+from perfseer.graphs.onnx.calls import Call, Fact, Handler
+from perfseer.graphs.onnx.model import Known, OnnxNode
 from perfseer.graphs.onnx.operators.layout import padded
 
 _CONVOLUTIONS: Mapping[int, Callable[..., Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -162,7 +163,18 @@ def _fused_attention(call: Call) -> Tensor:
     query, key, value = call.tensor(0), call.tensor(1), call.tensor(2)
     if call.node.integer("key_is_transposed", 0):
         key = key.transpose(-1, -2)
+    mask = call.inputs[3] if call.has(3) else None
+    if isinstance(mask, Fact) and _is_causal(mask.values):
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
     return F.scaled_dot_product_attention(query, key, value, call.optional(3))
+
+
+def _is_causal(mask: Known) -> bool:
+    """Whether a mask hides exactly what comes later."""
+    plain = mask.reshape(-1, *mask.shape[-2:])
+    if len(plain) != 1 or plain.ndim != 3:
+        return False
+    return bool(np.array_equal(plain[0] < 0, np.triu(np.ones(plain[0].shape, dtype=bool), 1)))
 
 
 def _pool(pools: Mapping[int, Callable[..., Tensor]], call: Call, **settings: Any) -> Tensor:

@@ -25,11 +25,13 @@ def _weights(call: Call) -> tuple[list[Tensor], int]:
 
 
 def _states(call: Call, source: Tensor, directions: int, count: int) -> list[Tensor]:
-    """Initial states, zeros where the file leaves them out."""
-    hidden = call.tensor(2).shape[-1]
+    """Initial states, zeros where the file leaves them out or has them for another batch size."""
     given = [call.optional(5 + position) for position in range(count)]
-    zeros = (directions, source.shape[1], hidden)
-    return [source.new_zeros(zeros) if state is None else state for state in given]
+    shape = (directions, source.shape[1], call.tensor(2).shape[-1])
+    return [
+        state if state is not None and tuple(state.shape) == shape else source.new_zeros(shape)
+        for state in given
+    ]
 
 
 def _run(function: Callable[..., tuple[Tensor, ...]], n_states: int, call: Call) -> tuple[Any, ...]:
