@@ -140,7 +140,12 @@ def test_models_that_fail_are_kept_with_the_reason_and_not_tried_again(tmp_path,
 
 def test_a_model_that_cannot_be_trained_is_captured_forward_only(tmp_path):
     captures = capture_missing(want(("untrainable", 8)), Captures.open(tmp_path))
-    assert not captures.select(want(("untrainable", 8))).graphs.graph(0).has_backward
+    selected = captures.select(want(("untrainable", 8)))
+    assert not selected.graphs.graph(0).has_backward
+    assert selected.reasons == [""]
+    assert (
+        captures.index["reason"].iloc[0].startswith("forward only: capturing the graph: PerfseerError: the")
+    )
 
 
 def test_a_model_is_shown_in_its_steady_state(tmp_path):

@@ -72,7 +72,8 @@ class Captures:
         folder: where they lie.
         graphs: every graph captured.
         index: `INDEX_COLUMNS`: model, input, batch size, precision, number in ``graphs`` (`NO_GRAPH` where
-            capture failed), why it failed, and whether the model has branches to merge.
+            capture failed), why it failed or shows the forward pass only, and whether the model has branches
+            to merge.
     """
 
     folder: Path

@@ -121,8 +121,11 @@ def _capture(task: _Task) -> _Result:
 
 
 def _forward_at_least(module: "nn.Module", shape: tuple[int, ...], precision: str) -> Captured:
-    found = capture_at(module, shape, precision=precision)
-    return found if found.graph else capture_at(module, shape, precision=precision, backward=False)
+    trained = capture_at(module, shape, precision=precision)
+    if trained.graph is not None:
+        return trained
+    forward = capture_at(module, shape, precision=precision, backward=False)
+    return forward if forward.graph is None else Captured(forward.graph, f"forward only: {trained.reason}")
 
 
 def _kept_bytes(module: "nn.Module") -> int:
