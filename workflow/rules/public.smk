@@ -55,11 +55,12 @@ rule capture_public:
         mem_mb=6000,
     params:
         files=public_places(),
+        options="--as-measured" if RESULTS.as_measured else "",
         code=code_digest(CAPTURE_CODE),
     message:
         "Published results: capturing their models"
     shell:
-        "perfseer public graphs --workers {threads} {params.files:q} > {output.counts} 2> {log}"
+        "perfseer public graphs --workers {threads} {params.options} {params.files:q} > {output.counts} 2> {log}"
 
 
 rule describe_public:

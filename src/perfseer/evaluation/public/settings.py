@@ -87,6 +87,8 @@ class PublicSettings(BaseModel):
     Attributes:
         files: result files of the study, by name: without ``benchmark-`` and ``.csv``.
         folder: where files of one's own lie; it is looked in before the published ones. None: only those.
+        as_measured: graphs in each row's precision, with the casts of mixed precision; else all in single
+            precision.
         headline: those that the table of goals speaks of.
         groupings: by what rows are kept together.
         folds: number of folds.
@@ -110,6 +112,7 @@ class PublicSettings(BaseModel):
 
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     folder: str | None = None
+    as_measured: bool
     headline: Annotated[tuple[str, ...], Field(min_length=1)]
     groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)]
     folds: Annotated[int, Field(ge=2, le=50)]

@@ -58,4 +58,5 @@ def data_digest(settings: PublicSettings) -> str:
 
 def dataset(settings: PublicSettings, names: tuple[str, ...]) -> Dataset:
     """Rows of some of the files over graphs at each row's own batch size."""
-    return timm_results.dataset([place_of(settings, name) for name in names])
+    places = [place_of(settings, name) for name in names]
+    return timm_results.dataset(places, as_measured=settings.as_measured)

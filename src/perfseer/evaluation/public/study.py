@@ -43,7 +43,7 @@ from perfseer.predictors.settings import PredictorSettings
 SUMMARY_FILE = "summary.json"
 _OWN_ROOMS = ("data/sources/timm_results*", "graphs/batch_family.py", "evaluation/public")
 # What all fits of the study depend on, besides the entrant's own section.
-_SHARED = ("files", "folds", "valid_share", "confidence", "labels", "training")
+_SHARED = ("files", "as_measured", "folds", "valid_share", "confidence", "labels", "training")
 _SCOPE = frozenset({"groupings", "seeds", "folds"})
 
 

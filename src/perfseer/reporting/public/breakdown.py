@@ -64,14 +64,14 @@ def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Grou
     rows = rows[rows["configuration"].isin(study.facts.index)] if not rows.empty else rows
     if rows.empty:
         return []
-    per_sample = study.facts["flops"] / study.facts["batch_size"]
-    size = rows["configuration"].map(per_sample)
-    part = pd.qcut(size.rank(method="first"), min(_PARTS, len(size)), labels=False)
-    groups = [rows[part == number_] for number_ in sorted(set(part))]
-    bounds = [float(size[group.index].max()) for group in groups]
+    # Parts are of configurations: each is in one part, however many seeds predicted it.
+    facts = study.facts.loc[rows["configuration"].unique()]
+    sizes = facts["flops"] / facts["batch_size"]
+    part = pd.qcut(sizes.rank(method="first"), min(_PARTS, len(sizes)), labels=False)
+    part_of = rows["configuration"].map(part)
     return [
-        _group(study, f"≤ {number(bound / 1e9, 2)}", group)
-        for bound, group in zip(bounds, groups, strict=True)
+        _group(study, f"≤ {number(float(sizes[part == one].max()) / 1e9, 2)}", rows[part_of == one])
+        for one in sorted(set(part))
     ]
 
 
