@@ -25,6 +25,7 @@ from perfseer.cli.predict import predict
 from perfseer.cli.predictors import predictors_list, predictors_show
 from perfseer.cli.public import graphs as public_graphs
 from perfseer.cli.public import table as public_table
+from perfseer.cli.public_memory import memory as public_memory
 from perfseer.cli.public_study import describe as public_describe
 from perfseer.cli.public_study import fit as public_fit
 from perfseer.cli.public_study import report as public_report
@@ -83,6 +84,7 @@ public.command("graphs")(public_graphs)
 public.command("describe")(public_describe)
 public.command("fit")(public_fit)
 public.command("unseen")(public_unseen)
+public.command("memory")(public_memory)
 public.command("report")(public_report)
 predictors.command("list")(predictors_list)
 predictors.command("show")(predictors_show)

@@ -27,6 +27,8 @@ _SAVES_OPERANDS = members(
     *("conv", "linear", "matmul", "batch_norm", "layer_norm", "group_norm", "attention", "activation"),
     *("mul", "elementwise", "max_pool", "index", "embedding"),
 )
+# Autocast casts and caches the weights of these.
+_WEIGHTED = members("conv", "linear", "matmul")
 _SAVES_RESULT = members("relu", "softmax", "attention")
 # Times a number instead of a tensor needs nothing in the backward pass.
 _PRODUCTS = members("mul", "elementwise")
@@ -270,7 +272,7 @@ def _conversions_on(graph: PerfGraph, scales: FloatArray) -> BoolArray:
 
 def _weight_casts(tensors: Tensors) -> FloatArray:
     """[V] bytes of the 16-bit copies of weights that autocast keeps until it is left."""
-    narrow = (tensors.scales < 1.0) & members("conv", "linear", "matmul")[tensors.graph.operators]
+    narrow = (tensors.scales < 1.0) & _WEIGHTED[tensors.graph.operators]
     return np.where(narrow, 0.5 * tensors.graph.weight_bytes, 0.0) * tensors.setup.autocast
 
 

@@ -140,6 +140,8 @@ def _shown(study: MemoryStudy) -> list[Judged]:
 
 
 def _milliseconds(study: MemoryStudy) -> str:
-    scale = choose_scale(study.milliseconds.values(), "time")
+    scale = choose_scale(study.milliseconds.values(), "ms")
     words = {"train": "training", "infer": "inference"}
-    return " and ".join(f"{scale.text(value)} for {words[phase]}" for phase, value in study.milliseconds.items())
+    return " and ".join(
+        f"{scale.named(value, 2)} for {words[phase]}" for phase, value in study.milliseconds.items()
+    )
