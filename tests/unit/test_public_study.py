@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.public.agreement import agreements, common
 from perfseer.evaluation.public.facts import row_facts
@@ -24,6 +26,7 @@ UNSEEN = {
     "seeds": (0,),
     "measured": (0, 5, 10, 1000),
 }
+ALONE = {"means": {}, "variants": {}, "subject": "roofline"}
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +265,44 @@ def test_an_unseen_device_must_be_named_in_the_section():
         UnseenCase(settings(unseen=UNSEEN), "tpu", 0)
     with pytest.raises(PerfseerError, match="has no unseen"):
         UnseenCase(settings(), "cpu", 0)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, ["public", *map(str, arguments)], catch_exceptions=False)
+
+
+def params(tmp_path, **changes):
+    path = tmp_path / "params.yaml"
+    path.write_text(json.dumps({"public": settings(**changes).model_dump(mode="json")}))
+    return path
+
+
+def test_the_verbs_write_what_the_report_reads(study, tmp_path):
+    file = params(tmp_path, entrants={"roofline": {"predictor": "roofline", "files": (GPU_NEW,)}}, **ALONE)
+    common_options = ("--params", file, "--out", study)
+    done = invoke("fit", "--entrant", "roofline", "--grouping", "family", "--seed", 1, *common_options)
+    assert done.stdout.splitlines() == [str(study / f"roofline/family/1/{k}/record.json") for k in range(3)]
+    assert "roofline/family/1 fold 2:" in done.stderr
+    assert invoke("describe", *common_options).stdout.strip() == str(study / "facts.parquet")
+    done = invoke("report", "--params", file, "--study", study, "--out", tmp_path / "reports")
+    assert done.exit_code == 0
+    assert "records are missing: `roofline` (3 of 12 folds)" in done.stderr
+    assert "288 rows" in (tmp_path / "reports" / "public.md").read_text()
+
+
+def test_a_file_without_the_section_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("public: null\n")
+    with pytest.raises(PerfseerError, match=r"workflow/presets/public\.yaml has a complete one"):
+        invoke("describe", "--params", path)
+    path.write_text("public: {files: []}\n")
+    with pytest.raises(PerfseerError, match="section public is at fault: files: "):
+        invoke("describe", "--params", path)
+
+
+def test_an_unknown_grouping_is_refused(tmp_path):
+    with pytest.raises(PerfseerError, match="no grouping 'shape'; there are architecture, family"):
+        invoke(
+            *("fit", "--entrant", "roofline", "--grouping", "shape", "--seed", 0),
+            *("--params", params(tmp_path), "--out", tmp_path),
+        )
