@@ -1,6 +1,7 @@
 """From what people call a model to its graph: names, folders, patterns, inputs, batch sizes."""
 
 import json
+import warnings
 from importlib.util import find_spec
 
 import pytest
@@ -214,6 +215,21 @@ def test_a_description_in_a_file_is_a_model(tmp_path, repository):
     assert assumed.shapes == ((1, 3, 224, 224),)
     with pytest.raises(PerfseerError, match="given 2 input shapes; of a file only the first"):
         open_model(str(path), Feed(shapes=((3, 32, 32), (1,))))
+
+
+def test_an_onnx_file_is_asked_about_like_the_model_it_came_from(tmp_path):
+    pytest.importorskip("onnx")
+    path = tmp_path / "network"  # its content says what it is
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(Convolution(), (torch.zeros(2, 3, 8, 8),), path, dynamo=False)
+    model = open_model(str(path), Feed())
+    captured = model.captured(None, backward=True)
+    assert captured.graph.batch_size == 2
+    assert captured.graph.total_flops == pytest.approx(2e6 * Convolution.MFLOPS)
+    assert captured.types == ("float32",)
+    assert [notice.code for notice in captured.training_notices] == ["backward_estimated"]
+    assert "backward_estimated" not in codes(captured)
 
 
 def test_examples_are_for_single_modules(tmp_path):

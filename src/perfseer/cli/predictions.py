@@ -85,17 +85,26 @@ def write(
 
 
 def remarks(answers: "Iterable[Answer]") -> list[str]:
-    """What there is to know about the answers, each thing once, faults first."""
+    """What there is to know about the answers, once for each model, faults first."""
     from perfseer.forecast.prediction import Failure
 
-    found: dict[str, list[str]] = {"error": [], "warning": [], "note": []}
+    found: dict[str, dict[tuple[str, str], list[str]]] = {"error": {}, "warning": {}, "note": {}}
     for answer in answers:
         if isinstance(answer, Failure):
-            found["error"].append(f"error: {answer.model}: {answer.error}")
+            found["error"].setdefault((answer.model, answer.error), []).append(answer.error)
             continue
         for notice in answer.warnings:
-            found[notice.level].append(f"{notice.level}: {answer.model}: {notice.message}")
-    return list(dict.fromkeys(line for lines in found.values() for line in lines))
+            found[notice.level].setdefault((answer.model, notice.code), []).append(notice.message)
+    return [
+        f"{level}: {model}: {messages[0]}{_likewise(len(messages) - 1)}"
+        for level, remarks in found.items()
+        for (model, _), messages in remarks.items()
+    ]
+
+
+def _likewise(further: int) -> str:
+    """What is said of several answers about a model is said of the first; the numbers in it may differ."""
+    return f" (likewise for {further} further answer{'s' * (further > 1)})" if further else ""
 
 
 def _cells(answer: "Answer") -> list[str]:

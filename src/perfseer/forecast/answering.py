@@ -82,7 +82,8 @@ class Answerer:
         platform, memory = chosen.platform, None
         if platform is not None:
             memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
-        notices = [*chosen.notices, *captured.notices, *coverage_notices(coverage)]
+        about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
+        notices = [*chosen.notices, *about, *coverage_notices(coverage)]
         return Prediction(
             input=_input(captured),
             phase=phase,

@@ -22,6 +22,12 @@ _ASSUMED = Notice(
     "note", "input_assumed", "no input shape was given and the model names none: 3x224x224 was assumed"
 )
 
+_ESTIMATED = Notice(
+    "warning",
+    "backward_estimated",
+    "an ONNX file holds the forward pass alone: dropout and what else training adds is not in it",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Captured:
@@ -33,6 +39,7 @@ class Captured:
         shapes: of every input with its batch dimension; empty where a file declares them.
         types: element type of every input.
         notices: what was assumed on the way.
+        training_notices: what matters to training alone.
     """
 
     name: str
@@ -40,6 +47,7 @@ class Captured:
     shapes: tuple[Shape, ...] = ()
     types: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
+    training_notices: tuple[Notice, ...] = ()
 
 
 class OpenModel(Protocol):
@@ -104,12 +112,10 @@ class FileModel:
         """As `OpenModel.captured`."""
         graph = self.file.graph(self.shape, batch_size=batch_size, backward=backward)
         notices = [*self.notices, *(Notice("note", "file_note", note) for note in self.file.notes)]
-        if backward and self.file.kind == "onnx":
-            text = "an ONNX file holds the forward pass alone: the backward pass is an estimate from it"
-            notices.append(Notice("warning", "backward_estimated", text))
+        training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
         types = tuple(declared.dtype for declared in self.file.declared_inputs)
         shapes = ((graph.batch_size, *self.shape),) if self.shape else ()
-        return Captured(self.name, graph, shapes, types, tuple(notices))
+        return Captured(self.name, graph, shapes, types, tuple(notices), training)
 
 
 @dataclass(frozen=True, eq=False)
