@@ -89,6 +89,9 @@ def dataset_of(graphs: list[PerfGraph], labels: list[list[float]]) -> Dataset:
     """Rows of the given graphs and labels."""
     rows = pd.DataFrame(labels, columns=list(TARGET_NAMES))
     rows["graph"] = np.arange(len(graphs))
+    rows["architecture"] = [f"net-{number}" for number in range(len(graphs))]
+    platform = {"device": "Synthetic", "device_kind": "cpu", "precision": "fp32", "memory_format": "nchw"}
+    rows = rows.assign(**platform, mode="eager", environment='{"torch": "2.13.0"}')
     return Dataset.from_rows(rows, PackedGraphs.pack(graphs))
 
 

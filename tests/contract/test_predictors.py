@@ -22,7 +22,7 @@ from tests.contract.synthetic_kernels import kernels_file
 
 NETWORKS = ("seernet", "seernet_multi")
 # Those that learn all their labels together.
-JOINT = ("additive", "dippm", "dippm_chain", "seernet_multi")
+JOINT = ("additive", "dippm", "dippm_chain", "seernet_multi", "seernet_x")
 # As published it is given no sizes, and the law behind the labels is one of sizes.
 WITHOUT_SIZES = ("brp_nas",)
 # They learn in one go, or their members did.
@@ -53,6 +53,8 @@ def section(name: str, **changes):
     model = settings_class(name)
     settings = sections[name] if name in sections else model().model_dump()
     small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8, "trees": 0.02}
+    if name == "seernet_x":
+        small |= {"trees": 40, "epochs": 4}
     return model.model_validate(
         settings | {k: v for k, v in small.items() if isinstance(settings.get(k), int | float)} | changes
     )

@@ -59,16 +59,21 @@ class LabelNormaliser:
         """Fit on training labels.
 
         Args:
-            labels: [n, len(targets)] in physical units, finite and positive, n ≥ 1.
+            labels: [n, len(targets)] in physical units, finite and positive, n ≥ 1; NaN where a row has none.
             settings: section ``labels`` of params.yaml.
             targets: names of the columns.
 
         Raises:
-            PerfseerError: a label is not finite, not positive, or a utilisation is above 100.
+            PerfseerError: a label is not finite, not positive, a utilisation above 100, or a column is empty.
         """
-        _check_labels(labels, targets)
-        require(len(labels) > 0, "no training rows to fit a label normaliser on")
-        return cls({name: fit_scale(labels[:, i], name, settings) for i, name in enumerate(targets)})
+        _check_columns(labels, targets)
+        scales = {}
+        for name, column in zip(targets, labels.T, strict=True):
+            there = column[~np.isnan(column)]
+            _check_labels(there[:, None], (name,))
+            require(len(there) > 0, f"no training rows to fit a label normaliser of {name} on")
+            scales[name] = fit_scale(there, name, settings)
+        return cls(scales)
 
     def select(self, targets: tuple[str, ...]) -> "LabelNormaliser":
         """The normaliser of some of the columns, in the order given."""

@@ -166,8 +166,8 @@ class Predictor(ABC):
             confidence: share of rows wanted inside, in (0, 1).
 
         Returns:
-            [n] rows, columns ``<target>_low`` and ``<target>_high`` in physical units; None where the predictor
-            has no intervals.
+            [n] rows, columns ``<target>_low`` and ``<target>_high`` in physical units; None where the
+            predictor has no intervals.
 
         Raises:
             PerfseerError: not fitted.

@@ -1,0 +1,323 @@
+"""SeerNet-X: times on any platform, as a sum over nodes, corrected by boosted trees, with intervals.
+
+Fitted on the rows of all platforms at once:
+
+- a network gives every kind of node a time on a platform and in a pass, relative to a roofline with the
+  device's published peaks (`perfseer.nn.node_times`); the sum over a graph is its time;
+- boosted trees learn the logarithm of measured over roofline time from totals by operator type
+  (`perfseer.predictors.platform_tables`);
+- both are averaged on the logarithmic scale, with weights chosen on validation rows.
+
+Intervals are conformal, from validation rows, for each platform and phase (`perfseer.predictors.conformal`).
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.platforms import Platform
+from perfseer.errors import require
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.graphs.vocabulary import OPERATORS
+from perfseer.nn.node_times import NodeTimeNetwork, Sizes
+from perfseer.predictors.base import Predictor
+from perfseer.predictors.boosted_trees import TreeSettings
+from perfseer.predictors.conformal import Conformal
+from perfseer.predictors.platform_batches import N_TIMES, Shown
+from perfseer.predictors.platform_examples import PlatformExamples, Scales
+from perfseer.predictors.platform_tables import platform_table
+from perfseer.predictors.platform_trees import Group, PlatformTrees
+from perfseer.predictors.platform_work import TOLD
+from perfseer.predictors.settings import Hidden, PredictorSettings
+from perfseer.predictors.tabular import OPERATOR_TYPES
+from perfseer.predictors.weights import load_weights, save_weights
+from perfseer.predictors.widening import FeatureRange
+from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES
+from perfseer.training.annealing import train_annealed
+from perfseer.training.seeds import generator, seeded
+
+_WEIGHTS_FILE, _TREES_FILE = "network.safetensors", "trees.safetensors"
+_AT_ONCE = 256
+_NETWORK_WEIGHTS = tuple(step / 10 for step in range(11))
+# Validation rows that a kind of device and a phase need for a weight of their own.
+_FEWEST = 30
+_EQUAL = 0.5
+# The least that a time is uncertain by, on the logarithmic scale: labels are no better than that.
+_LEAST_DIFFICULTY = 0.02
+
+
+class SeerNetXSettings(PredictorSettings):
+    """A sum over nodes on any platform, corrected by boosted trees; sizes chosen on training folds."""
+
+    hidden: Hidden = 96
+    embedding: Annotated[
+        int, Field(ge=1, le=64, description="columns of operators' and platforms' codes")
+    ] = 8
+    context: Annotated[bool, Field(description="a node's producer and consumer count")] = True
+    fusion: Annotated[bool, Field(description="compiled graphs move what is left after fusion")] = True
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0001
+    delta: Annotated[
+        float, Field(gt=0, description="Huber loss on ln time: quadratic below, linear above")
+    ] = 0.03
+    unknown_share: Annotated[
+        float, Field(ge=0, lt=1, description="rows whose platform is told by its features alone")
+    ] = 0.1
+    trees: Annotated[int, Field(ge=1, le=100_000, description="for each platform and phase")] = 700
+    leaves: Annotated[int, Field(ge=2, le=4096, description="of a tree")] = 12
+    tree_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    least_rows: Annotated[int, Field(ge=1, description="training rows in a leaf at least")] = 3
+    parts: Annotated[Literal["both", "network", "trees"], Field(description="what predicts")] = "both"
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """N logarithms of times in ms: the mean of both parts, and how far they are apart."""
+
+    mean: FloatArray
+    apart: FloatArray
+
+
+class SeerNetXPredictor(Predictor):
+    """Both times, on every platform it was trained on and on those of which peaks are published."""
+
+    name: ClassVar[str] = "seernet_x"
+    supported: ClassVar[frozenset[str]] = frozenset(name for name in TARGET_NAMES if "time" in name)
+    source: ClassVar[str] = "this project"
+    takes_partial_labels: ClassVar[bool] = True
+    departures: ClassVar[tuple[str, ...]] = (
+        "No published predictor. Of SeerNet it keeps the graph and its features; times of nodes are added up "
+        "instead of embeddings being pooled, and a node sees the operators next to it, not the whole graph.",
+    )
+    Settings: ClassVar[type[PredictorSettings]] = SeerNetXSettings
+    settings: SeerNetXSettings
+
+    @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """What it was trained on."""
+        self._require_fitted()
+        return self.platforms_
+
+    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
+        require(len(valid) > 0, "seernet_x was given no validation rows, which it weighs its parts on")
+        examples = self._examples(train, labelled=True)
+        self.platforms_, self.scales_ = examples.platforms, Scales.of(examples)
+        self.network_ = self._new_network(seed)
+        if self.settings.parts != "trees":
+            self._fit_network(examples, seed, log)
+        table, base = platform_table(examples)
+        self.range_of_table_ = FeatureRange.of(table)
+        self.trees_ = PlatformTrees.fit(
+            table, examples.ln_ms - base, _groups(examples), self._tree_settings(), seed
+        )
+        self.n_parameters_ = self.trees_.n_parameters + sum(p.numel() for p in self.network_.parameters())
+        self._judge(valid, log)
+
+    def _fit_network(self, examples: PlatformExamples, seed: int, log: Callable[[str], None]) -> None:
+        history = train_annealed(
+            self.network_,
+            partial(_huber, delta=self.settings.delta),
+            Shown(
+                examples,
+                self.scales_,
+                self.platforms_,
+                hide=partial(self.network_.hide, drawing=generator(seed)),
+            ),
+            epochs=self.settings.epochs,
+            batch_size=self.settings.batch_size,
+            learning_rate=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+            seed=seed,
+            log=log,
+        )
+        self.history_ = [{"target": "all", "valid_loss": None, **row} for row in history]
+
+    def _judge(self, valid: Dataset, log: Callable[[str], None]) -> None:
+        """Weigh the parts and calibrate intervals on rows that neither has seen."""
+        examples = self._examples(valid, labelled=True)
+        by_network, by_trees, table = self._parts(examples)
+        self.weights_ = {}
+        owners = _owners(examples)
+        for owner in sorted(set(owners)):
+            rows = np.flatnonzero(owners == owner)
+            if len(rows) >= _FEWEST:
+                self.weights_[owner] = self._best_weight(
+                    by_network[rows], by_trees[rows], examples.ln_ms[rows]
+                )
+        answer = self._mean(examples, by_network, by_trees)
+        errors = examples.ln_ms - answer.mean
+        self.conformal_ = Conformal.fit(
+            errors,
+            self._difficulty(answer) * self.range_of_table_.widening(table),
+            [group.name for group in _groups(examples)],
+            valid.rows["architecture"].to_numpy()[examples.row],
+        )
+        shares = ", ".join(f"{owner} {weight:g}" for owner, weight in self.weights_.items())
+        mape_pct = 100 * float(np.abs(np.expm1(-errors)).mean())
+        log(f"weight of the network: {shares}; MAPE {mape_pct:.3g} % on validation rows")
+
+    def _best_weight(self, by_network: FloatArray, by_trees: FloatArray, measured: FloatArray) -> float:
+        if self.settings.parts != "both":
+            return float(self.settings.parts == "network")
+        errors = {
+            weight: np.abs(np.expm1(weight * by_network + (1 - weight) * by_trees - measured)).mean()
+            for weight in _NETWORK_WEIGHTS
+        }
+        return min(errors, key=errors.__getitem__)
+
+    def _mean(self, examples: PlatformExamples, by_network: FloatArray, by_trees: FloatArray) -> _Answer:
+        usual = {"both": _EQUAL, "network": 1.0, "trees": 0.0}[self.settings.parts]
+        weight = np.array([self.weights_.get(owner, usual) for owner in _owners(examples)], dtype=np.float64)
+        return _Answer(weight * by_network + (1 - weight) * by_trees, np.abs(by_network - by_trees))
+
+    def _difficulty(self, answer: _Answer) -> FloatArray:
+        """[N] scale of the error of each answer: where the parts disagree, one is wrong."""
+        apart = answer.apart if self.settings.parts == "both" else np.zeros(len(answer.mean))
+        return np.asarray(_LEAST_DIFFICULTY + apart)
+
+    def _parts(self, examples: PlatformExamples) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """[N] ln ms by the network and by the trees, and [N, C] the table of the trees."""
+        table, base = platform_table(examples)
+        by_trees = base + self.trees_.predict(table, _groups(examples))
+        if self.settings.parts == "trees":
+            return by_trees, by_trees, table
+        shown = Shown(examples, self.scales_, self.platforms_)
+        with torch.inference_mode():
+            outputs = [
+                self.network_(shown.batch(rows)[0]) for rows in torch.arange(len(examples)).split(_AT_ONCE)
+            ]
+        by_network = torch.cat(outputs).squeeze(1).double().numpy()
+        return by_network, (by_network if self.settings.parts == "network" else by_trees), table
+
+    def _predict(self, dataset: Dataset) -> FloatArray:
+        examples = self._examples(dataset, labelled=False)
+        by_network, by_trees, _ = self._parts(examples)
+        return self._as_rows(examples, np.exp(self._mean(examples, by_network, by_trees).mean), len(dataset))
+
+    def intervals(self, dataset: Dataset, confidence: float) -> pd.DataFrame | None:
+        """See `Predictor.intervals`."""
+        self._require_fitted()
+        examples = self._examples(dataset, labelled=False)
+        by_network, by_trees, table = self._parts(examples)
+        answer = self._mean(examples, by_network, by_trees)
+        ends = self.conformal_.interval(
+            np.exp(answer.mean),
+            self._difficulty(answer),
+            [group.name for group in _groups(examples)],
+            confidence,
+            self.range_of_table_.widening(table),
+        )
+        columns = {
+            f"{target}_{side}": self._as_rows(examples, values, len(dataset))[:, number]
+            for side, values in zip(("low", "high"), ends, strict=True)
+            for number, target in enumerate(self.targets)
+        }
+        return pd.DataFrame(columns)
+
+    def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
+        """For each row [V] ms that the network gives the nodes of its graph, both passes in training."""
+        self._require_fitted()
+        examples = PlatformExamples.of(dataset, (target,), labelled=False, fusion=self.settings.fusion)
+        shown, kinds, found = Shown(examples, self.scales_, self.platforms_), examples.kinds, []
+        for number in range(len(examples)):
+            one = np.array([number])
+            with torch.inference_mode():
+                ms = self.network_.node_ms(shown.batch(torch.from_numpy(one))[0]).double().numpy()
+            per_kind = np.bincount(examples.pairs(one).kind, weights=ms, minlength=len(kinds.columns))
+            graph = examples.graph[number]
+            nodes = slice(*kinds.node_ptr[graph : graph + 2].tolist())
+            found.append(np.asarray(per_kind[kinds.node_kind[nodes]], dtype=np.float64))
+        return found
+
+    def _examples(self, dataset: Dataset, *, labelled: bool) -> PlatformExamples:
+        return PlatformExamples.of(dataset, self.targets, labelled=labelled, fusion=self.settings.fusion)
+
+    def _as_rows(self, examples: PlatformExamples, values: FloatArray, n: int) -> FloatArray:
+        """[N] values of examples as [n, T], a column per target."""
+        columns = {PHASES.index(TARGET_BY_NAME[name].phase): i for i, name in enumerate(self.targets)}
+        table = np.full((n, len(self.targets)), np.nan)
+        table[examples.row, [columns[phase] for phase in examples.phase.tolist()]] = values
+        return table
+
+    def _tree_settings(self) -> TreeSettings:
+        settings = self.settings
+        return TreeSettings(
+            settings.trees,
+            settings.leaves,
+            settings.tree_rate,
+            settings.least_rows,
+            robust=3 * settings.delta,
+        )
+
+    def _new_network(self, seed: int) -> NodeTimeNetwork:
+        sizes = Sizes(
+            features=len(self.scales_.mean[0]) + N_TIMES,
+            platform_features=len(TOLD),
+            platforms=len(self.platforms_) + 1,
+            operator_types=len(OPERATOR_TYPES),
+            operators=len(OPERATORS) + 1,
+            hidden=self.settings.hidden,
+            embedding=self.settings.embedding,
+            context=self.settings.context,
+        )
+        with seeded(seed):
+            return NodeTimeNetwork(sizes, self.settings.unknown_share)
+
+    def _save_state(self, folder: Path) -> dict[str, Any]:
+        save_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
+        return {
+            "kin": self.trees_.save(folder / _TREES_FILE),
+            "platforms": [asdict(platform) for platform in self.platforms_],
+            "scales": self.scales_.to_json(),
+            "weights": self.weights_,
+            "conformal": self.conformal_.to_json(),
+            "range": self.range_of_table_.to_json(),
+        }
+
+    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
+        self.platforms_ = tuple(Platform(**platform) for platform in state["platforms"])
+        self.scales_ = Scales.from_json(state["scales"])
+        self.weights_ = {str(owner): float(weight) for owner, weight in state["weights"].items()}
+        self.conformal_ = Conformal.from_json(state["conformal"])
+        self.range_of_table_ = FeatureRange.from_json(state["range"])
+        self.trees_ = PlatformTrees.load(folder / _TREES_FILE, state["kin"])
+        self.network_ = self._new_network(seed=0)
+        load_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
+        self.network_.eval()
+
+
+def _owners(examples: PlatformExamples) -> npt.NDArray[np.str_]:
+    """[N] kind of device and phase, which have a weight of their own."""
+    kinds = [[f"{platform.device_kind}-{phase}" for phase in PHASES] for platform in examples.platforms]
+    return np.array(kinds)[examples.platform, examples.phase]
+
+
+def _groups(examples: PlatformExamples) -> list[Group]:
+    """[N] platform and phase, which have trees of their own and are calibrated apart."""
+    table = [[_group(platform, phase) for phase in PHASES] for platform in examples.platforms]
+    numbers = zip(examples.platform.tolist(), examples.phase.tolist(), strict=True)
+    return [table[platform][phase] for platform, phase in numbers]
+
+
+def _group(platform: Platform, phase: str) -> Group:
+    kind = f"{platform.device_kind}-{phase}"
+    mode, layout = f"{kind}-{platform.mode}", f"{kind}-{platform.mode}-{platform.memory_format}"
+    return Group(f"{platform.key}-{phase}", (f"{layout}-{platform.precision}", layout, mode, kind, phase))
+
+
+def _huber(outputs: Tensor, labels: Tensor, *, delta: float) -> Tensor:
+    """[T] mean Huber error in units of ``delta``: about the absolute error beyond it."""
+    return F.huber_loss(outputs, labels, reduction="none", delta=delta).mean(dim=0) / delta
