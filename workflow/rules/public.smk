@@ -4,6 +4,8 @@
 # delete them before a job: a fit keeps those of the present parameters and data, so that an interrupted study
 # goes on where it stopped.
 
+from pathlib import Path
+
 from perfseer.data.captures import CODE as CAPTURE_CODE
 from perfseer.evaluation.public.source import place_of
 
@@ -141,11 +143,41 @@ rule unseen_public:
         " --seed {wildcards.public_seed} --threads {threads} --out {params.folder} > {log} 2>&1"
 
 
+# Memory was published by nobody: forecasts of it are judged on what this machine measured, if it has, and on batches
+# that the published runs had to shrink. Looked for, not asked for: nothing is measured for this study.
+MEASURED_HERE = [
+    path
+    for path in ("results/dataset/manifest.json", "results/graphs/graphs.safetensors")
+    if Path(path).is_file()
+]
+
+
+rule memory_public:
+    input:
+        rules.capture_public.output.counts,
+    output:
+        study=ensure("results/public/memory.json", non_empty=True),
+    log:
+        "logs/memory_public.log",
+    conda:
+        "../envs/perfseer.yaml"
+    resources:
+        mem_mb=6000,
+    params:
+        config=sections("labels"),
+        folder=subpath(output.study, parent=True),
+    message:
+        "Published results: forecasts of memory"
+    shell:
+        "perfseer public memory --params {params.config:q} --out {params.folder} > {log} 2>&1"
+
+
 rule render_public:
     input:
         summaries=public_summaries(),
         unseen=unseen_summaries(),
         facts=rules.describe_public.output.facts,
+        memory=rules.memory_public.output.study if len(MEASURED_HERE) == 2 else [],
     output:
         markdown="reports/public.md",
         page=web_page("public"),

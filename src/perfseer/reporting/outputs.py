@@ -99,6 +99,7 @@ OUTPUTS: dict[str, Outputs] = {
             "public_families": "MAPE of families never seen",
             "public_sizes": "MAPE against size and batch",
             "public_coverage": "Share of measurements inside their intervals",
+            "public_memory": "Forecast against observed shares of what fits",
             "public_unseen": "Devices never seen, after so many measured models",
         },
     ),

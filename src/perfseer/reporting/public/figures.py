@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perfseer.evaluation.public.settings import Grouping
+from perfseer.reporting.public import memory
 from perfseer.reporting.public.breakdown import Group, by_batch_size, by_family, by_size, coverage
 from perfseer.reporting.public.devices import curves
 from perfseer.reporting.public.goals import COVERAGE_PCT, goal_of
@@ -29,6 +30,7 @@ def figure_makers(study: Study) -> dict[str, Callable[[], Figure]]:
         "public_sizes": partial(sizes, study),
         "public_coverage": partial(intervals, study),
         "public_unseen": partial(curves, study),
+        "public_memory": partial(memory.figure, study.memory),
     }
 
 

@@ -10,7 +10,7 @@ from perfseer.evaluation.public.settings import Grouping
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import predictor_class
 from perfseer.reporting.document import draw, fill, write, write_tables
-from perfseer.reporting.public import breakdown, devices, figures, reasons, tables
+from perfseer.reporting.public import breakdown, devices, figures, memory, reasons, tables
 from perfseer.reporting.public.goals import GOALS, goal_of
 from perfseer.reporting.public.study import Study
 from perfseer.reporting.public.wording import short_title, title
@@ -62,6 +62,7 @@ def markdown(study: Study) -> str:
             "families": {title(file): _family_table(study, file) for file in settings.headline},
             "sizes": {title(file): _size_tables(study, file) for file in settings.headline},
             "devices": devices.device_table(study) if devices.cases(study) else "",
+            "memory": memory.section(study.memory),
             "coverage": breakdown.coverage_table(study),
             "coverage_verdicts": "; ".join(
                 breakdown.coverage_verdict(study, grouping) for grouping in settings.groupings

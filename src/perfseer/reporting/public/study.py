@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from perfseer.evaluation.intervals import Interval, mean_interval
+from perfseer.evaluation.memory.study import MemoryStudy
 from perfseer.evaluation.metrics import relative_errors, within_name
 from perfseer.evaluation.public.facts import FACT_COLUMNS, FACTS_FILE, read_facts
 from perfseer.evaluation.public.records import INTERVAL, FoldRecord, read_predictions
@@ -17,6 +18,7 @@ from perfseer.evaluation.public.study import Case, read_valid
 from perfseer.evaluation.public.unseen import UnseenCase, read_unseen_table, read_valid_unseen
 from perfseer.evaluation.records import RECORD_FILE
 from perfseer.evaluation.significance import Resampled, clustered_bootstrap
+from perfseer.reporting.public.memory import load as load_memory
 
 _ROW = ["grouping", "seed", "configuration"]
 
@@ -32,6 +34,7 @@ class Study:
             and ``error_pct``, the signed relative error [%].
         unseen: device that was left out → predictions of all its seeds, with ``seed``, ``measured``,
             ``known`` and ``error_pct``; see `evaluation.public.unseen`.
+        memory: what is known of forecasts of memory; None where not computed.
         facts: one row per configuration, by its name; empty where not described.
         n_older: records made by an earlier version of the code.
     """
@@ -40,6 +43,7 @@ class Study:
     records: Mapping[str, tuple[FoldRecord, ...]]
     tables: Mapping[str, pd.DataFrame]
     unseen: Mapping[str, pd.DataFrame]
+    memory: MemoryStudy | None
     facts: pd.DataFrame
     n_older: int
     _cache: dict[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
@@ -156,7 +160,9 @@ def load_study(settings: PublicSettings, folder: Path) -> Study:
     for name, members in settings.means.items():
         if all(member in tables for member in members):
             tables[name] = _mean_table([tables[member] for member in members])
-    return Study(settings, records, tables, _unseen(settings, folder), _facts(folder), n_older)
+    return Study(
+        settings, records, tables, _unseen(settings, folder), load_memory(folder), _facts(folder), n_older
+    )
 
 
 def _cases(settings: PublicSettings, name: str) -> Iterator[tuple[Grouping, int]]:
