@@ -1,6 +1,8 @@
 """Margins of the memory arithmetic, and whether a configuration fits."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,3 +172,12 @@ def test_a_cpu_needs_to_say_how_much_memory_it_has(graph):
 def test_impossible_questions_are_refused(graph, change, message):
     with pytest.raises(PerfseerError, match=message):
         will_it_fit(graph, "infer", RTX3090, **change)
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_the_example_of_the_document_runs(capsys):
+    text = Path(__file__).parents[2].joinpath("docs", "memory.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert code
+    exec(compile(code[1], "docs/memory.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("0.995 ")

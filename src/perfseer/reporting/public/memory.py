@@ -45,8 +45,8 @@ def section(study: MemoryStudy | None) -> str:
         {
             "n_measured": count(max((one.n for one in study.accuracies), default=0)),
             "n_seeds": max(seeds, default=0),
-            "confidence": percent(100 * _CONFIDENCE),
-            "interval_confidence": percent(100 * study.interval_confidence),
+            "confidence": f"{100 * _CONFIDENCE:g} %",
+            "interval_confidence": f"{100 * study.interval_confidence:g} %",
             "milliseconds": _milliseconds(study),
             "measured": measured_table(study),
             "n_ambiguous": count(totals["ambiguous"]),
