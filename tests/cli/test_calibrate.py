@@ -15,11 +15,13 @@ from perfseer.cli.calibrate import calibrate
 from perfseer.errors import PerfseerError
 from perfseer.forecast import candidates
 from perfseer.forecast.card import read_card
+from perfseer.forecast.measured import measured_rows
 from perfseer.forecast.predictor import Predictor
 from perfseer.measure.interrupts import InterruptError
 from perfseer.measure.table import read_table, write_table
 from perfseer.predictors.registry import create
 from perfseer.predictors.settings import RooflineSettings
+from perfseer.targets import TARGET_NAMES
 from tests.contract.synthetic_graphs import make_dataset, make_normaliser
 from tests.unit.fake_worker import ENVIRONMENT, SPACE, worker
 
@@ -120,6 +122,17 @@ def test_a_table_measured_elsewhere_will_do(base, worker, tmp_path):
     offsets = [model.shifts_["train_time_ms"].correction.offset for model in (first, second)]
     assert offsets[0] != offsets[1]
     assert second.platforms == first.platforms
+
+
+def test_times_that_the_machine_disturbed_are_left_out(base, worker, tmp_path):
+    assert run(base, tmp_path, "--models", 3, "--batch-size", 1).exit_code == 0
+    table = read_table(tmp_path / "out" / "measurements.parquet")
+    table.loc[0, ["infer_iterations", "infer_disturbed_iterations"]] = [1, 4]
+    table["train_time_ci_low_ms"], table["train_time_ci_high_ms"] = [1.9, 1.0, 1.9], [2.1, 3.0, 2.1]
+    rows = measured_rows(table)
+    assert np.isnan(rows.labels[:, TARGET_NAMES.index("infer_time_ms")]).tolist() == [True, False, False]
+    assert np.isnan(rows.labels[:, TARGET_NAMES.index("train_time_ms")]).tolist() == [False, True, False]
+    assert not np.isnan(rows.labels[:, TARGET_NAMES.index("infer_mem_mib")]).any()
 
 
 def test_nothing_measured_is_refused_and_says_why(base, worker, tmp_path):

@@ -27,6 +27,9 @@ from perfseer.predictors.base import Predictor
 from perfseer.predictors.library.calibrated import CalibratedPredictor
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 
+# Interval of a median over the median, beyond which a time says little about a device.
+_WIDEST_TIME = 0.3
+
 
 @dataclass(frozen=True)
 class Errand:
@@ -128,6 +131,8 @@ def unmeasured(
 def measured_rows(table: pd.DataFrame, progress: Progress | None = None) -> Dataset:
     """The successful rows of a measurement table, to calibrate on; labels it lacks stay missing.
 
+    So do times that the machine disturbed: one in ten measurements off by ten times is worse than none.
+
     Args:
         table: a measurement table (`perfseer.measure.table`).
         progress: called after every model captured.
@@ -139,6 +144,8 @@ def measured_rows(table: pd.DataFrame, progress: Progress | None = None) -> Data
     for name in TARGET_NAMES:
         highest = 100.0 if TARGET_BY_NAME[name].quantity == "util" else np.inf
         sound = np.isfinite(good[name]) & (good[name] > 0) & (good[name] <= highest)
+        if TARGET_BY_NAME[name].quantity == "time":
+            sound &= _steady(good, TARGET_BY_NAME[name].phase)
         good[name] = good[name].where(sound)
     good = good[good[list(TARGET_NAMES)].notna().any(axis=1)]
     if good.empty:
@@ -147,6 +154,14 @@ def measured_rows(table: pd.DataFrame, progress: Progress | None = None) -> Data
             f"none of {len(table)} measurements succeeded: {'; '.join(reasons[:3]) or 'there are none'}"
         )
     return _with_graphs(good, progress)
+
+
+def _steady(table: pd.DataFrame, phase: Phase) -> "pd.Series[bool]":
+    """Whether a time is known: its median's interval is narrow or, without one, most iterations counted."""
+    low, high = table[f"{phase}_time_ci_low_ms"], table[f"{phase}_time_ci_high_ms"]
+    wide = (high - low) / table[f"{phase}_time_ms"] > _WIDEST_TIME
+    disturbed = table[f"{phase}_disturbed_iterations"].fillna(0) >= table[f"{phase}_iterations"].fillna(1)
+    return ~(wide | (low.isna() & disturbed))
 
 
 def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
