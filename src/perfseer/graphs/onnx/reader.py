@@ -127,6 +127,6 @@ def _rebatched(
 
 def _fixed(declared: int, batch: int) -> str:
     return (
-        f"the file is exported for a batch of {declared} and does not run in the same way with {batch}; export "
-        "the model with a dynamic batch dimension"
+        f"the file is exported for a batch of {declared} and does not run in the same way with {batch}; "
+        "export the model with a dynamic batch dimension"
     )

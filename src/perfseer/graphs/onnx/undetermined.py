@@ -42,7 +42,9 @@ def outputs_of(call: Call, declared: Mapping[str, DeclaredInput]) -> Guess:
         PerfseerError: the node reads no tensor and the file declares none of what it writes.
     """
     inferred = _inferred(call) if not call.node.domain else {}
-    like = [as_tensor(value) for value in call.inputs if value is not None]
+    # a Loop returns what it carries, which it is given behind the number of rounds and the condition
+    given = call.inputs[2:] if call.node.op == "Loop" else call.inputs
+    like = [as_tensor(value) for value in given if value is not None]
     outputs, assumed = [], False
     for name in call.node.outputs:
         spec = inferred.get(name) or _declared(declared.get(name), like)
@@ -73,22 +75,23 @@ def _declared(value: DeclaredInput | None, like: Sequence[Tensor]) -> OutputSpec
 
 def _inferred(call: Call) -> dict[str, OutputSpec]:
     """By ONNX's shape inference of one node; nothing where it does not know."""
-    onnx = onnx_package()
+    onnx, inference = onnx_package(), onnx_package("onnx.shape_inference")
+    types: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    for name, value in zip(call.node.inputs, call.inputs, strict=False):
+        if value is None:
+            continue
+        tensor = as_tensor(value)
+        types[name] = onnx.helper.make_tensor_type_proto(_NUMBERS[tensor.dtype], list(tensor.shape))
+        if not isinstance(value, Tensor) and value.values.size <= 64:
+            data[name] = onnx.numpy_helper.from_array(value.values, name)
     try:
         schema = onnx.defs.get_schema(call.node.op, call.opset, "")
-        message = _message(call.node)
-        inference = onnx_package("onnx.shape_inference")
-        types: dict[str, Any] = {}
-        data: dict[str, Any] = {}
-        for name, value in zip(call.node.inputs, call.inputs, strict=False):
-            if value is None:
-                continue
-            tensor = as_tensor(value)
-            types[name] = onnx.helper.make_tensor_type_proto(_NUMBERS[tensor.dtype], list(tensor.shape))
-            if not isinstance(value, Tensor) and value.values.size <= 64:
-                data[name] = onnx.numpy_helper.from_array(value.values, name)
-        found = inference.infer_node_outputs(schema, message, types, data)
-    except (onnx.defs.SchemaError, onnx_package("onnx.shape_inference").InferenceError, KeyError, ValueError):
+        found = inference.infer_node_outputs(schema, _message(call.node), types, data)
+    except (
+        *(onnx.defs.SchemaError, inference.InferenceError, onnx_package("onnx.checker").ValidationError),
+        *(RuntimeError, TypeError, ValueError),
+    ):
         return {}
     specs = {name: _spec(kind) for name, kind in found.items()}
     return {name: spec for name, spec in specs.items() if spec is not None}

@@ -31,6 +31,7 @@ _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output
 # Arguments behind the first that are numbers and never weights.
 _SETTINGS = frozenset({"Resize", "Upsample", "Pad", "Clip", "Dropout", "Range", "Pow", "perfseer.Unstack"})
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
+_HIDDEN = -1e4
 # A smaller integer tensor is a shape or an axis, not a table.
 _SMALLEST_TABLE = 64
 
@@ -70,10 +71,17 @@ def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
         return "parameter"
     if count == 1 or all(op in _SETTINGS and position > 0 for op, position in uses.places):
         return "constant"
+    if _is_mask(stored):
+        return "buffer"
     if not is_temporary(name):
         return "parameter"
     # an exporter that gives a vector the rank of what it is multiplied with computes a new tensor
     return "parameter" if max(stored.shape) == count else "buffer"
+
+
+def _is_mask(stored: Stored) -> bool:
+    """Whether it hides logits: minus infinity, or the least number of its type."""
+    return stored.values is not None and bool((stored.values < _HIDDEN).any())
 
 
 def is_temporary(name: str) -> bool:

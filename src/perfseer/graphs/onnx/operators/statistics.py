@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from perfseer.errors import require
 from perfseer.graphs.onnx.calls import Call, Fact, Handler
 
 
@@ -62,7 +63,11 @@ def _local_response_norm(call: Call) -> Tensor:
 
 def _softmax(function: Callable[..., Tensor]) -> Handler:
     def run(call: Call) -> Tensor:
-        return function(call.tensor(0), call.node.integer("axis", -1 if call.opset >= 13 else 1))
+        source, axis = call.tensor(0), call.node.integer("axis", -1 if call.opset >= 13 else 1)
+        require(
+            -source.dim() <= axis < source.dim(), f"{call.node}: {tuple(source.shape)} has no axis {axis}"
+        )
+        return function(source, axis)
 
     return run
 
