@@ -54,7 +54,7 @@ def section(name: str, **changes):
     settings = sections[name] if name in sections else model().model_dump()
     small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8, "trees": 0.02}
     if name == "seernet_x":
-        small |= {"trees": 40, "epochs": 4}
+        small |= {"trees": 40, "epochs": 16, "batch_size": 8}
     return model.model_validate(
         settings | {k: v for k, v in small.items() if isinstance(settings.get(k), int | float)} | changes
     )

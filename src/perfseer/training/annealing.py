@@ -1,6 +1,6 @@
 """Training for a fixed time: the rate rises for a tenth of it and then falls to nothing (one cycle).
 
-Smith and Topin, arXiv 1708.07120. Needs no validation rows, so that those can judge.
+Smith and Topin, arXiv 1708.07120. Validation rows decide nothing here, so that they can judge afterwards.
 """
 
 import time
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from perfseer.errors import require
 from perfseer.training.gradients import sum_rule
-from perfseer.training.loop import Examples, train_epoch
+from perfseer.training.loop import Examples, evaluate, train_epoch
 from perfseer.training.losses import Loss
 from perfseer.training.seeds import generator
 
@@ -24,6 +24,7 @@ def train_annealed(
     network: nn.Module,
     loss: Loss,
     train: Examples,
+    valid: Examples,
     *,
     epochs: int,
     batch_size: int,
@@ -38,6 +39,7 @@ def train_annealed(
         network: maps what ``train`` gives for B rows to [B, T].
         loss: maps outputs and labels to [T].
         train: rows to learn from.
+        valid: rows of the learning curve.
         epochs: passes over them.
         batch_size: rows per step.
         learning_rate: the highest.
@@ -46,12 +48,13 @@ def train_annealed(
         log: receives a line every fifth epoch.
 
     Returns:
-        One row per epoch: epoch, train_loss, lr, seconds.
+        One row per epoch: epoch, train_loss, valid_loss, lr, seconds.
 
     Raises:
         PerfseerError: there are no rows, or a loss or gradient is not finite.
     """
     require(len(train) > 0, "no training rows; a network needs at least one")
+    require(len(valid) > 0, "no validation rows for the learning curve")
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True
     )
@@ -72,8 +75,9 @@ def train_annealed(
             total += len(rows) * train_epoch(network, loss, train, [rows], optimiser, clipped)
             schedule.step()
         seconds = time.perf_counter() - start
-        history.append({"epoch": epoch, "train_loss": total / len(train), "lr": rate, "seconds": seconds})
+        losses = {"train_loss": total / len(train), "valid_loss": evaluate(network, loss, valid)}
+        history.append({"epoch": epoch, **losses, "lr": rate, "seconds": seconds})
         if epoch % 5 == 0 or epoch == epochs:
-            log(f"epoch {epoch}: train {total / len(train):.4g}, {seconds:.1f} s")
+            log("epoch {}: train {train_loss:.4g}, valid {valid_loss:.4g}".format(epoch, **losses))
     network.eval()
     return history

@@ -117,7 +117,7 @@ class SeerNetXPredictor(Predictor):
         self.platforms_, self.scales_ = examples.platforms, Scales.of(examples)
         self.network_ = self._new_network(seed)
         if self.settings.parts != "trees":
-            self._fit_network(examples, seed, log)
+            self._fit_network(examples, self._examples(valid, labelled=True), seed, log)
         table, base = platform_table(examples)
         self.range_of_table_ = FeatureRange.of(table)
         self.trees_ = PlatformTrees.fit(
@@ -126,7 +126,9 @@ class SeerNetXPredictor(Predictor):
         self.n_parameters_ = self.trees_.n_parameters + sum(p.numel() for p in self.network_.parameters())
         self._judge(valid, log)
 
-    def _fit_network(self, examples: PlatformExamples, seed: int, log: Callable[[str], None]) -> None:
+    def _fit_network(
+        self, examples: PlatformExamples, valid: PlatformExamples, seed: int, log: Callable[[str], None]
+    ) -> None:
         history = train_annealed(
             self.network_,
             partial(_huber, delta=self.settings.delta),
@@ -136,6 +138,7 @@ class SeerNetXPredictor(Predictor):
                 self.platforms_,
                 hide=partial(self.network_.hide, drawing=generator(seed)),
             ),
+            Shown(valid, self.scales_, self.platforms_),
             epochs=self.settings.epochs,
             batch_size=self.settings.batch_size,
             learning_rate=self.settings.learning_rate,
@@ -143,7 +146,7 @@ class SeerNetXPredictor(Predictor):
             seed=seed,
             log=log,
         )
-        self.history_ = [{"target": "all", "valid_loss": None, **row} for row in history]
+        self.history_ = [{"target": "all", **row} for row in history]
 
     def _judge(self, valid: Dataset, log: Callable[[str], None]) -> None:
         """Weigh the parts and calibrate intervals on rows that neither has seen."""
