@@ -57,6 +57,7 @@ class ExportedModule(nn.Module):
         require(len(program.nodes) <= MOST_NODES, f"the program has more than {MOST_NODES:,} operators")
         self._program = program
         self._keys: dict[str, str] = {}
+        self._symbols: dict[str, int] = {}
         for index, state in enumerate(program.states):
             key = self._keys[state.name] = f"tensor{index}"
             tensor = empty(state.shape, torch_type(state.dtype))
@@ -70,6 +71,12 @@ class ExportedModule(nn.Module):
         program = self._program
         values: dict[str, Any] = {name: getattr(self, key) for name, key in self._keys.items()}
         values |= {declared.name: tensor for declared, tensor in zip(program.inputs, inputs, strict=True)}
+        self._symbols = {
+            symbol: int(size)
+            for declared, tensor in zip(program.inputs, inputs, strict=True)
+            for symbol, size in zip(declared.shape or (), tensor.shape, strict=False)
+            if isinstance(symbol, str)
+        }
         if self.training:
             self._count_batch()
         for node in program.nodes:
@@ -132,7 +139,8 @@ class ExportedModule(nn.Module):
         read = [t for value in given.values() for t in (value if isinstance(value, list) else [value])]
         tensors = [t for t in read if isinstance(t, Tensor)]
         metas = [self._program.tensors[n] for output in node["outputs"] for n in _names(output)]
-        outputs = foreign(name, tensors, [(shape_of(m), torch_type(dtype_of(m))) for m in metas])
+        specs = [(shape_of(meta, self._symbols), torch_type(dtype_of(meta))) for meta in metas]
+        outputs = foreign(name, tensors, specs)
         return outputs[0] if len(outputs) == 1 else outputs
 
 

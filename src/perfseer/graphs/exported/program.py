@@ -16,7 +16,7 @@ from typing import Any
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension, element_count
 
-_SYMBOL = re.compile(r"Symbol\('(\w+)'")
+_SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
 # Numbers of torch._export.serde.schema.ScalarType (schema version 8).
 DTYPES: Mapping[int, str] = {
@@ -138,7 +138,7 @@ def _dimension(size: Mapping[str, Any]) -> Dimension:
     kind, value = _only(size)
     if kind == "as_int":
         return int(value)
-    symbol = _SYMBOL.search(str(value["expr_str"]))
+    symbol = _SYMBOL.fullmatch(str(value["expr_str"]))
     return symbol.group(1) if symbol else None
 
 
@@ -147,12 +147,22 @@ def dtype_of(meta: Mapping[str, Any]) -> str:
     return DTYPES[meta["dtype"]]
 
 
-def shape_of(meta: Mapping[str, Any]) -> tuple[int, ...]:
-    """A tensor's shape; open dimensions as in the example the program was exported with."""
+def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) -> tuple[int, ...]:
+    """A tensor's shape.
+
+    Args:
+        meta: the tensor as the archive describes it.
+        symbols: sizes of open dimensions; those it lacks are as in the example of the export.
+
+    Raises:
+        PerfseerError: the shape is negative or beyond any memory.
+    """
     shape = []
     for size in meta["sizes"]:
-        kind, value = _only(size)
-        shape.append(int(value) if kind == "as_int" else int(_only(value["hint"])[1]))
+        dimension = _dimension(size)
+        if isinstance(dimension, str) and dimension in (symbols or {}):
+            dimension = (symbols or {})[dimension]
+        shape.append(dimension if isinstance(dimension, int) else int(_only(_only(size)[1]["hint"])[1]))
     fits = all(s >= 0 for s in shape) and element_count(tuple(shape)) <= MOST_ELEMENTS
     require(fits, f"a tensor has the shape {tuple(shape)}: no memory has room for it")
     return tuple(shape)
