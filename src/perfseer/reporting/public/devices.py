@@ -10,7 +10,7 @@ from perfseer.evaluation.intervals import Interval, mean_interval
 from perfseer.evaluation.public.records import INTERVAL
 from perfseer.reporting.public.study import Study
 from perfseer.reporting.public.wording import title
-from perfseer.reporting.style import BLUE, GREEN, GREY, panels, say_missing
+from perfseer.reporting.style import BLUE, GREEN, GREY, log_ticks, panels, say_missing
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, count, interval, number
 
@@ -150,7 +150,7 @@ def _panel(axis: Axes, study: Study, device: str, file: str) -> None:
     reached = trained(study, device, file)
     if reached:
         axis.axhline(reached.mean, color=GREEN, linestyle="--", linewidth=1.1, label="device in training")
-    axis.set_ylim(bottom=0)
+    log_ticks(axis, "y")  # a first guess may be ten times worse than what five measurements give
     axis.set_xlabel("models measured on the device")
     axis.set_ylabel("MAPE [%]")
     axis.legend()
