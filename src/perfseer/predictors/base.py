@@ -59,6 +59,7 @@ class Predictor(ABC):
         source: who published it, one line for reports.
         departures: what differs from the published one, a sentence each, for reports.
         takes_partial_labels: whether it can be fitted on rows that lack some of the labels.
+        forward_suffices: whether inference is predicted alike from graphs without the backward pass.
         Settings: its settings, if they do not stand in `perfseer.predictors.settings.SETTINGS`.
         targets: labels it predicts: wanted, supported and, once fitted, among those of the dataset.
         inputs_: what fitting was given besides rows.
@@ -72,6 +73,7 @@ class Predictor(ABC):
     source: ClassVar[str]
     departures: ClassVar[tuple[str, ...]] = ()
     takes_partial_labels: ClassVar[bool] = False
+    forward_suffices: ClassVar[bool] = False
     Settings: ClassVar[type[PredictorSettings]]
 
     def __init__(

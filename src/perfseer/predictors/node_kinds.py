@@ -5,6 +5,7 @@ counted in every graph: 19,000 timm results hold four million nodes of three hun
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +77,9 @@ class NodeKinds:
 
 def _node_columns(features: GraphFeatures) -> FloatArray:
     """[V, len(KIND_COLUMNS)] of every node."""
-    node = {name: features.nodes[:, number] for number, name in enumerate(NODE_COLUMNS)}
+    node: dict[str, npt.NDArray[Any]] = {
+        name: features.nodes[:, number] for number, name in enumerate(NODE_COLUMNS)
+    }
     shift = features.node_ptr[segment_ids(features.edge_ptr)]
     edge_index = np.asarray(features.edge_index) + shift
     edge_bytes = np.asarray(features.edges[:, 0], dtype=np.float64)

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
@@ -141,8 +140,8 @@ def _distinct(platforms: Sequence[Platform]) -> tuple[tuple[Platform, ...], IntA
     """The distinct ones in order of their keys, and [n] the number of each row's."""
     by_key = {platform.key: platform for platform in platforms}
     names = sorted(by_key)
-    numbers = pd.Series(range(len(names)), index=names)
-    found = numbers.loc[[platform.key for platform in platforms]].to_numpy(dtype=np.int64)
+    number = {name: index for index, name in enumerate(names)}
+    found = np.array([number[platform.key] for platform in platforms], dtype=np.int64)
     return tuple(by_key[name] for name in names), found
 
 

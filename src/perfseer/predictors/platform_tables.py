@@ -39,7 +39,7 @@ def _block(examples: PlatformExamples, chosen: IntArray) -> tuple[FloatArray, Fl
     work = examples.work
 
     def mean(values: FloatArray) -> FloatArray:
-        return np.bincount(pairs.example, weights=weight * values, minlength=n)
+        return np.asarray(np.bincount(pairs.example, weights=weight * values, minlength=n), dtype=np.float64)
 
     described = work.described[pairs.kind]
     moved = work.ln_moved[examples.rates.compiled[examples.platform[chosen]][pairs.example], pairs.kind]
@@ -72,7 +72,7 @@ def _by_type(
 
     def sums(values: FloatArray) -> FloatArray:
         found = np.bincount(cells, weights=values * pairs.count, minlength=n * width)
-        return found.reshape(n, width)
+        return np.asarray(found.reshape(n, width), dtype=np.float64)
 
     time = np.bincount(cells, weights=ms, minlength=n * width).reshape(n, width)
     return np.concatenate(

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ from perfseer.predictors.settings import Hidden, PredictorSettings
 from perfseer.predictors.tabular import OPERATOR_TYPES
 from perfseer.predictors.weights import load_weights, save_weights
 from perfseer.predictors.widening import FeatureRange
-from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES
+from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.training.annealing import train_annealed
 from perfseer.training.seeds import generator, seeded
 
@@ -66,7 +67,7 @@ class SeerNetXSettings(PredictorSettings):
     ] = 8
     context: Annotated[bool, Field(description="a node's producer and consumer count")] = True
     fusion: Annotated[bool, Field(description="compiled graphs move what is left after fusion")] = True
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 16
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0001
@@ -85,10 +86,17 @@ class SeerNetXSettings(PredictorSettings):
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """N logarithms of times in ms: the mean of both parts, and how far they are apart."""
+    """N logarithms of times in ms.
+
+    Attributes:
+        mean: of both parts.
+        difficulty: scale of the error of each: where the parts disagree, one is wrong.
+        widening: factor on it where the table of the trees is outside the training range.
+    """
 
     mean: FloatArray
-    apart: FloatArray
+    difficulty: FloatArray
+    widening: FloatArray
 
 
 class SeerNetXPredictor(Predictor):
@@ -98,6 +106,7 @@ class SeerNetXPredictor(Predictor):
     supported: ClassVar[frozenset[str]] = frozenset(name for name in TARGET_NAMES if "time" in name)
     source: ClassVar[str] = "this project"
     takes_partial_labels: ClassVar[bool] = True
+    forward_suffices: ClassVar[bool] = True
     departures: ClassVar[tuple[str, ...]] = (
         "No published predictor. Of SeerNet it keeps the graph and its features; times of nodes are added up "
         "instead of embeddings being pooled, and a node sees the operators next to it, not the whole graph.",
@@ -105,11 +114,25 @@ class SeerNetXPredictor(Predictor):
     Settings: ClassVar[type[PredictorSettings]] = SeerNetXSettings
     settings: SeerNetXSettings
 
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._answers: WeakKeyDictionary[Dataset, tuple[PlatformExamples, _Answer]] = WeakKeyDictionary()
+
     @property
     def platforms(self) -> tuple[Platform, ...]:
         """What it was trained on."""
         self._require_fitted()
         return self.platforms_
+
+    @property
+    def platform_phases(self) -> dict[str, tuple[Phase, ...]]:
+        """Key of each platform it was trained on to the phases that were timed there."""
+        self._require_fitted()
+        timed = {
+            platform.key: tuple(phase for phase in PHASES if f"{platform.key}-{phase}" in self.trees_.trees)
+            for platform in self.platforms_
+        }
+        return {key: phases for key, phases in timed.items() if phases}
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it weighs its parts on")
@@ -160,11 +183,11 @@ class SeerNetXPredictor(Predictor):
                 self.weights_[owner] = self._best_weight(
                     by_network[rows], by_trees[rows], examples.ln_ms[rows]
                 )
-        answer = self._mean(examples, by_network, by_trees)
+        answer = self._answer(examples, by_network, by_trees, table)
         errors = examples.ln_ms - answer.mean
         self.conformal_ = Conformal.fit(
             errors,
-            self._difficulty(answer) * self.range_of_table_.widening(table),
+            answer.difficulty * answer.widening,
             [group.name for group in _groups(examples)],
             valid.rows["architecture"].to_numpy()[examples.row],
         )
@@ -181,15 +204,16 @@ class SeerNetXPredictor(Predictor):
         }
         return min(errors, key=errors.__getitem__)
 
-    def _mean(self, examples: PlatformExamples, by_network: FloatArray, by_trees: FloatArray) -> _Answer:
+    def _answer(
+        self, examples: PlatformExamples, by_network: FloatArray, by_trees: FloatArray, table: FloatArray
+    ) -> _Answer:
         usual = {"both": _EQUAL, "network": 1.0, "trees": 0.0}[self.settings.parts]
         weight = np.array([self.weights_.get(owner, usual) for owner in _owners(examples)], dtype=np.float64)
-        return _Answer(weight * by_network + (1 - weight) * by_trees, np.abs(by_network - by_trees))
-
-    def _difficulty(self, answer: _Answer) -> FloatArray:
-        """[N] scale of the error of each answer: where the parts disagree, one is wrong."""
-        apart = answer.apart if self.settings.parts == "both" else np.zeros(len(answer.mean))
-        return np.asarray(_LEAST_DIFFICULTY + apart)
+        return _Answer(
+            mean=weight * by_network + (1 - weight) * by_trees,
+            difficulty=_LEAST_DIFFICULTY + np.abs(by_network - by_trees),
+            widening=self.range_of_table_.widening(table),
+        )
 
     def _parts(self, examples: PlatformExamples) -> tuple[FloatArray, FloatArray, FloatArray]:
         """[N] ln ms by the network and by the trees, and [N, C] the table of the trees."""
@@ -206,22 +230,16 @@ class SeerNetXPredictor(Predictor):
         return by_network, (by_network if self.settings.parts == "network" else by_trees), table
 
     def _predict(self, dataset: Dataset) -> FloatArray:
-        examples = self._examples(dataset, labelled=False)
-        by_network, by_trees, _ = self._parts(examples)
-        return self._as_rows(examples, np.exp(self._mean(examples, by_network, by_trees).mean), len(dataset))
+        examples, answer = self._asked(dataset)
+        return self._as_rows(examples, np.exp(answer.mean), len(dataset))
 
     def intervals(self, dataset: Dataset, confidence: float) -> pd.DataFrame | None:
         """See `Predictor.intervals`."""
         self._require_fitted()
-        examples = self._examples(dataset, labelled=False)
-        by_network, by_trees, table = self._parts(examples)
-        answer = self._mean(examples, by_network, by_trees)
+        examples, answer = self._asked(dataset)
+        names = [group.name for group in _groups(examples)]
         ends = self.conformal_.interval(
-            np.exp(answer.mean),
-            self._difficulty(answer),
-            [group.name for group in _groups(examples)],
-            confidence,
-            self.range_of_table_.widening(table),
+            np.exp(answer.mean), answer.difficulty, names, confidence, answer.widening
         )
         columns = {
             f"{target}_{side}": self._as_rows(examples, values, len(dataset))[:, number]
@@ -229,6 +247,13 @@ class SeerNetXPredictor(Predictor):
             for number, target in enumerate(self.targets)
         }
         return pd.DataFrame(columns)
+
+    def _asked(self, dataset: Dataset) -> tuple[PlatformExamples, _Answer]:
+        """Every row in every phase; predictions and intervals of one dataset share the work."""
+        if dataset not in self._answers:
+            examples = self._examples(dataset, labelled=False)
+            self._answers[dataset] = examples, self._answer(examples, *self._parts(examples))
+        return self._answers[dataset]
 
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
         """For each row [V] ms that the network gives the nodes of its graph, both passes in training."""
