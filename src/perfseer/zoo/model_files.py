@@ -145,7 +145,7 @@ def _kind_of_archive(path: Path) -> ModelFileKind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise PerfseerError(f"{path} is a broken archive: {error}") from error
     if program_json(names) is not None:
         return "exported_program"

@@ -8,6 +8,7 @@ whose inputs are whose stand in one JSON file, and that alone is read.
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def _content(path: Path) -> bytes:
                 raise PerfseerError(f"{path} holds no exported program")
             with archive.open(name) as file:
                 content = file.read(LARGEST_JSON_BYTES + 1)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise PerfseerError(f"cannot read {path}: {error}") from error
     limit = LARGEST_JSON_BYTES // 2**20
     require(len(content) <= LARGEST_JSON_BYTES, f"{path}: the program is larger than {limit} MiB")
