@@ -11,7 +11,12 @@ from perfseer.targets import Phase
 
 
 def captured_for(
-    opened: OpenModel, batch_size: int | None, phases: Sequence[Phase], *, forward_suffices: bool
+    opened: OpenModel,
+    batch_size: int | None,
+    phases: Sequence[Phase],
+    precision: str,
+    *,
+    forward_suffices: bool,
 ) -> tuple[Captured | None, list[Failure]]:
     """The graph that answers all phases that have no failure, and those failures; a failure may be of all.
 
@@ -22,14 +27,16 @@ def captured_for(
         opened: the model.
         batch_size: samples; None for the model's own.
         phases: those asked about.
+        precision: see `OpenModel.captured`.
         forward_suffices: whether the predictor reads nothing of the backward pass to predict inference.
     """
     backward = "train" in phases or not forward_suffices
     try:
-        both = opened.captured(batch_size, backward=backward)
+        both = opened.captured(batch_size, backward=backward, precision=precision)
     except PerfseerError as error:
         if backward and "infer" in phases:
-            return _forward_alone(opened, batch_size, phases, str(error), forward_suffices=forward_suffices)
+            reason = str(error)
+            return _forward_alone(opened, batch_size, phases, precision, reason, forward_suffices)
         return None, [Failure(opened.name, str(error), batch_size)]
     return both, []
 
@@ -38,13 +45,13 @@ def _forward_alone(
     opened: OpenModel,
     batch_size: int | None,
     phases: Sequence[Phase],
+    precision: str,
     reason: str,
-    *,
     forward_suffices: bool,
 ) -> tuple[Captured | None, list[Failure]]:
     """Inference of a model whose training step cannot be captured for ``reason``."""
     try:
-        captured = opened.captured(batch_size, backward=False)
+        captured = opened.captured(batch_size, backward=False, precision=precision)
     except PerfseerError:
         return None, [Failure(opened.name, reason, batch_size)]
     if not forward_suffices:

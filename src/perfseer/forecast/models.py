@@ -14,9 +14,14 @@ from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.predictors.mixed_precision import under_autocast
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
+FP32 = "fp32"
+# Precisions in which a model is captured as it runs there; in all others, as in single precision.
+AUTOCAST: Mapping[str, torch.dtype] = {"amp-fp16": torch.float16, "amp-bf16": torch.bfloat16}
 ASSUMED_SHAPE: Shape = (3, 224, 224)
 _ASSUMED = Notice(
     "note", "input_assumed", "no input shape was given and the model names none: 3x224x224 was assumed"
@@ -58,8 +63,13 @@ class OpenModel(Protocol):
         """What people called it."""
         ...
 
-    def captured(self, batch_size: int | None, *, backward: bool) -> Captured:
+    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """The model at ``batch_size``, None for its own; the backward pass too if wanted.
+
+        Args:
+            batch_size: samples.
+            backward: whether to trace a training step.
+            precision: `FP32`, or the one of a platform with automatic mixed precision.
 
         Raises:
             PerfseerError: it cannot run, or not at this batch size.
@@ -85,10 +95,12 @@ class ModuleModel:
     keywords: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
-    def captured(self, batch_size: int | None, *, backward: bool) -> Captured:
+    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
         positional, keywords = resized((self.positional, dict(self.keywords)), batch_size)
-        graph = capture(self.module, positional, keywords=keywords, backward=backward)
+        graph = capture(
+            self.module, positional, keywords=keywords, backward=backward, autocast=AUTOCAST.get(precision)
+        )
         inputs = tensors((positional, keywords))
         return Captured(
             self.name,
@@ -108,9 +120,9 @@ class FileModel:
     shape: Shape | None
     notices: tuple[Notice, ...] = ()
 
-    def captured(self, batch_size: int | None, *, backward: bool) -> Captured:
+    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
-        graph = self.file.graph(self.shape, batch_size=batch_size, backward=backward)
+        graph = _mixed(self.file.graph(self.shape, batch_size=batch_size, backward=backward), precision)
         notices = [*self.notices, *(Notice("note", "file_note", note) for note in self.file.notes)]
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
         types = tuple(declared.dtype for declared in self.file.declared_inputs)
@@ -125,7 +137,7 @@ class GraphModel:
     name: str
     graph: PerfGraph
 
-    def captured(self, batch_size: int | None, *, backward: bool) -> Captured:
+    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
         own = self.graph.batch_size
         require(
@@ -136,7 +148,12 @@ class GraphModel:
             self.graph.has_backward or not backward,
             f"{self.name} was captured without its backward pass: capture it with backward=True",
         )
-        return Captured(self.name, self.graph)
+        return Captured(self.name, _mixed(self.graph, precision))
+
+
+def _mixed(graph: PerfGraph, precision: str) -> PerfGraph:
+    """A graph that cannot be captured again, as it runs in ``precision``."""
+    return under_autocast(graph, MemorySetup("cuda", precision)) if precision in AUTOCAST else graph
 
 
 # A reference or a file, a module, a graph, or a model that was opened before.

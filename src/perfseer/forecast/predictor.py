@@ -11,7 +11,7 @@ from perfseer.forecast.answering import Answerer, Asked
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
-from perfseer.forecast.models import Captured, Model, OpenModel, model_name, open_any, open_one
+from perfseer.forecast.models import FP32, Captured, Model, OpenModel, model_name, open_any, open_one
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
@@ -183,15 +183,25 @@ class Predictor:
         return [(p, known.choose(target, p, ask.wanted)) for p in ask.phases for target in ask.targets]
 
     def _answers(self, opened: OpenModel, ask: Ask, choices: list[tuple[Phase, Chosen]]) -> Iterator[Answer]:
+        by_precision: dict[str, list[Asked]] = {}
+        for question in choices:
+            by_precision.setdefault(self._precision(question[1]), []).append(question)
         for batch_size in ask.batch_sizes:
-            captured, failures = captured_for(
-                opened, batch_size, ask.phases, forward_suffices=self._forward_suffices
-            )
-            failed = {failure.phase for failure in failures}
-            asked = [(phase, chosen) for phase, chosen in choices if phase not in failed]
-            if captured is not None and asked:
-                yield from self._answered(captured, asked, ask)
-            yield from failures
+            for precision, questions in by_precision.items():
+                phases = list(dict.fromkeys(phase for phase, _ in questions))
+                captured, failures = captured_for(
+                    opened, batch_size, phases, precision, forward_suffices=self.model.forward_suffices
+                )
+                failed = {failure.phase for failure in failures}
+                asked = [question for question in questions if question[0] not in failed]
+                if captured is not None and asked:
+                    yield from self._answered(captured, asked, ask)
+                yield from failures
+
+    def _precision(self, chosen: Chosen) -> str:
+        """In which precision the graph is captured for a platform."""
+        as_run = self.model.graphs_as_run and chosen.platform is not None
+        return chosen.platform.precision if as_run and chosen.platform else FP32
 
     def _answered(self, captured: Captured, asked: list[Asked], ask: Ask) -> list[Answer]:
         answerer = Answerer(self.model, self.card, self.provenance)
@@ -199,7 +209,3 @@ class Predictor:
             return [*answerer.answer(captured, asked, ask)]
         except PerfseerError as error:
             return [Failure(captured.name, str(error), captured.graph.batch_size)]
-
-    @property
-    def _forward_suffices(self) -> bool:
-        return bool(getattr(self.model, "forward_suffices", False))

@@ -62,6 +62,8 @@ class Predictor(ABC):
         forward_suffices: whether inference is predicted alike from graphs without the backward pass.
         Settings: its settings, if they do not stand in `perfseer.predictors.settings.SETTINGS`.
         targets: labels it predicts: wanted, supported and, once fitted, among those of the dataset.
+        graphs_as_run: whether the graphs it was fitted on have the casts of mixed precision, where a row's
+            platform has them; so must those it predicts.
         inputs_: what fitting was given besides rows.
         n_parameters_: numbers learned.
         history_: rows of the learning curve: target, epoch, train_loss, valid_loss, lr, seconds. Not saved,
@@ -93,6 +95,7 @@ class Predictor(ABC):
         self.training = training
         self.targets = tuple(name for name in targets if name in self.supported)
         require(bool(self.targets), f"{self.name} predicts none of {', '.join(targets)}")
+        self.graphs_as_run = False
         self.inputs_ = FitInputs()
         self.n_parameters_ = 0
         self.history_: list[dict[str, Any]] = []

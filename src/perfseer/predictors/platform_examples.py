@@ -113,6 +113,13 @@ class PlatformExamples:
         """[N] 1 for a training step, 0 for inference."""
         return (self.phase == PHASES.index("train")).astype(np.int64)
 
+    def in_16_bits(self) -> bool:
+        """Whether graphs on platforms of mixed precision were captured with its casts."""
+        mixed = [platform.precision.startswith("amp-") for platform in self.platforms]
+        graphs = np.unique(self.graph[np.array(mixed)[self.platform]])
+        found = gather(self.kinds.ptr, graphs)[0]
+        return bool(self.work.half[self.kinds.kinds[found]].any())
+
     def pairs(self, examples: IntArray) -> Pairs:
         """The nodes of some examples by kind: the forward pass, and the backward pass in training."""
         found, ptr = gather(self.kinds.ptr, self.graph[examples])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from perfseer.data.platforms import PLATFORM_COLUMNS, Platform, platform_features
 from perfseer.errors import require
@@ -75,6 +76,7 @@ class KindWork:
         ln_flops: [2, K] of the forward and the backward pass; -inf where there are none.
         ln_bytes: [3, K] of the forward pass by itself and compiled, and of the backward pass; likewise.
         matrix: [K] 1 where matrix units do the work.
+        half: [K] whether matrix units are given 16 bits an element.
         launches: [2, K] kernels started, operator by operator and compiled.
         codes: [K, 3] operator type, producer, consumer.
     """
@@ -84,6 +86,7 @@ class KindWork:
     ln_flops: FloatArray
     ln_bytes: FloatArray
     matrix: IntArray
+    half: npt.NDArray[np.bool_]
     launches: FloatArray
     codes: IntArray
 
@@ -93,6 +96,8 @@ class KindWork:
         types = kinds.codes("operator_type")
         moved = np.stack([_moved(kinds, fused=False), _moved(kinds, fused=True)])
         backward = kinds.column("backward_bytes")
+        matrix = np.isin(types, [OPERATOR_TYPES.index(name) for name in PRODUCTS])
+        elements = np.prod([kinds.column(f"output_{axis}") for axis in "nchw"], axis=0)
         with np.errstate(divide="ignore"):
             ln_flops = np.log(np.stack([kinds.column("flops"), kinds.column("backward_flops")]))
             ln_bytes = np.log(np.stack([*moved.sum(axis=2), backward]))
@@ -101,7 +106,8 @@ class KindWork:
             ln_moved=np.log1p(moved),
             ln_flops=ln_flops,
             ln_bytes=ln_bytes,
-            matrix=np.isin(types, [OPERATOR_TYPES.index(name) for name in PRODUCTS]).astype(np.int64),
+            matrix=matrix.astype(np.int64),
+            half=matrix & (kinds.column("output_bytes") == 2 * elements),
             launches=np.stack([np.ones(len(types)), 1.0 - kinds.column("silent")]),
             codes=np.column_stack([kinds.codes(name) for name in ("operator_type", "producer", "consumer")]),
         )

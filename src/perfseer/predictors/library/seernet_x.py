@@ -6,7 +6,8 @@ Fitted on the rows of all platforms at once:
   device's published peaks (`perfseer.nn.node_times`); the sum over a graph is its time;
 - boosted trees learn the logarithm of measured over roofline time from totals by operator type
   (`perfseer.predictors.platform_tables`);
-- both are averaged on the logarithmic scale, with weights chosen on validation rows.
+- both are averaged on the logarithmic scale. Weights chosen on the validation rows of a fold were worse than
+  equal ones on unseen families, of which a fold has too few to choose on.
 
 Intervals are conformal, from validation rows, for each platform and phase (`perfseer.predictors.conformal`).
 """
@@ -19,7 +20,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -50,10 +50,6 @@ from perfseer.training.seeds import generator, seeded
 
 _WEIGHTS_FILE, _TREES_FILE = "network.safetensors", "trees.safetensors"
 _AT_ONCE = 256
-_NETWORK_WEIGHTS = tuple(step / 10 for step in range(11))
-# Validation rows that a kind of device and a phase need for a weight of their own.
-_FEWEST = 30
-_EQUAL = 0.5
 # The least that a time is uncertain by, on the logarithmic scale: labels are no better than that.
 _LEAST_DIFFICULTY = 0.02
 
@@ -135,9 +131,10 @@ class SeerNetXPredictor(Predictor):
         return {key: phases for key, phases in timed.items() if phases}
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
-        require(len(valid) > 0, "seernet_x was given no validation rows, which it weighs its parts on")
+        require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
         examples = self._examples(train, labelled=True)
         self.platforms_, self.scales_ = examples.platforms, Scales.of(examples)
+        self.graphs_as_run = examples.in_16_bits()
         self.network_ = self._new_network(seed)
         if self.settings.parts != "trees":
             self._fit_network(examples, self._examples(valid, labelled=True), seed, log)
@@ -147,7 +144,7 @@ class SeerNetXPredictor(Predictor):
             table, examples.ln_ms - base, _groups(examples), self._tree_settings(), seed
         )
         self.n_parameters_ = self.trees_.n_parameters + sum(p.numel() for p in self.network_.parameters())
-        self._judge(valid, log)
+        self._calibrate(valid, log)
 
     def _fit_network(
         self, examples: PlatformExamples, valid: PlatformExamples, seed: int, log: Callable[[str], None]
@@ -171,19 +168,11 @@ class SeerNetXPredictor(Predictor):
         )
         self.history_ = [{"target": "all", **row} for row in history]
 
-    def _judge(self, valid: Dataset, log: Callable[[str], None]) -> None:
-        """Weigh the parts and calibrate intervals on rows that neither has seen."""
+    def _calibrate(self, valid: Dataset, log: Callable[[str], None]) -> None:
+        """Calibrate intervals on rows that neither part has seen."""
         examples = self._examples(valid, labelled=True)
         by_network, by_trees, table = self._parts(examples)
-        self.weights_ = {}
-        owners = _owners(examples)
-        for owner in sorted(set(owners)):
-            rows = np.flatnonzero(owners == owner)
-            if len(rows) >= _FEWEST:
-                self.weights_[owner] = self._best_weight(
-                    by_network[rows], by_trees[rows], examples.ln_ms[rows]
-                )
-        answer = self._answer(examples, by_network, by_trees, table)
+        answer = self._answer(by_network, by_trees, table)
         errors = examples.ln_ms - answer.mean
         self.conformal_ = Conformal.fit(
             errors,
@@ -191,26 +180,15 @@ class SeerNetXPredictor(Predictor):
             [group.name for group in _groups(examples)],
             valid.rows["architecture"].to_numpy()[examples.row],
         )
-        shares = ", ".join(f"{owner} {weight:g}" for owner, weight in self.weights_.items())
-        mape_pct = 100 * float(np.abs(np.expm1(-errors)).mean())
-        log(f"weight of the network: {shares}; MAPE {mape_pct:.3g} % on validation rows")
+        both, network, trees = (
+            100 * float(np.abs(np.expm1(part - examples.ln_ms)).mean())
+            for part in (answer.mean, by_network, by_trees)
+        )
+        log(f"validation rows: MAPE {both:.3g} %; network alone {network:.3g}, trees alone {trees:.3g}")
 
-    def _best_weight(self, by_network: FloatArray, by_trees: FloatArray, measured: FloatArray) -> float:
-        if self.settings.parts != "both":
-            return float(self.settings.parts == "network")
-        errors = {
-            weight: np.abs(np.expm1(weight * by_network + (1 - weight) * by_trees - measured)).mean()
-            for weight in _NETWORK_WEIGHTS
-        }
-        return min(errors, key=errors.__getitem__)
-
-    def _answer(
-        self, examples: PlatformExamples, by_network: FloatArray, by_trees: FloatArray, table: FloatArray
-    ) -> _Answer:
-        usual = {"both": _EQUAL, "network": 1.0, "trees": 0.0}[self.settings.parts]
-        weight = np.array([self.weights_.get(owner, usual) for owner in _owners(examples)], dtype=np.float64)
+    def _answer(self, by_network: FloatArray, by_trees: FloatArray, table: FloatArray) -> _Answer:
         return _Answer(
-            mean=weight * by_network + (1 - weight) * by_trees,
+            mean=(by_network + by_trees) / 2,
             difficulty=_LEAST_DIFFICULTY + np.abs(by_network - by_trees),
             widening=self.range_of_table_.widening(table),
         )
@@ -252,7 +230,7 @@ class SeerNetXPredictor(Predictor):
         """Every row in every phase; predictions and intervals of one dataset share the work."""
         if dataset not in self._answers:
             examples = self._examples(dataset, labelled=False)
-            self._answers[dataset] = examples, self._answer(examples, *self._parts(examples))
+            self._answers[dataset] = examples, self._answer(*self._parts(examples))
         return self._answers[dataset]
 
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
@@ -309,28 +287,22 @@ class SeerNetXPredictor(Predictor):
         return {
             "kin": self.trees_.save(folder / _TREES_FILE),
             "platforms": [asdict(platform) for platform in self.platforms_],
+            "graphs_as_run": self.graphs_as_run,
             "scales": self.scales_.to_json(),
-            "weights": self.weights_,
             "conformal": self.conformal_.to_json(),
             "range": self.range_of_table_.to_json(),
         }
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         self.platforms_ = tuple(Platform(**platform) for platform in state["platforms"])
+        self.graphs_as_run = bool(state["graphs_as_run"])
         self.scales_ = Scales.from_json(state["scales"])
-        self.weights_ = {str(owner): float(weight) for owner, weight in state["weights"].items()}
         self.conformal_ = Conformal.from_json(state["conformal"])
         self.range_of_table_ = FeatureRange.from_json(state["range"])
         self.trees_ = PlatformTrees.load(folder / _TREES_FILE, state["kin"])
         self.network_ = self._new_network(seed=0)
         load_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
         self.network_.eval()
-
-
-def _owners(examples: PlatformExamples) -> npt.NDArray[np.str_]:
-    """[N] kind of device and phase, which have a weight of their own."""
-    kinds = [[f"{platform.device_kind}-{phase}" for phase in PHASES] for platform in examples.platforms]
-    return np.array(kinds)[examples.platform, examples.phase]
 
 
 def _groups(examples: PlatformExamples) -> list[Group]:
