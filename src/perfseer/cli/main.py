@@ -29,6 +29,7 @@ from perfseer.cli.public_memory import memory as public_memory
 from perfseer.cli.public_study import describe as public_describe
 from perfseer.cli.public_study import fit as public_fit
 from perfseer.cli.public_study import report as public_report
+from perfseer.cli.public_study import ship as public_ship
 from perfseer.cli.public_study import unseen as public_unseen
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
@@ -51,7 +52,9 @@ zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_ar
 nasbench201 = typer.Typer(
     help="Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.", no_args_is_help=True
 )
-public = typer.Typer(help="Published measurements of known models: read them, learn from them.", no_args_is_help=True)
+public = typer.Typer(
+    help="Published measurements of known models: read them, learn from them.", no_args_is_help=True
+)
 predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
@@ -84,6 +87,7 @@ public.command("graphs")(public_graphs)
 public.command("describe")(public_describe)
 public.command("fit")(public_fit)
 public.command("unseen")(public_unseen)
+public.command("ship")(public_ship)
 public.command("memory")(public_memory)
 public.command("report")(public_report)
 predictors.command("list")(predictors_list)

@@ -1,4 +1,4 @@
-"""``perfseer public fit``, ``describe``, ``unseen`` and ``report``: the study on published results."""
+"""``perfseer public`` ``fit``, ``describe``, ``unseen``, ``ship``, ``report``: the study of published results."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from perfseer.evaluation.public.settings import PublicSettings
 
 _STUDY = Path("results/public")
+_DEFAULT = Path("src/perfseer/shipped/default")
 _PRESET = "workflow/presets/public.yaml"
 _PARAMS_HELP = "A YAML file with section `public`, such as workflow/presets/public.yaml, or inline JSON."
 Params = Annotated[str, typer.Option(help=_PARAMS_HELP)]
@@ -47,6 +48,23 @@ def describe(params: Params = _PRESET, out: Folder = _STUDY) -> None:
 
     settings = study_settings(load_mapping(params))
     typer.echo(write_facts(out, row_facts(dataset(settings, settings.files))))
+
+
+def ship(
+    params: Params = _PRESET,
+    study: Folder = _STUDY,
+    out: Annotated[Path, typer.Option(help="Folder of the predictor.")] = _DEFAULT,
+    threads: Threads = 1,
+) -> None:
+    """Fit the subject on the rows of every file and save it, with the study's errors on its card."""
+    from perfseer.cli.parameters import load_mapping
+    from perfseer.evaluation.public.shipping import ship as fit_and_save
+    from perfseer.training.process import prepare_process
+
+    settings = study_settings(load_mapping(params))
+    prepare_process(threads)
+    fit_and_save(settings, study, out, lambda line: typer.echo(line, err=True))
+    typer.echo(out)
 
 
 def unseen(

@@ -58,6 +58,12 @@ class Draw:
             )
         return parts[0], parts[1], parts[2]
 
+    def kept_aside(self, rows: pd.DataFrame) -> IntArray:
+        """Positions of the rows to choose on where there is nothing to test: a share of all groups."""
+        groups = rows[self.grouping]
+        chosen = self._validation_groups(groups.unique(), len(self.fold_of))
+        return np.flatnonzero(groups.isin(chosen).to_numpy())
+
     def _validation_groups(self, groups: Iterable[str], fold: int) -> list[str]:
         ordered = _ordered(groups, f"public:{self.grouping}:{self.seed}:{fold}:valid")
         return ordered[: max(1, round(self.valid_share * len(ordered)))]
