@@ -1,4 +1,4 @@
-"""``perfseer public`` ``fit``, ``describe``, ``unseen``, ``ship``, ``report``: the study of published results."""
+"""``perfseer public`` fit, describe, unseen, ship and report: the study of published results."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -13,9 +13,11 @@ _TRAIN = (
     "measure/kernels/table.py",
     "measure/table.py",
     "data/*.py",
+    "data/devices.csv",
     "nn",
     "training",
     "predictors/*.py",
+    "predictors/memory",
     "evaluation/*.py",
     "cli/train.py",
 )
