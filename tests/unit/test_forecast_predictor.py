@@ -169,15 +169,33 @@ def test_a_predictor_that_needs_no_backward_pass_gets_none():
     asked = []
 
     class Watched(ModuleModel):
-        def captured(self, batch_size, *, backward):
+        def captured(self, batch_size, *, backward, precision):
             asked.append(backward)
-            return super().captured(batch_size, backward=backward)
+            return super().captured(batch_size, backward=backward, precision=precision)
 
     model = Watched("watched", Convolution(), (IMAGE,))
     law(forward_suffices=True).predict(model)
     law(forward_suffices=False).predict(model)
     list(law(forward_suffices=True).predict_many([model], Ask(phases=("infer", "train"))))
     assert asked == [False, True, True]
+
+
+def test_a_predictor_of_graphs_as_they_run_gets_them_so():
+    predictor = law()
+    predictor.model.graphs_as_run = True
+    asked = []
+
+    class Watched(ModuleModel):
+        def captured(self, batch_size, *, backward, precision):
+            asked.append(precision)
+            return super().captured(batch_size, backward=backward, precision=precision)
+
+    targets = (R4090.key, CPU.key, R3090.key)
+    model = Watched("watched", Convolution(), (IMAGE,))
+    answers = list(predictor.predict_many([model], Ask(targets=targets)))
+    assert asked == [R4090.precision, "fp32"]
+    assert [answer.target.key for answer in answers] == list(targets)
+    assert [answer.input.nodes for answer in answers] == [6, 3, 6]  # three casts under autocast
 
 
 # -- many -------------------------------------------------------------------------------------------------

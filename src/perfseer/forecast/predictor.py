@@ -187,25 +187,29 @@ class Predictor:
         for question in choices:
             by_precision.setdefault(self._precision(question[1]), []).append(question)
         for batch_size in ask.batch_sizes:
+            answers: dict[Asked, Answer] = {}
+            failures: list[Answer] = []
             for precision, questions in by_precision.items():
                 phases = list(dict.fromkeys(phase for phase, _ in questions))
-                captured, failures = captured_for(
+                captured, missing = captured_for(
                     opened, batch_size, phases, precision, forward_suffices=self.model.forward_suffices
                 )
-                failed = {failure.phase for failure in failures}
+                failures += missing
+                failed = {failure.phase for failure in missing}
                 asked = [question for question in questions if question[0] not in failed]
                 if captured is not None and asked:
-                    yield from self._answered(captured, asked, ask)
-                yield from failures
+                    try:
+                        answers |= dict(zip(asked, self._answered(captured, asked, ask), strict=True))
+                    except PerfseerError as error:
+                        failures.append(Failure(captured.name, str(error), captured.graph.batch_size))
+            # In the order of the questions, whatever each had to be captured in.
+            yield from (answers[question] for question in choices if question in answers)
+            yield from failures
 
     def _precision(self, chosen: Chosen) -> str:
         """In which precision the graph is captured for a platform."""
         as_run = self.model.graphs_as_run and chosen.platform is not None
         return chosen.platform.precision if as_run and chosen.platform else FP32
 
-    def _answered(self, captured: Captured, asked: list[Asked], ask: Ask) -> list[Answer]:
-        answerer = Answerer(self.model, self.card, self.provenance)
-        try:
-            return [*answerer.answer(captured, asked, ask)]
-        except PerfseerError as error:
-            return [Failure(captured.name, str(error), captured.graph.batch_size)]
+    def _answered(self, captured: Captured, asked: list[Asked], ask: Ask) -> list[Prediction]:
+        return Answerer(self.model, self.card, self.provenance).answer(captured, asked, ask)
