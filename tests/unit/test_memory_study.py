@@ -88,9 +88,9 @@ def test_reliability_by_hand():
 def captures(tmp_path_factory):
     rows, graphs = [], []
     for size in (2, 256):
-        rows.append(("timm:tiny", "3x8x8", size, "fp32", len(graphs), "", False))
+        rows.append(("timm:tiny", "3x8x8", size, "amp-fp16", len(graphs), "", False))
         model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
-        graphs.append(capture(model, (torch.empty(size, 3, 8, 8, device="meta"),)))
+        graphs.append(capture(model, (torch.empty(size, 3, 8, 8, device="meta"),), autocast=torch.float16))
     index = pd.DataFrame(rows, columns=list(INDEX_COLUMNS))
     return Captures(tmp_path_factory.mktemp("captures"), PackedGraphs.pack(graphs), index)
 

@@ -66,15 +66,16 @@ def shrunk_batches(names: Sequence[str | Path], captures: Captures | None = None
         PerfseerError: a file cannot be read, or no row is of such a device.
     """
     opened = Captures.open() if captures is None else captures
-    data = join(open_all(names), opened).data
+    data = join(open_all(names), opened, as_measured=True).data
     platforms = np.array(Platform.of_rows(data.rows), dtype=object)
     known = [p.spec is not None and p.spec.kind == "cuda" for p in platforms]
     require(any(known), f"no row of {', '.join(map(str, names))} is of a GPU whose memory is known")
     data, platforms = data.subset(np.flatnonzero(known)), platforms[known]
     failed = _next_larger(data.rows)
     sizes = np.where(failed > 0, failed, data.rows["batch_size"])
-    # Single precision, as the rows' own graphs: the arithmetic narrows them itself.
-    larger = opened.select(data.rows.assign(batch_size=sizes, precision="fp32"))
+    # As the rows' own graphs: TF32 changes no byte.
+    precision = data.rows["precision"].replace({"tf32": "fp32"})
+    larger = opened.select(data.rows.assign(batch_size=sizes, precision=precision))
     graphs = [data.graphs.graph(number) for number in data.graph_rows.tolist()]
     return _table(data.rows, failed, platforms.tolist(), graphs, larger)
 
