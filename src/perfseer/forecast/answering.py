@@ -16,7 +16,7 @@ from perfseer.forecast.models import Captured
 from perfseer.forecast.parts import Coverage, Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
-from perfseer.forecast.warnings import coverage_notices, covered
+from perfseer.forecast.warnings import coverage_notices, covered, launch_notices
 from perfseer.predictors import base
 from perfseer.targets import TARGETS, Phase, Quantity
 
@@ -83,12 +83,17 @@ class Answerer:
         if platform is not None:
             memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
         about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
-        notices = [*chosen.notices, *about, *coverage_notices(coverage)]
+        estimates = self._estimates(phase, chosen, values, ask.confidence)
+        time_ms = next((estimate.value for estimate in estimates if estimate.metric == "time"), None)
+        notices = [
+            *(*chosen.notices, *about, *coverage_notices(coverage)),
+            *launch_notices(captured.graph, platform, time_ms),
+        ]
         return Prediction(
             input=_input(captured),
             phase=phase,
             target=_target(platform, trained_on=chosen.trained_on),
-            estimates=_with_memory(self._estimates(phase, chosen, values, ask.confidence), memory),
+            estimates=_with_memory(estimates, memory),
             memory_fit=None if memory is None else memory.fit,
             coverage=coverage,
             warnings=(*notices, *(() if memory is None else memory.notices)),

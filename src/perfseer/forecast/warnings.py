@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from perfseer.data.platforms import Platform
 from perfseer.forecast.parts import Coverage, Notice, Outside
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
@@ -54,6 +55,29 @@ def coverage_notices(coverage: Coverage) -> list[Notice]:
         text = f"operators that no model of the training had: {_counts(coverage.unseen_operators)}"
         notices.append(Notice("warning", "unseen_operators", text))
     return [*notices, *_range_notices(coverage.outside)]
+
+
+# Host time to start one kernel of an eager model, which few machines beat.
+LAUNCH_US = 5.0
+
+
+def launch_notices(graph: PerfGraph, platform: Platform | None, time_ms: float | None) -> list[Notice]:
+    """A warning where a GPU would wait for its host: predictors learn from batches that keep it busy.
+
+    Args:
+        graph: the model at its batch size.
+        platform: asked about.
+        time_ms: predicted for inference, or for a training step; None where nobody predicted it.
+    """
+    eager = platform is not None and platform.device_kind == "cuda" and platform.mode == "eager"
+    least_ms = graph.n_nodes * LAUNCH_US / 1e3
+    if not eager or time_ms is None or time_ms >= least_ms:
+        return []
+    text = (
+        f"starting its {graph.n_nodes} kernels one by one takes a host {least_ms:.2g} ms at {LAUNCH_US:g} us "
+        "each, longer than they run: the answer is a lower bound unless launches are captured (CUDA graphs)"
+    )
+    return [Notice("warning", "launch_bound", text)]
 
 
 def _range_notices(outside: tuple[Outside, ...]) -> list[Notice]:
