@@ -21,6 +21,7 @@ CODES: tuple[str, ...] = (
     "phase_not_trained",
     "unknown_operators",
     "unseen_operators",
+    "launch_bound",
     "outside_training_range",
     "batch_outside_training_range",
     "backward_missing",
