@@ -411,3 +411,13 @@ def test_the_package_offers_what_it_says():
     assert {perfseer.Ask, perfseer.Failure, perfseer.Prediction} == {Ask, Failure, Prediction}
     with pytest.raises(AttributeError, match="no attribute 'Oracle'"):
         _ = perfseer.Oracle
+
+
+def test_a_gpu_that_waits_for_its_host_is_told(predictor):
+    slow = predictor.predict(Convolution(), (IMAGE,), batch_size=1, target=R3090.key)
+    codes = [warning.code for warning in slow.warnings]
+    least = slow.input.nodes * 5e-3
+    assert ("launch_bound" in codes) == (slow.time.value < least)
+    assert "launch_bound" not in [
+        warning.code for warning in predictor.predict(Convolution(), (IMAGE,), target=CPU.key).warnings
+    ]

@@ -16,7 +16,7 @@ from perfseer.forecast.models import Captured
 from perfseer.forecast.parts import Coverage, Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
-from perfseer.forecast.warnings import coverage_notices, covered, launch_notices
+from perfseer.forecast.warnings import coverage_notices, covered, launch_notices, with_launches
 from perfseer.predictors import base
 from perfseer.targets import TARGETS, Phase, Quantity
 
@@ -85,10 +85,13 @@ class Answerer:
         about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
         estimates = self._estimates(phase, chosen, values, ask.confidence)
         time_ms = next((estimate.value for estimate in estimates if estimate.metric == "time"), None)
-        notices = [
-            *(*chosen.notices, *about, *coverage_notices(coverage)),
-            *launch_notices(captured.graph, platform, time_ms),
-        ]
+        launches = launch_notices(captured.graph, platform, time_ms)
+        if launches:
+            estimates = tuple(
+                with_launches(estimate, captured.graph) if estimate.metric == "time" else estimate
+                for estimate in estimates
+            )
+        notices = [*chosen.notices, *about, *coverage_notices(coverage), *launches]
         return Prediction(
             input=_input(captured),
             phase=phase,
