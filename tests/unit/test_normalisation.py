@@ -167,7 +167,7 @@ def test_outputs_that_are_not_finite_are_refused(bad):
         fit().decode(z)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0, -1.0, 100.5])
+@pytest.mark.parametrize("bad", [-np.inf, np.inf, 0.0, -1.0, 100.5])
 def test_bad_labels_are_refused(bad):
     labels = LABELS.copy()
     labels[1, 2] = bad
@@ -175,6 +175,21 @@ def test_bad_labels_are_refused(bad):
         fit(labels)
     with pytest.raises(PerfseerError, match="1 labels train_util_pct"):
         fit().encode(labels)
+
+
+def test_a_row_without_a_label_teaches_nothing_of_it_and_is_never_encoded():
+    labels = LABELS.copy()
+    labels[1, 2] = np.nan
+    found = fit(labels)
+    without = LABELS[np.arange(len(LABELS)) != 1]
+    assert found.scales["train_util_pct"] == fit(without).scales["train_util_pct"]
+    assert found.scales["infer_time_ms"] == fit().scales["infer_time_ms"]
+    with pytest.raises(PerfseerError, match="1 labels train_util_pct"):
+        fit().encode(labels)
+    with pytest.raises(
+        PerfseerError, match="no training rows to fit a label normaliser of train_util_pct on"
+    ):
+        fit(np.where(np.arange(6) == 2, np.nan, LABELS))
 
 
 def test_nothing_to_fit_on():
