@@ -134,3 +134,18 @@ def test_without_platform_columns_it_says_what_is_missing(fitted):
     bare = Dataset.from_rows(test.rows.drop(columns=["device", "mode"]), test.graphs)
     with pytest.raises(PerfseerError, match=r"rows lack the columns \['device', 'mode'\]"):
         fitted.predict(bare)
+
+
+def test_fitted_anew_it_forgets_what_it_answered():
+    train, valid = dataset(40, (FAST,), seed=1), dataset(30, (FAST,), seed=2)
+    test = dataset(5, (FAST,), seed=3)
+    model = SeerNetXPredictor(SMALL.model_copy(update={"parts": "trees"}), TIMES)
+
+    def fit(rows):
+        return model.fit(rows, valid, fit_normaliser(rows, LABELS), seed=0, log=lambda line: None)
+
+    first = fit(train).predict(test)
+    slower = train.rows.assign(infer_time_ms=3 * train.rows["infer_time_ms"])
+    second = fit(Dataset.from_rows(slower, train.graphs)).predict(test)
+    assert (second["infer_time_ms"] > 2 * first["infer_time_ms"]).all()
+    assert model.n_parameters_ == model.trees_.n_parameters

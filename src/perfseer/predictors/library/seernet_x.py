@@ -132,6 +132,7 @@ class SeerNetXPredictor(Predictor):
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
+        self._answers.clear()
         examples = self._examples(train, labelled=True)
         self.platforms_, self.scales_ = examples.platforms, Scales.of(examples)
         self.graphs_as_run = examples.in_16_bits()
@@ -143,7 +144,13 @@ class SeerNetXPredictor(Predictor):
         self.trees_ = PlatformTrees.fit(
             table, examples.ln_ms - base, _groups(examples), self._tree_settings(), seed
         )
-        self.n_parameters_ = self.trees_.n_parameters + sum(p.numel() for p in self.network_.parameters())
+        sizes = {
+            "trees": self.trees_.n_parameters,
+            "network": sum(parameter.numel() for parameter in self.network_.parameters()),
+        }
+        self.n_parameters_ = sum(
+            size for part, size in sizes.items() if self.settings.parts in ("both", part)
+        )
         self._calibrate(valid, log)
 
     def _fit_network(
