@@ -182,7 +182,7 @@ def test_features_outside_the_range_widen_continuously():
     assert trained.widening(inside).tolist() == [1, 1, 1]
     outside = np.array([[15.0, 5.0], [-10.0, 5.0], [10.1, 5.0], [1e9, 5.0], [5.0, 6.0]])
     assert trained.widening(outside).tolist() == pytest.approx([2, 3, 1.02, MOST, MOST])
-    again = FeatureRange.from_json(json.loads(json.dumps(trained.to_json())))
+    again = FeatureRange.of_arrays(trained.arrays())
     assert (again.widening(outside) == trained.widening(outside)).all()
     with pytest.raises(PerfseerError, match="finite"):
         FeatureRange.of(np.array([[np.nan]]))

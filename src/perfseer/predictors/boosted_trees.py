@@ -12,6 +12,7 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
+from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.forests import Forest
 
@@ -51,7 +52,7 @@ class BoostedTrees:
             inputs: [n, F] finite.
             outputs: [n].
             settings: hyper-parameters.
-            seed: of the draws of rows and columns.
+            seed: of the draws of columns and thresholds.
         """
         parameters = {
             "objective": "huber",
@@ -60,8 +61,6 @@ class BoostedTrees:
             "learning_rate": settings.learning_rate,
             "min_data_in_leaf": settings.least_rows,
             "extra_trees": True,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
             "feature_fraction": 0.3,
             "lambda_l2": 1.0,
             "seed": seed,
@@ -86,11 +85,18 @@ class BoostedTrees:
         return self.forest.predict(inputs) * len(self.forest.roots)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Arrays by name, which `of_arrays` turns into equal trees; half the size of a forest's."""
-        single = {"threshold", "value"}
+        """Arrays by name, which `of_arrays` turns into equal trees; a third of the size of a forest's.
+
+        A leaf has a value and an inner node a threshold, both in ``number``; right children are counted from
+        their parents.
+        """
+        forest, leaf = self.forest, self.forest.feature == _LEAF
+        ahead = forest.right - np.arange(len(leaf))
         return {
-            name: values.astype(np.float32) if name in single else values
-            for name, values in self.forest.arrays().items()
+            "roots": forest.roots,
+            "feature": forest.feature,
+            "number": np.where(leaf, forest.value, forest.threshold).astype(np.float32),
+            "ahead": np.where(leaf, 0, ahead).astype(np.int16),
         }
 
     @classmethod
@@ -100,12 +106,23 @@ class BoostedTrees:
         Raises:
             PerfseerError: the arrays do not fit together.
         """
-        double = {"threshold", "value"}
+        missing = {"roots", "feature", "number", "ahead"} ^ set(arrays)
+        require(not missing, f"boosted trees have other arrays ({sorted(missing)}): train them again")
+        feature, number = arrays["feature"], arrays["number"].astype(np.float64)
+        leaf = feature == _LEAF
+        require(
+            len(feature) == len(number) == len(arrays["ahead"]),
+            "the arrays of boosted trees do not fit together: train them again",
+        )
+        right = np.arange(len(leaf)) + arrays["ahead"]
         return cls(
             Forest.of_arrays(
                 {
-                    name: values.astype(np.float64) if name in double else values
-                    for name, values in arrays.items()
+                    "roots": arrays["roots"],
+                    "feature": feature,
+                    "threshold": np.where(leaf, 0.0, number),
+                    "right": np.where(leaf, 0, right).astype(np.int32),
+                    "value": np.where(leaf, number, 0.0),
                 }
             )
         )

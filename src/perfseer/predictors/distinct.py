@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from perfseer.data.features import NODE_COLUMNS, GraphFeatures
 from perfseer.data.ragged import offsets, segment_ids
-from perfseer.graphs.perfgraph import IntArray
+from perfseer.errors import require
+from perfseer.graphs.perfgraph import FloatArray, IntArray
 
 # Shares of the graph's totals tell equal nodes of different graphs apart, so they are left out.
 DISTINCT_COLUMNS: tuple[str, ...] = tuple(name for name in NODE_COLUMNS if not name.endswith("_share"))
@@ -37,9 +39,45 @@ class DistinctNodes:
         """
         columns = [NODE_COLUMNS.index(name) for name in DISTINCT_COLUMNS]
         rows = np.column_stack([features.operators, features.nodes[:, columns]])
-        # One opaque value per row compares as a whole, several times faster than column by column.
-        keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel()
-        _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
-        pairs, counts = np.unique(segment_ids(features.node_ptr) * len(first) + kind, return_counts=True)
-        row, kinds = np.divmod(pairs, max(len(first), 1))
-        return cls(first, kinds, counts, offsets(np.bincount(row, minlength=len(features))))
+        first, kind = distinct_rows(rows)
+        return cls(first, *count_kinds(features.node_ptr, kind, len(first)))
+
+
+def count_kinds(node_ptr: IntArray, kind: IntArray, n_kinds: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Kinds of nodes by graph.
+
+    Args:
+        node_ptr: [G + 1] first node of each graph.
+        kind: [V] of each node.
+        n_kinds: how many there are.
+
+    Returns:
+        [P] kind of each pair of a graph and a kind that occurs in it, [P] how many nodes, [G + 1] first pair
+        of each graph.
+    """
+    width = max(n_kinds, 1)
+    pairs, counts = np.unique(segment_ids(node_ptr) * width + kind, return_counts=True)
+    graph, kinds = np.divmod(pairs, width)
+    return kinds, counts, offsets(np.bincount(graph, minlength=len(node_ptr) - 1))
+
+
+def distinct_rows(rows: FloatArray) -> tuple[IntArray, IntArray]:
+    """Position of the first of each distinct row, and the number of each row's kind.
+
+    Rows are compared by a hash of 64 bits, ten times faster than as a whole, and then checked.
+    """
+    hashes = _hash(np.ascontiguousarray(rows))
+    _, first, kind = np.unique(hashes, return_index=True, return_inverse=True)
+    same = all(bool((column[first][kind] == column).all()) for column in rows.T)
+    require(same, "two different nodes have one hash: report this, with the table of measurements")
+    return first, kind
+
+
+def _hash(rows: FloatArray) -> npt.NDArray[np.uint64]:
+    """[n] 64 bits of each row [n, C], by multiplying and folding column by column (after splitmix64)."""
+    multiplier, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
+    found = np.zeros(len(rows), dtype=np.uint64)
+    for number, column in enumerate(rows.T, start=1):
+        found = (found ^ column.copy().view(np.uint64)) * multiplier + np.uint64(number)
+        found ^= found >> shift
+    return found

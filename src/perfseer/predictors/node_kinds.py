@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from perfseer.data.features import NODE_COLUMNS, GraphFeatures
-from perfseer.data.ragged import offsets, segment_ids
-from perfseer.errors import require
+from perfseer.data.ragged import segment_ids
 from perfseer.graphs.fusion import fuse
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.graphs.vocabulary import OPERATORS
+from perfseer.predictors.distinct import count_kinds, distinct_rows
 from perfseer.predictors.tabular import operator_types
 
 # Of a neighbour that is not there: the graph's own input or output.
@@ -59,11 +59,8 @@ class NodeKinds:
             features: raw features, bytes in the precision the graph was captured in.
         """
         columns = _node_columns(features)
-        first, kind = _distinct(columns)
-        graph = segment_ids(features.node_ptr)
-        pairs, counts = np.unique(graph * max(len(first), 1) + kind, return_counts=True)
-        owner, kinds = np.divmod(pairs, max(len(first), 1))
-        ptr = offsets(np.bincount(owner, minlength=len(features)))
+        first, kind = distinct_rows(columns)
+        kinds, counts, ptr = count_kinds(features.node_ptr, kind, len(first))
         return cls(columns[first], kinds, counts, ptr, kind, features.node_ptr)
 
     def column(self, name: str) -> FloatArray:
@@ -112,25 +109,3 @@ def _neighbours(
     producer[receivers[order]] = operators[senders[order]]
     consumer[senders[::-1]] = operators[receivers[::-1]]
     return producer, consumer
-
-
-def _distinct(rows: FloatArray) -> tuple[IntArray, IntArray]:
-    """Position of the first of each distinct row, and the number of each row's kind.
-
-    Rows are compared by a hash of 64 bits, ten times faster than as a whole, and then checked.
-    """
-    hashes = _hash(np.ascontiguousarray(rows))
-    _, first, kind = np.unique(hashes, return_index=True, return_inverse=True)
-    same = all(bool((column[first][kind] == column).all()) for column in rows.T)
-    require(same, "two different nodes have one hash: report this, with the table of measurements")
-    return first, kind
-
-
-def _hash(rows: FloatArray) -> npt.NDArray[np.uint64]:
-    """[n] 64 bits of each row [n, C], by multiplying and folding column by column (after splitmix64)."""
-    multiplier, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
-    found = np.zeros(len(rows), dtype=np.uint64)
-    for number, column in enumerate(rows.T, start=1):
-        found = (found ^ column.copy().view(np.uint64)) * multiplier + np.uint64(number)
-        found ^= found >> shift
-    return found

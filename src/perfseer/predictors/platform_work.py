@@ -78,6 +78,9 @@ class KindWork:
         matrix: [K] 1 where matrix units do the work.
         half: [K] whether matrix units are given 16 bits an element.
         launches: [2, K] kernels started, operator by operator and compiled.
+        channels: [K] of the output, at least 1: what kernels of a backward pass share out work by.
+        pixels: [K] of the output, height times width, at least 1.
+        walked: [K] numbers that one channel's share of the work passes through: images, pixels and window.
         codes: [K, 3] operator type, producer, consumer.
     """
 
@@ -88,6 +91,9 @@ class KindWork:
     matrix: IntArray
     half: npt.NDArray[np.bool_]
     launches: FloatArray
+    channels: FloatArray
+    pixels: FloatArray
+    walked: FloatArray
     codes: IntArray
 
     @classmethod
@@ -97,7 +103,10 @@ class KindWork:
         moved = np.stack([_moved(kinds, fused=False), _moved(kinds, fused=True)])
         backward = kinds.column("backward_bytes")
         matrix = np.isin(types, [OPERATOR_TYPES.index(name) for name in PRODUCTS])
-        elements = np.prod([kinds.column(f"output_{axis}") for axis in "nchw"], axis=0)
+        sizes = {axis: kinds.column(f"output_{axis}") for axis in "nchw"}
+        elements = np.prod(list(sizes.values()), axis=0)
+        pixels = np.maximum(sizes["h"] * sizes["w"], 1.0)
+        window = np.maximum(kinds.column("conv_kernel"), 1.0)
         with np.errstate(divide="ignore"):
             ln_flops = np.log(np.stack([kinds.column("flops"), kinds.column("backward_flops")]))
             ln_bytes = np.log(np.stack([*moved.sum(axis=2), backward]))
@@ -109,6 +118,9 @@ class KindWork:
             matrix=matrix.astype(np.int64),
             half=matrix & (kinds.column("output_bytes") == 2 * elements),
             launches=np.stack([np.ones(len(types)), 1.0 - kinds.column("silent")]),
+            channels=np.maximum(sizes["c"], 1.0),
+            pixels=pixels,
+            walked=np.maximum(sizes["n"], 1.0) * pixels * window,
             codes=np.column_stack([kinds.codes(name) for name in ("operator_type", "producer", "consumer")]),
         )
 

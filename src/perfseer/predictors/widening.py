@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
@@ -51,11 +52,27 @@ class FeatureRange:
         furthest = self.outside(features).max(axis=1, initial=0.0)
         return np.asarray(np.minimum(1.0 + furthest, MOST))
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON value that `from_json` turns into an equal range."""
-        return {name: getattr(self, name).tolist() for name in ("lowest", "highest", "spread")}
+    def predict(self, inputs: FloatArray) -> FloatArray:
+        """`widening`, in the words of `platform_learners.Learner`."""
+        return self.widening(inputs)
+
+    @property
+    def n_parameters(self) -> int:
+        """Three numbers a feature."""
+        return 3 * len(self.spread)
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays by name, which `of_arrays` turns into an equal range."""
+        return {"lowest": self.lowest, "highest": self.highest, "spread": self.spread}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "FeatureRange":
-        """Read what `to_json` gave."""
-        return cls(*(np.asarray(value[name], dtype=np.float64) for name in ("lowest", "highest", "spread")))
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "FeatureRange":
+        """Read what `arrays` gave.
+
+        Raises:
+            PerfseerError: the arrays do not fit together.
+        """
+        names = ("lowest", "highest", "spread")
+        fit = set(arrays) == set(names) and len({arrays[name].shape for name in names}) == 1
+        require(fit, "the arrays of a training range do not fit together: train it again")
+        return cls(*(arrays[name] for name in names))

@@ -1,18 +1,18 @@
-"""SeerNet-X: times on any platform, as a sum over nodes, corrected by boosted trees, with intervals.
+"""SeerNet-X: times on any platform, as a sum over nodes and from totals of the graph, with intervals.
 
-Fitted on the rows of all platforms at once:
+Three parts, each fitted on the rows of all platforms:
 
 - a network gives every kind of node a time on a platform and in a pass, relative to a roofline with the
   device's published peaks (`perfseer.nn.node_times`); the sum over a graph is its time;
-- boosted trees learn the logarithm of measured over roofline time from totals by operator type
-  (`perfseer.predictors.platform_tables`);
-- both are averaged on the logarithmic scale. Weights chosen on the validation rows of a fold were worse than
-  equal ones on unseen families, of which a fold has too few to choose on.
+- for each platform and phase, boosted trees and a Gaussian process learn the logarithm of measured over
+  roofline time from totals by operator type (`perfseer.predictors.platform_tables`).
+
+They are averaged on the logarithmic scale, with the same weights everywhere (`WEIGHTS`).
 
 Intervals are conformal, from validation rows, for each platform and phase (`perfseer.predictors.conformal`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -33,12 +33,13 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.nn.node_times import NodeTimeNetwork, Sizes
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.boosted_trees import TreeSettings
+from perfseer.predictors.boosted_trees import BoostedTrees, TreeSettings
 from perfseer.predictors.conformal import Conformal
+from perfseer.predictors.gaussian_process import GaussianProcess, ProcessSettings
 from perfseer.predictors.platform_batches import N_TIMES, Shown
 from perfseer.predictors.platform_examples import PlatformExamples, Scales
-from perfseer.predictors.platform_tables import platform_table
-from perfseer.predictors.platform_trees import Group, PlatformTrees
+from perfseer.predictors.platform_learners import FEWEST, Group, PlatformLearners
+from perfseer.predictors.platform_tables import PlatformTable, platform_table
 from perfseer.predictors.platform_work import TOLD
 from perfseer.predictors.settings import Hidden, PredictorSettings
 from perfseer.predictors.tabular import OPERATOR_TYPES
@@ -48,14 +49,18 @@ from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.training.annealing import train_annealed
 from perfseer.training.seeds import generator, seeded
 
-_WEIGHTS_FILE, _TREES_FILE = "network.safetensors", "trees.safetensors"
+# Of the parts on the logarithmic scale. The process alone is the best of them on unseen architectures, the
+# network and the trees bring what it lacks on unseen families (docs/seernet-x.md has the figures).
+WEIGHTS: Mapping[str, float] = {"network": 0.25, "trees": 0.25, "process": 0.5}
+_FILES = {part: f"{part}.safetensors" for part in WEIGHTS}
+_RANGES_FILE = "ranges.safetensors"
 _AT_ONCE = 256
 # The least that a time is uncertain by, on the logarithmic scale: labels are no better than that.
 _LEAST_DIFFICULTY = 0.02
 
 
 class SeerNetXSettings(PredictorSettings):
-    """A sum over nodes on any platform, corrected by boosted trees; sizes chosen on training folds."""
+    """A sum over nodes, trees and a Gaussian process on any platform; sizes chosen on training folds."""
 
     hidden: Hidden = 96
     embedding: Annotated[
@@ -63,7 +68,7 @@ class SeerNetXSettings(PredictorSettings):
     ] = 8
     context: Annotated[bool, Field(description="a node's producer and consumer count")] = True
     fusion: Annotated[bool, Field(description="compiled graphs move what is left after fusion")] = True
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 16
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0001
@@ -77,7 +82,14 @@ class SeerNetXSettings(PredictorSettings):
     leaves: Annotated[int, Field(ge=2, le=4096, description="of a tree")] = 12
     tree_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     least_rows: Annotated[int, Field(ge=1, description="training rows in a leaf at least")] = 3
-    parts: Annotated[Literal["both", "network", "trees"], Field(description="what predicts")] = "both"
+    process_rows: Annotated[
+        int, Field(ge=10, le=20_000, description="rows that the process's length scales are found on")
+    ] = 600
+    process_steps: Annotated[int, Field(ge=1, le=10_000, description="in which they are found")] = 30
+    process_axes: Annotated[int, Field(ge=1, le=1000, description="principal axes of its rows")] = 64
+    parts: Annotated[Literal["all", "network", "trees", "process"], Field(description="what predicts")] = (
+        "all"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +97,9 @@ class _Answer:
     """N logarithms of times in ms.
 
     Attributes:
-        mean: of both parts.
+        mean: of the parts.
         difficulty: scale of the error of each: where the parts disagree, one is wrong.
-        widening: factor on it where the table of the trees is outside the training range.
+        widening: factor on it where the graph's totals are outside the platform's training range.
     """
 
     mean: FloatArray
@@ -125,10 +137,15 @@ class SeerNetXPredictor(Predictor):
         """Key of each platform it was trained on to the phases that were timed there."""
         self._require_fitted()
         timed = {
-            platform.key: tuple(phase for phase in PHASES if f"{platform.key}-{phase}" in self.trees_.trees)
+            platform.key: tuple(phase for phase in PHASES if _group(platform, phase).name in self.timed_)
             for platform in self.platforms_
         }
         return {key: phases for key, phases in timed.items() if phases}
+
+    @property
+    def _used(self) -> tuple[str, ...]:
+        """The parts that predict."""
+        return tuple(WEIGHTS) if self.settings.parts == "all" else (self.settings.parts,)
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
@@ -136,22 +153,41 @@ class SeerNetXPredictor(Predictor):
         examples = self._examples(train, labelled=True)
         self.platforms_, self.scales_ = examples.platforms, Scales.of(examples)
         self.graphs_as_run = examples.in_16_bits()
-        self.network_ = self._new_network(seed)
-        if self.settings.parts != "trees":
-            self._fit_network(examples, self._examples(valid, labelled=True), seed, log)
-        table, base = platform_table(examples)
-        self.range_of_table_ = FeatureRange.of(table)
-        self.trees_ = PlatformTrees.fit(
-            table, examples.ln_ms - base, _groups(examples), self._tree_settings(), seed
+        groups, table = _groups(examples), platform_table(examples)
+        self.timed_ = _timed(groups)
+        self.ranges_ = PlatformLearners.fit(
+            table.of_graphs, table.base, groups, lambda columns, _: FeatureRange.of(columns)
         )
-        sizes = {
-            "trees": self.trees_.n_parameters,
-            "network": sum(parameter.numel() for parameter in self.network_.parameters()),
+        self.learners_: dict[str, PlatformLearners[Any]] = {
+            part: PlatformLearners.fit(table.columns, examples.ln_ms - table.base, groups, fit_one)
+            for part, fit_one in self._fitters(table, seed).items()
+            if part in self._used
         }
-        self.n_parameters_ = sum(
-            size for part, size in sizes.items() if self.settings.parts in ("both", part)
-        )
+        sizes = [learners.n_parameters for learners in self.learners_.values()]
+        if "network" in self._used:
+            self.network_ = self._new_network(seed)
+            self._fit_network(examples, self._examples(valid, labelled=True), seed, log)
+            sizes.append(sum(parameter.numel() for parameter in self.network_.parameters()))
+        self.n_parameters_ = sum(sizes)
         self._calibrate(valid, log)
+
+    def _fitters(
+        self, table: PlatformTable, seed: int
+    ) -> dict[str, Callable[[FloatArray, FloatArray], BoostedTrees | GaussianProcess]]:
+        """How each learner on tables is fitted to the rows of a platform and phase."""
+        settings = self.settings
+        trees = TreeSettings(
+            settings.trees,
+            settings.leaves,
+            settings.tree_rate,
+            settings.least_rows,
+            robust=3 * settings.delta,
+        )
+        process = ProcessSettings(settings.process_rows, settings.process_steps, settings.process_axes)
+        return {
+            "trees": partial(BoostedTrees.fit, settings=trees, seed=seed),
+            "process": partial(GaussianProcess.fit, blocks=table.blocks, settings=process, seed=seed),
+        }
 
     def _fit_network(
         self, examples: PlatformExamples, valid: PlatformExamples, seed: int, log: Callable[[str], None]
@@ -176,43 +212,41 @@ class SeerNetXPredictor(Predictor):
         self.history_ = [{"target": "all", **row} for row in history]
 
     def _calibrate(self, valid: Dataset, log: Callable[[str], None]) -> None:
-        """Calibrate intervals on rows that neither part has seen."""
+        """Calibrate intervals on rows that no part has seen."""
         examples = self._examples(valid, labelled=True)
-        by_network, by_trees, table = self._parts(examples)
-        answer = self._answer(by_network, by_trees, table)
-        errors = examples.ln_ms - answer.mean
+        by_part, widening = self._parts(examples)
+        answer = _answer(by_part, widening)
         self.conformal_ = Conformal.fit(
-            errors,
+            examples.ln_ms - answer.mean,
             answer.difficulty * answer.widening,
             [group.name for group in _groups(examples)],
             valid.rows["architecture"].to_numpy()[examples.row],
         )
-        both, network, trees = (
-            100 * float(np.abs(np.expm1(part - examples.ln_ms)).mean())
-            for part in (answer.mean, by_network, by_trees)
-        )
-        log(f"validation rows: MAPE {both:.3g} %; network alone {network:.3g}, trees alone {trees:.3g}")
+        errors = {
+            name: 100 * float(np.abs(np.expm1(values - examples.ln_ms)).mean())
+            for name, values in {"together": answer.mean, **by_part}.items()
+        }
+        listed = ", ".join(f"{name} {error:.3g}" for name, error in errors.items())
+        log(f"validation rows, MAPE [%]: {listed}")
 
-    def _answer(self, by_network: FloatArray, by_trees: FloatArray, table: FloatArray) -> _Answer:
-        return _Answer(
-            mean=(by_network + by_trees) / 2,
-            difficulty=_LEAST_DIFFICULTY + np.abs(by_network - by_trees),
-            widening=self.range_of_table_.widening(table),
-        )
+    def _parts(self, examples: PlatformExamples) -> tuple[dict[str, FloatArray], FloatArray]:
+        """[N] ln ms by each part in use, and [N] factors on their uncertainty where a graph is unusual."""
+        table, groups = platform_table(examples), _groups(examples)
+        by_part = {
+            part: table.base + learners.predict(table.columns, groups)
+            for part, learners in self.learners_.items()
+        }
+        if "network" in self._used:
+            by_part["network"] = self._by_network(examples)
+        return by_part, self.ranges_.predict(table.of_graphs, groups)
 
-    def _parts(self, examples: PlatformExamples) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """[N] ln ms by the network and by the trees, and [N, C] the table of the trees."""
-        table, base = platform_table(examples)
-        by_trees = base + self.trees_.predict(table, _groups(examples))
-        if self.settings.parts == "trees":
-            return by_trees, by_trees, table
+    def _by_network(self, examples: PlatformExamples) -> FloatArray:
         shown = Shown(examples, self.scales_, self.platforms_)
         with torch.inference_mode():
             outputs = [
                 self.network_(shown.batch(rows)[0]) for rows in torch.arange(len(examples)).split(_AT_ONCE)
             ]
-        by_network = torch.cat(outputs).squeeze(1).double().numpy()
-        return by_network, (by_network if self.settings.parts == "network" else by_trees), table
+        return np.asarray(torch.cat(outputs).squeeze(1).double().numpy())
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         examples, answer = self._asked(dataset)
@@ -237,12 +271,17 @@ class SeerNetXPredictor(Predictor):
         """Every row in every phase; predictions and intervals of one dataset share the work."""
         if dataset not in self._answers:
             examples = self._examples(dataset, labelled=False)
-            self._answers[dataset] = examples, self._answer(*self._parts(examples))
+            self._answers[dataset] = examples, _answer(*self._parts(examples))
         return self._answers[dataset]
 
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
-        """For each row [V] ms that the network gives the nodes of its graph, both passes in training."""
+        """For each row [V] ms that the network gives the nodes of its graph, both passes in training.
+
+        Raises:
+            PerfseerError: it was fitted without the network, which alone knows of nodes.
+        """
         self._require_fitted()
+        require("network" in self._used, f"parts: {self.settings.parts} knows graphs as a whole, not nodes")
         examples = PlatformExamples.of(dataset, (target,), labelled=False, fusion=self.settings.fusion)
         shown, kinds, found = Shown(examples, self.scales_, self.platforms_), examples.kinds, []
         for number in range(len(examples)):
@@ -265,16 +304,6 @@ class SeerNetXPredictor(Predictor):
         table[examples.row, [columns[phase] for phase in examples.phase.tolist()]] = values
         return table
 
-    def _tree_settings(self) -> TreeSettings:
-        settings = self.settings
-        return TreeSettings(
-            settings.trees,
-            settings.leaves,
-            settings.tree_rate,
-            settings.least_rows,
-            robust=3 * settings.delta,
-        )
-
     def _new_network(self, seed: int) -> NodeTimeNetwork:
         sizes = Sizes(
             features=len(self.scales_.mean[0]) + N_TIMES,
@@ -290,14 +319,16 @@ class SeerNetXPredictor(Predictor):
             return NodeTimeNetwork(sizes, self.settings.unknown_share)
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
-        save_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
+        if "network" in self._used:
+            save_weights(folder / _FILES["network"], {"network": self.network_})
         return {
-            "kin": self.trees_.save(folder / _TREES_FILE),
+            "kin": {part: learners.save(folder / _FILES[part]) for part, learners in self.learners_.items()},
+            "kin_of_ranges": self.ranges_.save(folder / _RANGES_FILE),
+            "timed": sorted(self.timed_),
             "platforms": [asdict(platform) for platform in self.platforms_],
             "graphs_as_run": self.graphs_as_run,
             "scales": self.scales_.to_json(),
             "conformal": self.conformal_.to_json(),
-            "range": self.range_of_table_.to_json(),
         }
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
@@ -305,18 +336,42 @@ class SeerNetXPredictor(Predictor):
         self.graphs_as_run = bool(state["graphs_as_run"])
         self.scales_ = Scales.from_json(state["scales"])
         self.conformal_ = Conformal.from_json(state["conformal"])
-        self.range_of_table_ = FeatureRange.from_json(state["range"])
-        self.trees_ = PlatformTrees.load(folder / _TREES_FILE, state["kin"])
-        self.network_ = self._new_network(seed=0)
-        load_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
-        self.network_.eval()
+        self.timed_ = frozenset(state["timed"])
+        made_of = {"trees": BoostedTrees.of_arrays, "process": GaussianProcess.of_arrays}
+        self.learners_ = {
+            part: PlatformLearners.load(folder / _FILES[part], state["kin"][part], of_arrays)
+            for part, of_arrays in made_of.items()
+            if part in self._used
+        }
+        self.ranges_ = PlatformLearners.load(
+            folder / _RANGES_FILE, state["kin_of_ranges"], FeatureRange.of_arrays
+        )
+        if "network" in self._used:
+            self.network_ = self._new_network(seed=0)
+            load_weights(folder / _FILES["network"], {"network": self.network_})
+            self.network_.eval()
 
 
 def _groups(examples: PlatformExamples) -> list[Group]:
-    """[N] platform and phase, which have trees of their own and are calibrated apart."""
+    """[N] platform and phase, which have learners of their own and are calibrated apart."""
     table = [[_group(platform, phase) for phase in PHASES] for platform in examples.platforms]
     numbers = zip(examples.platform.tolist(), examples.phase.tolist(), strict=True)
     return [table[platform][phase] for platform, phase in numbers]
+
+
+def _answer(by_part: Mapping[str, FloatArray], widening: FloatArray) -> _Answer:
+    together = np.stack(list(by_part.values()))
+    return _Answer(
+        mean=np.average(together, axis=0, weights=[WEIGHTS[part] for part in by_part]),
+        difficulty=_LEAST_DIFFICULTY + np.ptp(together, axis=0),
+        widening=widening,
+    )
+
+
+def _timed(groups: Sequence[Group]) -> frozenset[str]:
+    """Names of the groups with rows enough to learn from."""
+    names, counts = np.unique([group.name for group in groups], return_counts=True)
+    return frozenset(names[counts >= FEWEST].tolist())
 
 
 def _group(platform: Platform, phase: str) -> Group:
