@@ -149,3 +149,32 @@ def test_fitted_anew_it_forgets_what_it_answered():
     second = fit(Dataset.from_rows(slower, train.graphs)).predict(test)
     assert (second["infer_time_ms"] > 2 * first["infer_time_ms"]).all()
     assert model.n_parameters_ == model.learners_["trees"].n_parameters
+
+
+def test_what_is_outside_depends_on_the_platform():
+    """Small graphs were timed on one platform, graphs with a thousand times the work on the other."""
+    small, large = dataset(40, (FAST,), seed=1), dataset(40, (SLOW,), seed=2)
+    grown = [
+        dataclasses.replace(graph, **{name: getattr(graph, name) * 1000 for name in SCALED})
+        for graph in (large.graph(row) for row in range(len(large)))
+    ]
+    rows = pd.concat(
+        [small.rows, large.rows.assign(graph=large.rows["graph"] + len(small))], ignore_index=True
+    )
+    graphs = PackedGraphs.pack([*(small.graph(row) for row in range(len(small))), *grown])
+    train = Dataset.from_rows(rows, graphs)
+    model = SeerNetXPredictor(SMALL.model_copy(update={"parts": "trees"}), TIMES)
+    model.fit(train, train, fit_normaliser(train, LABELS), seed=0, log=lambda line: None)
+    assert "total_flops" in model.coverage(grown[0], FAST).outside
+    assert "total_flops" in model.coverage(small.graph(0), SLOW).outside
+    for known in (SLOW, NEW, None):
+        assert "total_flops" not in model.coverage(grown[0], known).outside
+    asked = Dataset.from_rows(rows.iloc[[-1]].assign(**platform_row(FAST)), graphs)
+    beyond, inside = (
+        model.intervals(asked, 0.9),
+        model.intervals(Dataset.from_rows(rows.iloc[[-1]], graphs), 0.9),
+    )
+    ratios = [
+        found["infer_time_ms_high"].item() / found["infer_time_ms_low"].item() for found in (beyond, inside)
+    ]
+    assert ratios[0] > ratios[1]

@@ -59,11 +59,11 @@ class Answerer:
         intervals = self.model.intervals(dataset, ask.confidence)
         values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
         rows: list[dict[Hashable, float]] = values.to_dict("records")
-        new = self.model.coverage(captured.graph)
+        new = [self.model.coverage(captured.graph, platform) for platform in platforms]
         answers = []
         for phase, chosen in asked:
             row = platforms.index(chosen.platform)
-            coverage = covered(captured.graph, new, phase)
+            coverage = covered(captured.graph, new[row], phase)
             answer = self._prediction(captured, phase, chosen, rows[row], coverage, ask)
             if ask.explain:
                 answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), phase))

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_json, write_json
 from perfseer.data.normalisation import Normaliser
+from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.graphs.vocabulary import VOCABULARY_VERSION
@@ -181,15 +182,24 @@ class Predictor(ABC):
         self._require_fitted()
         return None
 
-    def coverage(self, graph: PerfGraph) -> Coverage:
+    def coverage(self, graph: PerfGraph, platform: Platform | None = None) -> Coverage:
         """What of ``graph`` the predictor has not seen in training.
+
+        Args:
+            graph: any.
+            platform: where it is to run; None: anywhere.
 
         Raises:
             PerfseerError: not fitted.
         """
         self._require_fitted()
+        return self._range_on(platform).coverage(graph)
+
+    def _range_on(self, platform: Platform | None) -> TrainingRange:
+        """What was seen in training; of one platform where a predictor tells them apart."""
+        del platform
         assert self.range_ is not None
-        return self.range_.coverage(graph)
+        return self.range_
 
     def save(self, folder: Path) -> None:
         """Write predictor.json and the learned state (safetensors, JSON or text; never pickle).

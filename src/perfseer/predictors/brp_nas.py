@@ -9,6 +9,7 @@ import numpy as np
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import NODE_COLUMNS, FeatureArray, GraphFeatures
 from perfseer.data.links import LinkedGraphs
+from perfseer.data.platforms import Platform
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.nn.brp_nas import BrpNas
 from perfseer.predictors.coverage import Coverage
@@ -37,9 +38,9 @@ class BrpNasBase(LinkedPredictor):
     node_features: ClassVar[bool]
     settings: BrpNasSettings
 
-    def coverage(self, graph: PerfGraph) -> Coverage:
+    def coverage(self, graph: PerfGraph, platform: Platform | None = None) -> Coverage:
         """What of ``graph`` is new, convolutions with kernels never seen in training among the operators."""
-        coverage = super().coverage(graph)
+        coverage = super().coverage(graph, platform)
         unseen = {**self.types_.unseen(graph), **coverage.unseen_operators}
         return replace(coverage, unseen_operators=unseen)
 

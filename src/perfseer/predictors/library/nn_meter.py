@@ -13,6 +13,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import graph_features
 from perfseer.data.files import read_json, read_parquet
 from perfseer.data.packed import PackedGraphs
+from perfseer.data.platforms import Platform
 from perfseer.errors import require
 from perfseer.graphs.kernels import OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
@@ -139,9 +140,9 @@ class NnMeterPredictor(Predictor):
             types[name] += round(count)
         return Skipped(_share(counts, unknown, ours), _share(moved, unknown, ours), dict(types))
 
-    def coverage(self, graph: PerfGraph) -> Coverage:
+    def coverage(self, graph: PerfGraph, platform: Platform | None = None) -> Coverage:
         """As `Predictor.coverage`; kernels without a forest count as unseen operators."""
-        base = super().coverage(graph)
+        base = super().coverage(graph, platform)
         features = graph_features(PackedGraphs.pack([graph]))
         missing = self.skipped(DatasetKernels.of_features(features, np.zeros(1, np.int64), self.rules_)).types
         return Coverage(

@@ -35,6 +35,7 @@ from perfseer.nn.node_times import NodeTimeNetwork, Sizes
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.boosted_trees import BoostedTrees, TreeSettings
 from perfseer.predictors.conformal import Conformal
+from perfseer.predictors.coverage import TrainingRange
 from perfseer.predictors.gaussian_process import GaussianProcess, ProcessSettings
 from perfseer.predictors.platform_batches import N_TIMES, Shown
 from perfseer.predictors.platform_examples import PlatformExamples, Scales
@@ -155,6 +156,10 @@ class SeerNetXPredictor(Predictor):
         self.graphs_as_run = examples.in_16_bits()
         groups, table = _groups(examples), platform_table(examples)
         self.timed_ = _timed(groups)
+        self.ranges_by_platform_ = {
+            platform.key: TrainingRange.of(train.subset(np.unique(examples.row[examples.platform == number])))
+            for number, platform in enumerate(examples.platforms)
+        }
         self.ranges_ = PlatformLearners.fit(
             table.of_graphs, table.base, groups, lambda columns, _: FeatureRange.of(columns)
         )
@@ -274,6 +279,10 @@ class SeerNetXPredictor(Predictor):
             self._answers[dataset] = examples, _answer(*self._parts(examples))
         return self._answers[dataset]
 
+    def _range_on(self, platform: Platform | None) -> TrainingRange:
+        known = None if platform is None else self.ranges_by_platform_.get(platform.key)
+        return super()._range_on(platform) if known is None else known
+
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
         """For each row [V] ms that the network gives the nodes of its graph, both passes in training.
 
@@ -325,6 +334,7 @@ class SeerNetXPredictor(Predictor):
             "kin": {part: learners.save(folder / _FILES[part]) for part, learners in self.learners_.items()},
             "kin_of_ranges": self.ranges_.save(folder / _RANGES_FILE),
             "timed": sorted(self.timed_),
+            "ranges_by_platform": {key: one.to_json() for key, one in self.ranges_by_platform_.items()},
             "platforms": [asdict(platform) for platform in self.platforms_],
             "graphs_as_run": self.graphs_as_run,
             "scales": self.scales_.to_json(),
@@ -337,6 +347,9 @@ class SeerNetXPredictor(Predictor):
         self.scales_ = Scales.from_json(state["scales"])
         self.conformal_ = Conformal.from_json(state["conformal"])
         self.timed_ = frozenset(state["timed"])
+        self.ranges_by_platform_ = {
+            key: TrainingRange.from_json(one) for key, one in state["ranges_by_platform"].items()
+        }
         made_of = {"trees": BoostedTrees.of_arrays, "process": GaussianProcess.of_arrays}
         self.learners_ = {
             part: PlatformLearners.load(folder / _FILES[part], state["kin"][part], of_arrays)

@@ -142,7 +142,11 @@ def worst_table(misses: list[Miss]) -> str:
 
 
 def _other_files_disagree(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
-    """Another file of the device has this model where the prediction is: the label is suspect."""
+    """Another file of the device has this model where the prediction is.
+
+    Under another version of the software alone, the label is suspect; in another layout or mode, the model is
+    one that gains or suffers from it more than others.
+    """
     peers = context.disagreements[context.disagreements["configuration"] == facts["configuration"]]
     same = peers[peers["only_software"].astype(bool)]
     peers = same if len(same) else peers
@@ -155,8 +159,9 @@ def _other_files_disagree(facts: "pd.Series[Any]", log_error: float, context: Co
     one = peers.loc[deviation[fits].abs().idxmax()]
     times = float(np.exp(one["log_deviation"]))
     ratio = f"{number(times)} times" if times > 1 else f"1/{number(1 / times)} of"
+    what = "label suspect" if one["only_software"] else "unlike others in this layout and mode"
     return (
-        f"label suspect: {number(float(one['ms']))} ms a sample here, {number(float(one['other_ms']))} in "
+        f"{what}: {number(float(one['ms']))} ms a sample here, {number(float(one['other_ms']))} in "
         f"{title(str(one['other']))}, {ratio} the usual ratio of the two files"
     )
 
