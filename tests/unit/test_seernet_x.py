@@ -100,7 +100,7 @@ def test_node_times_add_up_to_the_network_part(fitted):
     times = fitted.node_times(test, "infer_time_ms")
     assert [len(part) for part in times] == [test.graph(row).n_nodes for row in range(4)]
     examples = PlatformExamples.of(test, fitted.targets, labelled=False)
-    by_network = fitted._by_network(examples)
+    by_network = fitted.by_network(examples)
     np.testing.assert_allclose([part.sum() for part in times], np.exp(by_network), rtol=1e-4)
 
 

@@ -13,7 +13,8 @@ less: their noise grows with the square of their distance, as in a distribution 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -128,16 +129,21 @@ class GaussianProcess:
 
     def predict(self, inputs: FloatArray) -> FloatArray:
         """[n, F] to [n]."""
-        scaled = _scaled(inputs[:, self.columns], self.mean, self.spread)
-        at = torch.from_numpy(scaled @ self.axes.astype(np.float64))
-        known = _matern(_squares(at, torch.from_numpy(self.rows).double()))
-        return np.asarray(self.offset + known.numpy() @ self.weights)
+        scaled = torch.from_numpy(_scaled(inputs[:, self.columns], self.mean, self.spread))
+        axes, rows = self._in_double
+        return np.asarray(self.offset + _matern(_squares(scaled @ axes, rows)).numpy() @ self.weights)
+
+    @cached_property
+    def _in_double(self) -> tuple[Tensor, Tensor]:
+        """Axes and rows, which one prediction after the other needs."""
+        return torch.from_numpy(self.axes).double(), torch.from_numpy(self.rows).double()
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays by name, which `of_arrays` turns into an equal process."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: values.astype(np.float32) if values.dtype == np.float64 else values
-            for name, values in vars(self).items()
+            for name, values in found.items()
         }
 
     @classmethod

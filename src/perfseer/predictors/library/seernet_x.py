@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -151,7 +152,7 @@ class SeerNetXPredictor(Predictor):
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
         self._answers.clear()
-        examples = self._examples(train, labelled=True)
+        examples, aside = (self.examples(rows, labelled=True) for rows in (train, valid))
         self.platforms_, self.scales_ = examples.platforms, Scales.of(examples)
         self.graphs_as_run = examples.in_16_bits()
         groups, table = _groups(examples), platform_table(examples)
@@ -171,10 +172,10 @@ class SeerNetXPredictor(Predictor):
         sizes = [learners.n_parameters for learners in self.learners_.values()]
         if "network" in self._used:
             self.network_ = self._new_network(seed)
-            self._fit_network(examples, self._examples(valid, labelled=True), seed, log)
+            self._fit_network(examples, aside, seed, log)
             sizes.append(sum(parameter.numel() for parameter in self.network_.parameters()))
         self.n_parameters_ = sum(sizes)
-        self._calibrate(valid, log)
+        self._calibrate(aside, valid.rows["architecture"].to_numpy()[aside.row], log)
 
     def _fitters(
         self, table: PlatformTable, seed: int
@@ -216,16 +217,17 @@ class SeerNetXPredictor(Predictor):
         )
         self.history_ = [{"target": "all", **row} for row in history]
 
-    def _calibrate(self, valid: Dataset, log: Callable[[str], None]) -> None:
-        """Calibrate intervals on rows that no part has seen."""
-        examples = self._examples(valid, labelled=True)
-        by_part, widening = self._parts(examples)
+    def _calibrate(
+        self, examples: PlatformExamples, architectures: npt.NDArray[Any], log: Callable[[str], None]
+    ) -> None:
+        """Calibrate intervals on rows [N] of architectures [N] that no part has seen."""
+        by_part, widening = self.forward(examples, platform_table(examples))
         answer = _answer(by_part, widening)
         self.conformal_ = Conformal.fit(
             examples.ln_ms - answer.mean,
             answer.difficulty * answer.widening,
             [group.name for group in _groups(examples)],
-            valid.rows["architecture"].to_numpy()[examples.row],
+            architectures,
         )
         errors = {
             name: 100 * float(np.abs(np.expm1(values - examples.ln_ms)).mean())
@@ -234,18 +236,29 @@ class SeerNetXPredictor(Predictor):
         listed = ", ".join(f"{name} {error:.3g}" for name, error in errors.items())
         log(f"validation rows, MAPE [%]: {listed}")
 
-    def _parts(self, examples: PlatformExamples) -> tuple[dict[str, FloatArray], FloatArray]:
-        """[N] ln ms by each part in use, and [N] factors on their uncertainty where a graph is unusual."""
-        table, groups = platform_table(examples), _groups(examples)
+    def forward(
+        self, examples: PlatformExamples, table: PlatformTable
+    ) -> tuple[dict[str, FloatArray], FloatArray]:
+        """What its parts say, once features are there.
+
+        Args:
+            examples: N rows in a phase.
+            table: theirs.
+
+        Returns:
+            [N] ln ms by each part in use, and [N] factors on their uncertainty where a graph is unusual.
+        """
+        groups = _groups(examples)
         by_part = {
             part: table.base + learners.predict(table.columns, groups)
             for part, learners in self.learners_.items()
         }
         if "network" in self._used:
-            by_part["network"] = self._by_network(examples)
+            by_part["network"] = self.by_network(examples)
         return by_part, self.ranges_.predict(table.of_graphs, groups)
 
-    def _by_network(self, examples: PlatformExamples) -> FloatArray:
+    def by_network(self, examples: PlatformExamples) -> FloatArray:
+        """[N] ln ms by the network alone; it was fitted with it."""
         shown = Shown(examples, self.scales_, self.platforms_)
         with torch.inference_mode():
             outputs = [
@@ -275,8 +288,9 @@ class SeerNetXPredictor(Predictor):
     def _asked(self, dataset: Dataset) -> tuple[PlatformExamples, _Answer]:
         """Every row in every phase; predictions and intervals of one dataset share the work."""
         if dataset not in self._answers:
-            examples = self._examples(dataset, labelled=False)
-            self._answers[dataset] = examples, _answer(*self._parts(examples))
+            examples = self.examples(dataset)
+            answer = _answer(*self.forward(examples, platform_table(examples)))
+            self._answers[dataset] = examples, answer
         return self._answers[dataset]
 
     def _range_on(self, platform: Platform | None) -> TrainingRange:
@@ -303,7 +317,8 @@ class SeerNetXPredictor(Predictor):
             found.append(np.asarray(per_kind[kinds.node_kind[nodes]], dtype=np.float64))
         return found
 
-    def _examples(self, dataset: Dataset, *, labelled: bool) -> PlatformExamples:
+    def examples(self, dataset: Dataset, *, labelled: bool = False) -> PlatformExamples:
+        """Rows of a dataset in each phase, or in those with a label."""
         return PlatformExamples.of(dataset, self.targets, labelled=labelled, fusion=self.settings.fusion)
 
     def _as_rows(self, examples: PlatformExamples, values: FloatArray, n: int) -> FloatArray:
