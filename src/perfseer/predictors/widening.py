@@ -35,15 +35,15 @@ class FeatureRange:
     @classmethod
     def of(cls, features: FloatArray) -> "FeatureRange":
         """Of training features [n, F], n >= 1, best on the scale that a model sees (sizes as logarithms)."""
-        values = np.asarray(features, dtype=np.float64)
+        values = _single(features)
         require(len(values) > 0 and bool(np.isfinite(values).all()), "training features are not all finite")
         lowest, highest = values.min(axis=0), values.max(axis=0)
         least = 1e-3 * np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), 1.0)
-        return cls(lowest, highest, np.maximum(values.std(axis=0), least))
+        return cls(lowest, highest, _single(np.maximum(values.std(axis=0), least)))
 
     def outside(self, features: FloatArray) -> FloatArray:
         """[n, F] distance from the training range in standard deviations; 0 inside."""
-        values = np.asarray(features, dtype=np.float64)
+        values = _single(features)
         beyond = np.maximum(self.lowest - values, values - self.highest)
         return np.maximum(beyond, 0.0) / self.spread
 
@@ -63,7 +63,8 @@ class FeatureRange:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays by name, which `of_arrays` turns into an equal range."""
-        return {"lowest": self.lowest, "highest": self.highest, "spread": self.spread}
+        named = {"lowest": self.lowest, "highest": self.highest, "spread": self.spread}
+        return {name: values.astype(np.float32) for name, values in named.items()}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "FeatureRange":
@@ -75,4 +76,9 @@ class FeatureRange:
         names = ("lowest", "highest", "spread")
         fit = set(arrays) == set(names) and len({arrays[name].shape for name in names}) == 1
         require(fit, "the arrays of a training range do not fit together: train it again")
-        return cls(*(arrays[name] for name in names))
+        return cls(*(arrays[name].astype(np.float64) for name in names))
+
+
+def _single(values: FloatArray) -> FloatArray:
+    """Rounded to single precision, in which ranges are kept: what is on the edge stays there."""
+    return np.asarray(values).astype(np.float32).astype(np.float64)
