@@ -54,23 +54,27 @@ def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> Non
     if not there:
         say_missing(axis)
         return
+    # One bad baseline must not squeeze the others: its bar ends at the edge, its number stands inside.
+    middle = sorted(one.mean for one in there.values())[len(there) // 2]
+    edge = min(max(one.mean for one in there.values()) * 1.2, 4 * middle)
     for place, (name, one) in enumerate(there.items()):
         colour = BLUE if name == study.settings.subject else GREY
         axis.barh(place, one.mean, height=0.7, color=colour, xerr=one.half_width, ecolor="#333333", capsize=2)
+        end, cut = one.mean + (one.half_width or 0.0), one.mean > edge
         axis.annotate(
-            number(one.mean, 2),
-            (one.mean + (one.half_width or 0.0), place),
-            xytext=(3, 0),
+            f"{number(one.mean, 2)} →" if cut else number(one.mean, 2),
+            (edge if cut else end, place),
+            xytext=(-3 if cut else 3, 0),
             textcoords="offset points",
+            ha="right" if cut else "left",
             va="center",
             fontsize=7,
+            color="white" if cut else "black",
         )
     _goal_lines(axis, grouping, file)
     axis.set_yticks(range(len(there)), list(there))
     axis.invert_yaxis()
-    # One bad baseline must not squeeze the others.
-    middle = sorted(one.mean for one in there.values())[len(there) // 2]
-    axis.set_xlim(0, min(max(one.mean for one in there.values()) * 1.2, 4 * middle))
+    axis.set_xlim(0, edge)
     axis.set_xlabel("MAPE [%]")
     axis.grid(visible=False, axis="y")
 
