@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from perfseer.cli.parameters import load_mapping
 from perfseer.errors import PerfseerError
 from perfseer.measure.collector import Collection, collect
 from perfseer.measure.progress import summary
 from perfseer.measure.settings import CollectSettings
 from perfseer.measure.table import write_table
+from perfseer.parameters import load_mapping
 from perfseer.zoo.space import SearchSpace
 
 

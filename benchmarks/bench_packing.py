@@ -6,7 +6,7 @@ so multiply all but the mini-batch by eleven.
 
 import numpy as np
 import pytest
-from tests.synthetic import make_dataset, make_graph
+from tests.helpers.synthetic import make_dataset, make_graph
 
 from perfseer.data.batches import BatchSource
 from perfseer.data.features import graph_features

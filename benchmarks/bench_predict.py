@@ -12,7 +12,7 @@ from time import perf_counter, process_time
 
 import pytest
 import torch
-from tests.forecasts import law
+from tests.helpers.forecasts import law
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import graph_features
@@ -26,7 +26,7 @@ from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import DEFAULT, shipped
 from perfseer.predictors import base
 from perfseer.predictors.library.seernet_x import SeerNetXPredictor
-from perfseer.predictors.platform_tables import platform_table
+from perfseer.predictors.parts.platform_tables import platform_table
 
 ROUNDS, WARM_UP = 15, 3
 REFERENCE = "module:perfseer.zoo.reference.resnet50"

@@ -8,7 +8,7 @@ import pickle
 
 import networkx as nx
 import pytest
-from tests.synthetic_release import label_text, node, write_archives
+from tests.helpers.synthetic_release import label_text, node, write_archives
 
 from perfseer.data.sources.perfseer_release.conversion import to_perfgraph
 from perfseer.data.sources.perfseer_release.reading import read_release

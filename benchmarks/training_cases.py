@@ -14,7 +14,7 @@ from unittest import mock
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tests.synthetic import make_dataset, make_graph
+from tests.helpers.synthetic import make_dataset, make_graph
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from perfseer.evaluation.records import read_record
-from tests.golden.experiment_files import write_experiment
+from tests.helpers.experiment_files import write_experiment
 
 pytestmark = pytest.mark.slow
 

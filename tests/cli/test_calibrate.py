@@ -22,8 +22,8 @@ from perfseer.measure.table import read_table, write_table
 from perfseer.predictors.registry import create
 from perfseer.predictors.settings import RooflineSettings
 from perfseer.targets import TARGET_NAMES
-from tests.contract.synthetic_graphs import make_dataset, make_normaliser
-from tests.unit.fake_worker import ENVIRONMENT, SPACE, worker
+from tests.helpers.fake_worker import ENVIRONMENT, SPACE, worker
+from tests.helpers.synthetic_graphs import make_dataset, make_normaliser
 
 __all__ = ["worker"]
 KEY = "a-processor-1units-fp32-nchw-eager-torch2.11"

@@ -3,19 +3,17 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
 from perfseer.cli.collect import collect
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table
+from tests.helpers.places import PARAMS
 
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 SECTIONS = {
     "zoo": {**PARAMS["zoo"], "depth": [1, 1], "width": [8, 16]},
     "collect": {

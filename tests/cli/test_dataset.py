@@ -16,7 +16,7 @@ from perfseer.measure.table import COLUMNS, write_table
 from perfseer.targets import TARGET_NAMES
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import SearchSpace
-from tests.synthetic import SETTINGS
+from tests.helpers.synthetic import SETTINGS
 
 SPACE = SearchSpace.from_mapping(
     {

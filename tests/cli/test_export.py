@@ -13,8 +13,8 @@ from perfseer.data.packed import PackedGraphs
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import COLUMNS, read_table, write_table
 from perfseer.targets import TARGET_NAMES
-from tests.synthetic import make_table
-from tests.unit.test_release_conversion import Plain, captured
+from tests.data.sources.perfseer_release.test_conversion import Plain, captured
+from tests.helpers.synthetic import make_table
 
 pytest.importorskip("networkx")
 FILLERS = {pa.string(): "", pa.int64(): 1, pa.float64(): np.nan}

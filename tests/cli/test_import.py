@@ -10,7 +10,7 @@ import pytest
 from perfseer.data.assembly import read_index
 from perfseer.data.packed import PackedGraphs
 from perfseer.measure.table import read_table
-from tests.synthetic_release import make_files, write_archives
+from tests.helpers.synthetic_release import make_files, write_archives
 
 EVIL = b"cos\nsystem\n(S'touch canary'\ntR."
 

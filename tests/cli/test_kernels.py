@@ -1,11 +1,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -13,8 +11,8 @@ from perfseer.cli.kernels import kernels
 from perfseer.errors import PerfseerError
 from perfseer.graphs.kernels import CONFIGURATION, FusionRules
 from perfseer.measure.kernels.table import COLUMNS
+from tests.helpers.places import PARAMS
 
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 SECTIONS = {
     "zoo": {**PARAMS["zoo"], "depth": [1, 1], "width": [8, 16], "styles": ["vgg", "resnet"]},
     "collect": {**PARAMS["collect"], "threads": 1, "batch_sizes": [2, 3]},

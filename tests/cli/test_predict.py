@@ -19,9 +19,9 @@ from perfseer.forecast.card import write_card
 from perfseer.forecast.document import from_json
 from perfseer.forecast.prediction import Failure
 from perfseer.forecast.predictor import Predictor
-from tests.forecasts import CARD, R3090, R4090, Convolution, law, save_roofline
+from tests.helpers.forecasts import CARD, R3090, R4090, Convolution, law, save_roofline
 
-MODEL = "module:tests.forecasts.Convolution"
+MODEL = "module:tests.helpers.forecasts.Convolution"
 SMALL = ("--input-shape", "3x8x8")
 
 

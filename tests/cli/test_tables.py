@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,9 +12,10 @@ from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.trust.sanity import RULES
-from tests.unit.test_sanity import put, sound_table
+from tests.helpers.places import ROOT
+from tests.measure.trust.test_sanity import put, sound_table
 
-PARAMS = str(Path(__file__).parents[2] / "params.yaml")
+PARAMS = str(ROOT / "params.yaml")
 
 
 def run(*arguments):

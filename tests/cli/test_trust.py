@@ -6,10 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -18,8 +16,8 @@ from perfseer.errors import PerfseerError
 from perfseer.evaluation.noise import SAME, noise_floors, protocol_differences
 from perfseer.measure.table import read_table, write_table
 from perfseer.targets import TARGET_NAMES
+from tests.helpers.places import PARAMS
 
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
 PROTOCOL = {
     **PARAMS["collect"]["protocol"],
     "warmup_s": 0.0,

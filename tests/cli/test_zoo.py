@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.errors import PerfseerError
 from perfseer.zoo.space import ArchitectureSpec, n_parameters
-from tests.unit.test_space import SPACE
-from tests.unit.test_survey import SETTINGS
+from tests.zoo.test_space import SPACE
+from tests.zoo.test_survey import SETTINGS
 
 PARAMS = json.dumps({"zoo": SPACE, "survey": SETTINGS})
 

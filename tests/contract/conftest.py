@@ -5,7 +5,7 @@ import pytest
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.normalisation import Normaliser
-from tests.contract.synthetic_graphs import make_dataset, make_normaliser
+from tests.helpers.synthetic_graphs import make_dataset, make_normaliser
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from perfseer.predictors.registry import PREDICTOR_NAMES, create, load, predicto
 from perfseer.predictors.settings import SETTINGS
 from perfseer.targets import TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
-from tests.contract.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
-from tests.contract.synthetic_kernels import kernels_file
+from tests.helpers.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
+from tests.helpers.synthetic_kernels import kernels_file
 
 NETWORKS = ("seernet", "seernet_multi")
 # Those that learn all their labels together.

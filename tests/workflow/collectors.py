@@ -10,8 +10,7 @@ from pathlib import Path
 import yaml
 
 from perfseer.measure.journal_lines import decode_line
-
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+from tests.helpers.places import PARAMS
 
 
 class Server:

@@ -17,8 +17,7 @@ import yaml
 
 from perfseer.measure.journal_lines import read_journal
 from perfseer.measure.table import read_table
-
-PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+from tests.helpers.places import PARAMS
 
 
 class Collector:

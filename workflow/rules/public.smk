@@ -7,7 +7,7 @@
 from pathlib import Path
 
 from perfseer.data.captures import CODE as CAPTURE_CODE
-from perfseer.evaluation.public.source import place_of
+from perfseer.studies.public.source import place_of
 
 RESULTS = PARAMETERS.public
 PUBLIC = "results/public"

@@ -65,8 +65,8 @@ def collect(
 
 
 def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace", "CollectSettings"]:
-    from perfseer.cli.parameters import load_mapping, overridden, section
     from perfseer.measure.settings import CollectSettings
+    from perfseer.parameters import load_mapping, overridden, section
     from perfseer.zoo.space import SearchSpace
 
     mapping = load_mapping(params)

@@ -48,11 +48,11 @@ def dataset(
     out: Annotated[Path, typer.Option(help="Folder to write the dataset to.")] = Path("results/dataset"),
 ) -> None:
     """Quarantine unusable rows, draw the splits and fit the normalisers on training rows only."""
-    from perfseer.cli.parameters import load_mapping
     from perfseer.data.assembly import assemble, read_index, write_dataset
     from perfseer.data.packed import PackedGraphs
     from perfseer.data.settings import DatasetSettings
     from perfseer.measure.table import read_table
+    from perfseer.parameters import load_mapping
 
     settings = DatasetSettings.from_mapping(load_mapping(params))
     assembled = assemble(read_table(measurements), PackedGraphs.load(graphs), read_index(index), settings)

@@ -43,7 +43,7 @@ def graph_show(
 
 
 def _model(ref: str, params: str) -> "nn.Module":
-    from perfseer.cli.parameters import load_mapping
+    from perfseer.parameters import load_mapping
     from perfseer.zoo.references import build, parse
     from perfseer.zoo.space import SearchSpace
 

@@ -74,7 +74,7 @@ def kernels(
 def _learner(device: str) -> "Learner":
     """Forests of the published kind, if they can be had: a bare measuring machine has no scikit-learn."""
     try:
-        from perfseer.predictors.kernel_forests import learn_times
+        from perfseer.predictors.parts.kernel_forests import learn_times
     except ModuleNotFoundError as error:
         from perfseer.errors import PerfseerError
 
@@ -88,9 +88,9 @@ def _learner(device: str) -> "Learner":
 def _settings(
     params: str, collect_overrides: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> tuple["SearchSpace", "CollectSettings", "KernelSettings"]:
-    from perfseer.cli.parameters import load_mapping, overridden, section
     from perfseer.measure.kernels.settings import KernelSettings
     from perfseer.measure.settings import CollectSettings
+    from perfseer.parameters import load_mapping, overridden, section
     from perfseer.zoo.space import SearchSpace
 
     mapping = load_mapping(params)

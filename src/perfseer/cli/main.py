@@ -10,27 +10,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from perfseer.cli.ablate import ablate
-from perfseer.cli.benchmark import benchmark, benchmark_regression
 from perfseer.cli.calibrate import calibrate
 from perfseer.cli.collect import collect
 from perfseer.cli.dataset import dataset, graph_build
 from perfseer.cli.graph import graph_show
 from perfseer.cli.kernels import kernels
-from perfseer.cli.nasbench201 import fit as nasbench201_fit
-from perfseer.cli.nasbench201 import readings as nasbench201_readings
-from perfseer.cli.nasbench201 import report as nasbench201_report
 from perfseer.cli.params import params_check, params_schema
 from perfseer.cli.predict import predict
 from perfseer.cli.predictors import predictors_list, predictors_show
 from perfseer.cli.public import graphs as public_graphs
 from perfseer.cli.public import table as public_table
-from perfseer.cli.public_memory import memory as public_memory
-from perfseer.cli.public_study import describe as public_describe
-from perfseer.cli.public_study import fit as public_fit
-from perfseer.cli.public_study import report as public_report
-from perfseer.cli.public_study import ship as public_ship
-from perfseer.cli.public_study import unseen as public_unseen
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
 from perfseer.cli.tables import check, merge
@@ -38,6 +27,17 @@ from perfseer.cli.train import summarize, train
 from perfseer.cli.trust import protocol_study, remeasure
 from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.errors import PerfseerError
+from perfseer.studies.ablation.verbs import ablate
+from perfseer.studies.benchmark.verbs import benchmark, benchmark_regression
+from perfseer.studies.memory.verbs import memory as public_memory
+from perfseer.studies.nasbench201.verbs import fit as nasbench201_fit
+from perfseer.studies.nasbench201.verbs import readings as nasbench201_readings
+from perfseer.studies.nasbench201.verbs import report as nasbench201_report
+from perfseer.studies.public.verbs import describe as public_describe
+from perfseer.studies.public.verbs import fit as public_fit
+from perfseer.studies.public.verbs import report as public_report
+from perfseer.studies.public.verbs import ship as public_ship
+from perfseer.studies.public.verbs import unseen as public_unseen
 
 app = typer.Typer(
     name="perfseer",

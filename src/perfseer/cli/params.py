@@ -10,8 +10,8 @@ def params_check(
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
 ) -> None:
     """Check every parameter; a fault names the parameter, its value and what is allowed."""
-    from perfseer.cli.parameters import load_mapping
     from perfseer.cli.schema import Parameters
+    from perfseer.parameters import load_mapping
 
     parameters = Parameters.from_mapping(load_mapping(params))
     typer.echo(

@@ -32,8 +32,8 @@ def feed(shapes: str | None, types: str | None, names: Iterable[str], params: st
     Raises:
         PerfseerError: a shape or a type is none, or there are no parameters for ``zoo:<id>``.
     """
-    from perfseer.cli.parameters import load_mapping
     from perfseer.forecast.inputs import Feed, torch_type
+    from perfseer.parameters import load_mapping
     from perfseer.zoo.space import SearchSpace
 
     kinds = None if types is None else tuple(_parts(types, distinct=False))

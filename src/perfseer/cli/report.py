@@ -32,7 +32,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write the document to.")] = Path("reports"),
 ) -> None:
     """Render a document: Markdown, its HTML twin, figures, tables for `dvc plots`."""
-    from perfseer.cli.parameters import load_mapping
+    from perfseer.parameters import load_mapping
 
     for path in _RENDERERS[document](load_mapping(params), results, out):
         typer.echo(path)
@@ -40,10 +40,10 @@ def report(
 
 def _evaluated(document: Document, parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
     """The documents about predictors, from their records."""
-    from perfseer.reporting.comparison.render import render as render_comparison
-    from perfseer.reporting.experiment import Paths, load_experiment
-    from perfseer.reporting.render import render as render_main
-    from perfseer.reporting.results import Results
+    from perfseer.studies.comparison.render import render as render_comparison
+    from perfseer.studies.experiment import Paths, load_experiment
+    from perfseer.studies.overview.render import render as render_main
+    from perfseer.studies.results import Results
 
     paths = Paths.below(results)
     experiment = load_experiment(parameters, paths)
@@ -63,15 +63,15 @@ def _comparison(parameters: Mapping[str, Any], results: Path, out: Path) -> Iter
 
 
 def _ablation(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
-    from perfseer.reporting.ablation.render import render
-    from perfseer.reporting.ablation.study import Paths
+    from perfseer.studies.ablation.render import render
+    from perfseer.studies.ablation.study import Paths
 
     return render(parameters, Paths(results / "ablation", results / "dataset", results / REPEATS), out)
 
 
 def _benchmark(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
-    from perfseer.reporting.benchmark.render import render
-    from perfseer.reporting.benchmark.study import Paths
+    from perfseer.studies.benchmark.render import render
+    from perfseer.studies.benchmark.study import Paths
 
     kernels = results / "measurements/kernels.parquet"
     paths = Paths(results / "benchmark", results / "dataset", kernels, results / REPEATS)
@@ -79,8 +79,8 @@ def _benchmark(parameters: Mapping[str, Any], results: Path, out: Path) -> Itera
 
 
 def _measurement(parameters: Mapping[str, Any], results: Path, out: Path) -> Iterable[Path]:
-    from perfseer.reporting.measurement.render import render
-    from perfseer.reporting.measurement.study import Paths
+    from perfseer.studies.measurement.render import render
+    from perfseer.studies.measurement.study import Paths
 
     return render(parameters, Paths.below(results), out)
 

@@ -7,12 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from perfseer.data.settings import LabelSettings, SourceSettings, SplitSettings
 from perfseer.errors import PerfseerError, require
-from perfseer.evaluation.ablation.settings import AblationSettings
-from perfseer.evaluation.ablation.variants import resolve
-from perfseer.evaluation.benchmark.settings import BenchmarkSettings
-from perfseer.evaluation.nasbench201.settings import NasBench201Settings
 from perfseer.evaluation.overrides import override
-from perfseer.evaluation.public.settings import PublicSettings
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.settings import CollectSettings
@@ -20,6 +15,11 @@ from perfseer.measure.trust.settings import TrustSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.reporting.settings import ReportSettings
+from perfseer.studies.ablation.settings import AblationSettings
+from perfseer.studies.ablation.variants import resolve
+from perfseer.studies.benchmark.settings import BenchmarkSettings
+from perfseer.studies.nasbench201.settings import NasBench201Settings
+from perfseer.studies.public.settings import PublicSettings
 from perfseer.training.settings import TrainingSettings
 from perfseer.zoo.space import SearchSpace
 from perfseer.zoo.survey import SurveySettings

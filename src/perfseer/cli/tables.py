@@ -74,8 +74,8 @@ def merge(
 
 
 def _settings(params: str) -> "SanitySettings":
-    from perfseer.cli.parameters import load_mapping, section
     from perfseer.measure.trust.settings import TrustSettings
+    from perfseer.parameters import load_mapping, section
 
     return TrustSettings.from_mapping(section(load_mapping(params), "trust")).sanity
 

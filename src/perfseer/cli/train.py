@@ -34,11 +34,11 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")] = 1,
 ) -> None:
     """Fit one predictor on one split, once per seed, and write a record for each."""
-    from perfseer.cli.parameters import load_mapping
     from perfseer.cli.schema import training_parameters
     from perfseer.data.dataset import Dataset
     from perfseer.data.folds import open_fold
     from perfseer.evaluation.records import present_digests
+    from perfseer.parameters import load_mapping
     from perfseer.predictors.registry import create
     from perfseer.training.process import prepare_process
 

@@ -68,8 +68,8 @@ def protocol_study(
 
 
 def _settings(params: str) -> "TrustSettings":
-    from perfseer.cli.parameters import load_mapping, section
     from perfseer.measure.trust.settings import TrustSettings
+    from perfseer.parameters import load_mapping, section
 
     return TrustSettings.from_mapping(section(load_mapping(params), "trust"))
 

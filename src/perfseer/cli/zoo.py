@@ -41,8 +41,8 @@ def zoo_survey(
     from rich.console import Console
     from rich.progress import Progress
 
-    from perfseer.cli.parameters import load_mapping
     from perfseer.data.files import write_parquet
+    from perfseer.parameters import load_mapping
     from perfseer.zoo.survey import SurveySettings, survey
 
     settings = SurveySettings.from_mapping(load_mapping(params).get("survey"))
@@ -56,7 +56,7 @@ def zoo_survey(
 
 
 def _space(params: str) -> "SearchSpace":
-    from perfseer.cli.parameters import load_mapping
+    from perfseer.parameters import load_mapping
     from perfseer.zoo.space import SearchSpace
 
     return SearchSpace.from_mapping(load_mapping(params).get("zoo"))
@@ -73,7 +73,7 @@ def _lines(space: "SearchSpace", count: int) -> Iterator[str]:
 
 def _comparison(table: "pd.DataFrame") -> str:
     """Mean, least, median and most of each surveyed quantity, above the paper's."""
-    from perfseer.reporting.published import DISTRIBUTION
+    from perfseer.studies.published import DISTRIBUTION
 
     lines = [f"{'':<24}" + "".join(f"{name:>12}" for name in ("mean", "min", "median", "max"))]
     for entry in DISTRIBUTION:

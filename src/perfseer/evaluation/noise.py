@@ -134,7 +134,7 @@ def expected_error(measurements: Sequence[float] | FloatArray) -> float:
     gaps of three normal variables, smaller 3 (2 − √3) / √π and larger 3 (√3 − 1) / √π standard deviations,
     and from E |y − t| = √(2/π) of them.
 
-    Bias by simulation (tests/unit/test_noise.py): normal noise of 1 to 5 % and log-normal of 5 to 20 %, under
+    Bias by simulation (test_noise.py): normal noise of 1 to 5 % and log-normal of 5 to 20 %, under
     1 %; a tenth of the measurements 1.5 or 2 times slower, +1 to +2 %; Laplace +5 %; a tenth faster by 0.7,
     −5 %; a third 1.5 times slower, −10 %. The mean over pairs of |a − b| / b over √2 is as good for normal
     noise, but 30 to 80 % too high with a tenth slow; leaving one out and predicting it by the median of the

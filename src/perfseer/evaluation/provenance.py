@@ -24,11 +24,11 @@ _TRAIN = (
 CODE_ROOMS: dict[str, tuple[str, ...]] = {
     "collect": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
-        *("zoo", "measure/*.py", "cli/collect.py", "cli/measuring.py", "cli/parameters.py"),
+        *("zoo", "measure/*.py", "cli/collect.py", "cli/measuring.py", "parameters.py"),
     ),
     "trust": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
-        *("zoo", "measure/*.py", "measure/trust", "cli/trust.py", "cli/measuring.py", "cli/parameters.py"),
+        *("zoo", "measure/*.py", "measure/trust", "cli/trust.py", "cli/measuring.py", "parameters.py"),
     ),
     "join": (
         *("errors.py", "targets.py", "digests.py"),
@@ -41,8 +41,12 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
     "kernels": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),
         *("graphs", "zoo", "measure", "data/files.py", "data/ragged.py"),
-        *("predictors/forests.py", "predictors/kernel_forests.py", "predictors/kernel_tables.py"),
-        *("cli/kernels.py", "cli/measuring.py", "cli/parameters.py"),
+        *(
+            "predictors/parts/forests.py",
+            "predictors/parts/kernel_forests.py",
+            "predictors/parts/kernel_tables.py",
+        ),
+        *("cli/kernels.py", "cli/measuring.py", "parameters.py"),
     ),
     "survey": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "cli/zoo.py"),
     "graphs": ("errors.py", "digests.py", "settings.py", "graphs", "zoo", "data/*.py", "cli/dataset.py"),
@@ -55,7 +59,7 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
     "ablation": (
         *_TRAIN,
         *("predictors/library/seernet.py", "predictors/library/seernet_multi.py"),
-        *("evaluation/ablation", "cli/ablate.py"),
+        *("evaluation/ablation", "studies/ablation/verbs.py"),
     ),
     "benchmark": (
         *(
@@ -65,7 +69,7 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
             "measure/outcomes.py",
             "measure/process_memory.py",
         ),
-        *("evaluation/benchmark", "cli/benchmark.py"),
+        *("evaluation/benchmark", "studies/benchmark/verbs.py"),
     ),
     "report": (
         *("targets.py", "digests.py"),

@@ -14,7 +14,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.predictors.base import FitInputs, Predictor
 from perfseer.predictors.library.calibrated import CalibratedPredictor, CalibratedSettings
-from perfseer.predictors.work_profile import nominal_rates, work_profile
+from perfseer.predictors.parts.work_profile import nominal_rates, work_profile
 from perfseer.targets import TARGET_NAMES, TARGETS, Phase
 
 # Measuring takes this long whatever the model: building it, warming up, counting a few iterations ...

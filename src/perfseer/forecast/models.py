@@ -15,7 +15,7 @@ from perfseer.forecast.parts import Notice
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.memory.setup import MemorySetup
-from perfseer.predictors.mixed_precision import under_autocast
+from perfseer.predictors.parts.mixed_precision import under_autocast
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 

@@ -2,7 +2,7 @@
 
 Several meta kernels are Python decompositions that take milliseconds (batch norm runs nine operators to
 find out that the output has the input's shape). Each rule here returns empty meta tensors of the same
-shapes, strides and dtypes as the real kernels do; `tests/unit/test_shapes.py` holds them against those.
+shapes, strides and dtypes as the real kernels do; `tests/graphs/test_shapes.py` holds them against those.
 """
 
 from collections.abc import Callable, Sequence

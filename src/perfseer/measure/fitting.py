@@ -66,7 +66,7 @@ def most_activation_bytes(spec: ArchitectureSpec, resolution: int) -> int:
     """More bytes than a training step of one sample keeps as activations, in single precision.
 
     Every block counts as `_MOST_KEPT` tensors of its widest layer; a stage's first block reaches back to the
-    resolution before it. `tests/unit/test_plan.py` holds captures against it.
+    resolution before it. `tests/measure/test_plan.py` holds captures against it.
 
     Args:
         spec: the network.

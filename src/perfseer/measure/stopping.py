@@ -132,7 +132,7 @@ def next_look(n: int) -> int:
 
     An interval looked at after every iteration is believed when chance makes it narrow: for log-normal times
     it then covers the median in as few as 92 of 100 cases instead of 95. With looks this far apart it covers
-    it in 94 or more (tests/unit/test_stopping.py simulates it), and long runs are not sorted time and again.
+    it in 94 or more (test_stopping.py simulates it), and long runs are not sorted time and again.
     """
     return math.ceil(1.5 * n)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from perfseer.data.files import atomic
@@ -13,11 +13,11 @@ from perfseer.reporting.outputs import document_of
 from perfseer.reporting.style import save, styled
 
 
-def fill(document: str, values: Mapping[str, object]) -> str:
-    """Render ``templates/<document>.md.j2``.
+def fill(template: Path, values: Mapping[str, object]) -> str:
+    """Render a template of a document, or of a section of one.
 
     Args:
-        document: name of the document.
+        template: the file, beside the code that provides its values.
         values: everything the template names; text from outside has gone through `tables.escape`.
 
     Returns:
@@ -27,13 +27,13 @@ def fill(document: str, values: Mapping[str, object]) -> str:
         jinja2.UndefinedError: the template names a value nobody provides.
     """
     environment = Environment(
-        loader=PackageLoader("perfseer.reporting"),
+        loader=FileSystemLoader(template.parent),
         undefined=StrictUndefined,
         trim_blocks=False,
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML
     )
-    return tidy(environment.get_template(f"{document}.md.j2").render(**values))
+    return tidy(environment.get_template(template.name).render(**values))
 
 
 def tidy(text: str) -> str:

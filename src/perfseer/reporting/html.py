@@ -2,8 +2,8 @@
 
 import re
 from html import escape
-from importlib.resources import files
 from itertools import pairwise
+from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -12,6 +12,7 @@ from perfseer.reporting.outputs import OUTPUTS
 
 # Cells with more characters than this may wrap; numbers never do.
 WRAP_FROM = 36
+STYLESHEET = Path(__file__).with_name("report.css")
 _ATTRIBUTES = 'lang="en"'
 
 
@@ -32,7 +33,7 @@ def page(markdown: str) -> str:
     body = parser.renderer.render(tokens, parser.options, {})
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
     title = next((text for level, text, _ in entries if level == "h1"), "perfseer")
-    style = (files("perfseer.reporting") / "templates" / "report.css").read_text(encoding="utf-8")
+    style = STYLESHEET.read_text(encoding="utf-8")
     head = (
         f'<!doctype html>\n<html {_ATTRIBUTES}>\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -53,7 +53,7 @@ class Grades(_Frozen):
 
 
 class Judgement(_Frozen):
-    """Thresholds of the checks behind the recommendations (reporting/judgement.py).
+    """Thresholds of the checks behind the recommendations (studies/overview/judgement.py).
 
     Attributes:
         late_best_share: a curve whose best epoch lies in this last share of the allowed epochs was cut short.
@@ -92,7 +92,7 @@ class Judgement(_Frozen):
 
 
 class Comparison(_Frozen):
-    """How differences between predictors are tested (reporting/comparison/pairs.py).
+    """How differences between predictors are tested (studies/comparison/pairs.py).
 
     Attributes:
         resamples: draws of the bootstrap over networks; its smallest p-value is 2 / (resamples + 1), which

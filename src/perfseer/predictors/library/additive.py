@@ -18,10 +18,10 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.nn.additive import AdditiveNetwork, CountedGraphs, NodeKinds
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.distinct import DISTINCT_COLUMNS, DistinctNodes
-from perfseer.predictors.roofline import Roofline, TimeRoofline, Work, row_features
+from perfseer.predictors.parts.distinct import DISTINCT_COLUMNS, DistinctNodes
+from perfseer.predictors.parts.roofline import Roofline, TimeRoofline, Work, row_features
+from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import AdditiveSettings
-from perfseer.predictors.weights import load_weights, save_weights
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.training.loop import EVALUATION_BATCH, train_network
 from perfseer.training.seeds import seeded

@@ -18,9 +18,9 @@ from perfseer.data.files import atomic
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.residual import Residual
+from perfseer.predictors.parts.residual import Residual
+from perfseer.predictors.parts.tabular import tabular_features
 from perfseer.predictors.settings import BoostingSettings
-from perfseer.predictors.tabular import tabular_features
 
 
 class BoostingPredictor(Predictor):

@@ -22,12 +22,12 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
-from perfseer.predictors.correction import Correction, honest_residuals
 from perfseer.predictors.coverage import TrainingRange
+from perfseer.predictors.parts.correction import Correction, honest_residuals
+from perfseer.predictors.parts.roofline import TimeRoofline
+from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.predictors.registry import load
-from perfseer.predictors.roofline import TimeRoofline
 from perfseer.predictors.settings import PredictorSettings
-from perfseer.predictors.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
 _BASE_FOLDER = "base"

@@ -22,9 +22,9 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
 from perfseer.predictors.memory.table import TermTable, term_table
-from perfseer.predictors.roofline import Roofline
+from perfseer.predictors.parts.roofline import Roofline
+from perfseer.predictors.parts.tabular import tabular_features
 from perfseer.predictors.settings import PredictorSettings
-from perfseer.predictors.tabular import tabular_features
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
 _MEMORY = tuple(name for name in TARGET_NAMES if TARGET_BY_NAME[name].quantity == "mem")

@@ -14,10 +14,10 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import GLOBAL_COLUMNS
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.depth import graph_depths
-from perfseer.predictors.regressor import ArrayRegressor
+from perfseer.predictors.parts.depth import graph_depths
+from perfseer.predictors.parts.regressor import ArrayRegressor
+from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import Mlp5dSettings
-from perfseer.predictors.weights import load_weights, save_weights
 from perfseer.targets import TARGET_NAMES
 
 _TOTALS = ("total_flops", "total_bytes", "n_parameters", "batch_size")

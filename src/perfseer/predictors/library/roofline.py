@@ -9,7 +9,7 @@ import numpy as np
 from perfseer.data.dataset import Dataset
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.roofline import BASELINE_TARGETS, Roofline, row_features
+from perfseer.predictors.parts.roofline import BASELINE_TARGETS, Roofline, row_features
 
 
 class RooflinePredictor(Predictor):

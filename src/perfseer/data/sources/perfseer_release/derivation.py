@@ -4,7 +4,7 @@ All of it follows from the operators and tensors of the forward pass by the rule
 at work in PyTorch: what each operator's backward pass reads and writes, gradients of a tensor with several
 readers added up one by one, autograd running in the reverse of the forward order, a tensor alive from its
 first write to its last read. For networks of the search space the result equals capture's in every number
-(`tests/unit/test_release_conversion.py`). Assumed, because the release does not tell: fp32, ReLU in place
+(test_conversion.py of its tests). Assumed, because the release does not tell: fp32, ReLU in place
 wherever it alone reads its input, running statistics in every batch norm, cross-entropy on an output
 [N, classes]; its gradient for any other output.
 

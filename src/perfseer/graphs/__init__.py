@@ -1,0 +1,1 @@
+"""Models as graphs of operators: capture, costs, liveness, and models in files read as data."""

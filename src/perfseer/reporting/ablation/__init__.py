@@ -1,1 +1,0 @@
-"""The ablation report: the paper's claims one by one, then every variant, from records."""

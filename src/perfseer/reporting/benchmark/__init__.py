@@ -1,1 +1,0 @@
-"""The benchmark report: what training and using each predictor costs."""

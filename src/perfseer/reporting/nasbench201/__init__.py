@@ -1,1 +1,0 @@
-"""The report on NAS-Bench-201: BRP-NAS and others on BRP-NAS's own ground."""

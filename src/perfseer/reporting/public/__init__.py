@@ -1,1 +1,0 @@
-"""The report on published results: accuracy on unseen models and devices, and where the error still is."""

@@ -1,0 +1,1 @@
+"""Studies: one folder each, with its settings, fitting, conclusions, figures, tables, page and verbs."""

@@ -1,0 +1,128 @@
+"""Fitting points: time, memory and error of a predictor against the number of networks it learns from."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.folds import Fold, fit_normaliser
+from perfseer.data.settings import LabelSettings
+from perfseer.evaluation.metrics import mape_pct
+from perfseer.predictors.base import FitInputs, Predictor
+from perfseer.predictors.registry import create
+from perfseer.predictors.settings import PredictorSettings
+from perfseer.studies.benchmark.footprint import FootprintMeter
+from perfseer.studies.benchmark.isolation import run_apart
+from perfseer.studies.benchmark.records import Cost, FitPoint, Fitted
+from perfseer.studies.benchmark.settings import BenchmarkSettings
+from perfseer.studies.benchmark.subsets import shrunk
+from perfseer.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a predictor is fitted in every point.
+
+    Attributes:
+        predictor: its name.
+        targets: labels fitted.
+        settings: of the predictor and of the members it is made from, by name.
+        training: recipe of the networks.
+        labels: how labels are mapped for learning.
+        kernels: table of measured kernels, where one is needed.
+    """
+
+    predictor: str
+    targets: tuple[str, ...]
+    settings: Mapping[str, PredictorSettings]
+    training: TrainingSettings
+    labels: LabelSettings
+    kernels: Path | None
+
+    def fit(self, fold: Fold) -> Predictor:
+        """A predictor fitted on the fold, its members before it.
+
+        Raises:
+            PerfseerError: it cannot be fitted on these rows.
+        """
+        return self._fit(self.predictor, fold)
+
+    def _fit(self, name: str, fold: Fold) -> Predictor:
+        settings = self.settings[name]
+        members = {member: self._fit(member, fold) for member in settings.members}
+        inputs = FitInputs(self.kernels if "kernels" in settings.needs else None, members)
+        model = create(name, settings, self.training, self.targets)
+        return model.fit(
+            fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=_say_nothing, inputs=inputs
+        )
+
+
+def measure_fit(
+    recipe: Recipe, fold: Fold, share: float, study: BenchmarkSettings, save_to: Path | None = None
+) -> FitPoint:
+    """Fit once, in a process of its own.
+
+    Args:
+        recipe: what is fitted.
+        fold: all rows of one seed.
+        share: of its networks.
+        study: limits of the point.
+        save_to: folder that receives the fitted predictor.
+
+    Returns:
+        The point; a crash, a timeout or a refusal is in its status and reason.
+    """
+    part = shrunk(fold, share)
+    outcome = run_apart(partial(_fit_point, recipe, part, study.sampling_s, save_to), study.timeout_s)
+    return FitPoint(
+        seed=fold.seed,
+        status=outcome.status,
+        reason=outcome.reason,
+        share=share,
+        networks=int(part.train.rows["architecture"].nunique()),
+        train_rows=len(part.train),
+        valid_rows=len(part.valid),
+        test_rows=len(part.test),
+        result=None if outcome.result is None else Fitted.model_validate(outcome.result),
+    )
+
+
+def _fit_point(recipe: Recipe, part: Fold, sampling_s: float, save_to: Path | None) -> dict[str, Any]:
+    # Nothing before the meter: memory that was needed once and is free again would be in its highest mark.
+    with FootprintMeter(sampling_s) as meter:
+        # Scaled by the rows that are left, as they would be had no others been measured.
+        fold = replace(part, normaliser=fit_normaliser(part.train, recipe.labels))
+        model = recipe.fit(fold)
+    if save_to is not None:
+        model.save(save_to)
+    result = Fitted(
+        cost=Cost(**asdict(meter.footprint)),
+        rounds=_rounds(model),
+        n_parameters=model.n_parameters_,
+        valid_mape_pct=_errors(model, fold.valid),
+        test_mape_pct=_errors(model, fold.test),
+    )
+    return result.model_dump(mode="json")
+
+
+def _rounds(model: Predictor) -> float | None:
+    last: dict[str, int] = defaultdict(int)
+    for row in model.history_:
+        last[row["target"]] = max(last[row["target"]], int(row["epoch"]))
+    return float(np.mean(list(last.values()))) if last else None
+
+
+def _errors(model: Predictor, data: Dataset) -> dict[str, float]:
+    predictions = model.predict(data)
+    return {
+        str(name): mape_pct(data.rows[name].to_numpy(), predictions[name].to_numpy()) for name in predictions
+    }
+
+
+def _say_nothing(line: str) -> None:
+    del line  # a point's numbers say what it did

@@ -1,0 +1,70 @@
+"""What predicted memory suggests: the slice of a GPU, beside the one that measured memory asks for."""
+
+import numpy as np
+
+from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.reporting.tables import markdown_table
+from perfseer.reporting.units import MISSING, count, share_text
+from perfseer.studies.comparison.aligned import Aligned, measured, predicted
+from perfseer.studies.comparison.mig import PROFILES
+from perfseer.studies.comparison.ranking import absent
+from perfseer.targets import TARGETS
+
+MEMORIES = tuple(target for target in TARGETS if target.quantity == "mem")
+TOO_LARGE = "more than the whole device"
+
+
+def mig_table(aligned: Aligned) -> str:
+    """How often each predictor suggests the profile that measured memory needs, a smaller, a larger one."""
+    if not any(target.name in aligned.errors for target in MEMORIES):
+        return f"{MISSING}: no predictor predicts memory here."
+    gaps = {
+        (name, target.name): _gaps(aligned, name, target.name)
+        for target in MEMORIES
+        for name in aligned.predictors(target.name)
+    }
+    if not any(gap.any() for gap in gaps.values()):
+        return "Every predictor of memory suggests the profile that is needed, for every test row."
+    lines = [
+        [name, *(cell for target in MEMORIES for cell in _cells(aligned, gaps, name, target.name))]
+        for name in aligned.results.experiment.predictors
+    ]
+    header = ["predictor"]
+    for target in MEMORIES:
+        header += [f"{target.title}: the profile needed", "too small", "too large"]
+    return markdown_table(header, lines)
+
+
+def _gaps(aligned: Aligned, predictor: str, target: str) -> IntArray:
+    """[n] number of the suggested profile minus that of the needed one, over rows with a prediction."""
+    suggested, needed = predicted(aligned, predictor, target), measured(aligned, target)
+    known = np.isfinite(suggested)
+    return _profile(suggested[known]) - _profile(needed[known])
+
+
+def _cells(aligned: Aligned, gaps: dict[tuple[str, str], IntArray], predictor: str, target: str) -> list[str]:
+    if (predictor, target) not in gaps:
+        return [absent(aligned, predictor, target)] * 3
+    gap = gaps[predictor, target]
+    return [share_text(int(side.sum()), len(gap)) for side in (gap == 0, gap < 0, gap > 0)]
+
+
+def _profile(memory_mib: FloatArray) -> IntArray:
+    """[n] number of the smallest profile that holds each; len(PROFILES) where none does."""
+    bounds_mib = np.array([bound for bound, _ in PROFILES]) * 1e6 / 2**20
+    return np.searchsorted(bounds_mib, memory_mib, side="right").astype(np.int64)
+
+
+def needed_sentence(aligned: Aligned) -> str:
+    """How many test rows need which profile by their measured memory."""
+    parts = []
+    for target in MEMORIES:
+        if target.name not in aligned.errors:
+            continue
+        profiles = _profile(measured(aligned, target.name))
+        names = [*(name for _, name in PROFILES), TOO_LARGE]
+        listed = [f"{names[i]} in {count(int(n))}" for i, n in enumerate(np.bincount(profiles)) if n]
+        parts.append(f"{target.title} needs {', '.join(listed)}")
+    return (
+        f"By measured memory, of {count(len(aligned.rows))} test rows: {'; '.join(parts)}." if parts else ""
+    )

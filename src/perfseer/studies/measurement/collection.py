@@ -1,0 +1,147 @@
+"""How the table was measured: device, protocol in words, where the time went, what failed."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.units import choose_scale, count, number, percent, plural, share_text
+from perfseer.studies.measurement.study import Study, known
+from perfseer.studies.profile import SHOWN_REASONS, distinct
+from perfseer.targets import PHASES
+
+_PHASE_WORDS = {"train": "training", "infer": "inference"}
+
+
+def facts(study: Study) -> dict[str, str]:
+    """Counts and names for the running text."""
+    table = study.table
+    columns = (
+        "device",
+        "device_kind",
+        "precision",
+        "memory_format",
+        "mode",
+        "input_shape",
+        "protocol_version",
+    )
+    return {
+        "configurations": count(len(table)),
+        "finished": count(len(study.finished)),
+        "networks": count(table["architecture"].nunique()),
+        "batch_sizes": ", ".join(map(str, sorted(table["batch_size"].unique()))),
+        **{column: distinct(table, column) for column in columns},
+    }
+
+
+def protocol_words(study: Study) -> list[str]:
+    """Each protocol of the table as a paragraph."""
+    return [_in_words(protocol) for protocol in study.protocols]
+
+
+# What `_in_words` names; a protocol of another make (a source's own) is shown as a table only.
+_NAMED = {
+    *("warmup_s", "warmup_iterations", "warmup_drift", "warmup_budget_s", "probe_slack", "ci_width"),
+    *("confidence", "min_iterations", "max_iterations", "phase_budget_s", "timeout_s"),
+}
+
+
+def _in_words(protocol: Mapping[str, Any]) -> str:
+    if not set(protocol) >= _NAMED:
+        return "What its source says of how the labels were measured:"
+    p = {name: protocol[name] for name in _NAMED}
+    drift = (
+        f", and further until the medians of its two latest groups of iterations differ by at most "
+        f"{_share(p['warmup_drift'])}, but for no longer than {p['warmup_budget_s']:g} s"
+        if p["warmup_drift"] < 1
+        else ""
+    )
+    return (
+        f"Each phase warms up for at least {p['warmup_s']:g} s and "
+        f"{plural(p['warmup_iterations'], 'iteration')}{drift}. Then iterations are counted until the "
+        f"{_share(p['confidence'])} confidence interval of their median is no wider than "
+        f"{_share(p['ci_width'])} of it, after at least {count(p['min_iterations'])}; in any case counting "
+        f"ends after {count(p['max_iterations'])} iterations or about {p['phase_budget_s']:g} s. On a "
+        "processor, iterations beside a reading of the machine's speed more than "
+        f"{_share(p['probe_slack'])} slower than its full speed are set apart. A configuration that is still "
+        f"busy after {p['timeout_s']:g} s is given up."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:g} %"
+
+
+def speed_sentence(study: Study) -> str:
+    """How many configurations a minute of measuring gave."""
+    total = float(known(study.table, "measured_s").sum())
+    if not total:
+        return "The table does not say how long measuring took."
+    spent, rows = choose_scale([total], "s").named(total), len(study.table)
+    rate = number(60 * rows / total)
+    return f"{plural(rows, 'configuration')} took {spent} of measuring: {rate} configurations per minute."
+
+
+def time_table(study: Study) -> str:
+    """Where the measuring seconds went, estimated from iterations and their mean time; empty if unknown."""
+    total = float(known(study.table, "measured_s").sum())
+    if not total:
+        return ""
+    parts = _parts(study, total)
+    scale = choose_scale([total], "s")
+    rows = len(study.table)
+    lines = [
+        [name, scale.show(seconds), percent(100 * seconds / total), number(1000 * seconds / rows)]
+        for name, seconds in parts.items()
+    ]
+    lines.append(["all", scale.show(total), percent(100.0), number(1000 * total / rows)])
+    return markdown_table(["part", f"time [{scale.unit}]", "share", "per configuration [ms]"], lines)
+
+
+def _parts(study: Study, total: float) -> dict[str, float]:
+    finished = study.finished
+    parts = {}
+    for steps, word in (("iterations", "counting"), ("warmup_iterations", "warming up")):
+        for phase in PHASES:
+            mean_ms = finished[f"{phase}_time_mean_ms"].fillna(finished[f"{phase}_time_ms"])
+            seconds = (finished[f"{phase}_{steps}"] * mean_ms).sum() / 1000
+            parts[f"{word}, {_PHASE_WORDS[phase]}"] = float(seconds)
+    failed = study.table[study.table["status"] != "ok"]
+    parts["configurations that failed"] = float(known(failed, "measured_s").sum())
+    # Estimates may exceed the whole where warm-up iterations were quicker than counted ones.
+    rest = max(total - sum(parts.values()), 0.0)
+    return {**parts, "everything else: building, memory, utilisation, iterations set apart": rest}
+
+
+def status_table(study: Study) -> str:
+    """Configurations by status and reason, the most frequent first."""
+    rows = study.table
+    reasons = rows["reason"].fillna("").map(lambda text: escape(str(text)) or "–")
+    grouped = (
+        pd.DataFrame({"status": rows["status"], "reason": reasons, "seconds": rows["measured_s"]})
+        .groupby(["status", "reason"])["seconds"]
+        .agg(rows="size", seconds=lambda seconds: seconds.sum(min_count=1))
+        .reset_index()
+        .sort_values(["rows", "status", "reason"], ascending=[False, True, True])
+    )
+    shown, rest = grouped.iloc[:SHOWN_REASONS], grouped.iloc[SHOWN_REASONS:]
+    lines = [
+        [
+            str(line["status"]),
+            str(line["reason"]),
+            share_text(line["rows"], len(rows)),
+            _time(line["seconds"]),
+        ]
+        for line in shown.to_dict("records")
+    ]
+    if len(rest):
+        others = share_text(int(rest["rows"].sum()), len(rows))
+        seconds = float(rest["seconds"].sum(min_count=1))
+        lines.append(["…", f"{len(rest)} further reasons", others, _time(seconds)])
+    return markdown_table(["status", "reason", "configurations", "measuring time"], lines, align="ll")
+
+
+def _time(seconds: float) -> str:
+    return choose_scale([seconds], "s").named(seconds) if math.isfinite(seconds) else "–"

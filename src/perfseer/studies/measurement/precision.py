@@ -1,0 +1,192 @@
+"""How precise single measurements are, and what the machine did meanwhile."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.units import choose_scale, count, number, percent, share_text, signed
+from perfseer.studies.measurement.study import Study, known
+from perfseer.studies.profile import measurement_intervals
+from perfseer.targets import PHASES, Phase
+
+UNRECORDED = "not recorded"
+# Shares of the run's rows, by order, that are held against each other.
+_FIFTH = 5
+
+
+def aims_pct(study: Study) -> FloatArray:
+    """[n] half width that each finished row's protocol asks for [%]; NaN where it names none."""
+    asked = {text: _asked(text) for text in study.finished["protocol"].dropna().unique()}
+    return study.finished["protocol"].map(asked).to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _asked(protocol: str) -> float:
+    parsed = json.loads(protocol) if protocol else {}
+    return 100.0 * float(parsed["ci_width"]) / 2 if "ci_width" in parsed else np.nan
+
+
+def half_widths_pct(study: Study, phase: Phase) -> FloatArray:
+    """[n] half width of each finished row's own interval over its median [%]; NaN without an interval."""
+    low, high, middle = (
+        study.finished[f"{phase}_time_{name}"].to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in ("ci_low_ms", "ci_high_ms", "ms")
+    )
+    widths: FloatArray = 100.0 * (high - low) / 2.0 / middle
+    return widths
+
+
+def missed(study: Study, phase: Phase) -> int:
+    """Finished rows whose interval is wider than asked, or that have none although one was asked for."""
+    aims = aims_pct(study)
+    reached = half_widths_pct(study, phase) <= aims * (1 + 1e-9)
+    return int((np.isfinite(aims) & ~reached).sum())
+
+
+def precision_table(study: Study) -> str:
+    """Half widths of the time labels' own intervals, and how many rows missed the aim; empty without any."""
+    found = measurement_intervals(study.finished)
+    rows = len(study.finished)
+    lines = []
+    for phase in PHASES:
+        widths = found.get(f"{phase}_time_ms")
+        if widths is None:
+            continue
+        quantiles = (number(float(value)) for value in np.percentile(widths, [50, 90, 100]))
+        counted = known(study.finished, f"{phase}_iterations")
+        lines.append(
+            [
+                f"{'training' if phase == 'train' else 'inference'} time",
+                count(len(widths)),
+                count(rows - len(widths)),
+                *quantiles,
+                share_text(missed(study, phase), rows) if aim_words(study) else "–",
+                number(float(np.median(counted))),
+            ]
+        )
+    header = [
+        "label",
+        "rows with an interval",
+        "rows without",
+        "median [± %]",
+        "90th percentile [± %]",
+        "widest [± %]",
+        "missed the aim",
+        "iterations counted, median",
+    ]
+    return markdown_table(header, lines) if lines else ""
+
+
+def aim_words(study: Study) -> str:
+    """The half width asked for, ``± 2.50 %``; several where rows differ; empty where none is asked."""
+    aims = aims_pct(study)
+    return ", ".join(f"± {percent(float(value))}" for value in np.unique(aims[np.isfinite(aims)]))
+
+
+def machine_table(study: Study) -> str:
+    """What the machine did while the two phases were measured; empty where nothing was recorded."""
+    told = {name: cells for name, cells in _machine(study).items() if set(cells) != {UNRECORDED}}
+    if not told:
+        return ""
+    lines = [[name, *cells] for name, cells in told.items()]
+    return markdown_table(["while measuring", "training", "inference"], lines)
+
+
+def unrecorded(study: Study) -> str:
+    """What nobody recorded of the machine, in a sentence; empty where everything was."""
+    names = [name.split(":")[0] for name, cells in _machine(study).items() if set(cells) == {UNRECORDED}]
+    return f"Not recorded here: {'; '.join(dict.fromkeys(names))}." if names else ""
+
+
+def _machine(study: Study) -> dict[str, list[str]]:
+    """Quantity → what is known of it in training and in inference."""
+    quantities: dict[str, Callable[[pd.DataFrame, Phase], str]] = {
+        "iterations set apart because the machine was slow": _set_apart,
+        "configurations with such iterations": _disturbed_rows,
+        "change of the times at the end of warm-up: median, 95th percentile": _drift,
+        "machine speed, time of the probe: median (5th to 95th percentile)": _probe,
+        "probe in the last fifth of the run against the first": _probe_change,
+        "cores other processes kept busy: mean (most)": _foreign_cores,
+        "device memory of other processes: most": _foreign_memory,
+        "clock of the multiprocessors: median (least)": _clock,
+        "clock in the last fifth of the run against the first": _clock_change,
+        "configurations with the clock held down": _throttled,
+    }
+    return {name: [tell(study.finished, phase) for phase in PHASES] for name, tell in quantities.items()}
+
+
+def _set_apart(rows: pd.DataFrame, phase: Phase) -> str:
+    apart, counted = (known(rows, f"{phase}_{name}") for name in ("disturbed_iterations", "iterations"))
+    whole = int(apart.sum() + counted.sum())
+    return share_text(int(apart.sum()), whole) if len(apart) and whole else UNRECORDED
+
+
+def _disturbed_rows(rows: pd.DataFrame, phase: Phase) -> str:
+    apart = known(rows, f"{phase}_disturbed_iterations")
+    return share_text(int((apart > 0).sum()), len(apart)) if len(apart) else UNRECORDED
+
+
+def _drift(rows: pd.DataFrame, phase: Phase) -> str:
+    drift = np.abs(known(rows, f"{phase}_warmup_drift_pct"))
+    if not len(drift):
+        return UNRECORDED
+    middle, high = (percent(float(value)) for value in np.percentile(drift, [50, 95]))
+    return f"{middle}, {high}"
+
+
+def _probe(rows: pd.DataFrame, phase: Phase) -> str:
+    probe = known(rows, f"{phase}_probe_ms")
+    if not len(probe):
+        return UNRECORDED
+    scale = choose_scale(probe, "ms")
+    low, middle, high = (scale.show(float(value)) for value in np.percentile(probe, [5, 50, 95]))
+    return f"{middle} {scale.unit} ({low} to {high})"
+
+
+def _probe_change(rows: pd.DataFrame, phase: Phase) -> str:
+    return _change(known(rows, f"{phase}_probe_ms"))
+
+
+def _clock_change(rows: pd.DataFrame, phase: Phase) -> str:
+    return _change(known(rows, f"{phase}_sm_clock_mhz"))
+
+
+def _change(values: FloatArray) -> str:
+    """Median of the last fifth over that of the first, less one."""
+    part = len(values) // _FIFTH
+    if not part:
+        return UNRECORDED
+    first, last = float(np.median(values[:part])), float(np.median(values[-part:]))
+    return f"{signed(100 * (last / first - 1), 2)} %"
+
+
+def _foreign_cores(rows: pd.DataFrame, phase: Phase) -> str:
+    cores = known(rows, f"{phase}_foreign_cores")
+    return f"{number(float(cores.mean()), 2)} ({number(float(cores.max()), 2)})" if len(cores) else UNRECORDED
+
+
+def _foreign_memory(rows: pd.DataFrame, phase: Phase) -> str:
+    memory = known(rows, f"{phase}_foreign_mem_mib")
+    if not len(memory):
+        return UNRECORDED
+    most = float(memory.max())
+    return choose_scale([most], "MiB").named(most) if most else "none"
+
+
+def _clock(rows: pd.DataFrame, phase: Phase) -> str:
+    clock = known(rows, f"{phase}_sm_clock_mhz")
+    if not len(clock):
+        return UNRECORDED
+    return f"{number(float(np.median(clock)))} MHz ({number(float(clock.min()))})"
+
+
+def _throttled(rows: pd.DataFrame, phase: Phase) -> str:
+    words = rows[f"{phase}_throttled"].dropna()
+    if not len(words):
+        return UNRECORDED
+    held = words[words != ""]
+    why = f": {escape('; '.join(sorted(set(held))))}" if len(held) else ""
+    return f"{share_text(len(held), len(words))}{why}"

@@ -1,0 +1,191 @@
+"""The study of memory: fitting, judging, and one file that the report is made from."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.files import read_json, write_json, write_parquet
+from perfseer.data.settings import LabelSettings
+from perfseer.errors import require
+from perfseer.evaluation.environment import environment
+from perfseer.evaluation.intervals import Interval, mean_interval
+from perfseer.predictors.conformal import IntervalCoverage, coverage
+from perfseer.predictors.memory.margins import Margin
+from perfseer.predictors.memory.table import row_setups
+from perfseer.predictors.memory.terms import memory_terms
+from perfseer.studies.memory import forecasts, measured
+from perfseer.studies.memory.forecasts import Bin, Judged
+from perfseer.studies.memory.measured import Protocol
+from perfseer.studies.memory.shrunk import shrunk_batches
+from perfseer.studies.public.settings import Grouping
+from perfseer.targets import PHASES
+
+SCHEMA_VERSION = 1
+STUDY_FILE = "memory.json"
+WRITTEN_BY = "perfseer public memory"
+GROUPINGS: tuple[Grouping, ...] = ("architecture", "family")
+_CONFIDENCE = 0.95
+_TIMED_GRAPHS = 60
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """One method on one label of measured memory.
+
+    Attributes:
+        method: ``analytic``, ``learned`` or ``both``.
+        target: the label.
+        mape_pct: mean over seeds with its interval.
+        coverage: share of measurements inside the predictor's own intervals.
+        n: configurations.
+    """
+
+    method: str
+    target: str
+    mape_pct: Interval
+    coverage: IntervalCoverage
+    n: int
+
+
+@dataclass(frozen=True)
+class MemoryStudy:
+    """Everything the report says about memory.
+
+    Attributes:
+        accuracies: on measured memory.
+        interval_confidence: of the predictors' intervals.
+        judged: forecasts of what fits.
+        counts: result file → rows, failures, and failures set aside.
+        margins: as fitted to everything, by key.
+        milliseconds: phase → median time of the arithmetic of one measured graph.
+        environment: of the process that ran it.
+    """
+
+    accuracies: tuple[Accuracy, ...]
+    interval_confidence: float
+    judged: tuple[Judged, ...]
+    counts: dict[str, dict[str, int]]
+    margins: dict[str, Margin]
+    milliseconds: dict[str, float]
+    environment: dict[str, Any]
+
+
+def run(
+    data: Dataset,
+    labels: LabelSettings,
+    files: Sequence[str | Path],
+    out: Path,
+    log: Callable[[str], None],
+    protocol: Protocol | None = None,
+) -> Path:
+    """Compare methods on measured memory, judge forecasts on result files, and write both.
+
+    Args:
+        data: rows with measured memory.
+        labels: how labels are scaled.
+        files: result files of GPUs, published ones by name.
+        out: folder for `STUDY_FILE` and its two tables.
+        log: receives a line now and then.
+        protocol: of the comparison.
+
+    Raises:
+        PerfseerError: a file cannot be had, or the data has no memory labels.
+    """
+    protocol = protocol or Protocol()
+    predictions = measured.compare(data, labels, protocol, log)
+    shrunk = shrunk_batches(files)
+    log(f"{len(shrunk)} rows of {shrunk['source'].nunique()} result files")
+    study = MemoryStudy(
+        accuracies=accuracies(predictions),
+        interval_confidence=protocol.confidence,
+        judged=tuple(one for grouping in GROUPINGS for one in forecasts.judge(shrunk, grouping, seed=0)),
+        counts=count_failures(shrunk),
+        margins={**measured.measured_margins(data), **forecasts.fit_margins(shrunk)},
+        milliseconds=time_arithmetic(data),
+        environment=environment(),
+    )
+    write_parquet(out / "memory_measured.parquet", predictions)
+    write_parquet(out / "memory_shrunk.parquet", shrunk)
+    write_json(out / STUDY_FILE, {"schema_version": SCHEMA_VERSION, **asdict(study)})
+    return out / STUDY_FILE
+
+
+def accuracies(predictions: pd.DataFrame) -> tuple[Accuracy, ...]:
+    """What `measured.compare` found, by method and label."""
+    found = []
+    for (method, target), values in measured.errors(predictions).items():
+        rows = predictions[(predictions["method"] == method) & (predictions["target"] == target)]
+        label, low, high = (rows[name].to_numpy() for name in ("measured_mib", "low_mib", "high_mib"))
+        inside = coverage(label, low, high, rows["architecture"], confidence=_CONFIDENCE)
+        n = int(rows["configuration"].nunique())
+        found.append(Accuracy(method, target, mean_interval(values, _CONFIDENCE), inside, n))
+    return tuple(found)
+
+
+def count_failures(shrunk: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Result file → its rows, the failures among them, and those set aside."""
+    return {
+        str(source): {
+            "rows": len(rows),
+            "failures": int(rows["failed_bytes"].notna().sum()),
+            "ambiguous": int(rows["ambiguous"].sum()),
+        }
+        for source, rows in shrunk.groupby("source")
+    }
+
+
+def time_arithmetic(data: Dataset) -> dict[str, float]:
+    """Phase → median milliseconds of the arithmetic of one configuration of ``data``."""
+    few = data.subset(range(min(len(data), _TIMED_GRAPHS)))
+    cases = [
+        (few.graphs.graph(number), setup)
+        for number, setup in zip(few.graph_rows.tolist(), row_setups(few), strict=True)
+    ]
+    taken: dict[str, float] = {}
+    for phase in PHASES:
+        seconds = []
+        for graph, setup in cases:
+            start = time.perf_counter()
+            memory_terms(graph, phase, setup)
+            seconds.append(time.perf_counter() - start)
+        taken[phase] = 1e3 * median(seconds)
+    return taken
+
+
+def read_study(path: Path) -> MemoryStudy:
+    """What `run` wrote.
+
+    Raises:
+        PerfseerError: there is none, or it is of another version or damaged.
+    """
+    contents = read_json(path, WRITTEN_BY)
+    version = contents.pop("schema_version", None)
+    require(version == SCHEMA_VERSION, f"{path} is of version {version}: run `{WRITTEN_BY}` again")
+    accuracy = [
+        Accuracy(
+            **{
+                **one,
+                "mape_pct": Interval(**one["mape_pct"]),
+                "coverage": IntervalCoverage(**one["coverage"]),
+            }
+        )
+        for one in contents["accuracies"]
+    ]
+    margins = {
+        key: Margin(**{**value, "devices": tuple(value["devices"])})
+        for key, value in contents["margins"].items()
+    }
+    judged = tuple(_judged(one) for one in contents["judged"])
+    return MemoryStudy(**{**contents, "accuracies": tuple(accuracy), "judged": judged, "margins": margins})
+
+
+def _judged(value: dict[str, Any]) -> Judged:
+    shares = {name: IntervalCoverage(**value[name]) for name in ("ran", "failed", "pairs", "unfitted")}
+    bins = tuple(Bin(**one) for one in value["reliability"])
+    return Judged(**{**value, **shares, "reliability": bins})

@@ -1,0 +1,43 @@
+"""``perfseer public memory``: how good forecasts of memory are, and the margins they rest on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def memory(
+    dataset: Annotated[
+        Path, typer.Option(help="Folder written by `perfseer dataset`, with measured memory.")
+    ] = Path("results/dataset"),
+    graphs: Annotated[Path, typer.Option(help="Its graphs.")] = Path("results/graphs/graphs.safetensors"),
+    files: Annotated[
+        list[str] | None,
+        typer.Option(help="Result files of GPUs: published ones by name, your own by path; default: all."),
+    ] = None,
+    params: Annotated[str, typer.Option(help="params.yaml, for section labels.")] = "params.yaml",
+    out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("results/public"),
+    margins: Annotated[
+        Path | None, typer.Option(help="Also write the fitted margins here, as the package ships them.")
+    ] = None,
+) -> None:
+    """Compare arithmetic, learned and both on measured memory; judge forecasts of what fits a GPU."""
+    from perfseer.data.dataset import Dataset
+    from perfseer.data.settings import LabelSettings
+    from perfseer.parameters import load_mapping
+    from perfseer.predictors.memory.margins import write_margins
+    from perfseer.studies.memory.study import read_study, run
+
+    labels = LabelSettings.model_validate(load_mapping(params)["labels"])
+    data = Dataset.open(dataset, graphs)
+    path = run(data, labels, files or _published(), out, lambda line: typer.echo(line, err=True))
+    if margins is not None:
+        write_margins(margins, read_study(path).margins)
+    typer.echo(path)
+
+
+def _published() -> list[str]:
+    """Files of GPUs; on CPUs every batch is 1, and nothing ever failed."""
+    from perfseer.data.sources.timm_results import FILES
+
+    return [file.name for file in FILES if file.platform.device_kind == "cuda"]

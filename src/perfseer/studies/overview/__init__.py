@@ -1,0 +1,1 @@
+"""The overview: what was measured, and how well one predictor does, in detail (perfseer.md)."""

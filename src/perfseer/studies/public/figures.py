@@ -1,0 +1,185 @@
+"""Figures of the report on published results."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from perfseer.reporting.style import BLUE, GREEN, GREY, ORANGE, VERMILION, panels, say_missing
+from perfseer.reporting.units import number
+from perfseer.studies.memory import section as memory
+from perfseer.studies.public.breakdown import Group, by_batch_size, by_family, by_size, coverage
+from perfseer.studies.public.devices import curves
+from perfseer.studies.public.goals import COVERAGE_PCT, goal_of
+from perfseer.studies.public.settings import Grouping
+from perfseer.studies.public.study import Study
+from perfseer.studies.public.wording import short_title, title
+
+_FAMILIES = 14  # shown at most in a panel
+_GOAL = "goal"
+_COLOURS: dict[str, str] = {"architecture": BLUE, "family": ORANGE}
+
+
+def figure_makers(study: Study) -> dict[str, Callable[[], Figure]]:
+    """File stem → function that draws it."""
+    return {
+        "public_errors": partial(errors, study),
+        "public_families": partial(families, study),
+        "public_sizes": partial(sizes, study),
+        "public_coverage": partial(intervals, study),
+        "public_unseen": partial(curves, study),
+        "public_memory": partial(memory.figure, study.memory),
+    }
+
+
+def errors(study: Study) -> Figure:
+    """MAPE of everyone on the headline files beside what was to be reached, a row per grouping."""
+    files, groupings = study.settings.headline, study.settings.groupings
+    figure, axes = panels(len(groupings), len(files), width=10.0, height=0.9 + 0.24 * len(study.names))
+    cells = [(grouping, file) for grouping in groupings for file in files]
+    for axis, (grouping, file) in zip(axes, cells, strict=True):
+        _error_panel(axis, study, grouping, file)
+    lines = {str(line.get_label()): line for axis in axes for line in axis.lines if line.get_gid() == _GOAL}
+    if lines:
+        figure.legend(handles=list(lines.values()), loc="outside lower center", ncols=2)
+    return figure
+
+
+def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> None:
+    axis.set_title(f"{short_title(file)}, by {grouping}", fontsize=9)
+    found = {name: study.mean(name, grouping, file) for name in study.names}
+    there = {name: one for name, one in found.items() if one is not None}
+    if not there:
+        say_missing(axis)
+        return
+    # One bad baseline must not squeeze the others: its bar ends at the edge, its number stands inside.
+    middle = sorted(one.mean for one in there.values())[len(there) // 2]
+    edge = min(max(one.mean for one in there.values()) * 1.2, 4 * middle)
+    for place, (name, one) in enumerate(there.items()):
+        colour = BLUE if name == study.settings.subject else GREY
+        axis.barh(place, one.mean, height=0.7, color=colour, xerr=one.half_width, ecolor="#333333", capsize=2)
+        end, cut = one.mean + (one.half_width or 0.0), one.mean > edge
+        axis.annotate(
+            f"{number(one.mean, 2)} →" if cut else number(one.mean, 2),
+            (edge if cut else end, place),
+            xytext=(-3 if cut else 3, 0),
+            textcoords="offset points",
+            ha="right" if cut else "left",
+            va="center",
+            fontsize=7,
+            color="white" if cut else "black",
+        )
+    _goal_lines(axis, grouping, file)
+    axis.set_yticks(range(len(there)), list(there))
+    axis.invert_yaxis()
+    axis.set_xlim(0, edge)
+    axis.set_xlabel("MAPE [%]")
+    axis.grid(visible=False, axis="y")
+
+
+def _goal_lines(axis: Axes, grouping: str, file: str) -> None:
+    goal = goal_of(file, grouping)
+    if goal is not None:
+        axis.axvline(goal.reach, color=VERMILION, linewidth=1.1, label="to be reached", gid=_GOAL)
+        axis.axvline(goal.aim, color=GREEN, linewidth=1.1, linestyle="--", label="aim", gid=_GOAL)
+
+
+def families(study: Study) -> Figure:
+    """MAPE of each large family that training never saw, a panel per headline file."""
+    files = study.settings.headline
+    figure, axes = panels(1, len(files), width=10.0, height=3.6)
+    for axis, file in zip(axes, files, strict=True):
+        axis.set_title(short_title(file))
+        found = by_family(study, study.settings.subject, "family", file)[:_FAMILIES]
+        if not found:
+            say_missing(axis)
+            continue
+        places = np.arange(len(found))
+        axis.barh(places, [one.mape_pct for one in found], color=_COLOURS["family"], height=0.7)
+        axis.set_yticks(places, [f"{one.name} ({one.architectures})" for one in found])
+        axis.invert_yaxis()
+        axis.set_xlabel("MAPE [%], family unseen")
+        axis.grid(visible=False, axis="y")
+    return figure
+
+
+def sizes(study: Study) -> Figure:
+    """MAPE against FLOPs of a sample (above) and against batch size (below), a panel per headline file."""
+    files = study.settings.headline
+    figure, axes = panels(2, len(files), width=10.0, height=2.7)
+    rows = ((by_size, "forward FLOPs of a sample, up to [GFLOPs]"), (by_batch_size, "batch size"))
+    cells = [(split, label, file) for split, label in rows for file in files]
+    for axis, (split, label, file) in zip(axes, cells, strict=True):
+        drawn = {
+            grouping: split(study, study.settings.subject, grouping, file)
+            for grouping in study.settings.groupings
+        }
+        _size_panel(axis, drawn)
+        axis.set_title(short_title(file))
+        axis.set_xlabel(label)
+    return figure
+
+
+def _size_panel(axis: Axes, drawn: Mapping[Grouping, Sequence[Group]]) -> None:
+    if not any(drawn.values()):
+        say_missing(axis)
+        return
+    names = list(dict.fromkeys(one.name for groups in drawn.values() for one in groups))
+    for offset, (grouping, groups) in enumerate(drawn.items()):
+        places = [names.index(one.name) + 0.12 * (offset - 0.5) for one in groups]
+        spread = [
+            [one.mape_pct - one.low_pct for one in groups],
+            [one.high_pct - one.mape_pct for one in groups],
+        ]
+        means = [one.mape_pct for one in groups]
+        axis.errorbar(
+            places,
+            means,
+            spread,
+            color=_COLOURS[grouping],
+            marker="o",
+            markersize=4,
+            capsize=2,
+            label=grouping,
+        )
+    axis.set_xticks(range(len(names)), [name.removeprefix("≤ ") for name in names])
+    axis.set_xlim(-0.5, len(names) - 0.5)
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel("MAPE [%]")
+    axis.legend()
+
+
+def intervals(study: Study) -> Figure:
+    """Share of measurements inside their intervals, by file, with its interval over groups."""
+    subject = study.settings.subject
+    files = study.files(subject) or study.settings.headline
+    figure, (axis,) = panels(1, 1, width=9.0, height=1.2 + 0.26 * len(files))
+    wanted = 100 * study.settings.confidence
+    for offset, grouping in enumerate(study.settings.groupings):
+        for place, file in enumerate(files):
+            found = coverage(study, subject, grouping, (file,))
+            if found is not None:
+                mean, low, high = (float(values[0]) for values in (found.mean, found.low, found.high))
+                axis.errorbar(
+                    mean,
+                    place + 0.22 * (offset - 0.5),
+                    xerr=[[mean - low], [high - mean]],
+                    color=_COLOURS[grouping],
+                    marker="o",
+                    markersize=4,
+                    capsize=2,
+                    label=f"by {grouping}" if place == 0 else None,
+                )
+    if not axis.containers:
+        say_missing(axis)
+        return figure
+    axis.axvspan(*COVERAGE_PCT, color="#E6F2EC", zorder=0)
+    axis.axvline(wanted, color=GREEN, linewidth=1.0)
+    axis.set_yticks(range(len(files)), [title(file) for file in files])
+    axis.invert_yaxis()
+    axis.set_xlabel(f"measurements inside the {wanted:g} % interval [%]")
+    axis.grid(visible=False, axis="y")
+    axis.legend(loc="lower left")
+    return figure

@@ -1,0 +1,279 @@
+"""The worst predictions, with a reason where a rule finds one.
+
+A rule compares what can be known without the prediction: other files of the same device, the graph's
+operators, the family, the batch. It names a cause that fits the direction of the error; it proves none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.units import number, percent
+from perfseer.studies.public.agreement import common, comparable
+from perfseer.studies.public.settings import Grouping
+from perfseer.studies.public.study import Study
+from perfseer.studies.public.wording import title
+
+NONE_FOUND = "none found"
+# A deviation between files explains an error of which it is at least this share.
+_EXPLAINS = 0.5
+_SUSPECT = np.log(1.2)  # deviations between files below this are ordinary
+_CONFIRMS = 0.05  # deviations below this confirm a label
+_OTHER_SHARE, _RARE_SHARE, _GROUPED_SHARE = 0.01, 0.05, 0.15
+_FEW_ARCHITECTURES = 3
+_FAR_BATCH = 8.0  # times smaller or larger than the file's median
+_LAUNCH_US = 10.0  # of a GPU per operator: below, launching takes as long as computing
+_EXTREME = 0.01  # quantile of the sizes in a file
+
+
+@dataclass(frozen=True)
+class Miss:
+    """One of the worst predictions.
+
+    Attributes:
+        facts: of the row (`studies.public.facts.FACT_COLUMNS`).
+        predicted_ms: geometric mean over seeds.
+        log_error: ln(predicted / measured), mean over seeds.
+        reasons: in words; empty where no rule found one.
+        remarks: what explains nothing but rules something out.
+    """
+
+    facts: "pd.Series[Any]"
+    predicted_ms: float
+    log_error: float
+    reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What rules look at besides the row.
+
+    Attributes:
+        facts: of all rows, by configuration.
+        log_errors: of all rows under the same grouping, by configuration.
+        disagreements: configuration → what other files of the device say, as `disagreements` gives it.
+    """
+
+    facts: pd.DataFrame
+    log_errors: "pd.Series[float]"
+    disagreements: pd.DataFrame
+
+
+Rule = Callable[["pd.Series[Any]", float, Context], str | None]
+
+
+def worst(study: Study, grouping: Grouping, n: int) -> list[Miss]:
+    """The rows that the subject predicts worst, either way, over all its files.
+
+    Args:
+        study: with facts.
+        grouping: of the folds.
+        n: how many.
+    """
+    table = study.tables.get(study.settings.subject)
+    if table is None or study.facts.empty:
+        return []
+    chosen = table[(table["grouping"] == grouping) & table["configuration"].isin(study.facts.index)]
+    logs = np.log1p(chosen["error_pct"].clip(lower=-100 + 1e-9) / 100)
+    logs = pd.Series(logs.to_numpy(), index=chosen["configuration"]).groupby(level=0).mean()
+    context = Context(study.facts, logs, disagreements(study.facts))
+    order = logs.abs().sort_values(ascending=False, kind="stable").index[:n]
+    return [
+        _miss(study.facts.loc[configuration], float(logs[configuration]), context) for configuration in order
+    ]
+
+
+def _miss(facts: "pd.Series[Any]", log_error: float, context: Context) -> Miss:
+    found = [rule(facts, log_error, context) for rule in RULES]
+    measured = float(facts["time_ms"])
+    reasons = tuple(filter(None, found))
+    remark = None if reasons else _label_confirmed(facts, context)
+    return Miss(facts, measured * float(np.exp(log_error)), log_error, reasons, (remark,) if remark else ())
+
+
+def disagreements(facts: pd.DataFrame) -> pd.DataFrame:
+    """How far each row lies from the same model in every comparable file.
+
+    Returns:
+        One row per configuration and other file: configuration, other (file), ms and other_ms (ms per
+        sample), log_deviation (of their ratio from its median), only_software.
+    """
+    parts = []
+    for first, second, only_software in comparable(facts):
+        joined = common(facts, first, second)
+        logs = np.log1p(joined["deviation"])
+        for side, back, sign, other in (("first", "second", 1, second), ("second", "first", -1, first)):
+            part = pd.DataFrame(
+                {
+                    "configuration": joined[f"configuration_{side}"],
+                    "other": other,
+                    "ms": joined[f"ms_{side}"],
+                    "other_ms": joined[f"ms_{back}"],
+                    "log_deviation": sign * logs,
+                    "only_software": only_software,
+                }
+            )
+            parts.append(part)
+    columns = ["configuration", "other", "ms", "other_ms", "log_deviation", "only_software"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def worst_table(misses: list[Miss]) -> str:
+    """The worst predictions, largest first."""
+    header = ["model", "labels", "batch", "measured [ms]", "predicted [ms]", "error [%]", "reason"]
+    rows = [
+        [
+            escape(f"{one.facts['model']}"),
+            title(str(one.facts["source"])),
+            f"{one.facts['batch_size']}",
+            number(_value(one.facts, "time_ms")),
+            number(one.predicted_ms),
+            f"{100 * np.expm1(one.log_error):+.0f}".replace("-", "−"),
+            "; ".join((*(one.reasons or (NONE_FOUND,)), *one.remarks)),
+        ]
+        for one in misses
+    ]
+    return markdown_table(header, rows, align="llrrrrl")
+
+
+def _other_files_disagree(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """Another file of the device has this model where the prediction is.
+
+    Under another version of the software alone, the label is suspect; in another layout or mode, the model is
+    one that gains or suffers from it more than others.
+    """
+    peers = context.disagreements[context.disagreements["configuration"] == facts["configuration"]]
+    same = peers[peers["only_software"].astype(bool)]
+    peers = same if len(same) else peers
+    deviation = peers["log_deviation"].astype(float)
+    fits = (np.sign(deviation) == -np.sign(log_error)) & (
+        deviation.abs() >= max(_EXPLAINS * abs(log_error), _SUSPECT)
+    )
+    if not fits.any():
+        return None
+    one = peers.loc[deviation[fits].abs().idxmax()]
+    times = float(np.exp(one["log_deviation"]))
+    ratio = f"{number(times)} times" if times > 1 else f"1/{number(1 / times)} of"
+    what = "label suspect" if one["only_software"] else "unlike others in this layout and mode"
+    return (
+        f"{what}: {number(float(one['ms']))} ms a sample here, {number(float(one['other_ms']))} in "
+        f"{title(str(one['other']))}, {ratio} the usual ratio of the two files"
+    )
+
+
+def _label_confirmed(facts: "pd.Series[Any]", context: Context) -> str | None:
+    """Another version of the software measured the same, after the common factor."""
+    peers = context.disagreements[context.disagreements["configuration"] == facts["configuration"]]
+    peers = peers[peers["only_software"].astype(bool)]
+    deviation = peers["log_deviation"].astype(float).abs()
+    if deviation.empty or deviation.min() > _CONFIRMS:
+        return None
+    other = title(str(peers.loc[deviation.idxmin(), "other"]))
+    return f"the label is confirmed by {other} within {percent(100 * float(np.expm1(deviation.min())))}"
+
+
+def _relatives_err_alike(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """The whole family is over- or underestimated in this file."""
+    alike = context.facts[
+        (context.facts["family"] == facts["family"])
+        & (context.facts["source"] == facts["source"])
+        & (context.facts["architecture"] != facts["architecture"])
+    ]
+    errors = context.log_errors.reindex(alike.index).dropna()
+    n = alike.loc[errors.index, "architecture"].nunique()
+    middle = float(errors.median()) if n >= _FEW_ARCHITECTURES else 0.0
+    if np.sign(middle) != np.sign(log_error) or abs(middle) < _EXPLAINS * abs(log_error):
+        return None
+    signed = f"{100 * np.expm1(middle):+.0f}".replace("-", "−")
+    return f"its family errs alike: median {signed} % over {n} other {facts['family']} models"
+
+
+def _few_relatives(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """Hardly any model of the family is there to learn from."""
+    del log_error
+    there = context.facts[
+        (context.facts["family"] == facts["family"]) & (context.facts["source"] == facts["source"])
+    ]
+    n = there["architecture"].nunique()
+    if n >= _FEW_ARCHITECTURES:
+        return None
+    return f"family {facts['family']} has {n} architecture{'s' * (n > 1)} in this file"
+
+
+def _unknown_operators(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """Operators outside the vocabulary move much of the bytes."""
+    del log_error, context
+    share = _value(facts, "other_share")
+    return f"unknown operators move {percent(100 * share)} of the bytes" if share > _OTHER_SHARE else None
+
+
+def _rare_operators(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """Kinds of operators that hardly any other family has move much of the bytes."""
+    del log_error, context
+    share = _value(facts, "rare_share")
+    if share <= _RARE_SHARE:
+        return None
+    return f"{percent(100 * share)} of the bytes in operators few families have ({facts['rare']})"
+
+
+def _grouped_nhwc(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """Grouped convolutions in channels-last, for which some versions have no fast kernel."""
+    del context
+    share = _value(facts, "grouped_share")
+    if facts["memory_format"] != "nhwc" or share <= _GROUPED_SHARE or log_error > 0:
+        return None
+    return f"grouped convolutions in nhwc move {percent(100 * share)} of the bytes"
+
+
+def _far_batch(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """A batch unlike the others of the file: memory ran out, or the model is tiny."""
+    del log_error
+    middle = float(context.facts.loc[context.facts["source"] == facts["source"], "batch_size"].median())
+    size = _value(facts, "batch_size")
+    if 1 / _FAR_BATCH < size / middle < _FAR_BATCH:
+        return None
+    return f"batch of {size:g} where the file's median is {middle:g}"
+
+
+def _launches(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """So short that a GPU waits for launches, in eager mode."""
+    del context
+    per_node_us = 1e3 * _value(facts, "time_ms") / max(_value(facts, "n_nodes"), 1.0)
+    if facts["precision"] == "fp32" or facts["mode"] != "eager" or per_node_us > _LAUNCH_US or log_error > 0:
+        return None
+    return f"{number(per_node_us)} µs per operator: waiting for launches, not computing"
+
+
+def _extreme_size(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+    """Among the smallest or largest of the file."""
+    del log_error
+    there = context.facts[context.facts["source"] == facts["source"]]
+    sizes = there["flops"] / there["batch_size"]
+    size = _value(facts, "flops") / _value(facts, "batch_size")
+    low, high = (float(value) for value in sizes.quantile([_EXTREME, 1 - _EXTREME]))
+    if low <= size <= high:
+        return None
+    return f"among the {'smallest' if size < low else 'largest'} {100 * _EXTREME:g} % of the file by FLOPs"
+
+
+def _value(facts: "pd.Series[Any]", name: str) -> float:
+    return float(facts[name])
+
+
+# In the order in which reasons are given: what speaks against the label first.
+RULES: tuple[Rule, ...] = (
+    _other_files_disagree,
+    _unknown_operators,
+    _rare_operators,
+    _grouped_nhwc,
+    _launches,
+    _relatives_err_alike,
+    _few_relatives,
+    _far_batch,
+    _extreme_size,
+)

@@ -1,0 +1,106 @@
+"""The predictor that comes with the package: the study's subject, fitted on the rows of every file.
+
+A share of the architectures calibrates its intervals, as in a fold of the study. What is known of its errors
+is the study's: a fold's predictor learned from four fifths of the groups, this one from nearly all.
+"""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from perfseer.data.sources.timm_names import parse_name
+from perfseer.errors import require
+from perfseer.evaluation.records import RECORD_FILE
+from perfseer.forecast.card import Card, HeldOut, write_card
+from perfseer.studies.public import source
+from perfseer.studies.public.fitting import Case, draw_folds, fit, read_valid
+from perfseer.studies.public.records import INTERVAL, read_fold, read_predictions
+from perfseer.studies.public.settings import Grouping, PublicSettings
+
+
+def ship(settings: PublicSettings, study: Path, out: Path, log: Callable[[str], None]) -> None:
+    """Fit the study's subject on all files and save it with its card.
+
+    Args:
+        settings: section ``public``.
+        study: folder of the study's records, which say how far off the subject is.
+        out: folder to write, such as src/perfseer/shipped/default.
+        log: receives a line now and then.
+
+    Raises:
+        PerfseerError: a record of the subject is missing, files cannot be had, or learning diverged.
+    """
+    held_out = tuple(
+        entry for grouping in settings.groupings for entry in _errors_on_record(settings, study, grouping)
+    )
+    case = Case(settings, settings.subject, settings.groupings[0], settings.seeds[0])
+    data = source.dataset(settings, settings.files)
+    aside = draw_folds(settings, case.grouping, case.seed).kept_aside(data.rows)
+    learned = np.setdiff1d(np.arange(len(data)), aside)
+    model, seconds = fit(case, data.subset(learned), data.subset(aside), log)
+    model.save(out)
+    card = Card(
+        description=(
+            f"{settings.subject}: times, from {len(data):,} results of "
+            f"{data.rows['architecture'].nunique():,} architectures in {len(settings.files)} files of timm"
+        ),
+        commit=_commit(),
+        dataset_digest=source.data_digest(settings),
+        sources=settings.files,
+        default_target=parse_name(settings.headline[0])[0].key,
+        held_out=held_out,
+    )
+    write_card(out, card)
+    log(f"{model.n_parameters_:,} numbers, fitted in {seconds:.0f} s, saved to {out}")
+
+
+def _errors_on_record(settings: PublicSettings, study: Path, grouping: Grouping) -> list[HeldOut]:
+    """Errors of the subject on unseen groups, per platform and phase, over all seeds."""
+    table = _predictions(settings, study, grouping)
+    low, high = (table[name] for name in INTERVAL)
+    measured = table["actual_ms"]
+    table = table.assign(
+        error=(table["predicted_ms"] / measured - 1).abs(), inside=(measured >= low) & (measured <= high)
+    )
+    found = []
+    for name, rows in table.groupby("source", sort=False):
+        platform, phase = parse_name(str(name))
+        found.append(
+            HeldOut(
+                target=platform.key,
+                label=f"{phase}_time_ms",
+                grouping=grouping,
+                mape_pct=round(100 * float(rows["error"].mean()), 3),
+                rows=int(rows["configuration"].nunique()),
+                interval_coverage_pct=round(100 * float(rows["inside"].mean()), 2),
+            )
+        )
+    return found
+
+
+def _predictions(settings: PublicSettings, study: Path, grouping: Grouping) -> pd.DataFrame:
+    """Out-of-fold predictions of the subject at every seed."""
+    tables = []
+    for seed in settings.seeds:
+        case = Case(settings, settings.subject, grouping, seed)
+        for fold in case.entrant.folds or ():
+            folder = study / case.folder / str(fold)
+            require(
+                read_valid(folder, case) is not None,
+                f"no present record in {folder}: run `perfseer public fit --entrant {case.name} "
+                f"--grouping {grouping} --seed {seed}` first",
+            )
+            path = folder / RECORD_FILE
+            tables.append(read_predictions(path, read_fold(path)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _commit() -> str | None:
+    """The commit of the checkout this runs from; None outside of one."""
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or None

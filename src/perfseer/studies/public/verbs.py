@@ -1,0 +1,125 @@
+"""``perfseer public`` fit, describe, unseen, ship and report: the study of published results."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from perfseer.studies.public.settings import PublicSettings
+
+_STUDY = Path("results/public")
+_DEFAULT = Path("src/perfseer/shipped/default")
+_PRESET = "workflow/presets/public.yaml"
+_PARAMS_HELP = "A YAML file with section `public`, such as workflow/presets/public.yaml, or inline JSON."
+Params = Annotated[str, typer.Option(help=_PARAMS_HELP)]
+Folder = Annotated[Path, typer.Option(help="Folder of the study.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")]
+
+
+def fit(
+    entrant: Annotated[str, typer.Option(help="An entrant or variant of section public.")],
+    grouping: Annotated[str, typer.Option(help="What folds keep together: architecture or family.")],
+    seed: Annotated[int, typer.Option(min=0, help="Draws the folds and the initial weights.")],
+    params: Params = _PRESET,
+    out: Folder = _STUDY,
+    threads: Threads = 1,
+) -> None:
+    """Fit one entrant on every fold of one draw; valid records are kept."""
+    from perfseer.errors import require
+    from perfseer.parameters import load_mapping
+    from perfseer.studies.public.fitting import Case, run
+    from perfseer.training.process import prepare_process
+
+    settings = study_settings(load_mapping(params))
+    known = ", ".join(settings.groupings)
+    require(grouping in settings.groupings, f"no grouping {grouping!r}; there are {known}")
+    case = Case(settings, entrant, "family" if grouping == "family" else "architecture", seed)
+    prepare_process(threads)
+    for record in run(case, out, threads, lambda line: typer.echo(line, err=True)):
+        typer.echo(record)
+
+
+def describe(params: Params = _PRESET, out: Folder = _STUDY) -> None:
+    """Tabulate what is known of every row besides its time: size, operators, platform."""
+    from perfseer.parameters import load_mapping
+    from perfseer.studies.public.facts import row_facts, write_facts
+    from perfseer.studies.public.source import dataset
+
+    settings = study_settings(load_mapping(params))
+    typer.echo(write_facts(out, row_facts(dataset(settings, settings.files))))
+
+
+def ship(
+    params: Params = _PRESET,
+    study: Folder = _STUDY,
+    out: Annotated[Path, typer.Option(help="Folder of the predictor.")] = _DEFAULT,
+    threads: Threads = 1,
+) -> None:
+    """Fit the subject on the rows of every file and save it, with the study's errors on its card."""
+    from perfseer.parameters import load_mapping
+    from perfseer.studies.public.shipping import ship as fit_and_save
+    from perfseer.training.process import prepare_process
+
+    settings = study_settings(load_mapping(params))
+    prepare_process(threads)
+    fit_and_save(settings, study, out, lambda line: typer.echo(line, err=True))
+    typer.echo(out)
+
+
+def unseen(
+    device: Annotated[str, typer.Option(help="A device of public.unseen.devices.")],
+    seed: Annotated[int, typer.Option(min=0, help="Draws the held-out fold and the initial weights.")],
+    params: Params = _PRESET,
+    out: Folder = _STUDY,
+    threads: Threads = 1,
+) -> None:
+    """Fit without a device, predict it, and calibrate on a few of its models; a valid record is kept."""
+    from perfseer.parameters import load_mapping
+    from perfseer.studies.public.unseen import UnseenCase, run_unseen
+    from perfseer.training.process import prepare_process
+
+    case = UnseenCase(study_settings(load_mapping(params)), device, seed)
+    prepare_process(threads)
+    typer.echo(run_unseen(case, out, lambda line: typer.echo(line, err=True)))
+
+
+def report(
+    params: Params = _PRESET,
+    study: Folder = _STUDY,
+    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
+) -> None:
+    """Render the report from whatever records there are."""
+    from perfseer.parameters import load_mapping
+    from perfseer.studies.public.render import render
+    from perfseer.studies.public.study import load_study
+
+    found = load_study(study_settings(load_mapping(params)), study)
+    for path in render(found, out):
+        typer.echo(path)
+    if found.missing():
+        typer.echo(f"records are missing: {'; '.join(found.missing())}", err=True)
+
+
+def study_settings(mapping: dict[str, Any]) -> "PublicSettings":
+    """Section ``public`` of the parameters, validated.
+
+    Raises:
+        PerfseerError: it is missing or at fault.
+    """
+    from pydantic import ValidationError
+
+    from perfseer.errors import PerfseerError
+    from perfseer.studies.public.settings import PublicSettings
+
+    section = mapping.get("public")
+    if section is None:
+        raise PerfseerError(
+            "the parameters have no section public, which says what is fitted; "
+            "workflow/presets/public.yaml has a complete one: give it with --params"
+        )
+    try:
+        return PublicSettings.model_validate(section)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise PerfseerError("section public is at fault: " + "; ".join(lines)) from error

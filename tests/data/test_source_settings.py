@@ -1,0 +1,46 @@
+"""Section `source`: paths that its kind needs, and no others."""
+
+import pytest
+from pydantic import ValidationError
+
+from perfseer.cli.schema import Parameters
+from perfseer.data.settings import SourceSettings
+from perfseer.errors import PerfseerError
+from tests.helpers.places import PARAMS
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kind": "measured"},
+        {"kind": "table", "tables": ["a.parquet", "b.parquet"]},
+        {"kind": "table", "tables": ["a.parquet"], "repeats": "r.parquet", "protocol_study": "p.parquet"},
+        {"kind": "perfseer_release", "release": "folder"},
+    ],
+)
+def test_each_kind_takes_its_paths(given):
+    assert SourceSettings.model_validate(given).kind == given["kind"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "table"}, "needs source.tables"),
+        ({"kind": "perfseer_release"}, "needs source.release"),
+        ({"kind": "measured", "tables": ["a.parquet"]}, "takes no tables"),
+        ({"kind": "measured", "repeats": "r.parquet"}, "takes no repeats"),
+        ({"kind": "perfseer_release", "release": "folder", "repeats": "r"}, "takes no repeats"),
+        ({"kind": "thin air"}, "perfseer_release"),
+    ],
+)
+def test_paths_that_do_not_fit_are_named(given, message):
+    with pytest.raises(ValidationError, match=message):
+        SourceSettings.model_validate(given)
+
+
+def test_kernels_of_this_machine_are_not_used_with_a_table_of_another():
+    source = {"kind": "table", "tables": ["a.parquet"]}
+    with pytest.raises(PerfseerError, match=r"predictors\.nn_meter: null"):
+        Parameters.from_mapping(PARAMS | {"source": source})
+    without = PARAMS | {"source": source, "predictors": PARAMS["predictors"] | {"nn_meter": None}}
+    assert "nn_meter" not in Parameters.from_mapping(without).predictor_names

@@ -1,0 +1,429 @@
+"""Asking a fitted predictor: numbers, phases, targets, failures, provenance, and nothing left behind."""
+
+import gc
+import json
+import os
+import re
+import weakref
+
+import pytest
+import torch
+from torch import nn
+
+import perfseer
+from perfseer.errors import PerfseerError
+from perfseer.forecast.ask import Ask
+from perfseer.forecast.card import Card, HeldOut, read_card, write_card
+from perfseer.forecast.inputs import Feed
+from perfseer.forecast.models import ModuleModel
+from perfseer.forecast.prediction import Failure, Prediction
+from perfseer.forecast.shelf import checkpoint_digest, find, saved_in, shipped
+from perfseer.graphs.capture import capture
+from tests.helpers.forecasts import CPU, IMAGE, R3090, R3090_OLD, R4090, Convolution, law, save_roofline
+
+MFLOPS = Convolution.MFLOPS
+SMALL = Feed(shapes=((3, 8, 8),))
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return law()
+
+
+def codes(answer: Prediction) -> set[str]:
+    return {notice.code for notice in answer.warnings}
+
+
+# -- numbers ----------------------------------------------------------------------------------------------
+
+
+def test_numbers_are_the_predictors(predictor):
+    answer = predictor.predict(Convolution(), IMAGE, batch_size=4, confidence=0.8)
+    assert answer.target.key == R3090.key
+    assert answer.time.value == pytest.approx(4 * MFLOPS)
+    assert answer.time.unit == "ms"
+    assert (answer.time.low, answer.time.high) == pytest.approx((4 * MFLOPS * 0.6, 4 * MFLOPS * 1.8))
+    assert answer.time.confidence == 0.8
+    assert answer.utilisation is None
+    assert answer.time.held_out_mape_pct == 3.5  # of unseen architectures, not of families
+
+
+def test_phase_and_target_decide(predictor):
+    train = predictor.predict(Convolution(), IMAGE, phase="train")
+    assert train.target.key == R3090_OLD.key
+    assert train.time.value == pytest.approx(3 * MFLOPS)
+    assert train.time.held_out_mape_pct is None  # nothing on record
+    faster = predictor.predict(Convolution(), IMAGE, target="rtx4090")
+    assert faster.time.value == pytest.approx(0.5 * MFLOPS)
+    unseen = predictor.predict(Convolution(), IMAGE, target="rtx3080")
+    assert unseen.time.value == pytest.approx(2 * MFLOPS)
+    assert not unseen.target.trained_on
+    assert "target_not_trained" in codes(unseen)
+    slow = predictor.predict(Convolution(), IMAGE, mode="compiled")
+    assert slow.target.key == CPU.key
+
+
+def test_examples_may_be_keywords_and_integers(predictor):
+    class Text(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.head = nn.Embedding(50, 8), nn.Linear(8, 3, bias=False)
+
+        def forward(self, *, tokens, normalise=True):
+            return self.head(self.words(tokens))
+
+    tokens = torch.zeros(1, 6, dtype=torch.int64)
+    answer = predictor.predict(Text(), {"tokens": tokens, "normalise": False}, batch_size=2)
+    assert answer.time.value == pytest.approx(2 * 6 * 2 * 8 * 3 / 1e6)
+    assert answer.input.types == ("int64",)
+
+
+def test_the_model_may_be_a_name_a_file_or_a_graph(predictor):
+    named = predictor.predict("module:tests.helpers.forecasts.Convolution", IMAGE)
+    graph = predictor.predict(capture(Convolution(), (IMAGE,)))
+    module = predictor.predict(Convolution(), IMAGE)
+    assert named.time == graph.time == module.time
+    assert named.model == "module:tests.helpers.forecasts.Convolution"
+
+
+def test_memory_is_computed_where_it_was_not_learnt(predictor):
+    answer = predictor.predict(Convolution(), IMAGE)
+    assert answer.memory.unit == "MiB"
+    assert answer.memory.low < answer.memory.value < answer.memory.high
+    assert answer.memory_fit.probability > 0.9  # a thousand numbers on 24 GiB
+    assert "memory_may_not_fit" not in codes(answer)
+
+
+def test_what_does_not_fit_is_said(predictor):
+    ask = Ask(batch_sizes=(64,), phases=("train",), feed=SMALL, device_memory_bytes=2**20)
+    (answer,) = predictor.predict_many([Convolution()], ask)
+    assert answer.memory_fit.probability < 0.1
+    assert "memory_may_not_fit" in codes(answer)
+    assert answer.doubtful
+
+
+def test_explanations_share_out_the_time(predictor):
+    answer = predictor.predict(Convolution(), IMAGE, explain=True)
+    shares = {entry.operator: entry for entry in answer.explanation.operators}
+    conv = 2 * 27 * 4 * 64 / (1e6 * MFLOPS)
+    assert shares["conv"].time_share == pytest.approx(conv)
+    assert shares["conv"].flops_share == pytest.approx(conv)
+    assert shares["linear"].time_share == pytest.approx(1 - conv)
+    assert sum(entry.bytes_share for entry in shares.values()) == pytest.approx(1)
+    assert answer.explanation.operators[0].operator == "conv"
+    assert answer.explanation.widened == ("infer_time_ms is made up",)
+    assert predictor.predict(Convolution(), IMAGE).explanation is None
+
+
+# -- what is new about a model ----------------------------------------------------------------------------
+
+
+def test_unknown_operators_are_counted_with_their_share(predictor):
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.layer(x).erfinv().erfinv()
+
+    coverage = predictor.predict(Odd(), torch.empty(1, 4)).coverage
+    assert coverage.unknown_operators == {"erfinv": 2}
+    assert coverage.unknown_calls_share == pytest.approx(2 / 3)
+    # linear moves 16 + 80 + 16 bytes, each of the two others 32
+    assert coverage.unknown_bytes_share == pytest.approx(64 / 176)
+    assert coverage.unknown_flops_share == 0
+
+
+def test_operators_and_ranges_that_training_had_not(predictor):
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Softmax(1))
+    answer = predictor.predict(model, torch.empty(1, 3, 64, 64), batch_size=4096)
+    assert {"unseen_operators", "batch_outside_training_range", "outside_training_range"} <= codes(answer)
+    text = {notice.code: notice.message for notice in answer.warnings}
+    assert "softmax (1x)" in text["unseen_operators"]
+    assert "4096" in text["batch_outside_training_range"]
+    batch = next(entry for entry in answer.coverage.outside if entry.feature == "batch_size")
+    assert (batch.value, batch.highest) == (4096, predictor.model.range_.highest["batch_size"])
+
+
+def test_inference_does_not_care_about_the_backward_pass(predictor):
+    model, inputs = nn.Sequential(nn.Conv2d(3, 8, 3)), torch.empty(1, 3, 64, 64)
+    infer = predictor.predict(model, inputs).coverage.outside
+    train = predictor.predict(model, inputs, phase="train").coverage.outside
+    assert not [entry.feature for entry in infer if "backward" in entry.feature or "train" in entry.feature]
+    assert [entry.feature for entry in train if "backward" in entry.feature]
+
+
+def test_a_model_that_cannot_be_trained_is_answered_for_in_inference(predictor):
+    frozen = Convolution().requires_grad_(False)
+    ask = Ask(phases=("infer", "train"), feed=SMALL)
+    infer, train = predictor.predict_many([frozen], ask)
+    assert infer.time.value == pytest.approx(MFLOPS)
+    assert "backward_missing" in codes(infer)
+    assert isinstance(train, Failure)
+    assert (train.phase, train.batch_size) == ("train", None)
+    assert "backward=False" in train.error
+
+
+def test_a_predictor_that_needs_no_backward_pass_gets_none():
+    asked = []
+
+    class Watched(ModuleModel):
+        def captured(self, batch_size, *, backward, precision):
+            asked.append(backward)
+            return super().captured(batch_size, backward=backward, precision=precision)
+
+    model = Watched("watched", Convolution(), (IMAGE,))
+    law(forward_suffices=True).predict(model)
+    law(forward_suffices=False).predict(model)
+    list(law(forward_suffices=True).predict_many([model], Ask(phases=("infer", "train"))))
+    assert asked == [False, True, True]
+
+
+def test_a_predictor_of_graphs_as_they_run_gets_them_so():
+    predictor = law()
+    predictor.model.graphs_as_run = True
+    asked = []
+
+    class Watched(ModuleModel):
+        def captured(self, batch_size, *, backward, precision):
+            asked.append(precision)
+            return super().captured(batch_size, backward=backward, precision=precision)
+
+    targets = (R4090.key, CPU.key, R3090.key)
+    model = Watched("watched", Convolution(), (IMAGE,))
+    answers = list(predictor.predict_many([model], Ask(targets=targets)))
+    assert asked == [R4090.precision, "fp32"]
+    assert [answer.target.key for answer in answers] == list(targets)
+    assert [answer.input.nodes for answer in answers] == [6, 3, 6]  # three casts under autocast
+
+
+# -- many -------------------------------------------------------------------------------------------------
+
+
+def test_many_questions_are_answered_in_order(predictor):
+    ask = Ask((1, 2), ("infer", "train"), ("rtx4090", "rtx3080"), feed=SMALL)
+    answers = list(predictor.predict_many([Convolution(), "module:tests.helpers.forecasts.Convolution"], ask))
+    first = [(a.model, a.batch_size, a.phase, a.target.key) for a in answers[:8]]
+    other = answers[1].target.key
+    assert first == [
+        ("Convolution", batch, phase, key)
+        for batch in (1, 2)
+        for phase in ("infer", "train")
+        for key in (R4090.key, other)
+    ]
+    assert [a.time for a in answers[8:]] == [a.time for a in answers[:8]]
+
+
+def test_one_bad_model_does_not_stop_the_others(predictor, tmp_path):
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("out of order")
+
+    (tmp_path / "broken.onnx").write_bytes(b"not a model")
+    models = [
+        "nonsense",
+        Broken(),
+        tmp_path / "broken.onnx",
+        "module:tests.helpers.forecasts.Nothing",
+        Convolution(),
+    ]
+    answers = list(predictor.predict_many(models, Ask(feed=SMALL)))
+    assert [type(answer) for answer in answers] == [Failure] * 4 + [Prediction]
+    assert "no model 'nonsense'" in answers[0].error
+    assert "out of order" in answers[1].error
+    assert answers[2].model == str(tmp_path / "broken.onnx")
+    assert "no attribute 'Nothing'" in answers[3].error
+    with pytest.raises(PerfseerError, match="out of order"):
+        predictor.predict(Broken(), IMAGE)
+
+
+def test_a_batch_size_that_fails_leaves_the_others(predictor):
+    class Even(Convolution):
+        def forward(self, x):
+            if x.shape[0] % 2:
+                raise ValueError("odd batches are not for me")
+            return super().forward(x)
+
+    answers = list(predictor.predict_many([Even()], Ask((2, 3, 4), feed=SMALL)))
+    assert [answer.status for answer in answers] == ["ok", "error", "ok"]
+    assert answers[1].batch_size == 3
+
+
+def test_a_prediction_that_is_no_number_is_a_failure_of_that_model(predictor):
+    class Nothing(nn.Module):
+        """Does no arithmetic, so that the law says 0 ms."""
+
+        def forward(self, x):
+            return x.clone()
+
+    models = [Nothing(), Convolution()]
+    answers = list(predictor.predict_many(models, Ask(feed=SMALL)))
+    assert [answer.status for answer in answers] == ["error", "ok"]
+    assert "not finite and positive" in answers[0].error
+
+
+def test_models_are_dropped_one_by_one(predictor):
+    alive = weakref.WeakSet()
+
+    def models():
+        for _ in range(4):
+            model = Convolution()
+            alive.add(model)
+            yield model
+            del model
+
+    most = 0
+    for _ in predictor.predict_many(models(), Ask(feed=SMALL)):
+        gc.collect()
+        most = max(most, len(alive))
+    assert most <= 2
+    gc.collect()
+    assert len(alive) == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")  # noqa: PTH110
+def test_many_models_take_no_more_memory_than_a_few(predictor):
+    def resident_pages() -> int:
+        gc.collect()
+        with open("/proc/self/statm") as stream:  # noqa: PTH123
+            return int(stream.read().split()[1])
+
+    def ask(n: int) -> None:
+        assert sum(1 for _ in predictor.predict_many((Convolution() for _ in range(n)), Ask(feed=SMALL))) == n
+
+    ask(20)
+    before = resident_pages()
+    ask(100)
+    assert (resident_pages() - before) * os.sysconf("SC_PAGE_SIZE") < 16 * 2**20
+
+
+def test_faults_of_the_question_come_before_any_model(predictor):
+    def models():
+        raise AssertionError("no model may be opened")
+        yield
+
+    with pytest.raises(PerfseerError, match="no target 'abacus'"):
+        predictor.predict_many(models(), Ask(targets=("abacus",)))
+    predictor_of_times = law(targets=("infer_time_ms",))
+    with pytest.raises(PerfseerError, match="predicts nothing for the phase train; it knows infer"):
+        predictor_of_times.predict_many(models(), Ask(phases=("train",)))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"batch_sizes": (0,)}, r"batch sizes \[0\], expected at least 1"),
+        ({"phases": ("test",)}, "no phases test; there are infer and train"),
+        ({"confidence": 1.0}, "a confidence of 1.0"),
+        ({"targets": ()}, "no targets were given"),
+        ({"device_memory_bytes": -1.0}, "device memory of -1.0 bytes"),
+    ],
+)
+def test_questions_are_checked(given, message):
+    with pytest.raises(PerfseerError, match=message):
+        Ask(**given)
+
+
+# -- saved predictors -------------------------------------------------------------------------------------
+
+
+def test_a_saved_predictor_answers_with_its_provenance(tmp_path):
+    folder = save_roofline(tmp_path / "run" / "model")
+    for name in (folder, folder.parent, str(folder)):
+        loaded = perfseer.Predictor.load(name)
+        answer = loaded.predict(Convolution(), IMAGE, phase="train")
+        assert answer.target is None
+        assert answer.time is not None
+        assert answer.memory is not None
+        assert answer.memory_fit is None
+        assert answer.provenance.source == str(name)
+        assert answer.provenance.checkpoint_digest == checkpoint_digest(folder)
+        assert answer.provenance.commit is None
+    assert saved_in(tmp_path) == [folder]
+
+
+def test_the_digest_is_of_the_predictor_and_not_of_its_card(tmp_path):
+    folder = save_roofline(tmp_path)
+    before = checkpoint_digest(folder)
+    card = Card(
+        description="x",
+        held_out=(HeldOut(target=None, label="infer_time_ms", grouping="family", mape_pct=4, rows=2),),
+    )
+    write_card(folder, card)
+    assert checkpoint_digest(folder) == before
+    assert read_card(folder) == card
+    assert perfseer.Predictor.load(folder).predict(Convolution(), IMAGE).time.held_out_mape_pct == 4
+    (folder / "predictor.json").write_text((folder / "predictor.json").read_text() + " ")
+    assert checkpoint_digest(folder) != before
+
+
+def test_a_record_of_training_is_read_as_a_card(tmp_path):
+    folder = save_roofline(tmp_path / "model")
+    assert read_card(folder) == Card()
+    record = {
+        "predictor": "roofline",
+        "split": "family",
+        "seed": 1,
+        "digests": {"data": "da7a"},
+        "metrics": {"infer_time_ms": {"mape_pct": {"value": 12.5, "unit": "%", "n": 40}}},
+    }
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    card = read_card(folder)
+    assert card.dataset_digest == "da7a"
+    assert card.mape_pct(None, "infer_time_ms") == 12.5
+    assert card.mape_pct("rtx3090", "infer_time_ms") == 12.5
+    assert card.mape_pct(None, "train_time_ms") is None
+    (tmp_path / "record.json").write_text(json.dumps(record | {"metrics": 3}))
+    with pytest.raises(PerfseerError, match="no valid record"):
+        read_card(folder)
+
+
+def test_cards_are_checked(tmp_path):
+    (tmp_path / "card.json").write_text('{"schema_version": 1, "surprise": 2}')
+    with pytest.raises(PerfseerError, match="no valid record of a predictor"):
+        read_card(tmp_path)
+    with pytest.raises(ValueError, match="no label 'speed'"):
+        HeldOut(target=None, label="speed", grouping="family", mape_pct=1, rows=1)
+
+
+def test_what_is_no_predictor_is_refused(tmp_path):
+    with pytest.raises(PerfseerError, match="no predictor 'nowhere'"):
+        find("nowhere")
+    with pytest.raises(PerfseerError, match=r"otherwise give a folder that holds predictor\.json"):
+        find(tmp_path)
+    with pytest.raises(PerfseerError, match="no folder"):
+        saved_in(tmp_path / "none")
+
+
+def test_every_shipped_predictor_answers():
+    for name in shipped():
+        answer = perfseer.Predictor.load(name).predict(Convolution(), torch.empty(1, 3, 64, 64), batch_size=8)
+        assert answer.time.value > 0
+
+
+def test_the_examples_of_the_documentation_run(repository, monkeypatch, capsys):
+    text = (repository / "docs" / "predicting.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.setattr(perfseer.Predictor, "load", lambda: law())
+    exec(compile(code, "docs/predicting.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "module:perfseer.zoo.reference.vit_tiny, batch 8, training on" in printed
+    assert "no such model: no model" in printed
+
+
+def test_the_package_offers_what_it_says():
+    assert perfseer.Predictor.__module__ == "perfseer.forecast.predictor"
+    assert {perfseer.Ask, perfseer.Failure, perfseer.Prediction} == {Ask, Failure, Prediction}
+    with pytest.raises(AttributeError, match="no attribute 'Oracle'"):
+        _ = perfseer.Oracle
+
+
+def test_a_gpu_that_waits_for_its_host_is_told(predictor):
+    slow = predictor.predict(Convolution(), (IMAGE,), batch_size=1, target=R3090.key)
+    codes = [warning.code for warning in slow.warnings]
+    least = slow.input.nodes * 5e-3
+    assert ("launch_bound" in codes) == (slow.time.value < least)
+    assert "launch_bound" not in [
+        warning.code for warning in predictor.predict(Convolution(), (IMAGE,), target=CPU.key).warnings
+    ]

@@ -1,0 +1,56 @@
+"""Memory of a block in a process of its own: what was allocated, whatever ran before."""
+
+import numpy as np
+import pytest
+
+from perfseer.errors import PerfseerError
+from perfseer.studies.benchmark.footprint import FootprintMeter
+from perfseer.studies.benchmark.isolation import run_apart
+
+MIB = 2**20
+
+
+def touch(mib: int):
+    """Allocate and fill so many MiB for a while, then half as many: peak and mean differ."""
+    import time
+
+    with FootprintMeter(0.002) as meter:
+        block = np.ones(mib * MIB // 8)
+        time.sleep(0.05)
+        del block
+        time.sleep(0.05)
+    return vars(meter.footprint)
+
+
+def test_peak_is_what_was_allocated_and_the_mean_is_less():
+    found = run_apart(lambda: touch(64), 30.0).result
+    assert found["peak_mib"] == pytest.approx(64, abs=4)
+    assert 10 < found["mean_mib"] < 0.9 * found["peak_mib"]
+    assert found["total_peak_mib"] > found["peak_mib"]
+    assert found["wall_s"] >= 0.1
+    assert found["wall_s"] - found["cpu_s"] > 0.08  # it slept for 0.1 s
+
+
+def test_an_earlier_larger_point_leaves_nothing_behind():
+    """The fault of the report this one replaces: memory fell as the data grew."""
+    peaks = [run_apart(lambda mib=mib: touch(mib), 30.0).result["peak_mib"] for mib in (48, 8, 48, 8)]
+    assert peaks == pytest.approx([48, 8, 48, 8], abs=4)
+
+
+def test_a_block_that_fails_is_an_error_with_its_reason():
+    def fail():
+        with FootprintMeter(0.002):
+            raise PerfseerError("no training rows")
+
+    outcome = run_apart(fail, 30.0)
+    assert (outcome.status, outcome.reason, outcome.result) == ("error", "no training rows", None)
+
+
+def test_without_sampling_the_mean_is_the_end():
+    def work():
+        with FootprintMeter(None) as meter:
+            kept = np.ones(16 * MIB // 8)
+        return vars(meter.footprint) | {"kept": len(kept)}
+
+    found = run_apart(work, 30.0).result
+    assert found["mean_mib"] == pytest.approx(16, abs=2)

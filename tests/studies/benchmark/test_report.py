@@ -1,0 +1,353 @@
+"""The benchmark report on made-up points: numbers worked out by hand, nothing hidden, nothing stale."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+
+import pytest
+from typer.testing import CliRunner
+
+from perfseer.cli.main import app
+from perfseer.errors import PerfseerError
+from perfseer.reporting.floors import FLOOR
+from perfseer.reporting.outputs import OUTPUTS, documents
+from perfseer.studies.benchmark.conclusions import choices, dominated, efficient, knee
+from perfseer.studies.benchmark.records import (
+    BenchmarkRecord,
+    RegressionRecord,
+    benchmark_digests,
+    read_contents,
+    regression_digests,
+    write_contents,
+)
+from perfseer.studies.benchmark.render import render
+from perfseer.studies.benchmark.study import Paths, load_study
+from tests.helpers.experiment_files import write_experiment
+from tests.helpers.reading import rows_after, table_after
+
+SECTIONS = (
+    "## 1. Overview",
+    "### 1.1 Model configuration",
+    "## 2. Training performance",
+    "### 2.1 Training time against the amount of data",
+    "### 2.2 Memory against the amount of data",
+    "### 2.3 Scaling analysis",
+    "## 3. Model accuracy",
+    "### 3.1 Accuracy against the amount of data",
+    "### 3.2 Accuracy observations",
+    "## 4. Prediction performance",
+    "### 4.1 Inference time",
+    "## 5. The old report's experiment: five numbers and a smooth function",
+    "## 6. Conclusions",
+    "### 6.1 Performance summary",
+    "### 6.2 Recommendations",
+    "## How to regenerate every number",
+)
+SEEDS = (0, 1, 2)
+SHARES = {0.25: 25, 0.5: 50, 1.0: 100}
+BATCHES = (1, 10)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Law behind a predictor's points.
+
+    Fitting takes ``seconds`` per row and ``rows ** growth``; the error is ``error`` percent, divided by
+    ``learns`` each time the rows double. Seeds differ by a factor of ``1 + seed * spread`` in everything.
+    """
+
+    seconds: float
+    growth: float
+    error: float
+    learns: float
+    spread: float = 0.0
+
+
+MADE = {
+    "roofline": Made(0.01, 0.0, 20.0, 1.0),
+    "boosting": Made(0.02, 1.0, 12.0, 1.0, 0.01),
+    "seernet": Made(0.2, 2.0, 40.0, 2.0, 0.01),
+    "seernet_multi": Made(0.3, 1.0, 30.0, 1.0),
+}
+
+
+def cost(wall, peak):
+    return {"wall_s": wall, "cpu_s": wall, "peak_mib": peak, "mean_mib": peak / 2, "total_peak_mib": 300.0}
+
+
+def fit(made, seed, share, rows):
+    point = {"seed": seed, "share": share, "status": "ok", "reason": "", "networks": rows // 2}
+    error = made.error / made.learns ** ({25: 0, 50: 1, 100: 2}[rows]) * (1 + seed * made.spread)
+    result = {
+        "cost": cost(made.seconds * (rows / 25) ** made.growth * (1 + seed * made.spread), rows / 10),
+        "rounds": None,
+        "n_parameters": 77,
+        "valid_mape_pct": {"train_time_ms": error},
+        "test_mape_pct": {"train_time_ms": error},
+    }
+    return {**point, "train_rows": rows, "valid_rows": 10, "test_rows": 40, "result": result}
+
+
+def prediction(seed, rows):
+    """Ten rows take twice as long as one."""
+    seconds = 0.001 * (1 if rows == 1 else 2)
+    result = {"first_s": 0.1, "median_s": seconds, "calls": 5, "cost": cost(0.1, 2.0)}
+    point = {"seed": seed, "status": "ok", "reason": "", "rows": rows, "distinct_rows": min(rows, 4)}
+    return {**point, "result": result}
+
+
+def record(mapping, name, digests, **changes):
+    made = MADE.get(name)
+    fits = [fit(made, seed, share, rows) for seed in SEEDS for share, rows in SHARES.items()] if made else []
+    contents = {
+        "predictor": name,
+        "members": [],
+        "split": "architecture",
+        "targets": ["train_time_ms"] if made else [],
+        "settings": {name: {"depth": 3, "recipe": {"rate": 0.1}, "absent": None}},
+        "training": {},
+        "overrides": mapping["benchmark"]["overrides"],
+        "threads": 1,
+        "digests": digests,
+        "environment": {"cores": 2, "packages": {"torch": "2.13.0"}},
+        "fits": fits,
+        "predictions": [prediction(seed, rows) for seed in SEEDS for rows in BATCHES] if made else [],
+    }
+    return BenchmarkRecord.model_validate(contents | changes)
+
+
+def regression_point(seed, samples, library):
+    r2 = 0.9990 if library == "perfseer" else 0.9980
+    result = {
+        "cost": cost(
+            samples / 1000 * (1 if library == "perfseer" else 2) * (1 + 0.01 * seed), samples / 1000
+        ),
+        "epochs": 90,
+        "scores": {"r2": r2, "rmse": 0.1, "mse": 0.01, "mae": 0.08},
+        "predict_s": {100: 0.001, 10000: 0.01},
+    }
+    point = {"seed": seed, "status": "ok", "reason": "", "library": library, "samples": samples}
+    return {**point, "result": result}
+
+
+def regression_record(mapping):
+    points = [
+        regression_point(seed, samples, library)
+        for seed in SEEDS
+        for samples in mapping["benchmark"]["regression"]["samples"]
+        for library in ("perfseer", "scikit-learn")
+    ]
+    return RegressionRecord.model_validate(
+        {
+            "settings": mapping["predictors"]["mlp5d"],
+            "regression": mapping["benchmark"]["regression"],
+            "noise_r2": 0.9997,
+            "threads": 1,
+            "digests": regression_digests(mapping),
+            "environment": {},
+            "points": points,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, repository):
+    """Parameters, paths and the folder of a report; the ensemble has no points, mlp5d supports no label."""
+    import yaml
+
+    folder = tmp_path_factory.mktemp("benchmark")
+    mapping, experiment = write_experiment(folder)
+    complete = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    mapping["seeds"] = list(SEEDS)
+    mapping["predictors"]["mlp5d"] = complete["predictors"]["mlp5d"]
+    mapping["benchmark"] |= {"shares": list(SHARES), "batch_rows": list(BATCHES)}
+    mapping["benchmark"]["regression"] |= {"samples": [1000, 10000], "batch_rows": [100, 10000]}
+    paths = Paths(folder / "benchmark", experiment.dataset, folder / "kernels.parquet", experiment.repeats)
+    for name in (*MADE, "mlp5d"):
+        digests = benchmark_digests(mapping, name, (), paths.dataset, None)
+        write_contents(paths.benchmark / f"{name}.json", record(mapping, name, digests))
+    write_contents(paths.benchmark / "regression5d.json", regression_record(mapping))
+    render(mapping, paths, folder / "reports")
+    return mapping, paths, folder / "reports"
+
+
+@pytest.fixture
+def text(written):
+    return (written[2] / "benchmark.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def copy(written, tmp_path):
+    """Parameters and paths, the points in a folder of their own, to be tampered with."""
+    import shutil
+
+    mapping, paths, _ = written
+    shutil.copytree(paths.benchmark, tmp_path / "benchmark")
+    return json.loads(json.dumps(mapping)), replace(paths, benchmark=tmp_path / "benchmark")
+
+
+def test_every_section_of_the_old_report_is_there_in_order(text):
+    places = [text.index(f"\n{section}\n") for section in SECTIONS]
+    assert places == sorted(places)
+
+
+def test_no_impossible_number(written, text):
+    page = (written[2] / "benchmark.html").read_text(encoding="utf-8")
+    for content in (text, page[page.index("<body>") :]):
+        words = re.findall(r"[A-Za-z]+|\d[\d.,e+-]*", content)
+        assert not {"nan", "NaN", "inf", "Inf", "None", "Undefined"} & set(words)
+
+
+def test_the_workflow_waits_for_what_the_report_writes(written):
+    found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
+    outputs = OUTPUTS["benchmark"]
+    expected = {*documents("benchmark"), *(f"plots/{name}.csv" for name in outputs.tables)}
+    assert found == expected | {f"figures/{stem}.svg" for stem in outputs.figures}
+    for name in re.findall(r"\]\((figures/[^)]+)\)", (written[2] / "benchmark.md").read_text()):
+        assert name in found
+
+
+def test_rendering_again_changes_no_byte(written, tmp_path):
+    mapping, paths, reports = written
+    render(mapping, paths, tmp_path)
+    first = {path.relative_to(reports): path.read_bytes() for path in reports.rglob("*") if path.is_file()}
+    again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert first == again
+
+
+def test_times_are_means_over_seeds(text):
+    header = table_after(text, "### 2.1 Training time")[0]
+    assert header[1:] == ["12 networks, 25 rows", "25 networks, 50 rows", "50 networks, 100 rows"]
+    rows = rows_after(text, "### 2.1 Training time")
+    # 0.01 s whatever the rows, in the unit that suits all: milliseconds.
+    assert rows["roofline"] == ["10.0 ± 0.0"] * 3
+    # 20, 20.2 and 20.4 ms: mean 20.2, half width 4.303 · 0.2 / √3.
+    assert rows["boosting"] == ["20.2 ± 0.5", "40.4 ± 1.0", "80.8 ± 2.0"]
+    assert rows["ensemble"] == ["missing"] * 3
+    assert rows["mlp5d"] == ["n/a"] * 3
+
+
+def test_memory_doubles_with_the_rows(text):
+    rows = rows_after(text, "Peak, above the process's start:")
+    assert rows["seernet"] == ["2.50 ± 0.00", "5.00 ± 0.00", "10.0 ± 0.0"]
+    assert rows_after(text, "Mean while fitting")["seernet"] == ["1.25 ± 0.00", "2.50 ± 0.00", "5.00 ± 0.00"]
+
+
+def test_exponents_and_their_words(text):
+    rows = rows_after(text, "### 2.3 Scaling analysis")
+    assert [row[2] for row in (rows["roofline"], rows["boosting"], rows["seernet"])] == [
+        "**constant**",
+        "**linear**",
+        "**super-linear**",
+    ]
+    assert rows["seernet"][:2] == ["16.0 (16.0 to 16.0)", "2.00 ± 0.00"]
+    assert rows["seernet"][3:] == ["4.00 (4.00 to 4.00)", "1.00 ± 0.00", "**linear**"]
+    assert rows["ensemble"] == ["missing"] * 6
+
+
+def test_learning_curves_and_knees(written, text):
+    assert rows_after(text, "### 3.1 Accuracy")["seernet"] == ["40.4 ± 1.0", "20.2 ± 0.5", "10.1 ± 0.2"]
+    assert rows_after(text, "### 3.1 Accuracy")[FLOOR] == ["2.30 (2.30 to 2.30)"] * 3
+    assert "`roofline`: MAPE 20.0 ± 0.0 % with all rows; with the fewest it is 1.00" in text
+    assert "**falls with more data**. No knee" in text
+    study = load_study(*written[:2])
+    assert (knee(study, "roofline"), knee(study, "seernet")) == (0.25, 1.0)
+
+
+def test_throughput(text):
+    assert rows_after(text, "Time of a call:")["seernet"] == ["1.00 ± 0.00", "2.00 ± 0.00"]
+    assert rows_after(text, "Rows per second:")["seernet"] == ["1,000 ± 0", "5,000 ± 0"]
+    assert "10 rows at once have 5.00 (5.00 to 5.00) times the throughput of 1: **more efficient**" in text
+
+
+def test_conclusions_follow_from_the_points(written, text):
+    study = load_study(*written[:2])
+    # boosting has the least error until seernet has learned from all rows.
+    assert [choice.best for choice in choices(study)] == ["boosting", "boosting", "seernet"]
+    assert efficient(study) == ("roofline", "boosting", "seernet")
+    # Shown to be both less accurate and slower: seernet_multi, by either of two; nobody else.
+    assert {(worse, better) for worse, better, *_ in dominated(study)} == {
+        ("seernet_multi", "roofline"),
+        ("seernet_multi", "boosting"),
+    }
+    assert "**Not `seernet_multi` for this label, data and training:** with all rows its MAPE is 2.48" in text
+
+
+def test_the_old_experiment_stands_beside_ours(text):
+    rows = table_after(text, "### 5.2 Training time")[2:]
+    # 1, 1.01 and 1.02 s; scikit-learn takes twice as long.
+    assert rows[0][:3] == ["1,000", "1.01 ± 0.02", "0.0100"]
+    assert rows[0][5:] == ["0.500 (0.500 to 0.500)", "1.67 (sd 1.30)"]
+    assert "exponent 1.00 ± 0.00: **linear**" in text
+    asked = table_after(text, "### 5.7 What was asked of it")[2:]
+    assert [row[2] for row in asked] == ["yes", "yes"]
+    assert "lowest of 3 seeds 0.9990" in asked[0][1]
+
+
+def test_what_is_missing_is_said(text):
+    assert "**Missing:** ensemble." in text
+    assert "No point failed." in text
+    assert rows_after(text, "## How to regenerate")["ensemble.json"] == ["missing", "missing"]
+
+
+def test_settings_are_shown_flat(text):
+    assert rows_after(text, "### 1.1 Model configuration")["seernet"][2] == "depth 3, recipe.rate 0.1"
+
+
+def test_a_failed_point_is_a_row_with_its_reason(copy, tmp_path):
+    mapping, paths = copy
+    path = paths.benchmark / "boosting.json"
+    contents = json.loads(path.read_text())
+    contents["fits"][0] |= {"status": "oom", "reason": "killed | by the kernel", "result": None}
+    path.write_text(json.dumps(contents))
+    render(mapping, paths, tmp_path / "out")
+    text = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
+    assert "| boosting | fit, 25 rows, seed 0 | oom | killed \\| by the kernel |" in text
+    assert "(2 of 3 seeds)" in rows_after(text, "### 2.1 Training time")["boosting"][0]
+
+
+def test_points_of_other_parameters_or_data_are_refused(copy):
+    mapping, paths = copy
+    mapping["training"]["max_epochs"] += 1
+    with pytest.raises(PerfseerError, match="parameters digest") as caught:
+        load_study(mapping, paths)
+    assert "regression5d.json" not in str(caught.value)  # it has a recipe of its own
+    mapping["training"]["max_epochs"] -= 1
+    mapping["benchmark"]["regression"]["noise_sd"] = 0.5
+    with pytest.raises(PerfseerError, match=r"regression5d\.json: parameters digest") as caught:
+        load_study(mapping, paths)
+    assert "boosting.json" not in str(caught.value)
+
+
+def test_a_file_in_the_wrong_place_is_refused(copy):
+    mapping, paths = copy
+    (paths.benchmark / "boosting.json").write_bytes((paths.benchmark / "seernet.json").read_bytes())
+    with pytest.raises(PerfseerError, match="it is the benchmark of seernet"):
+        load_study(mapping, paths)
+
+
+def test_without_any_point_the_report_says_so(copy, tmp_path):
+    mapping, paths = copy
+    render(mapping, replace(paths, benchmark=tmp_path / "nothing"), tmp_path / "out")
+    text = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
+    assert "None: no point has been measured." in text
+    assert "**Missing:** the experiment was not run." in text
+
+
+def test_the_verbs_measure_what_the_report_reads(tmp_path):
+    """Real points of two predictors on made-up data, through the command line."""
+    mapping, experiment = write_experiment(tmp_path)
+    mapping["benchmark"] |= {"shares": [0.5, 1.0], "batch_rows": [2], "predict_s": 0.001}
+    for name in ("roofline", "boosting"):
+        out = tmp_path / "benchmark" / f"{name}.json"
+        arguments = ["--params", json.dumps(mapping), "--dataset", experiment.dataset]
+        arguments += ["--graphs", experiment.graphs, "--predictor", name, "--out", out]
+        result = CliRunner().invoke(app, ["benchmark", *map(str, arguments)])
+        assert result.exit_code == 0, result.output
+        assert "seed 1, predicting 2 rows" in result.stderr
+        found = read_contents(out, BenchmarkRecord, "perfseer benchmark")
+        assert [fit.status for fit in found.fits] == ["ok"] * 4
+    options = [f"--params={json.dumps(mapping)}", f"--results={tmp_path}", f"--out={tmp_path / 'reports'}"]
+    result = CliRunner().invoke(app, ["report", "benchmark", *options])
+    assert result.exit_code == 0, result.output
+    assert rows_after((tmp_path / "reports" / "benchmark.md").read_text(), "### 2.1 Training time")

@@ -1,0 +1,299 @@
+"""measurement.md on made-up tables: numbers worked out by hand, what is absent said to be absent."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from perfseer.cli.main import app
+from perfseer.errors import PerfseerError
+from perfseer.measure.table import COLUMNS, read_table, write_table
+from perfseer.reporting.outputs import OUTPUTS
+from perfseer.studies.measurement.render import render
+from perfseer.studies.measurement.study import Paths, load_study
+from tests.helpers.measurement_files import complete, parameters, run, write_measurements
+from tests.helpers.reading import rows_after, table_after
+from tests.helpers.synthetic import make_table
+
+SECTIONS = (
+    "## What was measured",
+    "### Protocol",
+    "## Where the measuring time went",
+    "## What failed",
+    "## Precision of single measurements",
+    "## The machine meanwhile",
+    "## Short protocol against long",
+    "## Noise floor",
+    "## Rules a table must obey",
+    "## How to regenerate every number",
+)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Parameters, paths and the folder of a rendered document."""
+    folder = tmp_path_factory.mktemp("measurement")
+    write_measurements(folder / "results", run())
+    mapping, paths = parameters(), Paths.below(folder / "results")
+    render(mapping, paths, folder / "reports")
+    return mapping, paths, folder / "reports"
+
+
+@pytest.fixture(scope="module")
+def text(written):
+    return (written[2] / "measurement.md").read_text(encoding="utf-8")
+
+
+def rendered(table, folder, **options):
+    """The document on another table."""
+    write_measurements(folder / "results", table, **options)
+    markdown, _ = render(parameters(), Paths.below(folder / "results"), folder / "reports")
+    return markdown.read_text(encoding="utf-8")
+
+
+def test_every_section_is_there_in_order(text):
+    places = [text.index(f"\n{section}\n") for section in SECTIONS]
+    assert places == sorted(places)
+
+
+def test_no_placeholder_date_path_or_broken_number(written):
+    for name in ("measurement.md", "measurement.html"):
+        content = (written[2] / name).read_text(encoding="utf-8")
+        assert not re.search(r"\b(nan|inf|None|NaN|TODO|undefined)\b", content)
+        assert not re.search(r"\b20\d\d-\d\d-\d\d\b", content)
+        assert not re.search(r"(?<![\w.])/(tmp|home|root|work|usr)/", content)
+
+
+def test_the_workflow_waits_for_what_is_written(written, text):
+    found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
+    outputs = OUTPUTS["measurement"]
+    expected = {"measurement.md", "measurement.html", *(f"plots/{name}.csv" for name in outputs.tables)}
+    assert found == expected | {f"figures/{stem}.svg" for stem in outputs.figures}
+    assert set(re.findall(r"\]\(figures/(\w+)\.svg\)", text)) == set(outputs.figures)
+
+
+def test_rendering_again_changes_no_byte(written, tmp_path):
+    mapping, paths, reports = written
+    render(mapping, paths, tmp_path)
+    for path in (p for p in reports.rglob("*") if p.is_file()):
+        assert (tmp_path / path.relative_to(reports)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_protocol_is_told_in_words(text):
+    assert "warms up for at least 0.03 s and 1 iteration" in text
+    assert "differ by at most 10 %, but for no longer than 0.1 s" in text
+    assert "the 95 % confidence interval of their median is no wider than 5 % of it, after at least 6" in text
+    assert "given up after" not in text
+
+
+def test_measuring_time_adds_up(written, text):
+    assert "20 configurations took 10.0 s of measuring: 120 configurations per minute." in text
+    rows = rows_after(text, "## Where the measuring time went")
+    table = read_table(written[1].table)
+    counted = 10 * table["train_time_ms"].sum() / 1000  # ten iterations of every finished row
+    assert float(rows["counting, training"][0]) == pytest.approx(counted, rel=0.01)
+    assert float(rows["warming up, training"][0]) == pytest.approx(0.4 * counted, rel=0.01)
+    assert rows["configurations that failed"] == ["0.500", "5.00 %", "25.0"]
+    parts = [float(row[0]) for name, row in rows.items() if name != "all"]
+    assert sum(parts) == pytest.approx(10.0, abs=0.03)
+
+
+def test_failures_are_listed_with_their_reasons(text):
+    assert table_after(text, "## What failed")[2:] == [
+        ["ok", "–", "19 of 20 (95.0 %)", "9.50 s"],
+        ["oom", "12 GiB asked \\| 8 GiB there", "1 of 20 (5.00 %)", "500 ms"],
+    ]
+
+
+def test_missed_aims_are_counted(text):
+    rows = rows_after(text, "## Precision of single measurements")
+    # Half widths: 2 % everywhere but (2 + 20) / 2 = 11 % in one row of training; the aim is 2.5 %.
+    assert rows["training time"] == ["19", "0", "2.00", "2.00", "11.0", "1 of 19 (5.26 %)", "10.0"]
+    assert rows["inference time"][5] == "0 of 19 (0 %)"
+    assert "The aim: ± 2.50 % of the median." in text
+
+
+def test_a_row_without_an_interval_missed_the_aim(tmp_path):
+    table = run()
+    table.loc[3, ["train_time_ci_low_ms", "train_time_ci_high_ms"]] = np.nan
+    rows = rows_after(rendered(table, tmp_path, beside=False), "## Precision of single measurements")
+    assert rows["training time"][:2] == ["18", "1"]
+    assert rows["training time"][5] == "2 of 19 (10.5 %)"
+
+
+def test_the_machine_is_described(text):
+    rows = rows_after(text, "## The machine meanwhile")
+    # 19 rows of ten iterations, five more set apart in one of them.
+    apart = "iterations set apart because the machine was slow"
+    assert rows[apart] == ["0 of 190 (0 %)", "5 of 195 (2.56 %)"]
+    assert rows["probe in the last fifth of the run against the first"] == ["0 %", "0 %"]
+    assert not [name for name in rows if "clock" in name]
+    assert (
+        "Not recorded here: device memory of other processes; clock of the multiprocessors; clock in" in text
+    )
+
+
+def test_a_machine_that_slows_down_and_a_gpu_are_described(tmp_path):
+    table = run()
+    table["train_probe_ms"] = np.where(table.index < 10, 0.5, 0.6)
+    table["infer_sm_clock_mhz"] = 1400.0
+    table["infer_throttled"] = np.where(table.index == 5, "thermal", "")
+    table["infer_foreign_mem_mib"] = 2048.0
+    rows = rows_after(rendered(table, tmp_path, beside=False), "## The machine meanwhile")
+    assert rows["probe in the last fifth of the run against the first"] == ["+20 %", "0 %"]
+    assert rows["clock of the multiprocessors: median (least)"] == ["not recorded", "1,400 MHz (1,400)"]
+    assert rows["configurations with the clock held down"][1] == "1 of 19 (5.26 %): thermal"
+    assert rows["device memory of other processes: most"][1] == "2.00 GiB"
+
+
+def test_the_protocol_study_is_judged_by_the_aims(text):
+    rows = {tuple(row[:2]): row[2:] for row in table_after(text, "The same configurations by")[2:]}
+    # 2, 2, 2 and 10 %: the 95th percentile lies 0.85 of the way from the third to the fourth.
+    for against in ("label", "mean"):
+        assert rows["training time", against] == [
+            *("2.00 %", "**not met**", "8.80 %", "**not met**", "+2.0 %", "4")
+        ]
+    assert rows["training memory", "label"][:4] == ["0 %", "**met**", "0 %", "**met**"]
+    assert ("training memory", "mean") not in rows
+    assert "4 of 6 labels differ by at most 1 % in the median and 4 of 6 by at most 5 %" in text
+    assert "1 s of warm-up and 3 s counted per phase" in text
+    # 0.5 s by the short one, 8 s by the long one, 120 s by the paper's.
+    assert "16.0 times as much" in text
+    assert "240 times as much (reckoned, not measured). The aim of at least 50 times is **met**." in text
+
+
+def test_looser_aims_are_met(written):
+    mapping, paths, _ = written
+    aims = mapping["report"]["measurement"] | {"median_pct": 2.5, "p95_pct": 9, "cost_ratio": 1000}
+    mapping = mapping | {"report": mapping["report"] | {"measurement": aims}}
+    from perfseer.studies.measurement.agreement import cost_sentence, protocol_table
+
+    study = load_study(mapping, paths)
+    assert "not met" not in protocol_table(study)
+    assert cost_sentence(study).endswith("The aim of at least 1000 times is **not met**.")
+
+
+def test_the_noise_floor_of_every_label(text):
+    rows = rows_after(text, "Some finished configurations")
+    # y / 1.1, y and 1.1 y: both gaps are 10 % and 1 - 1 / 1.1 = 9.09 %; 0.1 / 3 + 0.8486 · 0.0909 = 11.05 %.
+    assert rows["training time"][:3] == ["11.0 %", "11.0 to 11.0", "10.0 %"]
+    assert rows["training time"][4:] == ["19", "57"]
+    assert rows["inference memory"][:2] == ["0 %", "0 to 0"]
+    assert "training time 11.0 %, training memory 0 %" in text
+
+
+def test_every_rule_is_listed_and_broken_ones_with_their_rows(written, text):
+    rows = rows_after(text, "## Rules a table must obey")
+    study = load_study(*written[:2])
+    assert list(rows) == [finding.rule for finding in study.findings]
+    assert rows["smaller batches fit"][-1] == "**1**"
+    assert rows["labels complete"][1:] == ["19", "none"]
+    assert rows["not throttled"][1:] == ["–", "unknown: no row says whether the clock was held down"]
+    listed = table_after(text, "### Rows that break “smaller batches fit”")[2:]
+    assert [row[:3] for row in listed] == [["0", "zoo:000000000000", "1"]]
+    # Twenty rows break it (made-up networks have no description); ten are listed.
+    assert len(table_after(text, "### Rows that break “names agree”")) == 2 + 10
+    assert "and 10 more in plots/measurement_violations.csv" in text
+
+
+def test_plot_tables_hold_every_pair_and_violation(written):
+    tables = {
+        name: pd.read_csv(written[2] / "plots" / f"{name}.csv") for name in OUTPUTS["measurement"].tables
+    }
+    floors = tables["measurement_floors"].set_index("target")
+    assert floors.loc["train_time_ms", "mape_pct"] == pytest.approx(11.048, abs=1e-3)
+    repeats = tables["measurement_repeats"].query("label == 'train_time_ms'")
+    assert len(repeats) == 2 * 19
+    assert sorted(repeats["difference_pct"].round(3).unique()) == [-9.091, 10.0]
+    study = tables["measurement_protocol"].query("label == 'infer_time_ms'")
+    assert sorted(study["difference_pct"]) == pytest.approx([2, 2, 2, 10])
+    findings = load_study(*written[:2]).findings
+    assert len(tables["measurement_violations"]) == sum(len(finding.violations) for finding in findings)
+
+
+def test_a_table_alone_says_what_was_not_measured(tmp_path):
+    content = rendered(run(), tmp_path, beside=False)
+    assert "The short protocol was not held against a long one on this device" in content
+    assert "Nothing was measured twice, so the noise floor is not known" in content
+    assert "measurement_repeats.svg" not in content
+    assert rows_after(content, "It is made from these tables")["results/measurements/repeats.parquet"] == [
+        "missing"
+    ]
+
+
+def test_an_imported_table_says_so_in_a_line(tmp_path):
+    """Labels and nothing else, as published data have them."""
+    bare = make_table(6, batch_sizes=(1, 4)).reindex(columns=list(COLUMNS))
+    bare = bare.assign(
+        device="Published GPU", device_kind="cuda", protocol_version=2, order=range(12), reason=""
+    )
+    for name in (
+        "train_iterations",
+        "infer_iterations",
+        "train_warmup_iterations",
+        "infer_warmup_iterations",
+    ):
+        bare[name] = 0
+    content = rendered(bare, tmp_path, beside=False)
+    for sentence in (
+        "The table does not say how its rows were measured.",
+        "The table does not say how long measuring took.",
+        "The table has no confidence intervals.",
+        "The measurement table has no environment.",
+        "Not recorded here: iterations set apart because the machine was slow; configurations with such",
+    ):
+        assert sentence in content
+    assert table_after(content, "## What failed")[2:] == [["ok", "–", "12 of 12 (100 %)", "–"]]
+    assert not re.search(r"\b(nan|inf|None|NaN)\b", content[: content.index("### Rows that break")])
+
+
+def test_a_protocol_of_another_make_is_shown_as_it_is(tmp_path):
+    table = run().assign(protocol=json.dumps({"source": "somebody", "warmup_s": 30.0}), protocol_version=0)
+    content = rendered(table, tmp_path, beside=False)
+    assert "What its source says of how the labels were measured:" in content
+    assert rows_after(content, "### Protocol") == {"source": ["somebody"], "warmup_s": ["30.0"]}
+    assert "The aim:" not in content
+    assert rows_after(content, "## Precision of single")["training time"][5] == "–"
+
+
+@pytest.mark.parametrize(("name", "column"), [("repeats", "device"), ("protocol", "environment")])
+def test_tables_of_another_device_are_refused(tmp_path, name, column):
+    write_measurements(tmp_path, run())
+    path = tmp_path / "measurements" / f"{name}.parquet"
+    write_table(read_table(path).assign(**{column: json.dumps({"device": "Another"})}), path)
+    with pytest.raises(PerfseerError, match=rf"{name}\.parquet was measured with another {column}.*Another"):
+        load_study(parameters(), Paths.below(tmp_path))
+
+
+def test_a_study_of_another_protocol_is_refused(tmp_path):
+    table = run()
+    write_measurements(tmp_path, table)
+    study = read_table(tmp_path / "measurements/protocol.parquet")
+    others = study["protocol"].str.replace('"ci_width": 0.05', '"ci_width": 0.01')
+    write_table(study.assign(protocol=others), tmp_path / "measurements/protocol.parquet")
+    with pytest.raises(PerfseerError, match="another protocol than the measurement table"):
+        load_study(parameters(), Paths.below(tmp_path))
+
+
+def test_an_empty_table_is_refused(tmp_path):
+    write_measurements(tmp_path, complete(make_table(1)).iloc[:0], beside=False)
+    with pytest.raises(PerfseerError, match="has no row"):
+        load_study(parameters(), Paths.below(tmp_path))
+
+
+def test_the_verb_needs_no_records(written, tmp_path, monkeypatch):
+    monkeypatch.setattr("perfseer.reporting.document.draw", lambda *_: [])  # drawing is tested above
+    mapping, paths, _ = written
+    wanted = {name: mapping[name] for name in ("trust", "report", "evaluation")}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(wanted))
+    arguments = [
+        *("report", "measurement", f"--params={tmp_path / 'params.yaml'}"),
+        *(f"--results={paths.table.parents[1]}", f"--out={tmp_path / 'out'}"),
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == str(tmp_path / "out" / "measurement.md")

@@ -1,0 +1,85 @@
+"""A room imports only rooms above it (docs/architecture.md)."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.places import PACKAGE
+
+ORDER = (
+    "graphs",
+    "zoo",
+    "measure",
+    "data",
+    "nn",
+    "training",
+    "predictors",
+    "forecast",
+    "evaluation",
+    "reporting",
+    "cli",
+)
+FOUNDATION = {"errors", "targets", "digests", "settings"}
+# Present on a bare GPU machine (DESIGN 6), beside the standard library.
+BARE = {"numpy", "pandas", "perfseer", "pyarrow", "pynvml", "rich", "torch", "typer", "yaml"}
+
+
+def imported_modules(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+    return names
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((PACKAGE / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_a_room_imports_only_rooms_above_it(room):
+    assert modules(room), f"room {room} is empty"
+    allowed = FOUNDATION | set(ORDER[: ORDER.index(room) + 1])
+    for path in modules(room):
+        for name in imported_modules(path):
+            if name.startswith("perfseer."):
+                assert name.split(".")[1] in allowed, f"{path.relative_to(PACKAGE)} imports {name}"
+
+
+def test_the_foundation_imports_nothing_of_ours_but_itself():
+    for name in FOUNDATION:
+        ours = {i for i in imported_modules(PACKAGE / f"{name}.py") if i.startswith("perfseer")}
+        assert {i.split(".")[1] for i in ours} <= FOUNDATION
+
+
+@pytest.mark.parametrize("room", ["graphs", "zoo", "measure"])
+def test_the_measuring_path_needs_only_the_bare_set(room):
+    for path in modules(room):
+        for name in imported_modules(path):
+            top = name.split(".")[0]
+            assert top in BARE or top in sys.stdlib_module_names, f"{path.name} imports {name}"
+
+
+def test_collect_runs_where_only_the_bare_set_exists():
+    """The verb itself, with everything else of the environment made unimportable."""
+    blocked = "pydantic lightgbm sklearn torch_geometric snakemake dvc matplotlib jinja2 safetensors scipy"
+    code = f"""
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in set({blocked.split()!r}):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Block())
+import perfseer.cli.collect, perfseer.measure.collector, perfseer.measure.worker, perfseer.zoo.builder
+import perfseer.measure.merging, perfseer.measure.trust.sanity, perfseer.cli.tables
+import perfseer.measure.trust.repeats, perfseer.measure.trust.protocol_study, perfseer.cli.trust
+import perfseer.cli.main
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
