@@ -5,8 +5,9 @@ import json
 import pytest
 import yaml
 
-from perfseer.cli.schema import Parameters, training_parameters
+from perfseer.cli.schema import Parameters
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.parameters import training_parameters
 from perfseer.parameters import load_mapping
 
 

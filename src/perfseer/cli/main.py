@@ -12,32 +12,25 @@ from rich.markup import escape
 
 from perfseer.cli.calibrate import calibrate
 from perfseer.cli.collect import collect
-from perfseer.cli.dataset import dataset, graph_build
+from perfseer.cli.dataset import dataset
 from perfseer.cli.graph import graph_show
+from perfseer.cli.graphs import graph_build
 from perfseer.cli.kernels import kernels
-from perfseer.cli.params import params_check, params_schema
+from perfseer.cli.params import params_check, params_schema, params_stages
 from perfseer.cli.predict import predict
 from perfseer.cli.predictors import predictors_list, predictors_show
 from perfseer.cli.public import graphs as public_graphs
 from perfseer.cli.public import table as public_table
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
+from perfseer.cli.summarize import summarize
 from perfseer.cli.tables import check, merge
-from perfseer.cli.train import summarize, train
+from perfseer.cli.train import train
 from perfseer.cli.trust import protocol_study, remeasure
 from perfseer.cli.zoo import zoo_sample, zoo_survey
+from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
 from perfseer.errors import PerfseerError
-from perfseer.studies.ablation.verbs import ablate
-from perfseer.studies.benchmark.verbs import benchmark, benchmark_regression
-from perfseer.studies.memory.verbs import memory as public_memory
-from perfseer.studies.nasbench201.verbs import fit as nasbench201_fit
-from perfseer.studies.nasbench201.verbs import readings as nasbench201_readings
-from perfseer.studies.nasbench201.verbs import report as nasbench201_report
-from perfseer.studies.public.verbs import describe as public_describe
-from perfseer.studies.public.verbs import fit as public_fit
-from perfseer.studies.public.verbs import report as public_report
-from perfseer.studies.public.verbs import ship as public_ship
-from perfseer.studies.public.verbs import unseen as public_unseen
+from perfseer.studies import shelf
 
 app = typer.Typer(
     name="perfseer",
@@ -49,14 +42,8 @@ app = typer.Typer(
 )
 graph = typer.Typer(help="Model graphs: look at one, or build those of a table.", no_args_is_help=True)
 zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_args_is_help=True)
-nasbench201 = typer.Typer(
-    help="Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.", no_args_is_help=True
-)
-public = typer.Typer(
-    help="Published measurements of known models: read them, learn from them.", no_args_is_help=True
-)
 predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
-params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
+params = typer.Typer(help="params.yaml: check it, print what follows from it.", no_args_is_help=True)
 
 app.command("collect")(collect)
 app.command("remeasure")(remeasure)
@@ -68,9 +55,6 @@ app.command("import")(import_release)
 app.command("export")(export_dataset)
 app.command("dataset")(dataset)
 app.command("train")(train)
-app.command("ablate")(ablate)
-app.command("benchmark")(benchmark)
-app.command("benchmark-regression")(benchmark_regression)
 app.command("summarize")(summarize)
 app.command("report")(report)
 app.command("predict")(predict)
@@ -79,25 +63,17 @@ graph.command("show")(graph_show)
 graph.command("build")(graph_build)
 zoo.command("sample")(zoo_sample)
 zoo.command("survey")(zoo_survey)
-nasbench201.command("fit")(nasbench201_fit)
-nasbench201.command("readings")(nasbench201_readings)
-nasbench201.command("report")(nasbench201_report)
-public.command("table")(public_table)
-public.command("graphs")(public_graphs)
-public.command("describe")(public_describe)
-public.command("fit")(public_fit)
-public.command("unseen")(public_unseen)
-public.command("ship")(public_ship)
-public.command("memory")(public_memory)
-public.command("report")(public_report)
 predictors.command("list")(predictors_list)
 predictors.command("show")(predictors_show)
 params.command("check")(params_check)
 params.command("schema")(params_schema)
+params.command("stages")(params_stages)
 app.add_typer(graph, name="graph")
 app.add_typer(zoo, name="zoo")
-app.add_typer(nasbench201, name="nasbench201")
-app.add_typer(public, name="public")
+public = group(app, PUBLIC, PUBLIC_HELP)
+public.command("table")(public_table)
+public.command("graphs")(public_graphs)
+shelf.register(app)
 app.add_typer(predictors, name="predictors")
 app.add_typer(params, name="params")
 

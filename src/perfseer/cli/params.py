@@ -1,4 +1,4 @@
-"""``perfseer params``: check params.yaml, print its JSON schema."""
+"""``perfseer params``: check params.yaml, print its JSON schema and the stages of DVC that follow from it."""
 
 import json
 from typing import Annotated
@@ -25,3 +25,13 @@ def params_schema() -> None:
     from perfseer.cli.schema import Parameters
 
     typer.echo(json.dumps(Parameters.json_schema(), indent=2))
+
+
+def params_stages(
+    params: Annotated[str, typer.Option(help="params.yaml.")] = "params.yaml",
+) -> None:
+    """Print dvc.yaml: every stage, with the source code that the code itself says it depends on."""
+    from perfseer.cli.pipeline import dvc_file
+    from perfseer.parameters import load_mapping
+
+    typer.echo(dvc_file(load_mapping(params)), nl=False)

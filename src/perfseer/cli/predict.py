@@ -118,7 +118,7 @@ def _asked(
 ) -> "tuple[list[Answer], bool]":
     """All answers, streamed where the format allows it; false if Ctrl-C came before the end."""
     from perfseer.cli.predictions import line_writer
-    from perfseer.cli.progress import progress
+    from perfseer.console.progress import progress
 
     line = line_writer(kind) if out is None else None
     answers: list[Answer] = []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.progress import progress
 from perfseer.cli.tables import Format
+from perfseer.console.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd

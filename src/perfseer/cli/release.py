@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.progress import progress
+from perfseer.console.progress import progress
 
 if TYPE_CHECKING:
     from perfseer.data.sources.perfseer_release.reading import Imported

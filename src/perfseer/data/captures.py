@@ -27,22 +27,17 @@ from perfseer.data.families import PackedFamilies
 from perfseer.data.files import read_parquet
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.sources.download import cache_folder
-from perfseer.digests import code_digest
 from perfseer.errors import PerfseerError
 from perfseer.graphs.batch_family import LARGE, SMALL
 from perfseer.graphs.perfgraph import IntArray
+from perfseer.provenance import code_digest
 
 WRITTEN_BY = "perfseer public graphs"
 # What a capture is of.
 KEY: tuple[str, ...] = (*building.KEY, "precision")
 INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason", "reparameterisable")
 # What a graph depends on: this code and these libraries.
-CODE: tuple[str, ...] = (
-    *("graphs/attention.py", "graphs/autocast.py", "graphs/capture.py", "graphs/costs.py"),
-    *("graphs/facts.py", "graphs/liveness.py", "graphs/operators.py", "graphs/perfgraph.py"),
-    *("graphs/shapes.py", "graphs/trace.py", "graphs/tracer.py", "graphs/vocabulary.py"),
-    "zoo/libraries.py",
-)
+CODE = ("perfseer.graphs.capture", "perfseer.zoo.libraries")
 _LIBRARIES = ("torch", "timm", "torchvision")
 
 Key = tuple[str, str, int, str]
@@ -188,7 +183,7 @@ class Captures:
 def default_folder() -> Path:
     """Where captures of this code and these libraries lie."""
     versions = "-".join(name + version for name in _LIBRARIES if (version := _version(name)))
-    return cache_folder() / "captures" / f"{versions}-{code_digest(CODE)}"
+    return cache_folder() / "captures" / f"{versions}-{code_digest(*CODE)}"
 
 
 def segment_paths(folder: Path, name: str) -> tuple[Path, Path]:

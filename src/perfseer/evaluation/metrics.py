@@ -5,7 +5,8 @@ cannot score (empty, unequal shapes, non-finite, not positive) instead of return
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -86,30 +87,52 @@ def within_name(tolerance_pct: float) -> str:
     return f"within_{tolerance_pct:g}_pct"
 
 
+class Metric(NamedTuple):
+    """One way to score predictions.
+
+    Attributes:
+        unit: of its value; empty for the unit of what is predicted.
+        function: measured [n], predicted [n] → value; None where it is undefined.
+    """
+
+    unit: str
+    function: Callable[[npt.ArrayLike, npt.ArrayLike], float | None]
+
+
+def metrics(tolerances_pct: Sequence[float]) -> dict[str, Metric]:
+    """Every metric that records hold, by its key there: a new one is one entry here.
+
+    Args:
+        tolerances_pct: x of "within x %".
+    """
+    within = {within_name(x): Metric("%", partial(within_pct, tolerance_pct=x)) for x in tolerances_pct}
+    return {
+        "mape_pct": Metric("%", mape_pct),
+        "rmspe_pct": Metric("%", rmspe_pct),
+        **within,
+        "spearman": Metric("1", spearman),
+        "mae": Metric("", mae),
+        "rmse": Metric("", rmse),
+    }
+
+
 def score(
     actual: npt.ArrayLike, predicted: npt.ArrayLike, unit: str, tolerances_pct: Sequence[float]
 ) -> dict[str, Measure]:
-    """All metrics of one target.
+    """All `metrics` of one target, with their units.
 
     Args:
         actual: [n] measured values, finite and positive.
         predicted: [n] predicted values, finite and positive.
-        unit: of both, for MAE and RMSE.
+        unit: of both.
         tolerances_pct: x of "within x %".
-
-    Returns:
-        mape_pct, rmspe_pct, within_{x}_pct, spearman, mae and rmse with their units.
 
     Raises:
         PerfseerError: see `relative_errors`.
     """
     return {
-        "mape_pct": Measure(mape_pct(actual, predicted), "%"),
-        "rmspe_pct": Measure(rmspe_pct(actual, predicted), "%"),
-        **{within_name(x): Measure(within_pct(actual, predicted, x), "%") for x in tolerances_pct},
-        "spearman": Measure(spearman(actual, predicted), "1"),
-        "mae": Measure(mae(actual, predicted), unit),
-        "rmse": Measure(rmse(actual, predicted), unit),
+        name: Measure(metric.function(actual, predicted), metric.unit or unit)
+        for name, metric in metrics(tolerances_pct).items()
     }
 
 

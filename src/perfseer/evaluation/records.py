@@ -2,19 +2,17 @@
 
 Beside ``record.json`` lies ``predictions.parquet`` (`predictions.prediction_table`); the record holds its
 digest, so neither can be exchanged alone. Reports are rendered from records and refuse those whose
-digests differ from the present parameters, code and dataset (`mismatches`).
+digests differ from the present parameters, code and dataset (`differing`).
 """
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
-from perfseer.digests import code_digest, digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation import metrics
 from perfseer.evaluation.predictions import (
@@ -25,7 +23,6 @@ from perfseer.evaluation.predictions import (
     prediction_table,
     table_digest,
 )
-from perfseer.evaluation.provenance import training_rooms
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
@@ -39,6 +36,7 @@ RECORD_FILE, PREDICTIONS_FILE, HISTORY_FILE = "record.json", "predictions.parque
 SHARED_SECTIONS = ("labels", "splits", "training", "evaluation")
 
 NonNegative = Annotated[float, Field(ge=0)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Strict(BaseModel):
@@ -113,35 +111,6 @@ class Record(_Strict):
     predictions_digest: str
 
 
-def present_digests(parameters: Mapping[str, Any], predictor: str, dataset: Path) -> Digests:
-    """Digests a record of ``predictor`` must carry to be valid now.
-
-    Args:
-        parameters: the raw mapping of params.yaml with `SHARED_SECTIONS` and ``predictors`` or
-            ``ensembles``; of these the predictor's own section counts, anything else (such as ``seeds``)
-            does not.
-        predictor: its name.
-        dataset: folder with manifest.json.
-
-    Raises:
-        PerfseerError: a section or the manifest is missing.
-    """
-    missing = [name for name in SHARED_SECTIONS if name not in parameters]
-    require(not missing, f"parameters lack the sections {missing}, which every record depends on")
-    sections = {**parameters.get("predictors", {}), **parameters.get("ensembles", {})}
-    require(predictor in sections, f"predictors have no {predictor}; there are {sorted(sections)}")
-    manifest = dataset / "manifest.json"
-    require(manifest.is_file(), f"no dataset manifest at {manifest}; run `perfseer dataset` first")
-    depends = {name: parameters[name] for name in SHARED_SECTIONS} | {"predictor": sections[predictor]}
-    return Digests(params=digest(as_floats(depends)), code=_code(predictor), data=file_digest(manifest))
-
-
-@cache
-def _code(predictor: str) -> str:
-    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
-    return code_digest(training_rooms(predictor))
-
-
 def as_floats(value: Any) -> Any:
     """Whole numbers as floats, tuples as lists: 5 and 5.0 in params.yaml are the same setting."""
     if isinstance(value, Mapping):
@@ -149,11 +118,6 @@ def as_floats(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [as_floats(entry) for entry in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def mismatches(record: Record, present: Digests) -> list[str]:
-    """What a record was made from that is no longer so, in words; empty when it is valid."""
-    return differing(record.digests, present)
 
 
 def differing(found: Digests, present: Digests) -> list[str]:
@@ -267,13 +231,24 @@ def read_record(path: Path) -> Record:
     """Read and validate a record.
 
     Raises:
-        PerfseerError: no such file, not a record of this schema, or a non-finite number in it.
+        PerfseerError: see `read_as`.
     """
-    value = read_json(path, "perfseer train")
+    return read_as(path, Record, "perfseer train")
+
+
+def read_as(path: Path, model: type[Model], written_by: str) -> Model:
+    """Read a JSON file that holds one ``model``.
+
+    Raises:
+        PerfseerError: no such file, not of this schema, or a non-finite number in it.
+    """
+    value = read_json(path, written_by)
     try:
-        return Record.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
-        raise PerfseerError(f"{path} is no valid record (schema {SCHEMA_VERSION}): {error}") from error
+        raise PerfseerError(
+            f"{path} is no valid {model.__name__}: {error}; run `{written_by}` again"
+        ) from error
 
 
 def read_predictions(record_path: Path, record: Record) -> pd.DataFrame:

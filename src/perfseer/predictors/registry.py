@@ -28,6 +28,11 @@ def _names() -> tuple[str, ...]:
 PREDICTOR_NAMES: tuple[str, ...] = _names()
 
 
+def module_name(name: str) -> str:
+    """Full name of the module that holds the predictor called ``name``."""
+    return f"perfseer.predictors.library.{name}"
+
+
 def predictor_class(name: str) -> "type[Predictor]":
     """Class of the predictor called ``name``, from ``library/<name>.py``.
 
@@ -38,7 +43,7 @@ def predictor_class(name: str) -> "type[Predictor]":
 
     if name not in PREDICTOR_NAMES:
         raise PerfseerError(f"no predictor {name!r}; there are {', '.join(PREDICTOR_NAMES)}")
-    module = import_module(f"perfseer.predictors.library.{name}")
+    module = import_module(module_name(name))
     found = [
         value
         for value in vars(module).values()

@@ -1,6 +1,7 @@
 """A document: template and values become Markdown, its web page, figures and tables for ``dvc plots``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,16 +10,30 @@ from matplotlib.figure import Figure
 
 from perfseer.data.files import atomic
 from perfseer.reporting.html import page
-from perfseer.reporting.outputs import document_of
+from perfseer.reporting.outputs import Document
 from perfseer.reporting.style import save, styled
+from perfseer.reporting.tables import bullet_list
+from perfseer.reporting.units import count, number, percent, plural, signed
+
+# How numbers and lists are written in templates: {{ study.seeds | length | count }}.
+FILTERS: dict[str, Callable[..., str]] = {
+    "bullets": bullet_list,
+    "count": count,
+    "number": number,
+    "percent": percent,
+    "plural": plural,
+    "share": lambda share: f"{100 * share:g} %",
+    "signed": signed,
+}
 
 
-def fill(template: Path, values: Mapping[str, object]) -> str:
+def fill(template: Path, /, **values: object) -> str:
     """Render a template of a document, or of a section of one.
 
     Args:
         template: the file, beside the code that provides its values.
-        values: everything the template names; text from outside has gone through `tables.escape`.
+        values: what the template names: a study's objects and the modules with its tables and sentences. Text
+            from outside has gone through `tables.escape`. The words of `units` and `bullet_list` are filters.
 
     Returns:
         Markdown without trailing spaces and with no more than one blank line in a row.
@@ -33,6 +48,7 @@ def fill(template: Path, values: Mapping[str, object]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML
     )
+    environment.filters |= FILTERS
     return tidy(environment.get_template(template.name).render(**values))
 
 
@@ -43,30 +59,58 @@ def tidy(text: str) -> str:
     return "\n".join(kept).strip() + "\n"
 
 
-def write(document: str, text: str, folder: Path) -> tuple[Path, Path]:
-    """Write ``<document>.md`` and its twin ``<document>.html`` below ``folder``, atomically.
+@dataclass(frozen=True)
+class Published:
+    """What came of rendering a document.
+
+    Attributes:
+        paths: the Markdown, its twin for browsers, then further files.
+        missing: what it would have been rendered from and is not there, a line each.
+    """
+
+    paths: tuple[Path, ...]
+    missing: tuple[str, ...] = ()
+
+
+def publish(
+    document: Document,
+    text: str,
+    folder: Path,
+    *,
+    figures: Mapping[str, Callable[[], Figure]],
+    tables: Mapping[str, pd.DataFrame],
+    missing: Sequence[str] = (),
+) -> Published:
+    """Write a document: Markdown, its twin for browsers, figures, and tables for ``dvc plots``.
+
+    Args:
+        document: what is written.
+        text: the Markdown.
+        folder: receives the document; figures/ and plots/ lie in it, or in the document's own folder there.
+        figures: file stem → function that draws it. Figures of earlier runs that are no longer drawn are
+            removed, those of other documents left alone.
+        tables: file stem → table.
+        missing: as in `Published`.
 
     Raises:
         PerfseerError: the folder cannot be written.
     """
-    markdown, web = folder / f"{document}.md", folder / f"{document}.html"
+    place = folder / document.folder
+    _draw(document, figures, place / "figures")
+    _write_tables(tables, place / "plots")
+    return Published(_write(document.name, text, folder), tuple(missing))
+
+
+def _write(name: str, text: str, folder: Path) -> tuple[Path, Path]:
+    """``<name>.md`` and its twin ``<name>.html``, atomically."""
+    markdown, web = folder / f"{name}.md", folder / f"{name}.html"
     for path, content in ((markdown, text), (web, page(text))):
         with atomic(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
     return markdown, web
 
 
-def draw(document: str, makers: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
-    """Write a document's figures as SVG and remove those of earlier runs that it no longer draws.
-
-    Args:
-        document: the figures' owner; figures of other documents in the folder are left alone.
-        makers: file stem (beginning with ``<document>_``; `outputs.document_of`) → function that draws it.
-        folder: receives the files; created where missing.
-
-    Returns:
-        Paths written.
-    """
+def _draw(document: Document, makers: Mapping[str, Callable[[], Figure]], folder: Path) -> None:
     written = []
     for stem, make in makers.items():
         path = folder / f"{stem}.svg"
@@ -74,17 +118,12 @@ def draw(document: str, makers: Mapping[str, Callable[[], Figure]], folder: Path
             save(make(), path)
         written.append(path)
     for path in folder.glob("*.svg"):
-        if path not in written and document_of(path.stem) == document:
+        if path not in written and document.owns(path.stem):
             path.unlink()
-    return written
 
 
-def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    """Write tables behind figures as ``<name>.csv`` with six significant digits; return their paths."""
-    written = []
-    for name, table in tables.items():
-        path = folder / f"{name}.csv"
-        with atomic(path) as temporary:
+def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """``<stem>.csv`` with six significant digits."""
+    for stem, table in tables.items():
+        with atomic(folder / f"{stem}.csv") as temporary:
             table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        written.append(path)
-    return written

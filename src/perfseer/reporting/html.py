@@ -8,11 +8,10 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from perfseer.reporting.outputs import OUTPUTS
-
 # Cells with more characters than this may wrap; numbers never do.
 WRAP_FROM = 36
 STYLESHEET = Path(__file__).with_name("report.css")
+_SIBLING = re.compile(r"(\w+)\.md")  # a document in the same folder
 _ATTRIBUTES = 'lang="en"'
 
 
@@ -74,9 +73,9 @@ def _wrap_long_cells(tokens: list[Token]) -> None:
 def _link_twins(tokens: list[Token]) -> None:
     """Links to other documents lead to their web pages."""
     for token in (child for parent in tokens for child in parent.children or ()):
-        name, dot, suffix = str(token.attrGet("href") or "").partition(".")
-        if token.type == "link_open" and (dot, suffix) == (".", "md") and name in OUTPUTS:
-            token.attrSet("href", f"{name}.html")
+        twin = _SIBLING.fullmatch(str(token.attrGet("href") or ""))
+        if token.type == "link_open" and twin:
+            token.attrSet("href", f"{twin[1]}.html")
 
 
 def _contents(entries: list[tuple[str, str, str]]) -> str:

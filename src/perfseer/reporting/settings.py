@@ -1,30 +1,19 @@
 """Settings of the report (section ``report`` of params.yaml): every threshold behind a judgement."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
-
-from perfseer.errors import PerfseerError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 AboveOne = Annotated[float, Field(ge=1)]
-Section = TypeVar("Section", bound=BaseModel)
 
 
-def section(model: type[Section], parameters: Mapping[str, Any], name: str) -> Section:
-    """One section of the parameters, validated.
-
-    Raises:
-        PerfseerError: it is missing or at fault.
-    """
-    try:
-        return model.model_validate(parameters[name])
-    except KeyError as error:
-        raise PerfseerError(f"parameters lack the section {name!r}") from error
-    except ValidationError as error:
-        raise PerfseerError(f"parameters, section {name!r}: {error}") from error
+def detailed_predictors(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """Predictors with tables and figures of their own in the main document, once each: section ``report``."""
+    report = parameters["report"]
+    return tuple(dict.fromkeys((report["predictor"], report["reference"], *report["beside"])))
 
 
 class _Frozen(BaseModel):

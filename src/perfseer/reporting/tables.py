@@ -1,6 +1,24 @@
 """Markdown tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+Row = TypeVar("Row")
+Column = tuple[str, Callable[[Row], str]]  # title, and the cell of a row
+
+
+def table(rows: Iterable[Row], columns: Sequence[Column[Row]], align: str = "l") -> str:
+    """A pipe table with a line for each row.
+
+    Args:
+        rows: whatever the cells are made of.
+        columns: title and cell of each column, from left to right.
+        align: as in `markdown_table`.
+    """
+    cells = [cell for _, cell in columns]
+    return markdown_table(
+        [title for title, _ in columns], ([cell(row) for cell in cells] for row in rows), align
+    )
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "l") -> str:

@@ -23,18 +23,18 @@ from perfseer.evaluation.records import (
     HISTORY_FILE,
     RECORD_FILE,
     Record,
-    mismatches,
-    present_digests,
+    differing,
     read_predictions,
     read_record,
 )
 from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.evaluation.trials import present_digests, require_valid
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.settings import SETTINGS
 from perfseer.reporting.floors import Floors, load_floors
-from perfseer.reporting.outputs import detailed_predictors
-from perfseer.reporting.settings import ReportSettings, section
+from perfseer.reporting.settings import ReportSettings, detailed_predictors
 from perfseer.targets import TARGETS, Target
+from perfseer.validation import section
 
 # Columns joined to the rows from their graphs: name here → global feature.
 GRAPH_COLUMNS = {"flops": "total_flops", "bytes": "total_bytes", "n_parameters": "n_parameters"}
@@ -231,16 +231,12 @@ def _load_runs(parameters: Mapping[str, Any], paths: Paths) -> dict[tuple[str, s
                 continue
             run = _load_run(path, path.relative_to(root).as_posix())
             identity = (run.record.predictor, run.record.split, run.record.seed)
-            differing = mismatches(run.record, present)
+            faults_found = differing(run.record.digests, present)
             if identity != (predictor, split, seed):
-                differing.append("it is the record of " + " / ".join(map(str, identity)))
-            faults += [f"{run.source}: {fault}" for fault in differing]
+                faults_found.append("it is the record of " + " / ".join(map(str, identity)))
+            faults += [f"{run.source}: {fault}" for fault in faults_found]
             runs[predictor, split, seed] = run
-    require(
-        not faults,
-        "these records do not belong to the present parameters, code and dataset; run `perfseer train` again "
-        "(`snakemake` does):\n  " + "\n  ".join(faults),
-    )
+    require_valid(faults, "perfseer train")
     return runs
 
 

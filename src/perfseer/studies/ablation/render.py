@@ -9,46 +9,47 @@ from typing import Any
 import pandas as pd
 
 from perfseer.digests import file_digest
-from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import bullet_list
 from perfseer.reporting.units import count, number, plural, signed
 from perfseer.studies.ablation import figures, tables
+from perfseer.studies.ablation.about import DOCUMENT
 from perfseer.studies.ablation.claims import CLAIMS, Judged, claimed, contrast_of, judge
 from perfseer.studies.ablation.contrasts import Contrast, Tested, compare
 from perfseer.studies.ablation.settings import BASE
 from perfseer.studies.ablation.study import Paths, Study, load_study
 from perfseer.targets import TARGET_BY_NAME
 
-DOCUMENT = "ablation"
 PAGE = Path(__file__).with_name("page.md.j2")
 
 
-def render(parameters: Mapping[str, Any], paths: Paths, out: Path) -> tuple[Path, Path]:
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
     """Write the whole report below ``out``; equal inputs give equal bytes.
 
     Args:
         parameters: raw mapping of params.yaml, complete.
-        paths: where the records and the dataset lie.
-        out: folder for ablation.md, ablation.html, figures/ and plots/.
-
-    Returns:
-        The Markdown and its HTML twin.
+        results: folder the verbs wrote to.
+        out: folder for the document.
 
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
+    paths = Paths.below(results)
     study = load_study(parameters, paths)
     compared = compare_all(study)
     judged, tested = judge(study, compared), against_base(study, compared)
-    makers = {
-        "ablation_claims": partial(figures.claims, judged),
-        "ablation_differences": partial(figures.differences, study, tested),
-    }
-    draw(DOCUMENT, makers, out / "figures")
-    write_tables({"ablation_mape": _mape_rows(study), "ablation_claims": _claim_rows(judged)}, out / "plots")
-    text = markdown(study, compared, file_digest(paths.dataset / "manifest.json"))
-    return write(DOCUMENT, text, out)
+    return publish(
+        DOCUMENT,
+        markdown(study, compared, file_digest(paths.dataset / "manifest.json")),
+        out,
+        figures={
+            "ablation_claims": partial(figures.claims, judged),
+            "ablation_differences": partial(figures.differences, study, tested),
+        },
+        tables={"ablation_mape": _mape_rows(study), "ablation_claims": _claim_rows(judged)},
+        missing=study.missing(),
+    )
 
 
 def compare_all(study: Study) -> dict[Contrast, Tested | None]:
@@ -90,7 +91,7 @@ def markdown(study: Study, compared: Mapping[Contrast, Tested | None], dataset_d
         "records": tables.record_table(study),
         "dataset_digest": dataset_digest,
     }
-    return fill(PAGE, values)
+    return fill(PAGE, **values)
 
 
 def _about_claims(judged: list[Judged]) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Settings of the ablation: section ``ablation`` of params.yaml. Imports no torch."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
@@ -55,3 +56,20 @@ class AblationSettings(BaseModel):
         if BASE in variants:
             raise ValueError(f"a variant is called {BASE!r}: that is the name of what they are compared with")
         return variants
+
+
+# What stands in params.yaml.
+SECTIONS: dict[str, Any] = {"ablation": AblationSettings}
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """Every variant can be fitted.
+
+    Raises:
+        PerfseerError: names the variant, or the split that is not drawn.
+    """
+    from perfseer.evaluation.parameters import require_drawn
+    from perfseer.studies.ablation.variants import resolve
+
+    require_drawn(parameters, "ablation")
+    resolve(parameters)

@@ -9,14 +9,15 @@ import pandas as pd
 
 from perfseer.data.files import read_parquet
 from perfseer.digests import file_digest
-from perfseer.errors import require
 from perfseer.evaluation.breakdowns import errors_of
-from perfseer.evaluation.records import RECORD_FILE, Record, mismatches, read_predictions, read_record
+from perfseer.evaluation.records import RECORD_FILE, Record, differing, read_predictions, read_record
 from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.evaluation.trials import require_valid
 from perfseer.reporting.floors import Floors, load_floors
-from perfseer.reporting.settings import Comparison, section
+from perfseer.reporting.settings import Comparison
 from perfseer.studies.ablation.settings import BASE
 from perfseer.studies.ablation.variants import Variant, resolve, variant_digests
+from perfseer.validation import section
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Paths:
     ablation: Path
     dataset: Path
     repeats: Path
+
+    @classmethod
+    def below(cls, results: Path) -> "Paths":
+        """Where the verbs put them below the results folder."""
+        return cls(results / "ablation", results / "dataset", results / "measurements/repeats.parquet")
 
 
 @dataclass(frozen=True)
@@ -152,14 +158,10 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
             path = paths.ablation / variant.name / str(seed) / RECORD_FILE
             if path.exists():
                 one = _load(path, paths.ablation)
-                faults += [f"{one.source}: {fault}" for fault in mismatches(one.record, present)]
+                faults += [f"{one.source}: {fault}" for fault in differing(one.record.digests, present)]
                 faults += _misplaced(one, variant, seed)
                 fitted[variant.name, seed] = one
-    require(
-        not faults,
-        "these records do not belong to the present parameters, code and dataset; run `perfseer ablate` "
-        "again (`snakemake` does):\n  " + "\n  ".join(faults),
-    )
+    require_valid(faults, "perfseer ablate")
     evaluation = section(EvaluationSettings, parameters, "evaluation")
     rows = read_parquet(paths.dataset / "rows.parquet", (), "perfseer dataset")
     return Study(

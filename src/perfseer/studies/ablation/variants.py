@@ -11,7 +11,8 @@ from perfseer.data.settings import LabelSettings
 from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.overrides import override
-from perfseer.evaluation.records import Digests, present_digests
+from perfseer.evaluation.records import Digests
+from perfseer.evaluation.trials import present_digests
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.studies.ablation.settings import BASE, AblationSettings
 from perfseer.training.settings import TrainingSettings

@@ -1,22 +1,24 @@
 """One JSON file per benchmarked predictor: every point, failed ones too, with what it was made from."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from perfseer.data.files import read_json, write_json
-from perfseer.digests import code_digest, digest, file_digest
+from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
-from perfseer.evaluation.provenance import CODE_ROOMS, training_rooms
 from perfseer.evaluation.records import SHARED_SECTIONS, Digests, as_floats
+from perfseer.evaluation.trials import fitting_code
 from perfseer.measure.outcomes import Status
 
 SCHEMA_VERSION = 1
 # The network of the experiment on five numbers, and the name of its file.
 REGRESSOR, REGRESSION_FILE = "mlp5d", "regression5d.json"
+
+# What points are made by, beside what fits any predictor.
+_RUNNING, _REGRESSION = "perfseer.studies.benchmark.running", "perfseer.studies.benchmark.regression5d"
 
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -256,7 +258,7 @@ def benchmark_digests(
     files = [dataset / "manifest.json"]
     if kernels is not None:
         files += [kernels, kernels.with_name("fusion.json")]
-    return Digests(params=digest(as_floats(depends)), code=_code(names), data=_files(files))
+    return Digests(params=digest(as_floats(depends)), code=fitting_code(*names, _RUNNING), data=_files(files))
 
 
 def regression_digests(parameters: Mapping[str, Any]) -> Digests:
@@ -271,7 +273,7 @@ def regression_digests(parameters: Mapping[str, Any]) -> Digests:
         "regression": parameters["benchmark"]["regression"],
         "predictor": parameters["predictors"][REGRESSOR],
     }
-    return Digests(params=digest(as_floats(depends)), code=_code((REGRESSOR,)), data="")
+    return Digests(params=digest(as_floats(depends)), code=fitting_code(REGRESSOR, _REGRESSION), data="")
 
 
 def write_contents(path: Path, contents: BenchmarkRecord | RegressionRecord) -> None:
@@ -299,13 +301,6 @@ def read_contents(path: Path, kind: type[Contents], written_by: str) -> Contents
 def _require_sections(mapping: Mapping[str, Any], names: Sequence[str]) -> None:
     missing = [name for name in names if mapping.get(name) is None]
     require(not missing, f"parameters lack the sections {missing}, which the benchmark depends on")
-
-
-@cache
-def _code(predictors: tuple[str, ...]) -> str:
-    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
-    own = (room for name in predictors for room in training_rooms(name))
-    return code_digest((*own, *CODE_ROOMS["benchmark"]))
 
 
 def _files(paths: Sequence[Path]) -> str:

@@ -6,54 +6,54 @@ from pathlib import Path
 from typing import Any
 
 from perfseer.digests import file_digest
-from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
 from perfseer.reporting.units import count, plural
 from perfseer.studies.benchmark import conclusions, figures, regression, tables
+from perfseer.studies.benchmark.about import DOCUMENT
 from perfseer.studies.benchmark.smooth import BOUND, FORMULA
 from perfseer.studies.benchmark.study import Paths, Study, load_study
 from perfseer.targets import TARGET_BY_NAME
 
-DOCUMENT = "benchmark"
 PAGE = Path(__file__).with_name("page.md.j2")
 
 
-def render(parameters: Mapping[str, Any], paths: Paths, out: Path) -> tuple[Path, Path]:
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
     """Write the whole report below ``out``; equal inputs give equal bytes.
 
     Args:
         parameters: raw mapping of params.yaml, complete.
-        paths: where the points, the dataset and the measured kernels lie.
-        out: folder for benchmark.md, benchmark.html, figures/ and plots/.
-
-    Returns:
-        The Markdown and its HTML twin.
+        results: folder the verbs wrote to.
+        out: folder for the document.
 
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
+    paths = Paths.below(results)
     study = load_study(parameters, paths)
-    makers = {
-        "benchmark_fitting": partial(figures.fitting, study),
-        "benchmark_learning": partial(figures.learning, study),
-        "benchmark_predicting": partial(figures.predicting, study),
-        "benchmark_tradeoff": partial(figures.tradeoff, study),
-        "benchmark_regression": partial(figures.regression, study),
-    }
-    draw(DOCUMENT, makers, out / "figures")
-    points = {
-        "benchmark_fits": study.fits,
-        "benchmark_predictions": study.predictions,
-        "benchmark_regression": study.regression_points,
-    }
-    write_tables(points, out / "plots")
     names = [
         *(f"{name}.json" for name in study.records),
         *(["regression5d.json"] if study.regression else []),
     ]
     digests = {Path(name).stem: file_digest(paths.benchmark / name) for name in names}
-    return write(DOCUMENT, markdown(study, digests, file_digest(paths.dataset / "manifest.json")), out)
+    return publish(
+        DOCUMENT,
+        markdown(study, digests, file_digest(paths.dataset / "manifest.json")),
+        out,
+        figures={
+            "benchmark_fitting": partial(figures.fitting, study),
+            "benchmark_learning": partial(figures.learning, study),
+            "benchmark_predicting": partial(figures.predicting, study),
+            "benchmark_tradeoff": partial(figures.tradeoff, study),
+            "benchmark_regression": partial(figures.regression, study),
+        },
+        tables={
+            "benchmark_fits": study.fits,
+            "benchmark_predictions": study.predictions,
+            "benchmark_regression": study.regression_points,
+        },
+    )
 
 
 def markdown(study: Study, digests: Mapping[str, str], dataset_digest: str) -> str:
@@ -74,7 +74,7 @@ def markdown(study: Study, digests: Mapping[str, str], dataset_digest: str) -> s
         "regression_digest": digests.get("regression5d", "missing"),
         "dataset_digest": dataset_digest,
     }
-    return fill(PAGE, values)
+    return fill(PAGE, **values)
 
 
 def _about_points(study: Study) -> dict[str, object]:

@@ -95,3 +95,21 @@ def concerning(overrides: Mapping[str, Any], present: Collection[str]) -> dict[s
         for path, value in overrides.items()
         if path.split(".")[0] not in ("predictors", "ensembles") or path.split(".")[1] in present
     }
+
+
+# What stands in params.yaml.
+SECTIONS: dict[str, Any] = {"benchmark": BenchmarkSettings}
+
+
+def check(parameters: Mapping[str, Any]) -> None:
+    """Every point can be fitted, with what is overridden for the benchmark.
+
+    Raises:
+        PerfseerError: names the parameter at fault, or the split that is not drawn.
+    """
+    from perfseer.evaluation.overrides import override
+    from perfseer.evaluation.parameters import TrainingParameters, require_drawn
+
+    require_drawn(parameters, "benchmark")
+    changed = override(parameters, parameters["benchmark"]["overrides"])
+    TrainingParameters.from_mapping({name: changed[name] for name in TrainingParameters.model_fields})

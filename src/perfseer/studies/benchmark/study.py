@@ -51,6 +51,17 @@ class Paths:
     kernels: Path
     repeats: Path
 
+    @classmethod
+    def below(cls, results: Path) -> "Paths":
+        """Where the verbs put them below the results folder."""
+        measured = results / "measurements"
+        return cls(
+            benchmark=results / "benchmark",
+            dataset=results / "dataset",
+            kernels=measured / "kernels.parquet",
+            repeats=measured / "repeats.parquet",
+        )
+
 
 @dataclass(frozen=True)
 class Study:

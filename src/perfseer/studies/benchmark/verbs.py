@@ -1,14 +1,17 @@
 """``perfseer benchmark`` and ``perfseer benchmark-regression``: what training and using predictors costs."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perfseer.console.places import DATASET, GRAPHS, KERNELS
+from perfseer.console.progress import line_log
+
 if TYPE_CHECKING:
-    from perfseer.cli.schema import TrainingParameters
+    from perfseer.evaluation.parameters import TrainingParameters
     from perfseer.studies.benchmark.fitting import Recipe
     from perfseer.studies.benchmark.settings import BenchmarkSettings
 
@@ -20,13 +23,11 @@ def benchmark(
     predictor: Annotated[str, typer.Option(help="A predictor or ensemble of params.yaml.")],
     out: Annotated[Path, typer.Option(help="JSON file to write.")],
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    dataset: Annotated[Path, typer.Option(help="Written by `perfseer dataset`.")] = Path("results/dataset"),
-    graphs: Annotated[Path, typer.Option(help="Written by `perfseer graph build`.")] = Path(
-        "results/graphs/graphs.safetensors"
-    ),
-    kernels: Annotated[Path, typer.Option(help="Written by `perfseer kernels`; nn_meter needs it.")] = Path(
-        "results/measurements/kernels.parquet"
-    ),
+    dataset: Annotated[Path, typer.Option(help="Written by `perfseer dataset`.")] = DATASET,
+    graphs: Annotated[Path, typer.Option(help="Written by `perfseer graph build`.")] = GRAPHS,
+    kernels: Annotated[
+        Path, typer.Option(help="Written by `perfseer kernels`; nn_meter needs it.")
+    ] = KERNELS,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")] = 1,
 ) -> None:
     """Time and memory of fitting and predicting against the number of rows, each point in a fresh process."""
@@ -49,7 +50,7 @@ def benchmark(
     # Before anything runs: what is run is what is imported, whatever happens to the files meanwhile.
     digests = benchmark_digests(mapping, predictor, members, dataset, recipe.kernels)
     folds = [open_fold(data, dataset, study.split, seed) for seed in parameters.seeds]
-    fits, predictions = run_study(recipe, folds, study, _log(predictor))
+    fits, predictions = run_study(recipe, folds, study, line_log(predictor))
     record = BenchmarkRecord(
         predictor=predictor,
         members=members,
@@ -91,7 +92,7 @@ def benchmark_regression(
     study = _study(mapping)
     digests = regression_digests(mapping)
     settings = Mlp5dSettings.model_validate(mapping["predictors"][REGRESSOR])
-    points, noise_r2 = run_regression(settings, mapping["seeds"], study, _log(REGRESSOR))
+    points, noise_r2 = run_regression(settings, mapping["seeds"], study, line_log(REGRESSOR))
     record = RegressionRecord(
         settings=settings.model_dump(mode="json"),
         regression=study.regression.model_dump(mode="json"),
@@ -110,21 +111,16 @@ def _fix_threads(threads: int) -> None:
 
 
 def _study(mapping: Mapping[str, Any]) -> "BenchmarkSettings":
-    from pydantic import ValidationError
-
-    from perfseer.errors import PerfseerError
     from perfseer.studies.benchmark.settings import BenchmarkSettings
+    from perfseer.validation import section
 
-    try:
-        return BenchmarkSettings.model_validate(mapping.get("benchmark"))
-    except ValidationError as error:
-        raise PerfseerError(f"section `benchmark` of the parameters is at fault: {error}") from error
+    return section(BenchmarkSettings, mapping, "benchmark")
 
 
 def _overridden(mapping: dict[str, Any], study: "BenchmarkSettings", predictor: str) -> "TrainingParameters":
     """Parameters of fitting, with the overrides that concern the predictors at hand."""
-    from perfseer.cli.schema import training_parameters
     from perfseer.evaluation.overrides import override
+    from perfseer.evaluation.parameters import training_parameters
     from perfseer.studies.benchmark.settings import concerning
 
     present = {*mapping.get("predictors", {}), *mapping.get("ensembles", {})}
@@ -160,8 +156,7 @@ def _recipe(
     )
 
 
-def _log(name: str) -> Callable[[str], None]:
-    def line(text: str) -> None:
-        typer.echo(f"{name}: {text}", err=True)
-
-    return line
+def register(app: typer.Typer) -> None:
+    """Add the study's verbs."""
+    app.command("benchmark")(benchmark)
+    app.command("benchmark-regression")(benchmark_regression)

@@ -1,47 +1,51 @@
 """comparison.md: every predictor on the same rows. No date, host or absolute path."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from perfseer.digests import file_digest
-from perfseer.reporting import document
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.reporting.units import count, plural
 from perfseer.studies import accuracy
 from perfseer.studies.comparison import failures, fitted, memory, noise, ranking, tables
+from perfseer.studies.comparison.about import DOCUMENT
 from perfseer.studies.comparison.aligned import Aligned, align
 from perfseer.studies.comparison.figures import figure_makers
 from perfseer.studies.comparison.pairs import Pairs, compare_all
 from perfseer.studies.comparison.plots import plot_tables
-from perfseer.studies.experiment import Experiment, Paths
+from perfseer.studies.experiment import Paths, load_experiment
 from perfseer.studies.profile import constant_note, facts
 from perfseer.studies.results import Results
 from perfseer.targets import TARGETS
 
-DOCUMENT = "comparison"
 PAGE = Path(__file__).with_name("page.md.j2")
 
 
-def render(experiment: Experiment, paths: Paths, out: Path) -> tuple[Path, Path]:
-    """Write comparison.md, its HTML twin, figures and plot tables below ``out``; equal inputs, equal bytes.
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
+    """Write the document below ``out``; equal inputs give equal bytes.
 
     Args:
-        experiment: what was read from ``paths``.
-        paths: for the digest of the dataset manifest.
-        out: folder for the documents, figures/ and plots/.
-
-    Returns:
-        The Markdown and the web page.
+        parameters: raw mapping of params.yaml, complete.
+        results: folder the verbs wrote to.
+        out: folder for the document.
 
     Raises:
-        PerfseerError: the folder cannot be written.
+        PerfseerError: see `load_experiment`; or the folder cannot be written.
     """
-    results = Results(experiment)
-    aligned = align(results, experiment.headline)
+    paths = Paths.below(results)
+    found = Results(load_experiment(parameters, paths))
+    aligned = align(found, found.experiment.headline)
     pairs, groups = compare_all(aligned), failures.group_all(aligned)
-    document.draw(DOCUMENT, figure_makers(aligned, pairs, groups), out / "figures")
-    document.write_tables(plot_tables(results, pairs, groups), out / "plots")
-    text = markdown(aligned, pairs, groups, file_digest(paths.dataset / "manifest.json"))
-    return document.write(DOCUMENT, text, out)
+    return publish(
+        DOCUMENT,
+        markdown(aligned, pairs, groups, file_digest(paths.dataset / "manifest.json")),
+        out,
+        figures=figure_makers(aligned, pairs, groups),
+        tables=plot_tables(found, pairs, groups),
+        missing=found.missing(),
+    )
 
 
 def markdown(aligned: Aligned, pairs: Pairs, groups: failures.Groups, dataset_digest: str) -> str:
@@ -52,7 +56,7 @@ def markdown(aligned: Aligned, pairs: Pairs, groups: failures.Groups, dataset_di
         **_about_pairs(aligned, pairs),
         **_about_failures(aligned, groups),
     }
-    return document.fill(PAGE, {**context, "dataset_digest": dataset_digest})
+    return fill(PAGE, **{**context, "dataset_digest": dataset_digest})
 
 
 def _about_experiment(aligned: Aligned) -> dict[str, object]:

@@ -12,15 +12,15 @@ from typing import Any
 import pandas as pd
 
 from perfseer.digests import file_digest
-from perfseer.reporting import document
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.tables import bullet_list, markdown_table
 from perfseer.reporting.units import MISSING
 from perfseer.studies.measurement import agreement, collection, precision, rules
+from perfseer.studies.measurement.about import DOCUMENT
 from perfseer.studies.measurement.figures import figure_makers
 from perfseer.studies.measurement.study import Paths, Study, load_study
 from perfseer.studies.profile import described
 
-DOCUMENT = "measurement"
 PAGE = Path(__file__).with_name("page.md.j2")
 _FLOOR_COLUMNS = (
     *("target", "mape_pct", "low_pct", "high_pct", "median_pct", "p95_pct"),
@@ -28,25 +28,27 @@ _FLOOR_COLUMNS = (
 )
 
 
-def render(parameters: Mapping[str, Any], paths: Paths, out: Path) -> tuple[Path, Path]:
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
     """Write measurement.md, its HTML twin, figures and plot tables below ``out``; equal inputs, equal bytes.
 
     Args:
         parameters: raw mapping of params.yaml; sections ``trust``, ``report`` and ``evaluation``.
-        paths: where the tables lie.
-        out: folder for the documents, figures/ and plots/.
-
-    Returns:
-        The Markdown and the web page.
+        results: folder the verbs wrote to.
+        out: folder for the document.
 
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
+    paths = Paths.below(results)
     study = load_study(parameters, paths)
-    document.draw(DOCUMENT, figure_makers(study), out / "figures")
-    document.write_tables(plot_tables(study), out / "plots")
     digests = {path.name: file_digest(path) for path in _tables(paths) if path.is_file()}
-    return document.write(DOCUMENT, markdown(study, digests), out)
+    return publish(
+        DOCUMENT,
+        markdown(study, digests),
+        out,
+        figures=figure_makers(study),
+        tables=plot_tables(study),
+    )
 
 
 def _tables(paths: Paths) -> tuple[Path, ...]:
@@ -91,7 +93,7 @@ def markdown(study: Study, digests: Mapping[str, str]) -> str:
             align="ll",
         ),
     }
-    return document.fill(PAGE, values)
+    return fill(PAGE, **values)
 
 
 def _about_collection(study: Study) -> dict[str, object]:

@@ -18,7 +18,8 @@ from perfseer.measure.table import read_table
 from perfseer.measure.trust.sanity import Finding, check_table
 from perfseer.measure.trust.settings import TrustSettings
 from perfseer.reporting.floors import Floors, require_comparable
-from perfseer.reporting.settings import MeasurementAims, section
+from perfseer.reporting.settings import MeasurementAims
+from perfseer.validation import section
 
 
 @dataclass(frozen=True)

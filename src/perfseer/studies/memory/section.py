@@ -42,7 +42,7 @@ def section(study: MemoryStudy | None) -> str:
     seeds = {one.mape_pct.n for one in study.accuracies}
     return fill(
         TEMPLATE,
-        {
+        **{
             "n_measured": count(max((one.n for one in study.accuracies), default=0)),
             "n_seeds": max(seeds, default=0),
             "confidence": f"{100 * _CONFIDENCE:g} %",

@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
+from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
+from perfseer.console.places import DATASET, GRAPHS
+from perfseer.console.progress import line_log
+
 
 def memory(
     dataset: Annotated[
         Path, typer.Option(help="Folder written by `perfseer dataset`, with measured memory.")
-    ] = Path("results/dataset"),
-    graphs: Annotated[Path, typer.Option(help="Its graphs.")] = Path("results/graphs/graphs.safetensors"),
+    ] = DATASET,
+    graphs: Annotated[Path, typer.Option(help="Its graphs.")] = GRAPHS,
     files: Annotated[
         list[str] | None,
         typer.Option(help="Result files of GPUs: published ones by name, your own by path; default: all."),
@@ -30,7 +34,7 @@ def memory(
 
     labels = LabelSettings.model_validate(load_mapping(params)["labels"])
     data = Dataset.open(dataset, graphs)
-    path = run(data, labels, files or _published(), out, lambda line: typer.echo(line, err=True))
+    path = run(data, labels, files or _published(), out, line_log(""))
     if margins is not None:
         write_margins(margins, read_study(path).margins)
     typer.echo(path)
@@ -41,3 +45,8 @@ def _published() -> list[str]:
     from perfseer.data.sources.timm_results import FILES
 
     return [file.name for file in FILES if file.platform.device_kind == "cuda"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the study's verb, beside those on the same published results."""
+    group(app, PUBLIC, PUBLIC_HELP).command()(memory)

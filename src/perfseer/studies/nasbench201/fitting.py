@@ -7,7 +7,6 @@ those it was made from. Code that has changed since is not a reason to repeat it
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from perfseer.data.files import atomic
 from perfseer.data.folds import Fold
 from perfseer.data.settings import LabelSettings
 from perfseer.data.sources.nasbench201 import DEVICES, Reading, data_digest, dataset, fold
-from perfseer.digests import code_digest, digest
+from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
 from perfseer.evaluation.environment import environment
-from perfseer.evaluation.provenance import training_rooms
 from perfseer.evaluation.records import (
     HISTORY_FILE,
     RECORD_FILE,
@@ -34,11 +32,11 @@ from perfseer.evaluation.records import (
 )
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.evaluation.summaries import summarise, write_summary
+from perfseer.evaluation.trials import fitting_code
 from perfseer.predictors.registry import create
 from perfseer.studies.nasbench201.settings import NasBench201Settings
 
 SUMMARY_FILE = "summary.json"
-_OWN_ROOMS = ("data/sources", "evaluation/nasbench201")
 
 
 @dataclass(frozen=True)
@@ -82,15 +80,9 @@ class Case:
         }
         return Digests(
             params=digest(as_floats(depends)),
-            code=_code(self.predictor),
+            code=fitting_code(self.predictor, __name__),
             data=data_digest(DEVICES[self.device]),
         )
-
-
-@cache
-def _code(predictor: str) -> str:
-    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
-    return code_digest((*training_rooms(predictor), *_OWN_ROOMS))
 
 
 def run(case: Case, seeds: tuple[int, ...], out: Path, log: Callable[[str], None]) -> list[Path]:

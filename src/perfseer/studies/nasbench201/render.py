@@ -1,39 +1,49 @@
 """Rendering the report on NAS-Bench-201: Markdown, HTML, figure and table for ``dvc plots``."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from perfseer.data.sources.nasbench201 import DEVICES, LABEL, N_CELLS, N_CONNECTED, Reading
 from perfseer.evaluation.metrics import within_name
 from perfseer.predictors.registry import predictor_class
-from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.tables import bullet_list
 from perfseer.reporting.units import MISSING, choose_scale, count, number, plural
 from perfseer.studies.nasbench201 import figures, published, tables
-from perfseer.studies.nasbench201.study import SUBJECT, Study
+from perfseer.studies.nasbench201.about import DOCUMENT
+from perfseer.studies.nasbench201.study import SUBJECT, Study, load_study
 
-DOCUMENT = "nasbench201"
 PAGE = Path(__file__).with_name("page.md.j2")
 
 
-def render(study: Study, out: Path) -> tuple[Path, Path]:
-    """Write the report below ``out``; equal records give equal bytes.
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
+    """Write the document below ``out``; equal records give equal bytes.
 
     Args:
-        study: what was read.
-        out: folder for nasbench201.md, nasbench201.html, figures/ and plots/.
-
-    Returns:
-        The Markdown and its HTML twin.
+        parameters: raw mapping of params.yaml.
+        results: folder the verbs wrote to.
+        out: folder for the document.
 
     Raises:
-        PerfseerError: the folder cannot be written.
+        PerfseerError: a section is at fault, or the folder cannot be written.
     """
-    draw(DOCUMENT, {f"{DOCUMENT}_shares": partial(figures.shares, study)}, out / "figures")
-    write_tables({f"{DOCUMENT}_accuracy": accuracy_rows(study)}, out / "plots")
-    return write(DOCUMENT, markdown(study), out)
+    return render_study(load_study(parameters, results / "nasbench201"), out)
+
+
+def render_study(study: Study, out: Path) -> Published:
+    """The same for a study that was read."""
+    return publish(
+        DOCUMENT,
+        markdown(study),
+        out,
+        figures={"nasbench201_shares": partial(figures.shares, study)},
+        tables={"nasbench201_accuracy": accuracy_rows(study)},
+        missing=study.missing(),
+    )
 
 
 def markdown(study: Study) -> str:
@@ -50,7 +60,7 @@ def markdown(study: Study) -> str:
     }
     return fill(
         PAGE,
-        {
+        **{
             **_about_study(study),
             **_about_machine(study),
             **_about_readings(study),

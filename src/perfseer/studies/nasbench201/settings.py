@@ -92,3 +92,7 @@ class NasBench201Settings(BaseModel):
     def view_of(self, predictor: str) -> View:
         """What the predictor's graphs show."""
         return "cell" if predictor in self.cell_view else "network"
+
+
+# What stands in params.yaml.
+SECTIONS: dict[str, Any] = {"nasbench201": NasBench201Settings}

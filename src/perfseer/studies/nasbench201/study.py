@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from perfseer.data.settings import LabelSettings
+from perfseer.data.settings import DatasetSettings
 from perfseer.data.sources.nasbench201 import LABEL, Reading
 from perfseer.evaluation.intervals import Difference, Interval, mean_interval, paired_difference
 from perfseer.evaluation.records import RECORD_FILE, Record
+from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.studies.nasbench201.fitting import Case, read_valid
 from perfseer.studies.nasbench201.readings import DeviceReadings, read_readings
 from perfseer.studies.nasbench201.settings import NasBench201Settings
+from perfseer.validation import section
 
 SUBJECT = "brp_nas"
 READINGS_FILE = "readings.json"
@@ -72,25 +75,21 @@ class Study:
         return lines
 
 
-def load_study(
-    settings: NasBench201Settings,
-    labels: LabelSettings,
-    seeds: tuple[int, ...],
-    confidence: float,
-    folder: Path,
-) -> Study:
+def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
     """Read every record that is of the present parameters and published files.
 
     Args:
-        settings: section ``nasbench201`` of params.yaml.
-        labels: section ``labels``, on which records depend too.
-        seeds: of params.yaml.
-        confidence: of the intervals over seeds.
+        parameters: raw mapping of params.yaml; sections ``nasbench201``, ``seeds``, ``labels``, ``splits``
+            and ``evaluation``.
         folder: written by `perfseer nasbench201 fit` and `perfseer nasbench201 readings`.
 
     Raises:
-        PerfseerError: readings.json is damaged.
+        PerfseerError: a section is at fault, or readings.json is damaged.
     """
+    settings = section(NasBench201Settings, parameters, "nasbench201")
+    shared = DatasetSettings.from_mapping(parameters)
+    confidence = section(EvaluationSettings, parameters, "evaluation").confidence
+    labels, seeds = shared.labels, shared.seeds
     runs: dict[Key, dict[int, Record]] = {}
     n_older = 0
     cases = product(settings.readings, settings.predictor_names, settings.devices)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perfseer.console.groups import group
+from perfseer.console.progress import line_log, tell
+
 if TYPE_CHECKING:
     from perfseer.studies.nasbench201.settings import NasBench201Settings
 
@@ -41,7 +44,7 @@ def fit(
         predictor=predictor,
         device=device,
     )
-    for record in run(case, shared.seeds, out, lambda line: typer.echo(line, err=True)):
+    for record in run(case, shared.seeds, out, line_log("")):
         typer.echo(record)
 
 
@@ -68,37 +71,27 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
 ) -> None:
     """Render the report from whatever records there are."""
-    from perfseer.data.settings import DatasetSettings
-    from perfseer.evaluation.settings import EvaluationSettings
     from perfseer.parameters import load_mapping
-    from perfseer.studies.nasbench201.render import render
+    from perfseer.studies.nasbench201.render import render_study
     from perfseer.studies.nasbench201.study import load_study
 
-    mapping = load_mapping(params)
-    shared = DatasetSettings.from_mapping(mapping)
-    confidence = EvaluationSettings.model_validate(mapping["evaluation"]).confidence
-    found = load_study(study_settings(mapping), shared.labels, shared.seeds, confidence, study)
-    for path in render(found, out):
-        typer.echo(path)
-    if found.missing():
-        typer.echo(f"records are missing: {'; '.join(found.missing())}", err=True)
+    tell(render_study(load_study(load_mapping(params), study), out))
 
 
 def study_settings(mapping: dict[str, Any]) -> "NasBench201Settings":
-    """Section ``nasbench201`` of params.yaml, validated.
+    """Section ``nasbench201`` of the parameters, validated.
 
     Raises:
         PerfseerError: it is missing or at fault.
     """
-    from pydantic import ValidationError
-
-    from perfseer.errors import PerfseerError
     from perfseer.studies.nasbench201.settings import NasBench201Settings
+    from perfseer.validation import section
 
-    if "nasbench201" not in mapping:
-        raise PerfseerError("the parameters have no section nasbench201, which says what is fitted there")
-    try:
-        return NasBench201Settings.model_validate(mapping["nasbench201"])
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise PerfseerError("section nasbench201 is at fault: " + "; ".join(lines)) from error
+    return section(NasBench201Settings, mapping, "nasbench201")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the study's verbs."""
+    verbs = group(app, "nasbench201", "Predictors on the latencies of NAS-Bench-201, BRP-NAS's own ground.")
+    for verb in (fit, readings, report):
+        verbs.command()(verb)

@@ -3,19 +3,22 @@
 No date, host or absolute path, so that equal inputs give equal bytes.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from perfseer.digests import code_digest, file_digest
-from perfseer.evaluation.provenance import CODE_ROOMS
-from perfseer.reporting import document
+from perfseer.digests import file_digest
+from perfseer.evaluation.trials import fitting_code
 from perfseer.reporting.check import Check
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
-from perfseer.reporting.outputs import MAIN
 from perfseer.reporting.tables import bullet_list, escape, markdown_table
 from perfseer.reporting.units import count, percent, plural
 from perfseer.studies import accuracy, profile, published
-from perfseer.studies.experiment import Experiment, Paths
+from perfseer.studies.experiment import Experiment, Paths, load_experiment
 from perfseer.studies.overview import analysis, judgement
+from perfseer.studies.overview.about import DOCUMENT
 from perfseer.studies.overview.checks import checks
 from perfseer.studies.overview.figures import figure_makers
 from perfseer.studies.overview.metrics_file import plot_tables, write_metrics
@@ -25,27 +28,30 @@ from perfseer.targets import TARGETS
 PAGE = Path(__file__).with_name("page.md.j2")
 
 
-def render(experiment: Experiment, paths: Paths, out: Path) -> tuple[Path, ...]:
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
     """Write the document below ``out``; equal inputs give equal bytes.
 
     Args:
-        experiment: what was read from ``paths``.
-        paths: for the digest of the dataset manifest.
-        out: folder for perfseer.md, perfseer.html, metrics.json, figures/ and plots/.
-
-    Returns:
-        The Markdown, the web page and metrics.json.
+        parameters: raw mapping of params.yaml, complete.
+        results: folder the verbs wrote to.
+        out: folder for the document and metrics.json.
 
     Raises:
-        PerfseerError: the folder cannot be written.
+        PerfseerError: see `load_experiment`; or the folder cannot be written.
     """
-    results = Results(experiment)
-    text = markdown(results, file_digest(paths.dataset / "manifest.json"))
-    document.draw(MAIN, figure_makers(results), out / "figures")
-    document.write_tables(plot_tables(results), out / "plots")
-    written, web = document.write(MAIN, text, out)
-    write_metrics(out / "metrics.json", results)
-    return written, web, out / "metrics.json"
+    paths = Paths.below(results)
+    found = Results(load_experiment(parameters, paths))
+    published = publish(
+        DOCUMENT,
+        markdown(found, file_digest(paths.dataset / "manifest.json")),
+        out,
+        figures=figure_makers(found),
+        tables=plot_tables(found),
+        missing=found.missing(),
+    )
+    metrics = out / "metrics.json"
+    write_metrics(metrics, found)
+    return replace(published, paths=(*published.paths, metrics))
 
 
 def markdown(results: Results, dataset_digest: str) -> str:
@@ -57,8 +63,8 @@ def markdown(results: Results, dataset_digest: str) -> str:
         **_about_judgement(results),
         **_about_published(results),
     }
-    digests = {"dataset_digest": dataset_digest, "code_digest": code_digest(CODE_ROOMS["train"])}
-    return document.fill(PAGE, {**context, **digests})
+    digests = {"dataset_digest": dataset_digest, "code_digest": fitting_code(*results.experiment.predictors)}
+    return fill(PAGE, **{**context, **digests})
 
 
 def _about_data(experiment: Experiment) -> dict[str, object]:

@@ -6,7 +6,6 @@ those it was made from. Code that has changed since is not a reason to repeat it
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,14 @@ from pydantic import ValidationError
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import write_json
 from perfseer.data.folds import fit_normaliser
-from perfseer.digests import code_digest, digest
+from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.group_folds import Draw, draw
 from perfseer.evaluation.predictions import table_digest
-from perfseer.evaluation.provenance import training_rooms
 from perfseer.evaluation.records import RECORD_FILE, Counts, Digests, as_floats, differing
+from perfseer.evaluation.trials import fitting_code
 from perfseer.graphs.perfgraph import IntArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import create, settings_class
@@ -41,7 +40,6 @@ from perfseer.studies.public.records import (
 from perfseer.studies.public.settings import Entrant, Grouping, PublicSettings
 
 SUMMARY_FILE = "summary.json"
-_OWN_ROOMS = ("data/sources/timm_results*", "graphs/batch_family.py", "evaluation/public")
 # What all fits of the study depend on, besides the entrant's own section.
 _SHARED = ("files", "as_measured", "folds", "valid_share", "confidence", "labels", "training")
 _SCOPE = frozenset({"groupings", "seeds", "folds"})
@@ -117,7 +115,7 @@ class Case:
         }
         return Digests(
             params=digest(as_floats(depends)),
-            code=_code(self.entrant.predictor),
+            code=fitting_code(self.entrant.predictor, __name__),
             data=source.data_digest(self.settings),
         )
 
@@ -125,12 +123,6 @@ class Case:
         """The entrant's section without its scope, settings complete."""
         plain = self.entrant.model_dump(mode="json", exclude=set(_SCOPE))
         return {**plain, "settings": self.predictor_settings().model_dump(mode="json")}
-
-
-@cache
-def _code(predictor: str) -> str:
-    # Once per process: what runs is what was imported, whatever happens to the files meanwhile.
-    return code_digest((*training_rooms(predictor), *_OWN_ROOMS))
 
 
 def run(case: Case, out: Path, threads: int, log: Callable[[str], None]) -> list[Path]:

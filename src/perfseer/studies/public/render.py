@@ -2,43 +2,53 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import predictor_class
-from perfseer.reporting.document import draw, fill, write, write_tables
+from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.tables import bullet_list
 from perfseer.reporting.units import choose_scale, count, interval, plural
 from perfseer.studies.memory import section as memory
 from perfseer.studies.public import breakdown, devices, figures, reasons, tables
+from perfseer.studies.public.about import DOCUMENT
 from perfseer.studies.public.agreement import Agreement, agreements
 from perfseer.studies.public.goals import GOALS, goal_of
-from perfseer.studies.public.settings import Grouping
-from perfseer.studies.public.study import Study
+from perfseer.studies.public.settings import Grouping, PublicSettings
+from perfseer.studies.public.study import Study, load_study
 from perfseer.studies.public.wording import short_title, title
+from perfseer.validation import section
 
-DOCUMENT = "public"
 PAGE = Path(__file__).with_name("page.md.j2")
 _FAMILIES = 12  # lines of the table by family
 
 
-def render(study: Study, out: Path) -> tuple[Path, Path]:
-    """Write the report; equal records give equal bytes.
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
+    """Write the document below ``out``; equal records give equal bytes.
 
     Args:
-        study: what was read.
-        out: folder for public.md and public.html; figures and tables go to ``public/`` in it.
-
-    Returns:
-        The Markdown and its HTML twin.
+        parameters: raw mapping with section ``public``.
+        results: folder the verbs wrote to.
+        out: folder for the document.
 
     Raises:
-        PerfseerError: the folder cannot be written.
+        PerfseerError: the section is at fault, or the folder cannot be written.
     """
-    draw(DOCUMENT, figures.figure_makers(study), out / DOCUMENT / "figures")
-    write_tables({f"{DOCUMENT}_accuracy": accuracy_rows(study)}, out / DOCUMENT / "plots")
-    return write(DOCUMENT, markdown(study), out)
+    return render_study(load_study(section(PublicSettings, parameters, "public"), results / "public"), out)
+
+
+def render_study(study: Study, out: Path) -> Published:
+    """The same for a study that was read."""
+    return publish(
+        DOCUMENT,
+        markdown(study),
+        out,
+        figures=figures.figure_makers(study),
+        tables={"public_accuracy": accuracy_rows(study)},
+        missing=study.missing(),
+    )
 
 
 def markdown(study: Study) -> str:
@@ -49,7 +59,7 @@ def markdown(study: Study) -> str:
     misses = reasons.worst(study, settings.groupings[0], settings.worst)
     return fill(
         PAGE,
-        {
+        **{
             **_about_study(study),
             **_about_machine(study),
             "goals": tables.goal_table(study, floors),

@@ -197,3 +197,7 @@ def _require_known(where: str, names: Iterable[object], known: Iterable[object])
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"{where} names {unknown}; there are {', '.join(map(str, known))}")
+
+
+# What stands in params.yaml.
+SECTIONS: dict[str, Any] = {"public": PublicSettings | None}

@@ -8,7 +8,6 @@ rows of the device (architectures known from other devices) are scored too, thos
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,11 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
 from perfseer.data.platforms import Platform
-from perfseer.digests import code_digest, digest, file_digest
+from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.records import PREDICTIONS_FILE, RECORD_FILE, Digests, differing
+from perfseer.evaluation.trials import fitting_code
 from perfseer.forecast.calibration import calibrate, choose, measuring_cost_s
 from perfseer.predictors.base import Predictor
 from perfseer.studies.public import source
@@ -38,7 +38,6 @@ UNSEEN_FOLDER = "unseen"
 # have been in training, on other devices.
 UNSEEN_COLUMNS = (*COLUMNS, "measured", "known")
 WRITTEN_BY = "perfseer public unseen"
-_ROOMS = ("forecast/calibration.py", "predictors/library/calibrated.py")
 _GROUPING: Literal["architecture"] = "architecture"
 
 
@@ -118,14 +117,9 @@ class UnseenCase:
         return base.model_copy(
             update={
                 "params": digest([*own, list(self.unseen.measured)]),
-                "code": digest([base.code, _code()]),
+                "code": fitting_code(self.case.entrant.predictor, "calibrated", __name__),
             }
         )
-
-
-@cache
-def _code() -> str:
-    return code_digest(_ROOMS)
 
 
 def run_unseen(case: UnseenCase, out: Path, log: Callable[[str], None]) -> Path:

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
+from perfseer.console.progress import line_log, tell
+
 if TYPE_CHECKING:
     from perfseer.studies.public.settings import PublicSettings
 
@@ -36,7 +39,7 @@ def fit(
     require(grouping in settings.groupings, f"no grouping {grouping!r}; there are {known}")
     case = Case(settings, entrant, "family" if grouping == "family" else "architecture", seed)
     prepare_process(threads)
-    for record in run(case, out, threads, lambda line: typer.echo(line, err=True)):
+    for record in run(case, out, threads, line_log("")):
         typer.echo(record)
 
 
@@ -63,7 +66,7 @@ def ship(
 
     settings = study_settings(load_mapping(params))
     prepare_process(threads)
-    fit_and_save(settings, study, out, lambda line: typer.echo(line, err=True))
+    fit_and_save(settings, study, out, line_log(""))
     typer.echo(out)
 
 
@@ -81,7 +84,7 @@ def unseen(
 
     case = UnseenCase(study_settings(load_mapping(params)), device, seed)
     prepare_process(threads)
-    typer.echo(run_unseen(case, out, lambda line: typer.echo(line, err=True)))
+    typer.echo(run_unseen(case, out, line_log("")))
 
 
 def report(
@@ -91,14 +94,10 @@ def report(
 ) -> None:
     """Render the report from whatever records there are."""
     from perfseer.parameters import load_mapping
-    from perfseer.studies.public.render import render
+    from perfseer.studies.public.render import render_study
     from perfseer.studies.public.study import load_study
 
-    found = load_study(study_settings(load_mapping(params)), study)
-    for path in render(found, out):
-        typer.echo(path)
-    if found.missing():
-        typer.echo(f"records are missing: {'; '.join(found.missing())}", err=True)
+    tell(render_study(load_study(study_settings(load_mapping(params)), study), out))
 
 
 def study_settings(mapping: dict[str, Any]) -> "PublicSettings":
@@ -107,19 +106,14 @@ def study_settings(mapping: dict[str, Any]) -> "PublicSettings":
     Raises:
         PerfseerError: it is missing or at fault.
     """
-    from pydantic import ValidationError
-
-    from perfseer.errors import PerfseerError
     from perfseer.studies.public.settings import PublicSettings
+    from perfseer.validation import section
 
-    section = mapping.get("public")
-    if section is None:
-        raise PerfseerError(
-            "the parameters have no section public, which says what is fitted; "
-            "workflow/presets/public.yaml has a complete one: give it with --params"
-        )
-    try:
-        return PublicSettings.model_validate(section)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise PerfseerError("section public is at fault: " + "; ".join(lines)) from error
+    return section(PublicSettings, mapping, "public")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the study's verbs."""
+    verbs = group(app, PUBLIC, PUBLIC_HELP)
+    for verb in (describe, fit, unseen, ship, report):
+        verbs.command()(verb)

@@ -4,8 +4,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from perfseer.reporting.document import Published
 
 _LOG_EVERY_S = 10.0
 
@@ -34,3 +38,20 @@ def _log_lines(title: str) -> Callable[[int, int], None]:
             typer.echo(f"{title}: {done} of {total}", err=True)
 
     return report
+
+
+def line_log(name: str) -> Callable[[str], None]:
+    """A function that writes lines to stderr, the name of what they are about before each."""
+
+    def line(text: str) -> None:
+        typer.echo(f"{name}: {text}" if name else text, err=True)
+
+    return line
+
+
+def tell(published: "Published") -> None:
+    """What was written to stdout, what is missing from it to stderr."""
+    for path in published.paths:
+        typer.echo(path)
+    if published.missing:
+        typer.echo(f"records are missing: {'; '.join(published.missing)}", err=True)

@@ -1,0 +1,106 @@
+"""dvc.yaml: the resident stages, and those of the studies, with what each depends on."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from perfseer.predictors.registry import module_name
+from perfseer.reporting.settings import detailed_predictors
+from perfseer.stages import Stage, dvc_stages
+from perfseer.studies import shelf
+
+_HEAD = Path(__file__).with_name("dvc_head.yaml")
+_RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
+_ROWS = ("results/measurements", "results/graphs", "results/dataset")
+
+
+def dvc_file(parameters: Mapping[str, Any]) -> str:
+    """The text of dvc.yaml for these parameters.
+
+    Args:
+        parameters: raw mapping of params.yaml, complete.
+    """
+    stages = dvc_stages(stages_of(parameters))
+    text = yaml.safe_dump({"stages": stages}, sort_keys=False, width=10_000)
+    head, tail = _HEAD.read_text(encoding="utf-8").split("---\n")
+    return f"{head}{text}\n{tail}"
+
+
+def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
+    """Every stage, in the order in which they run."""
+    yield from _measuring()
+    for name in parameters["predictors"]:
+        yield _training(f"train-{name}", "predictors", name, "models", _ROWS)
+    for name in parameters["ensembles"]:
+        reads = ("results/models", "results/graphs", "results/dataset")
+        yield _training(f"combine-{name}", "ensembles", name, "ensembles", reads)
+    for study in shelf.STUDY_NAMES:
+        yield from shelf.about(study).stages(parameters)
+    yield from _rendering(parameters)
+
+
+def _measuring() -> Iterator[Stage]:
+    yield Stage(
+        name="collect",
+        target="measurements",
+        modules=(
+            *("perfseer.cli.collect", "perfseer.cli.trust", "perfseer.cli.kernels"),
+            *("perfseer.cli.tables", "perfseer.cli.release"),
+        ),
+        rules=("collect",),
+        params=("source", "zoo", "collect", "trust", "kernels"),
+        writes=("results/measurements",),
+    )
+    yield Stage(
+        name="survey",
+        target="results/zoo/survey.parquet",
+        modules=("perfseer.cli.zoo",),
+        rules=("collect",),
+        params=("zoo", "survey"),
+        writes=("results/zoo",),
+    )
+    yield Stage(
+        name="dataset",
+        target="results/dataset/manifest.json",
+        modules=("perfseer.cli.graphs", "perfseer.cli.dataset"),
+        rules=("graphs", "dataset"),
+        reads=("results/measurements",),
+        params=("seeds", "labels", "splits"),
+        writes=("results/graphs", "results/dataset"),
+    )
+
+
+def _training(stage: str, section: str, name: str, folder: str, reads: tuple[str, ...]) -> Stage:
+    """Fitting one predictor, or making one from others."""
+    return Stage(
+        name=stage,
+        target=f"results/{folder}/{name}/summary.json",
+        modules=("perfseer.cli.train", "perfseer.cli.summarize", module_name(name)),
+        rules=("train",),
+        reads=reads,
+        params=(*_RECIPE, f"{section}.{name}"),
+        writes=(f"results/{folder}/{name}",),
+    )
+
+
+def _rendering(parameters: Mapping[str, Any]) -> Iterator[Stage]:
+    """A stage for each document that people get without asking for it."""
+    predictors = (*parameters["predictors"], *parameters["ensembles"])
+    for study in shelf.STUDY_NAMES:
+        about = shelf.about(study)
+        if about.document is None or not about.by_default:
+            continue
+        yield Stage(
+            name=f"report-{about.document.name}",
+            target=f"reports/{about.document.name}.md",
+            modules=shelf.rendering(study, predictors),
+            rules=("report", study),
+            reads=about.reads,
+            params=tuple(parameters),
+            writes=tuple(
+                f"reports/{name}" for name in about.document.outputs(detailed_predictors(parameters))
+            ),
+            cached=False,
+        )

@@ -1,0 +1,56 @@
+"""Parameters held against their models: every fault as the parameter, its value and what is allowed."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from perfseer.errors import PerfseerError, require
+
+Model = TypeVar("Model", bound=BaseModel)
+_SHOWN = 60  # characters of a value
+
+
+def validated(model: type[Model], value: Any, where: str = "") -> Model:
+    """``value`` as a ``model``.
+
+    Args:
+        model: what it must be.
+        value: plain data, as YAML or JSON gives it.
+        where: dotted path of ``value`` in the parameters, put before the names of its fields.
+
+    Raises:
+        PerfseerError: lists every fault as ``parameter = value: what is allowed``.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise PerfseerError(explain(error, where)) from error
+
+
+def section(model: type[Model], parameters: Mapping[str, Any], name: str) -> Model:
+    """One section of the parameters.
+
+    Raises:
+        PerfseerError: it is missing or at fault.
+    """
+    require(
+        parameters.get(name) is not None,
+        f"the parameters have no section {name!r}; params.yaml and workflow/presets have complete ones",
+    )
+    return validated(model, parameters[name], name)
+
+
+def explain(error: ValidationError, where: str = "") -> str:
+    """Every fault on a line of its own, counted; ``where`` as in `validated`."""
+    faults = [
+        f"{'.'.join(map(str, (*filter(None, [where]), *fault['loc']))) or 'params'} = "
+        f"{_short(fault['input'])}: {fault['msg']}"
+        for fault in error.errors()
+    ]
+    return "\n  ".join([f"{len(faults)} fault{'s' * (len(faults) > 1)} in the parameters:", *faults])
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
