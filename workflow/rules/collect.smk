@@ -8,6 +8,7 @@ rule measurements:
         REPEATS,
         PROTOCOL_STUDY,
         KERNELS if MEASURED else [],
+    localrule: True
     message:
         "Everything measured is there"
 
@@ -27,7 +28,7 @@ if SOURCE.kind == "measured":
             gpu=int(config["collect"]["device"] == "cuda"),
         params:
             config=sections("zoo", "collect"),
-            code=code("collect"),
+            code=code("cli.collect"),
         message:
             "Measuring networks of the PerfSeer space on this machine"
         shell:
@@ -49,7 +50,7 @@ if SOURCE.kind == "measured":
             gpu=int(config["collect"]["device"] == "cuda"),
         params:
             config=sections("zoo", "collect", "trust"),
-            code=code("trust"),
+            code=code("cli.trust"),
         message:
             "Measuring some configurations again: the noise floor"
         shell:
@@ -70,7 +71,7 @@ if SOURCE.kind == "measured":
             gpu=int(config["collect"]["device"] == "cuda"),
         params:
             config=sections("zoo", "collect", "trust"),
-            code=code("trust"),
+            code=code("cli.trust"),
         message:
             "Measuring some configurations for long: is the short protocol right?"
         shell:
@@ -89,7 +90,7 @@ elif SOURCE.kind == "table":
         conda:
             "../envs/perfseer.yaml"
         params:
-            code=code("join"),
+            code=code("cli.tables"),
         message:
             "Taking measurements from {input.tables}"
         shell:
@@ -129,7 +130,7 @@ else:
             "../envs/perfseer.yaml"
         threads: workflow.cores
         params:
-            code=code("import"),
+            code=code("cli.release"),
         message:
             "Reading the PerfSeer release in {input.release}"
         shell:
@@ -151,7 +152,7 @@ rule measure_kernels:
         gpu=int(config["collect"]["device"] == "cuda"),
     params:
         config=sections("zoo", "collect", "kernels"),
-        code=code("kernels"),
+        code=code("cli.kernels"),
     message:
         "Measuring operators one by one, and which of them the device fuses"
     shell:
@@ -169,7 +170,7 @@ rule survey_space:
     threads: 2
     params:
         config=sections("zoo", "survey"),
-        code=code("survey"),
+        code=code("cli.zoo"),
     message:
         "Capturing the search space at the paper's own setting"
     shell:

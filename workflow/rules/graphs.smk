@@ -32,7 +32,7 @@ else:
             "../envs/perfseer.yaml"
         threads: 2
         params:
-            code=code("graphs"),
+            code=code("cli.graphs"),
         message:
             "Capturing a PerfGraph of every measured configuration"
         shell:

@@ -6,13 +6,15 @@ from typing import Any
 
 import yaml
 
+from perfseer.data.files import atomic
+from perfseer.evaluation.parameters import RECIPE
+from perfseer.parameters import load_mapping
 from perfseer.predictors.registry import module_name
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.stages import Stage, dvc_stages
 from perfseer.studies import shelf
 
 _HEAD = Path(__file__).with_name("dvc_head.yaml")
-_RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
 _ROWS = ("results/measurements", "results/graphs", "results/dataset")
 
 
@@ -26,6 +28,25 @@ def dvc_file(parameters: Mapping[str, Any]) -> str:
     text = yaml.safe_dump({"stages": stages}, sort_keys=False, width=10_000)
     head, tail = _HEAD.read_text(encoding="utf-8").split("---\n")
     return f"{head}{text}\n{tail}"
+
+
+def refresh(path: str, params: str) -> None:
+    """Write dvc.yaml anew where it is not the one that follows from params.yaml and the code.
+
+    Args:
+        path: of dvc.yaml; where there is none, nothing is written.
+        params: of params.yaml.
+
+    Raises:
+        PerfseerError: the parameters cannot be read, or the file cannot be written.
+    """
+    file = Path(path)
+    if not file.is_file():
+        return
+    text = dvc_file(load_mapping(params))
+    if file.read_text(encoding="utf-8") != text:
+        with atomic(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
@@ -80,7 +101,7 @@ def _training(stage: str, section: str, name: str, folder: str, reads: tuple[str
         modules=("perfseer.cli.train", "perfseer.cli.summarize", module_name(name)),
         rules=("train",),
         reads=reads,
-        params=(*_RECIPE, f"{section}.{name}"),
+        params=(*RECIPE, f"{section}.{name}"),
         writes=(f"results/{folder}/{name}",),
     )
 
