@@ -132,7 +132,7 @@ def after_an_edit(finished, file, edit) -> tuple[dict[str, int], set[str]]:
 
 
 def changed_stages(text: str) -> set[str]:
-    """Stages of which `dvc status` says that a source file changed; what follows from those is known when they ran."""
+    """Stages of which `dvc status` says that a source file changed; what follows shows when they ran."""
     stages = re.split(r"^(?=\S+:$)", text, flags=re.MULTILINE)
     return {stage.split(":")[0] for stage in stages if "src/perfseer" in stage}
 
