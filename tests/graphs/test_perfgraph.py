@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from perfseer.graphs.operators import vocabulary_index
 from perfseer.graphs.perfgraph import NODE_FIELDS, PerfGraph
-from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX, OPERATORS
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX, OPERATORS, aten_index
 
 
 @pytest.fixture
@@ -99,4 +98,4 @@ def test_vocabulary_is_fixed():
     ],
 )
 def test_aten_names_map_to_the_vocabulary(aten, operator):
-    assert OPERATORS[vocabulary_index(aten)] == operator
+    assert OPERATORS[aten_index(aten)] == operator

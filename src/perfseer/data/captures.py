@@ -38,8 +38,14 @@ KEY: tuple[str, ...] = (*building.KEY, "precision")
 INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason", "reparameterisable")
 # What a graph depends on: this code and these libraries.
 CODE: tuple[str, ...] = (
-    *("graphs/attention.py", "graphs/autocast.py", "graphs/capture.py", "graphs/costs.py"),
-    *("graphs/facts.py", "graphs/liveness.py", "graphs/operators.py", "graphs/perfgraph.py"),
+    *("graphs/arguments.py", "graphs/attention.py", "graphs/autocast.py", "graphs/capture.py"),
+    *(
+        "graphs/costs.py",
+        "graphs/facts.py",
+        "graphs/liveness.py",
+        "graphs/passport.py",
+        "graphs/perfgraph.py",
+    ),
     *("graphs/shapes.py", "graphs/trace.py", "graphs/tracer.py", "graphs/vocabulary.py"),
     "zoo/libraries.py",
 )

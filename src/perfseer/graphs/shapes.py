@@ -105,12 +105,8 @@ SHAPE_RULES: dict[Any, ShapeRule] = {
     **dict.fromkeys(
         (
             *(_aten.relu.default, _aten.gelu.default, _aten.silu.default, _aten.sigmoid.default),
-            *(
-                _aten.hardswish.default,
-                _aten.tanh.default,
-                _aten.hardtanh.default,
-                _aten.threshold_backward.default,
-            ),
+            *(_aten.hardswish.default, _aten.tanh.default, _aten.hardtanh.default),
+            _aten.threshold_backward.default,
         ),
         _like_first,
     ),

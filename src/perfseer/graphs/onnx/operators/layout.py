@@ -209,15 +209,8 @@ def stored_value(stored: Stored) -> Fact | Tensor:
 
 HANDLERS: Mapping[str, Handler] = {
     **{"Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Squeeze": _squeeze},
-    **{
-        "Unsqueeze": _unsqueeze,
-        "Concat": _concat,
-        "Split": _split,
-        "Slice": _slice,
-        "perfseer.Unstack": _unstack,
-        "perfseer.Roll": _roll,
-        "Expand": _expand,
-    },
+    **{"Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice, "Expand": _expand},
+    **{"perfseer.Unstack": _unstack, "perfseer.Roll": _roll},
     **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
     **{"EyeLike": _eye_like, "Trilu": _triangle, "DepthToSpace": _depth_to_space},
     **{"SpaceToDepth": _space_to_depth, "Resize": _resize, "Upsample": _resize, "Identity": _identity},
