@@ -11,8 +11,9 @@ import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.onnx import wire
-from perfseer.graphs.onnx.reader import open_onnx, read_onnx
+from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.onnx.wire import looks_like_onnx, read_structure
+from tests.helpers.model_graphs import read_onnx
 from tests.helpers.onnx_files import helper, ints, node, onnx, write
 
 
@@ -68,7 +69,7 @@ def test_every_truncation_is_refused(tmp_path):
     path = tmp_path / "cut.onnx"
     for length in range(0, len(whole) - 8, 97):
         path.write_bytes(whole[:length])
-        with pytest.raises(PerfseerError, match=r"not a readable|no graph|operators|outputs"):
+        with pytest.raises(PerfseerError, match=r"cut\.onnx"):
             read_onnx(path)
 
 
@@ -283,5 +284,5 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
     path = small(tmp_path)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(PerfseerError, match=r'pip install "perfseer\[onnx\]"'):
+    with pytest.raises(PerfseerError, match=r"perfseer\[onnx\]"):
         open_onnx(path)

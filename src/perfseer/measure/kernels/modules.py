@@ -151,8 +151,3 @@ def _split(total: int, parts: int) -> list[int]:
 def parameter_shapes(configuration: Configuration) -> list[Shape]:
     """Shapes of the tensors an optimiser kernel steps."""
     return [(configuration["channels_in"],)] * configuration["inputs"]
-
-
-def as_configuration(values: Mapping[str, Any]) -> dict[str, int]:
-    """``values`` with plain integers, as JSON wants them."""
-    return {name: int(value) for name, value in values.items()}
