@@ -32,24 +32,24 @@ def convolution(args: Sequence[Any], _: frozenset[int]) -> Description:
     }
 
 
-def _linear(n_in: int, n_out: int, bias: bool) -> Description:
-    return "linear", {"linear_in": n_in, "linear_out": n_out, "linear_bias": int(bias)}
+def _linear(shape: Sequence[int], bias: bool) -> Description:
+    """A product with a matrix [in, out]."""
+    return "linear", {"linear_in": shape[0], "linear_out": shape[1], "linear_bias": int(bias)}
 
 
 def addmm(args: Sequence[Any], weights: frozenset[int]) -> Description:
     """Bias, input, matrix: a linear layer where the matrix is a weight."""
-    return _linear(*args[2].shape, bias=True) if 2 in weights else ("matmul", {})
+    return _linear(args[2].shape, bias=True) if 2 in weights else ("matmul", {})
 
 
 def mm(args: Sequence[Any], weights: frozenset[int]) -> Description:
     """Input, matrix: likewise."""
-    return _linear(*args[1].shape, bias=False) if 1 in weights else ("matmul", {})
+    return _linear(args[1].shape, bias=False) if 1 in weights else ("matmul", {})
 
 
 def aten_linear(args: Sequence[Any], _: frozenset[int]) -> Description:
     """Input, weight, bias if any."""
-    n_out, n_in = args[1].shape
-    return _linear(n_in, n_out, _argument(args, 2, None) is not None)
+    return _linear(args[1].shape[::-1], _argument(args, 2, None) is not None)
 
 
 def pool(operator: str, ceil_position: int) -> Describer:

@@ -113,13 +113,9 @@ def _relu(call: Call) -> Tensor:
     return F.relu(call.tensor(0), inplace=call.in_place)
 
 
-def _leaky_relu(call: Call) -> Tensor:
-    return F.leaky_relu(call.tensor(0), call.node.number("alpha", 0.01))
-
-
-def _elu(call: Call) -> Tensor:
-    function = F.celu if call.node.op == "Celu" else F.elu
-    return function(call.tensor(0), call.node.number("alpha", 1.0))
+def _by_number(function: Callable[..., Tensor], name: str, default: float) -> Handler:
+    """A function of a tensor and an attribute."""
+    return lambda call: function(call.tensor(0), call.node.number(name, default))
 
 
 def _gelu(call: Call) -> Tensor:
@@ -132,10 +128,6 @@ def _prelu(call: Call) -> Tensor:
 
 def _thresholded_relu(call: Call) -> Tensor:
     return F.threshold(call.tensor(0), call.node.number("alpha", 1.0), 0.0)
-
-
-def _shrink(call: Call) -> Tensor:
-    return F.softshrink(call.tensor(0), call.node.number("lambd", 0.5))
 
 
 def _modulo(call: Call) -> Tensor:
@@ -174,6 +166,8 @@ HANDLERS: Mapping[str, Handler] = {
     **{op: _many(function) for op, function in _PAIRS.items()},
     **{op: _counterpart(name) for op, name in ONNX_COUNTERPARTS.items()},
     **{"Div": _divide, "Mod": _modulo, "Mean": _mean, "Where": _where, "Cast": _cast, "CastLike": _cast},
-    **{"Clip": _clip, "Relu": _relu, "LeakyRelu": _leaky_relu, "Elu": _elu, "Celu": _elu, "Gelu": _gelu},
-    **{"PRelu": _prelu, "ThresholdedRelu": _thresholded_relu, "Shrink": _shrink, "Dropout": _dropout},
+    **{"Clip": _clip, "Relu": _relu, "Gelu": _gelu},
+    **{"LeakyRelu": _by_number(F.leaky_relu, "alpha", 0.01), "Elu": _by_number(F.elu, "alpha", 1.0)},
+    **{"Celu": _by_number(F.celu, "alpha", 1.0), "Shrink": _by_number(F.softshrink, "lambd", 0.5)},
+    **{"PRelu": _prelu, "ThresholdedRelu": _thresholded_relu, "Dropout": _dropout},
 }
