@@ -43,7 +43,8 @@ class Passport:
         overwrites: those, in place, that do not read what they overwrite.
         statistics: those whose outputs after the first are statistics that only training keeps.
         onnx: ONNX operators; the first one is written. ``Neg=neg`` runs as torch's function of that name; the
-            others have handlers in `graphs.onnx.operators` or are foreign there.
+            others have handlers in `graphs.onnx.operators` or are foreign there. ``Conv:.wv`` tells stored
+            arguments: w weights, v a vector of weights that no other operator has, s statistics likewise.
         narrow_functions: functions and methods of torch that autocast runs in 16 bits.
         wide_functions: those it runs in 32.
         since: version of the vocabulary that has it first.
@@ -77,7 +78,7 @@ PASSPORTS: tuple[Passport, ...] = (
         aten="convolution _convolution cudnn_convolution mkldnn_convolution _slow_conv2d_forward"
         " convolution_overrideable _conv_depthwise2d conv_depthwise3d slow_conv3d_forward",
         describers=_each("convolution _convolution convolution_overrideable", arguments.convolution),
-        onnx="Conv ConvTranspose DeformConv",
+        onnx="Conv:.wv ConvTranspose:.wv DeformConv",
         narrow_functions="conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc",
     ),
     Passport("relu", ("pointwise", "saves_result", "in_place", "joins", "follows"), aten="relu", onnx="Relu"),
@@ -87,7 +88,7 @@ PASSPORTS: tuple[Passport, ...] = (
         aten="native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training"
         " cudnn_batch_norm miopen_batch_norm _batch_norm_with_update _batch_norm_no_update batch_norm_elemt",
         statistics="native_batch_norm _native_batch_norm_legit cudnn_batch_norm",
-        onnx="BatchNormalization",
+        onnx="BatchNormalization:.vvss",
     ),
     Passport("concat", ("movement", "promotes"), aten="cat stack", onnx="Concat"),
     Passport(
@@ -104,7 +105,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("product", "narrow", "saves_operands", "makes_vector"),
         aten="linear mkldnn_linear",
         describers={"linear": arguments.aten_linear},
-        onnx="Gemm perfseer.Linear",
+        onnx="Gemm:.wv perfseer.Linear:.wv",
         narrow_functions="linear",
     ),
     Passport(
@@ -129,7 +130,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("product", "narrow", "saves_operands", "makes_vector"),
         aten="mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm",
         describers={"mm": arguments.mm, "addmm": arguments.addmm},
-        onnx="MatMul",
+        onnx="MatMul:ww",
         narrow_functions="matmul mm mv bmm addmm addmv addr addbmm baddbmm chain_matmul multi_dot einsum"
         " __matmul__ __rmatmul__ gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell",
     ),
@@ -147,14 +148,14 @@ PASSPORTS: tuple[Passport, ...] = (
         "layer_norm",
         ("reduction", "wide", "saves_operands", "joins"),
         aten="native_layer_norm _fused_rms_norm",
-        onnx="LayerNormalization RMSNormalization SimplifiedLayerNormalization",
+        onnx="LayerNormalization:.vv RMSNormalization:.v SimplifiedLayerNormalization:.w",
         wide_functions="layer_norm rms_norm",
     ),
     Passport(
         "group_norm",
         ("reduction", "wide", "saves_operands", "joins"),
         aten="native_group_norm",
-        onnx="GroupNormalization InstanceNormalization perfseer.GroupNorm",
+        onnx="GroupNormalization:.vv InstanceNormalization:.vv perfseer.GroupNorm:.vv",
         wide_functions="group_norm instance_norm",
     ),
     Passport(
@@ -164,7 +165,7 @@ PASSPORTS: tuple[Passport, ...] = (
         " softshrink hardshrink _prelu_kernel prelu glu log_sigmoid_forward threshold relu6 rrelu_with_noise"
         " clamp clamp_min clamp_max",
         onnx="Activation Sigmoid=sigmoid Tanh=tanh Gelu HardSwish=hardswish HardSigmoid=hardsigmoid"
-        " LeakyRelu Elu Celu Selu=selu Mish=mish Softplus=softplus Softsign=softsign PRelu ThresholdedRelu"
+        " LeakyRelu Elu Celu Selu=selu Mish=mish Softplus=softplus Softsign=softsign PRelu:.w ThresholdedRelu"
         " Shrink Clip Swish=silu Silu=silu QuickGelu=silu",
         narrow_functions="prelu",
         wide_functions="softplus",
@@ -227,7 +228,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("movement", "wide", "saves_operands", "makes_vector"),
         aten="embedding _embedding_bag _embedding_bag_forward_only",
         gathers="embedding",
-        onnx="Gather",
+        onnx="Gather:w",
     ),
     Passport(
         "index",

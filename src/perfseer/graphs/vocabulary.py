@@ -3,6 +3,7 @@
 An ATen operator that maps to none of them becomes ``other`` and is counted.
 """
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -24,15 +25,11 @@ Hyperparameters = tuple[int, ...]
 
 # ONNX's views: they move no data and are no nodes of a PerfGraph. Of these PerfSeer's release has Flatten.
 ONNX_VIEWS = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity"})
-# ONNX operator to the torch function that is its counterpart, where the row gives one.
-ONNX_COUNTERPARTS: Mapping[str, str] = {
-    name: function
-    for passport in PASSPORTS
-    for name, _, function in (word.partition("=") for word in passport.onnx.split())
-    if function
-}
-_ONNX_NAMES = [[word.partition("=")[0] for word in passport.onnx.split()] for passport in PASSPORTS]
-_BY_ONNX = {name: index for index, names in enumerate(_ONNX_NAMES) for name in names}
+# By row: name, letters of arguments and torch's function of each ONNX operator, empty where not given.
+_ONNX = [re.findall(r"([\w.]+)(?::([.wvs]+))?(?:=([\w.]+))?", passport.onnx) for passport in PASSPORTS]
+ONNX_ARGUMENTS: dict[str, str] = {name: letters for row in _ONNX for name, letters, _ in row if letters}
+ONNX_COUNTERPARTS: dict[str, str] = {name: function for row in _ONNX for name, _, function in row if function}
+_BY_ONNX = {name: index for index, row in enumerate(_ONNX) for name, *_ in row}
 _BY_ATEN = {name: index for index, passport in enumerate(PASSPORTS) for name in passport.aten.split()}
 
 
@@ -75,7 +72,7 @@ def onnx_type(index: int) -> str:
     >>> onnx_type(OPERATOR_INDEX["global_avg_pool"])
     'GlobalAveragePool'
     """
-    return _ONNX_NAMES[index][0]
+    return str(_ONNX[index][0][0])
 
 
 def hyperparameters(values: Mapping[str, int]) -> Hyperparameters:
