@@ -1,6 +1,8 @@
 # Measuring takes the whole machine: it asks for every core so that nothing runs beside it.
 # Section `source` of params.yaml says which rules make the tables; what is made of them is the same.
 
+from pathlib import Path
+
 
 rule measurements:
     input:
@@ -116,24 +118,27 @@ elif SOURCE.kind == "table":
 
 else:
 
-    rule import_release:
+    # What is named and is not there is a published file, which the source fetches.
+    rule import_source:
         input:
-            release=SOURCE.release,
+            SOURCE.release if SOURCE.release and Path(SOURCE.release).exists() else [],
         output:
             table=TABLE,
-            graphs="results/measurements/release.safetensors",
-            index="results/measurements/release_index.parquet",
+            graphs="results/measurements/published.safetensors",
+            index="results/measurements/published_index.parquet",
         log:
-            "logs/import_release.log",
+            "logs/import_source.log",
         conda:
             "../envs/perfseer.yaml"
         threads: workflow.cores
         params:
+            name=SOURCE.kind,
+            place=SOURCE.release or [],
             code=code("import"),
         message:
-            "Reading the PerfSeer release in {input.release}"
+            "Reading the measurements published as {params.name}"
         shell:
-            "perfseer import {input.release:q} --workers {threads} --table {output.table}"
+            "perfseer source table {params.name} {params.place:q} --workers {threads} --out {output.table}"
             " --graphs {output.graphs} --index {output.index} 2>&1 | tee {log} >&2"
 
 

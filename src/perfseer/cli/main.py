@@ -22,6 +22,7 @@ from perfseer.cli.public import graphs as public_graphs
 from perfseer.cli.public import table as public_table
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
+from perfseer.cli.sources import source_list, source_table
 from perfseer.cli.tables import check, merge
 from perfseer.cli.train import summarize, train
 from perfseer.cli.trust import protocol_study, remeasure
@@ -56,6 +57,7 @@ public = typer.Typer(
     help="Published measurements of known models: read them, learn from them.", no_args_is_help=True
 )
 predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
+source = typer.Typer(help="Published measurements: list them, read one as a table.", no_args_is_help=True)
 params = typer.Typer(help="params.yaml: check it, print its schema.", no_args_is_help=True)
 
 app.command("collect")(collect)
@@ -92,6 +94,8 @@ public.command("memory")(public_memory)
 public.command("report")(public_report)
 predictors.command("list")(predictors_list)
 predictors.command("show")(predictors_show)
+source.command("list")(source_list)
+source.command("table")(source_table)
 params.command("check")(params_check)
 params.command("schema")(params_schema)
 app.add_typer(graph, name="graph")
@@ -99,6 +103,7 @@ app.add_typer(zoo, name="zoo")
 app.add_typer(nasbench201, name="nasbench201")
 app.add_typer(public, name="public")
 app.add_typer(predictors, name="predictors")
+app.add_typer(source, name="source")
 app.add_typer(params, name="params")
 
 

@@ -4,7 +4,7 @@ from urllib.error import URLError
 
 import pytest
 
-from perfseer.data.sources.download import RemoteFile, fetch
+from perfseer.data.download import RemoteFile, fetch
 from perfseer.errors import PerfseerError
 
 CONTENTS = b"latencies"

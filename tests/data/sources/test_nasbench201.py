@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from perfseer.data.download import RemoteFile
 from perfseer.data.sources import nasbench201
-from perfseer.data.sources.download import RemoteFile
 from perfseer.data.sources.nasbench201 import DEVICES, N_CELLS, N_CONNECTED, Cells, dataset, fold
-from perfseer.data.sources.nasbench201_graphs import KINDS, OPERATIONS, cell_graphs, network_graphs
+from perfseer.data.sources.nasbench201.graphs import KINDS, OPERATIONS, cell_graphs, network_graphs
 from perfseer.errors import PerfseerError
 from perfseer.graphs.vocabulary import OPERATORS
 from tests.helpers.synthetic import SETTINGS

@@ -15,7 +15,6 @@ from perfseer.data.captures import INDEX_COLUMNS, Captures
 from perfseer.data.features import GLOBAL_COLUMNS
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.platforms import Platform
-from perfseer.data.sources.timm_names import MERGED
 from perfseer.data.sources.timm_results import (
     FILES,
     Given,
@@ -25,7 +24,8 @@ from perfseer.data.sources.timm_results import (
     parse_name,
     read_results,
 )
-from perfseer.data.sources.timm_tables import PROTOCOL_VERSION, renames
+from perfseer.data.sources.timm_results.names import MERGED
+from perfseer.data.sources.timm_results.tables import PROTOCOL_VERSION, renames
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.measure.settings import PROTOCOL_VERSION as OUR_PROTOCOL_VERSION

@@ -1,5 +1,1 @@
-"""Measurements that others published, as datasets: named by URL and digest, fetched, never redistributed.
-
-A source is one module: which files it needs (`download.RemoteFile`), and a function that gives a `Dataset`
-(docs/adding-a-dataset.md).
-"""
+"""Measurements that others published, a file or folder per set; what a source is stands in `data.source`."""

@@ -1,19 +1,4 @@
-"""Results of timm's benchmark: published step times of image classifiers, with their graphs.
-
-Wightman, PyTorch Image Models (https://github.com/huggingface/pytorch-image-models), Apache-2.0; the files
-lie in its folder ``results/``. Its script ``benchmark.py`` writes one row per model and image size:
-
-- ``<phase>_step_time``: milliseconds per batch, the mean over the counted steps (40 after 10 warm-up steps
-  unless told otherwise), each ended by a synchronisation. A training step is forward pass, cross-entropy,
-  backward pass and SGD step; clearing the gradients is not in it.
-- ``<phase>_samples_per_sec``: from the time of the whole run, so it includes what passes between steps.
-- ``<phase>_batch_size``: the one asked for, or less where memory ran out: it differs from row to row.
-- ``param_count`` [10^6], ``<phase>_gmacs`` [10^9], ``<phase>_macts`` [10^6], where there are any.
-
-There is no memory and no utilisation. What a file was measured on stands in its name (`timm_names`). Models
-that timm has renamed since are given their present names (``timm_renames.csv``, timm's own list), so that one
-network is one architecture in files of all ages; several rows of a file can then be one network measured
-several times, and stay.
+"""Which network each row of the result files timed: its graph, or why it has none.
 
 The published number of parameters says whether the network built today is the one that was measured:
 
@@ -30,31 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perfseer.data.building import Progress
+from perfseer.data import building
+from perfseer.data.building import INDEX_COLUMNS, NO_GRAPH, Progress
 from perfseer.data.captures import KEY, Captures
 from perfseer.data.capturing import capture_missing
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources.timm_names import FILES, MERGED, Given, ResultFile, find_file, parse_name
-from perfseer.data.sources.timm_tables import Imported, open_results, read_results
+from perfseer.data.packed import PackedGraphs
+from perfseer.data.sources.timm_results.names import MERGED
+from perfseer.data.sources.timm_results.tables import Imported, open_all
 from perfseer.digests import digest
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
-
-__all__ = [
-    "FILES",
-    "Given",
-    "Imported",
-    "Joined",
-    "ResultFile",
-    "capture_graphs",
-    "dataset",
-    "find_file",
-    "join",
-    "open_all",
-    "open_results",
-    "parse_name",
-    "read_results",
-]
 
 # A network whose parameters differ by more is another one; published counts have two decimals.
 PARAMETER_TOLERANCE = 0.01
@@ -74,15 +45,6 @@ class Joined:
 
     data: Dataset
     refused: pd.DataFrame
-
-
-def open_all(names: Sequence[str | Path] | None = None) -> list[Imported]:
-    """Read result files: published ones by name, others by path; all of `FILES` if None.
-
-    Raises:
-        PerfseerError: as `timm_tables.open_results`.
-    """
-    return [open_results(name) for name in ([file.name for file in FILES] if names is None else names)]
 
 
 def dataset(
@@ -132,21 +94,48 @@ def join(files: Sequence[Imported], captures: Captures, *, as_measured: bool = F
     Raises:
         PerfseerError: two files are the same, or no row has a graph.
     """
-    sources = [file.source for file in files]
-    require(len(set(sources)) == len(sources), f"a result file is given twice: {', '.join(sorted(sources))}")
-    rows = _with_identity(pd.concat([_with_networks(file, captures) for file in files], ignore_index=True))
-    selected = captures.select(_asked(rows, as_measured))
-    rows["graph"] = selected.numbers
-    n_parameters = np.append(np.asarray(selected.graphs["n_parameters"], dtype=np.float64), np.nan)
-    reasons = _reasons(rows, selected.reasons, n_parameters[selected.numbers] / 1e6)
-    good = reasons == ""
-    refused = rows.assign(reason=reasons)[~good]
+    rows, graphs = _matched(files, captures, as_measured)
+    good = rows["reason"] == ""
+    refused = rows[~good]
     first = next(iter(refused["reason"]), "no row has a time")
     require(bool(good.any()), f"no row has a graph; the first reason: {first}")
     return Joined(
-        Dataset.from_rows(rows[good].drop(columns="param_count"), selected.graphs),
+        Dataset.from_rows(_with_identity(rows[good].drop(columns="param_count")), graphs),
         refused[["source", "published", "input_shape", "batch_size", "reason"]].reset_index(drop=True),
     )
+
+
+def graph_index(
+    files: Sequence[Imported], captures: Captures, *, as_measured: bool = False
+) -> tuple[PackedGraphs, pd.DataFrame]:
+    """Graphs, and which belongs to each row of the files' tables (`data.building.INDEX_COLUMNS`).
+
+    Raises:
+        PerfseerError: two files are the same, or timed two networks under one name.
+    """
+    rows, graphs = _matched(files, captures, as_measured)
+    good = rows["reason"] == ""
+    index = rows.assign(
+        model_ref=rows["model_ref"].str.removesuffix(MERGED),
+        graph=rows["graph"].where(good, NO_GRAPH),
+        reason=rows["reason"].where(~good, None),
+    )[list(INDEX_COLUMNS)].drop_duplicates()
+    twice = index.loc[index.duplicated(list(building.KEY)), "model_ref"]
+    require(twice.empty, f"the files timed two networks as {next(iter(twice), '')}: take fewer at a time")
+    return graphs, index.sort_values(list(building.KEY), ignore_index=True)
+
+
+def _matched(
+    files: Sequence[Imported], captures: Captures, as_measured: bool
+) -> tuple[pd.DataFrame, PackedGraphs]:
+    """Measured rows of all files with ``graph`` and ``reason`` (why they have none, else empty); graphs."""
+    sources = [file.source for file in files]
+    require(len(set(sources)) == len(sources), f"a result file is given twice: {', '.join(sorted(sources))}")
+    rows = pd.concat([_with_networks(file, captures) for file in files], ignore_index=True)
+    selected = captures.select(_asked(rows, as_measured))
+    n_parameters = np.append(np.asarray(selected.graphs["n_parameters"], dtype=np.float64), np.nan)
+    reasons = _reasons(rows, selected.reasons, n_parameters[selected.numbers] / 1e6)
+    return rows.assign(graph=selected.numbers, reason=reasons), selected.graphs
 
 
 def _asked(rows: pd.DataFrame, as_measured: bool) -> pd.DataFrame:
