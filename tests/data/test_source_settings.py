@@ -16,6 +16,8 @@ from tests.helpers.places import PARAMS
         {"kind": "table", "tables": ["a.parquet", "b.parquet"]},
         {"kind": "table", "tables": ["a.parquet"], "repeats": "r.parquet", "protocol_study": "p.parquet"},
         {"kind": "perfseer_release", "release": "folder"},
+        {"kind": "nasbench201", "release": "1080ti_256"},
+        {"kind": "timm_results"},
     ],
 )
 def test_each_kind_takes_its_paths(given):
@@ -30,7 +32,8 @@ def test_each_kind_takes_its_paths(given):
         ({"kind": "measured", "tables": ["a.parquet"]}, "takes no tables"),
         ({"kind": "measured", "repeats": "r.parquet"}, "takes no repeats"),
         ({"kind": "perfseer_release", "release": "folder", "repeats": "r"}, "takes no repeats"),
-        ({"kind": "thin air"}, "perfseer_release"),
+        ({"kind": "nasbench201", "tables": ["a.parquet"]}, "takes no tables"),
+        ({"kind": "thin air"}, r"measured, table, .*perfseer_release"),
     ],
 )
 def test_paths_that_do_not_fit_are_named(given, message):

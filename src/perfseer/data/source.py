@@ -25,7 +25,7 @@ from perfseer.measure.table import COLUMNS, typed_table
 
 LIBRARY = Path(__file__).with_name("sources")
 # What a row is where its publisher's table has no such column.
-_USUAL = {
+_USUAL: dict[str, str] = {
     **{"model_spec": "", "precision": "fp32", "memory_format": "nchw", "mode": "eager"},
     **{"status": "ok", "reason": ""},
 }
@@ -145,7 +145,8 @@ def source_class(name: str) -> type[Source]:
     """
     if name not in source_names():
         raise PerfseerError(f"no source {name!r}; there are {', '.join(source_names())}")
-    module = import_module(f"perfseer.data.sources.{name}{'.source' * _folder(LIBRARY / name)}")
+    within = ".source" if _folder(LIBRARY / name) else ""
+    module = import_module(f"perfseer.data.sources.{name}{within}")
     found = [
         value
         for value in vars(module).values()

@@ -115,6 +115,6 @@ def _index(device: Device, kept: IntArray, first: int) -> pd.DataFrame:
         "input_shape": "3x32x32",
         "batch_size": device.batch_size,
         "graph": numbers,
-        "reason": np.where(numbers == NO_GRAPH, "the output is cut off from the input", None),
+        "reason": pd.Series(numbers).map({NO_GRAPH: "the output is cut off from the input"}),
     }
     return pd.DataFrame(columns)[list(INDEX_COLUMNS)]
