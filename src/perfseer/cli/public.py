@@ -80,13 +80,13 @@ def graphs(
     What is captured already stays, so an interrupted run is continued. The folder is PERFSEER_CACHE, or
     ~/.cache/perfseer.
     """
-    from perfseer.data.sources.timm_results.source import TimmResults
+    from perfseer.data.sources.timm_results.source import TimmResults, join
 
     started = time.monotonic()
     with progress("capturing models") as report:
         source = TimmResults(files or (), workers, report, as_measured=as_measured)
         captures = source.captures
-    joined = source.joined()
+    joined = join(source.opened, captures, as_measured=as_measured)
     for file, refused in joined.refused.groupby("source", sort=False):
         _warn_of_refused(str(file), refused, "published")
     data = joined.data

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,21 +21,21 @@ def source_list(
     ] = Format.table,
 ) -> None:
     """List the published measurements there are: their files, and which of them are here."""
+    from perfseer.data.download import NOT_STATED
     from perfseer.data.source import source_class, source_names
 
-    facts = {name: _facts(source_class(name)) for name in source_names()}
+    sources = {name: source_class(name) for name in source_names()}
     if style is Format.json:
-        typer.echo(json.dumps(facts, indent=1))
+        typer.echo(json.dumps({name: _facts(source) for name, source in sources.items()}, indent=1))
         return
-    for name, source in facts.items():
-        files = source["files"]
-        here = sum(file["here"] for file in files)
-        sizes = [file["bytes"] for file in files]
-        size = "size not stated" if None in sizes else f"{sum(sizes) / 1e6:.2f} MB"
-        licences = " | ".join(dict.fromkeys(file["licence"] for file in files))
-        typer.echo(f"{name}: {source['title']}")
-        typer.echo(f"  {len(files)} files, {here} of them here; {size}; licence: {licences}")
-        typer.echo(f"  graphs by {source['graphs_by']}")
+    for name, source in sources.items():
+        files = source.files
+        here = sum(file.path.is_file() for file in files)
+        sizes = [file.n_bytes for file in files if file.n_bytes is not None]
+        size = f"{sum(sizes) / 1e6:.2f} MB" if len(sizes) == len(files) else f"size {NOT_STATED}"
+        licences = " | ".join(dict.fromkeys(file.licence for file in files))
+        typer.echo(f"{name}: {source.title}\n  graphs by {source.graphs_by}; licence: {licences}")
+        typer.echo(f"  {len(files)} files, {size}, {here} of them here")
 
 
 def source_table(
@@ -59,29 +60,18 @@ def source_table(
     with progress("reading graphs") as report:
         source = source_class(name)(places or (), workers, report)
         table = source.table
-        packed, listed = source.graphs() if graphs else (None, None)
-    if packed is not None and listed is not None and graphs and index:
-        packed.save(graphs)
-        write_parquet(index, listed)
-        for reason, count in listed["reason"].value_counts().items():
-            typer.echo(f"no graph for {count} configurations: {reason}", err=True)
+        if graphs is not None and index is not None:
+            packed, listed = source.graphs()
+            packed.save(graphs)
+            write_parquet(index, listed)
+            for reason, count in listed["reason"].value_counts().items():
+                typer.echo(f"no graph for {count} configurations: {reason}", err=True)
     if out is not None:
         write_table(table, out)
     ok = int((table["status"] == "ok").sum())
-    told = f" over {len(packed)} graphs" if packed is not None else ""
-    typer.echo(f"{len(table)} rows, {ok} of them measured,{told} {time.monotonic() - started:.1f} s")
+    typer.echo(f"{len(table)} rows, {ok} of them measured, {time.monotonic() - started:.1f} s")
 
 
 def _facts(source: "type[Source]") -> dict[str, Any]:
-    files = [
-        {
-            "name": file.name,
-            "url": file.url,
-            "sha256": file.sha256,
-            "bytes": file.n_bytes,
-            "licence": file.licence,
-            "here": file.path.is_file(),
-        }
-        for file in source.files
-    ]
+    files = [{**asdict(file), "here": file.path.is_file()} for file in source.files]
     return {"title": source.title, "graphs_by": source.graphs_by, "files": files}

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from perfseer.data.sources.nasbench201.cells import DEVICES, Reading
-from perfseer.data.sources.nasbench201.folds import View
+from perfseer.data.sources.nasbench201.source import View
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.settings import Percentage
 from perfseer.predictors.settings import SETTINGS, PredictorSettings

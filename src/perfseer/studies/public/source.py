@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources.timm_results import matching
+from perfseer.data.sources.timm_results import source as timm_results
 from perfseer.data.sources.timm_results.names import find_file
 from perfseer.data.sources.timm_results.tables import open_results
 from perfseer.digests import digest, file_digest
@@ -58,4 +58,4 @@ def data_digest(settings: PublicSettings) -> str:
 def dataset(settings: PublicSettings, names: tuple[str, ...]) -> Dataset:
     """Rows of some of the files over graphs at each row's own batch size."""
     places = [place_of(settings, name) for name in names]
-    return matching.dataset(places, as_measured=settings.as_measured)
+    return timm_results.dataset(places, as_measured=settings.as_measured)

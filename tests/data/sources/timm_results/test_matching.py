@@ -6,8 +6,8 @@ import pytest
 from perfseer.data.building import KEY, NO_GRAPH
 from perfseer.data.captures import WRITTEN_BY
 from perfseer.data.features import GLOBAL_COLUMNS
-from perfseer.data.sources.timm_results.matching import graph_index, join
 from perfseer.data.sources.timm_results.names import MERGED
+from perfseer.data.sources.timm_results.source import TimmResults, join
 from perfseer.data.sources.timm_results.tables import read_results
 from perfseer.errors import PerfseerError
 from tests.helpers.timm_files import HEADER, STEM, WIDTHS, millions, row, write
@@ -76,8 +76,9 @@ def test_nothing_to_learn_from_is_refused(tmp_path, captures):
 
 def test_the_index_names_models_as_the_table_does(tmp_path, captures):
     merged = f"branchy{MERGED}"
-    file = read_results(write(tmp_path, row("plain"), row(merged), "gone,1,2000,2,224,1,1"))
-    graphs, index = graph_index([file], captures)
+    source = TimmResults([write(tmp_path, row("plain"), row(merged), "gone,1,2000,2,224,1,1")])
+    source.captures = captures
+    graphs, index = source.graphs()
     assert index["model_ref"].tolist() == ["timm:branchy", "timm:gone", "timm:plain"]
     assert index["graph"].tolist() == [1, NO_GRAPH, 0]
     assert index["reason"].notna().tolist() == [False, True, False]
@@ -86,7 +87,12 @@ def test_the_index_names_models_as_the_table_does(tmp_path, captures):
 
 
 def test_files_that_timed_two_networks_under_one_name_have_no_common_index(tmp_path, captures):
-    merged = read_results(write(tmp_path, row(f"branchy{MERGED}")))
-    plain = read_results(write(tmp_path, row("branchy"), stem=STEM.replace("3090", "4090")))
+    source = TimmResults(
+        [
+            write(tmp_path, row(f"branchy{MERGED}")),
+            write(tmp_path, row("branchy"), stem=STEM.replace("3090", "4090")),
+        ]
+    )
+    source.captures = captures
     with pytest.raises(PerfseerError, match="timm:branchy"):
-        graph_index([merged, plain], captures)
+        source.graphs()

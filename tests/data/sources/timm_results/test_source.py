@@ -3,7 +3,6 @@
 import pytest
 
 from perfseer.data.captures import Captures
-from perfseer.data.sources.timm_results import source as source_module
 from perfseer.data.sources.timm_results.names import FILES, Given
 from perfseer.data.sources.timm_results.source import TimmResults
 from tests.helpers.timm_files import STEM, row, write
@@ -28,22 +27,11 @@ def test_the_table_is_that_of_all_files(files):
     assert set(TimmResults(files, given=Given(device="my card")).table["device"]) == {"my card"}
 
 
-def test_graphs_are_those_captured_in_the_precision_asked_for(files, captures, monkeypatch):
+@pytest.mark.parametrize("as_measured", [False, True])
+def test_nothing_is_captured_again(files, captures, monkeypatch, as_measured):
     monkeypatch.setattr(Captures, "open", lambda: captures)
-    asked = []
-    capture = source_module.capture_graphs
-
-    def noted(*arguments, **options):
-        asked.append(options["as_measured"])
-        return capture(*arguments, **options)
-
-    monkeypatch.setattr(source_module, "capture_graphs", noted)
-    sizes = []
-    for as_measured in (False, True):
-        source = TimmResults(files, as_measured=as_measured)
-        graphs, index = source.graphs()
-        assert sorted(index["graph"]) == [0, 1]
-        assert len(source.joined().data) == 2
-        sizes.append(graphs["operators"].size)
-    assert asked == [False, True]
-    assert sizes[1] > sizes[0]  # casts
+    source = TimmResults(files, as_measured=as_measured)
+    graphs, index = source.graphs()
+    assert source.captures is captures
+    assert sorted(index["graph"]) == [0, 1]
+    assert len(graphs) == 2
