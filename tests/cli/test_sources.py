@@ -9,7 +9,7 @@ from perfseer.cli.main import app
 from perfseer.data.assembly import read_index
 from perfseer.data.download import NOT_STATED
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.source import source_names
+from perfseer.data.sources import source_names
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table
 from tests.helpers.synthetic_release import make_files, write_archives

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 
 from perfseer.data import source as source_module
+from perfseer.data import sources
 from perfseer.data.download import RemoteFile
-from perfseer.data.source import Source, published_table, source_class, source_names
+from perfseer.data.published import published_table
+from perfseer.data.source import Source, source_class
+from perfseer.data.sources import module_name, source_names
 from perfseer.errors import PerfseerError
 from tests.helpers.places import PACKAGE
 
@@ -55,13 +58,15 @@ def test_a_source_that_rebuilds_graphs_says_how(name):
 
 
 def test_a_file_holds_one_source_of_its_name(tmp_path, monkeypatch):
-    import perfseer.data.sources
-
-    monkeypatch.setattr(source_module, "LIBRARY", tmp_path)
-    monkeypatch.setattr(perfseer.data.sources, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(sources, "LIBRARY", tmp_path)
+    monkeypatch.setattr(sources, "__path__", [str(tmp_path)])
     (tmp_path / "of_another_name.py").write_text("from tests.data.test_source import Mine\n")
     (tmp_path / "_hidden.py").write_text("")
-    assert source_names() == ("of_another_name",)
+    (tmp_path / "in_a_folder").mkdir()
+    (tmp_path / "in_a_folder/source.py").write_text("")
+    (tmp_path / "no_source").mkdir()
+    assert source_names() == ("in_a_folder", "of_another_name")
+    assert module_name("in_a_folder").split(".")[-2:] == ["in_a_folder", "source"]
     with pytest.raises(PerfseerError, match=r"of_another_name.*\[\]"):
         source_class("of_another_name")
     with pytest.raises(PerfseerError, match=r"'absent'.*of_another_name"):

@@ -22,7 +22,8 @@ def source_list(
 ) -> None:
     """List the published measurements there are: their files, and which of them are here."""
     from perfseer.data.download import NOT_STATED
-    from perfseer.data.source import source_class, source_names
+    from perfseer.data.source import source_class
+    from perfseer.data.sources import source_names
 
     sources = {name: source_class(name) for name in source_names()}
     if style is Format.json:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from perfseer.data.source import source_names
+from perfseer.data.sources import source_names
 from perfseer.errors import PerfseerError
 
 SplitName = Literal["architecture", "random", "family"]

@@ -1,34 +1,23 @@
-"""Published measurements: what a source is, and which there are.
+"""What a source of published measurements is: its files, its rows, their graphs.
 
-A source is one set of measurements that others published. The name of its file ``sources/<name>.py``, or of
-its folder ``sources/<name>/`` with a module ``source``, is its name; no list has to be told of it
-(docs/adding-a-dataset.md). Modules are imported when asked for: listing names needs none of them.
+How one is added without telling any list is in docs/adding-a-dataset.md.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import numpy as np
 import pandas as pd
 
 from perfseer.data.building import Progress, build_graphs
 from perfseer.data.download import RemoteFile, fetch
 from perfseer.data.packed import PackedGraphs
-from perfseer.digests import canonical_json, digest
+from perfseer.data.sources import module_name, source_names
 from perfseer.errors import PerfseerError, require
-from perfseer.measure.table import COLUMNS, typed_table
-
-LIBRARY = Path(__file__).with_name("sources")
-# What a row is where its publisher's table has no such column.
-_USUAL: dict[str, str] = {
-    **{"model_spec": "", "precision": "fp32", "memory_format": "nchw", "mode": "eager"},
-    **{"status": "ok", "reason": ""},
-}
 
 
 @dataclass(eq=False)
@@ -56,7 +45,7 @@ class Source(ABC):
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
-        """The measurement table, a row for each published one; see `published_table`.
+        """The measurement table, a row for each published one; see `data.published.published_table`.
 
         Raises:
             PerfseerError: a file cannot be had, or is not what it should be.
@@ -94,49 +83,6 @@ class Source(ABC):
         return fetch(named[str(place)])
 
 
-def published_table(
-    rows: pd.DataFrame,
-    *,
-    device: str,
-    device_kind: str,
-    protocol: Mapping[str, Any],
-    protocol_version: int,
-    environment: Mapping[str, Any],
-) -> pd.DataFrame:
-    """Published rows as a measurement table.
-
-    Args:
-        rows: columns of `measure.table.COLUMNS`. Those that are absent are null, but for ``precision``
-            (fp32), ``memory_format`` (nchw), ``mode`` (eager) and ``status`` (ok).
-        device: what was measured.
-        device_kind: ``cpu`` or ``cuda``.
-        protocol: how it was measured, as far as is known.
-        protocol_version: a number of the source's own, so that no table passes for one measured here.
-        environment: what else is known, ``torch`` for one.
-
-    Raises:
-        PerfseerError: a column is unknown or ill-typed.
-    """
-    facts = {"device": device, "device_kind": device_kind, **environment}
-    constants = {
-        "device": device,
-        "device_kind": device_kind,
-        "environment": canonical_json({**facts, "digest": digest(facts)}),
-        "protocol": canonical_json(protocol),
-        "protocol_version": protocol_version,
-        "order": np.arange(len(rows)),
-    }
-    absent = {name: value for name, value in _USUAL.items() if name not in rows.columns}
-    unknown = [name for name in rows.columns if name not in COLUMNS]
-    require(not unknown, f"a measurement table has no columns {', '.join(unknown)}")
-    return typed_table(rows.reindex(columns=list(COLUMNS)).assign(**absent, **constants))
-
-
-def source_names() -> tuple[str, ...]:
-    """Names of all sources, sorted."""
-    return tuple(sorted(path.stem for path in LIBRARY.glob("[!_]*") if path.suffix == ".py" or _folder(path)))
-
-
 def source_class(name: str) -> type[Source]:
     """The source called ``name``.
 
@@ -145,8 +91,7 @@ def source_class(name: str) -> type[Source]:
     """
     if name not in source_names():
         raise PerfseerError(f"no source {name!r}; there are {', '.join(source_names())}")
-    within = ".source" if _folder(LIBRARY / name) else ""
-    module = import_module(f"perfseer.data.sources.{name}{within}")
+    module = import_module(module_name(name))
     found = [
         value
         for value in vars(module).values()
@@ -158,7 +103,3 @@ def source_class(name: str) -> type[Source]:
         f"{[(value.__name__, getattr(value, 'name', None)) for value in found]}",
     )
     return found[0]
-
-
-def _folder(path: Path) -> bool:
-    return (path / "source.py").is_file()

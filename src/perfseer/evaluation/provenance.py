@@ -36,7 +36,7 @@ CODE_ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "import": (
         *("errors.py", "targets.py", "digests.py"),
-        *("graphs", "measure/table.py", "data/*.py", "data/sources", "cli/sources.py"),
+        *("graphs", "measure/table.py", "data/*.py", "data/sources/perfseer_release", "cli/release.py"),
     ),
     "kernels": (
         *("errors.py", "targets.py", "digests.py", "settings.py"),

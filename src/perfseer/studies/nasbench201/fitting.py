@@ -15,7 +15,7 @@ from perfseer.data.files import atomic
 from perfseer.data.folds import Fold
 from perfseer.data.settings import LabelSettings
 from perfseer.data.sources.nasbench201.cells import DEVICES, Reading, data_digest
-from perfseer.data.sources.nasbench201.source import dataset, fold
+from perfseer.data.sources.nasbench201.dataset import dataset, fold
 from perfseer.digests import code_digest, digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.costs import Stopwatch, peak_memory_mib

@@ -27,8 +27,8 @@ from perfseer.data.sources.nasbench201.cells import (
     data_digest,
     latencies_ms,
 )
+from perfseer.data.sources.nasbench201.dataset import draw
 from perfseer.data.sources.nasbench201.graphs import OPERATIONS, cell_flows
-from perfseer.data.sources.nasbench201.source import draw
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
 from perfseer.graphs.perfgraph import FloatArray, IntArray

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from perfseer.data.sources.nasbench201.cells import DEVICES, N_CELLS, N_CONNECTED, Reading
-from perfseer.data.sources.nasbench201.source import LABEL
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, N_CELLS, N_CONNECTED, Reading
 from perfseer.evaluation.metrics import within_name
 from perfseer.predictors.registry import predictor_class
 from perfseer.reporting.document import draw, fill, write, write_tables

@@ -13,8 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from perfseer.data.sources.nasbench201.cells import DEVICES, Reading
-from perfseer.data.sources.nasbench201.source import View
+from perfseer.data.sources.nasbench201.cells import DEVICES, Reading, View
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.settings import Percentage
 from perfseer.predictors.settings import SETTINGS, PredictorSettings

@@ -6,8 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from perfseer.data.settings import LabelSettings
-from perfseer.data.sources.nasbench201.cells import Reading
-from perfseer.data.sources.nasbench201.source import LABEL
+from perfseer.data.sources.nasbench201.cells import LABEL, Reading
 from perfseer.evaluation.intervals import Difference, Interval, mean_interval, paired_difference
 from perfseer.evaluation.records import RECORD_FILE, Record
 from perfseer.studies.nasbench201.fitting import Case, read_valid

@@ -41,7 +41,7 @@ from perfseer.studies.public.records import (
 from perfseer.studies.public.settings import Entrant, Grouping, PublicSettings
 
 SUMMARY_FILE = "summary.json"
-_OWN_ROOMS = ("data/sources/timm_results", "graphs/batch_family.py", "evaluation/public")
+_OWN_ROOMS = ("data/sources/timm_results*", "graphs/batch_family.py", "evaluation/public")
 # What all fits of the study depend on, besides the entrant's own section.
 _SHARED = ("files", "as_measured", "folds", "valid_share", "confidence", "labels", "training")
 _SCOPE = frozenset({"groupings", "seeds", "folds"})

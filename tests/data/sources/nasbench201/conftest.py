@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perfseer.data.sources.nasbench201 import source
+from perfseer.data.sources.nasbench201 import dataset
 from perfseer.data.sources.nasbench201.cells import N_CELLS
 from tests.helpers.nasbench201_cells import every_cell
 
@@ -12,6 +12,6 @@ from tests.helpers.nasbench201_cells import every_cell
 def measured(monkeypatch):
     """All cells, in an order of their own, with made-up latencies."""
     every = every_cell()
-    monkeypatch.setattr(source, "cells", lambda: every)
-    monkeypatch.setattr(source, "latencies_ms", lambda device: 1.0 + np.arange(N_CELLS))
+    monkeypatch.setattr(dataset, "cells", lambda: every)
+    monkeypatch.setattr(dataset, "latencies_ms", lambda device: 1.0 + np.arange(N_CELLS))
     return every

@@ -17,7 +17,10 @@ from perfseer.graphs.perfgraph import FloatArray, IntArray
 
 SOURCE = "nasbench201"
 N_CELLS, N_CONNECTED = 15_625, 15_284
+LABEL = "infer_time_ms"
 Reading = Literal["pruned", "executed"]
+# What a graph shows: the cell alone, as BRP-NAS sees it, or the cell within its network.
+View = Literal["cell", "network"]
 BoolArray = npt.NDArray[np.bool_]
 
 LICENCE = "not stated by who measured; of the repository: MIT"

@@ -18,7 +18,7 @@ import pandas as pd
 from perfseer.data.building import INDEX_COLUMNS, KEY, Progress
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.processes import mapper
-from perfseer.data.source import published_table
+from perfseer.data.published import published_table
 from perfseer.data.sources.perfseer_release.archive import Member, Pair, Reader, Release, find_release
 from perfseer.data.sources.perfseer_release.conversion import to_perfgraph
 from perfseer.data.sources.perfseer_release.labels import MAX_CHARACTERS, ReleaseLabels, read_labels

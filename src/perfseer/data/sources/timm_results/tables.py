@@ -12,7 +12,7 @@ import pandas as pd
 
 from perfseer.data.download import fetch
 from perfseer.data.platforms import Platform
-from perfseer.data.source import published_table
+from perfseer.data.published import published_table
 from perfseer.data.sources.timm_results.names import FILES, SOURCE, Given, find_file, parse_name, plain_stem
 from perfseer.errors import PerfseerError, require
 from perfseer.targets import Phase

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfseer.data.sources.nasbench201.cells import N_CONNECTED
-from perfseer.data.sources.nasbench201.source import dataset, fold
+from perfseer.data.sources.nasbench201.dataset import dataset, fold
 from perfseer.errors import PerfseerError
 from tests.helpers.nasbench201_cells import GPU, PHONE
 from tests.helpers.synthetic import SETTINGS
