@@ -41,6 +41,16 @@ def test_paths_that_do_not_fit_are_named(given, message):
         SourceSettings.model_validate(given)
 
 
+def test_a_release_that_is_no_published_file_is_a_path(tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("")
+    given = [("perfseer_release", "nowhere"), ("timm_results", str(own)), ("nasbench201", "1080ti_256")]
+    found = [SourceSettings(kind=kind, release=release) for kind, release in given]
+    assert [source.path for source in found] == ["nowhere", str(own), None]
+    assert all(source.is_published for source in found)
+    assert not SourceSettings(kind="measured").is_published
+
+
 def test_kernels_of_this_machine_are_not_used_with_a_table_of_another():
     source = {"kind": "table", "tables": ["a.parquet"]}
     with pytest.raises(PerfseerError, match=r"predictors\.nn_meter: null"):

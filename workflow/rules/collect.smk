@@ -1,8 +1,6 @@
 # Measuring takes the whole machine: it asks for every core so that nothing runs beside it.
 # Section `source` of params.yaml says which rules make the tables; what is made of them is the same.
 
-from pathlib import Path
-
 
 rule measurements:
     input:
@@ -118,10 +116,9 @@ elif SOURCE.kind == "table":
 
 else:
 
-    # What is named and is not there is a published file, which the source fetches.
     rule import_source:
         input:
-            SOURCE.release if SOURCE.release and Path(SOURCE.release).exists() else [],
+            SOURCE.path or [],
         output:
             table=TABLE,
             graphs="results/measurements/published.safetensors",

@@ -11,7 +11,7 @@ from perfseer.errors import require
 from perfseer.measure.table import COLUMNS, typed_table
 
 # What a row is where its publisher's table has no such column.
-_USUAL: dict[str, str] = {
+_USUAL: dict[str, Any] = {
     **{"model_spec": "", "precision": "fp32", "memory_format": "nchw", "mode": "eager"},
     **{"status": "ok", "reason": ""},
 }
@@ -41,7 +41,7 @@ def published_table(
         PerfseerError: a column is unknown or ill-typed.
     """
     facts = {"device": device, "device_kind": device_kind, **environment}
-    constants = {
+    constants: dict[str, Any] = {
         "device": device,
         "device_kind": device_kind,
         "environment": canonical_json({**facts, "digest": digest(facts)}),

@@ -1,6 +1,7 @@
 """Settings of the dataset: ``seeds`` and the sections ``source``, ``labels``, ``splits`` of params.yaml."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -48,6 +49,13 @@ class SourceSettings(_Settings):
     def is_published(self) -> bool:
         """Whether others measured and published it."""
         return self.kind not in ("measured", "table")
+
+    @property
+    def path(self) -> str | None:
+        """Where published measurements are read from; None for files that are fetched by name."""
+        if self.release and (self.kind == "perfseer_release" or Path(self.release).exists()):
+            return self.release
+        return None
 
     @model_validator(mode="after")
     def _paths_fit_the_kind(self) -> Self:

@@ -41,12 +41,14 @@ class NasBench201(Source):
     def graphs(self) -> tuple[PackedGraphs, pd.DataFrame]:
         """Of networks whose input reaches their output, as executed."""
         kept, chosen = connected_cells()
-        packed, indices = [], []
+        packed: list[PackedGraphs] = []
+        indices: list[pd.DataFrame] = []
         for device in {(device.runs, device.batch_size): device for device in self.devices}.values():
+            rows = device_table(device)
+            numbers = np.full(len(rows), NO_GRAPH)
+            numbers[kept] = len(packed) * len(kept) + np.arange(len(kept))
+            reasons = pd.Series(numbers).map({NO_GRAPH: _CUT_OFF})
+            indices.append(rows.assign(graph=numbers, reason=reasons)[list(INDEX_COLUMNS)])
             ran = chosen.ran("executed", device)
-            index = device_table(device).assign(graph=NO_GRAPH, reason=_CUT_OFF)
-            index.loc[kept, "graph"] = len(packed) * len(kept) + np.arange(len(kept))
-            index.loc[kept, "reason"] = None
             packed.append(network_graphs(chosen.operations, ran, device.batch_size))
-            indices.append(index[list(INDEX_COLUMNS)])
         return PackedGraphs.concatenate(packed), pd.concat(indices).sort_values(list(KEY), ignore_index=True)
