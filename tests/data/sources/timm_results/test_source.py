@@ -23,7 +23,7 @@ def test_all_published_files_are_declared():
 def test_the_table_is_that_of_all_files(files):
     table = TimmResults(files).table
     assert table["batch_size"].tolist() == [64, 1]
-    assert table["device"].tolist() == ["NVIDIA GeForce RTX 3090", "NVIDIA GeForce RTX 4090"]
+    assert table["device"].str[-4:].tolist() == ["3090", "4090"]
     assert set(TimmResults(files, given=Given(device="my card")).table["device"]) == {"my card"}
 
 

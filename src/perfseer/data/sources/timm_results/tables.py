@@ -79,8 +79,7 @@ def open_results(name: str | Path, given: Given | None = None) -> Imported:
     path = Path(name)
     if path.is_file():
         return read_results(path, given)
-    file = find_file(str(name))
-    return read_results(fetch(file.remote), given, stem=file.name)
+    return read_results(fetch(find_file(str(name)).remote), given)
 
 
 def open_all(names: Sequence[str | Path] | None = None, given: Given | None = None) -> list[Imported]:
@@ -92,13 +91,12 @@ def open_all(names: Sequence[str | Path] | None = None, given: Given | None = No
     return [open_results(name, given) for name in names or [file.name for file in FILES]]
 
 
-def read_results(path: Path, given: Given | None = None, *, stem: str | None = None) -> Imported:
+def read_results(path: Path, given: Given | None = None) -> Imported:
     """Read a result file of timm's benchmark.
 
     Args:
         path: a CSV file with a header; columns in any order, unknown ones are left out.
         given: what its name does not say.
-        stem: its name, where the path has another.
 
     Returns:
         The rows as a measurement table. A row without a time has the status ``error``; one that names no
@@ -108,7 +106,7 @@ def read_results(path: Path, given: Given | None = None, *, stem: str | None = N
         PerfseerError: the file is no such table, or neither its name nor ``given`` says what it was measured
             on.
     """
-    source = plain_stem(stem or path.name)
+    source = plain_stem(path.name)
     raw = _read_csv(path)
     platform, phase = parse_name(source, _with_phase(given, raw, source))
     rows = _columns(raw, phase, path)
