@@ -23,7 +23,9 @@ rule benchmark_predictor:
     params:
         # An ensemble's members are fitted too.
         config=lambda wildcards: canonical_json(
-            fitting_sections(config, wildcards.predictor, *members(wildcards.predictor))
+            fitting_sections(
+                config, wildcards.predictor, *members(wildcards.predictor)
+            )
             | {"benchmark": config["benchmark"]}
         ),
         code=lambda wildcards: predictor_code(

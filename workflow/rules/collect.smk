@@ -117,24 +117,26 @@ elif SOURCE.kind == "table":
 
 else:
 
-    rule import_release:
+    rule import_source:
         input:
-            release=SOURCE.release,
+            SOURCE.path or [],
         output:
             table=TABLE,
-            graphs="results/measurements/release.safetensors",
-            index="results/measurements/release_index.parquet",
+            graphs="results/measurements/published.safetensors",
+            index="results/measurements/published_index.parquet",
         log:
-            "logs/import_release.log",
+            "logs/import_source.log",
         conda:
             "../envs/perfseer.yaml"
         threads: workflow.cores
         params:
-            code=code("cli.release"),
+            name=SOURCE.kind,
+            place=SOURCE.release or [],
+            code=code_digest("perfseer.cli.sources", source_module(SOURCE.kind)),
         message:
-            "Reading the PerfSeer release in {input.release}"
+            "Reading the measurements published as {params.name}"
         shell:
-            "perfseer import {input.release:q} --workers {threads} --table {output.table}"
+            "perfseer source table {params.name} {params.place:q} --workers {threads} --out {output.table}"
             " --graphs {output.graphs} --index {output.index} 2>&1 | tee {log} >&2"
 
 

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 from perfseer.cli.pipeline import refresh
 from perfseer.cli.schema import Parameters
 from perfseer.digests import canonical_json
+from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import fitting_sections
 from perfseer.predictors.registry import module_name

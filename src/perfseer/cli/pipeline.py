@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from perfseer.data.files import atomic
+from perfseer.data.sources import module_name as source_module
+from perfseer.data.sources import source_names
 from perfseer.evaluation.parameters import RECIPE
 from perfseer.parameters import load_mapping
 from perfseer.predictors.registry import module_name
@@ -51,7 +53,7 @@ def refresh(path: str, params: str) -> None:
 
 def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     """Every stage, in the order in which they run."""
-    yield from _measuring()
+    yield from _measuring(parameters["source"]["kind"])
     for name in parameters["predictors"]:
         yield _training(f"train-{name}", "predictors", name, "models", _ROWS)
     for name in parameters["ensembles"]:
@@ -62,13 +64,15 @@ def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     yield from _rendering(parameters)
 
 
-def _measuring() -> Iterator[Stage]:
+def _measuring(source: str) -> Iterator[Stage]:
+    """The table and all that is measured, from a kind of source; the search space; the dataset."""
+    published = (source_module(source),) if source in source_names() else ()
     yield Stage(
         name="collect",
         target="measurements",
         modules=(
             *("perfseer.cli.collect", "perfseer.cli.trust", "perfseer.cli.kernels"),
-            *("perfseer.cli.tables", "perfseer.cli.release"),
+            *("perfseer.cli.tables", "perfseer.cli.sources", *published),
         ),
         rules=("collect",),
         params=("source", "zoo", "collect", "trust", "kernels"),

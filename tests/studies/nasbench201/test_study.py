@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources.nasbench201 import DEVICES, LABEL, Cells
-from perfseer.data.sources.nasbench201_graphs import network_graphs
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, Cells
+from perfseer.data.sources.nasbench201.graphs import network_graphs
 from perfseer.errors import PerfseerError
 from perfseer.reporting.units import interval
 from perfseer.studies.nasbench201 import fitting as study_module

@@ -13,7 +13,8 @@ from typing import Any
 from perfseer.data.files import atomic
 from perfseer.data.folds import Fold
 from perfseer.data.settings import LabelSettings
-from perfseer.data.sources.nasbench201 import DEVICES, Reading, data_digest, dataset, fold
+from perfseer.data.sources.nasbench201.cells import DEVICES, Reading, data_digest
+from perfseer.data.sources.nasbench201.dataset import dataset, fold
 from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.costs import Stopwatch, peak_memory_mib

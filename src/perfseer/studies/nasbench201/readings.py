@@ -18,17 +18,17 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from perfseer.data.files import read_json, write_json
-from perfseer.data.sources.nasbench201 import (
+from perfseer.data.sources.nasbench201.cells import (
     DEVICES,
     Cells,
     Device,
     Reading,
     cells,
     data_digest,
-    draw,
     latencies_ms,
 )
-from perfseer.data.sources.nasbench201_graphs import OPERATIONS, cell_flows
+from perfseer.data.sources.nasbench201.dataset import draw
+from perfseer.data.sources.nasbench201.graphs import OPERATIONS, cell_flows
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
 from perfseer.graphs.perfgraph import FloatArray, IntArray

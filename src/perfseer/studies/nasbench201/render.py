@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from perfseer.data.sources.nasbench201 import DEVICES, LABEL, N_CELLS, N_CONNECTED, Reading
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, N_CELLS, N_CONNECTED, Reading
 from perfseer.evaluation.metrics import within_name
 from perfseer.predictors.registry import predictor_class
 from perfseer.reporting.document import Published, fill, publish

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from perfseer.data.settings import DatasetSettings
-from perfseer.data.sources.nasbench201 import LABEL, Reading
+from perfseer.data.sources.nasbench201.cells import LABEL, Reading
 from perfseer.evaluation.intervals import Difference, Interval, mean_interval, paired_difference
 from perfseer.evaluation.records import RECORD_FILE, Record
 from perfseer.evaluation.settings import EvaluationSettings

@@ -2,7 +2,7 @@
 
 from statistics import fmean, median
 
-from perfseer.data.sources.nasbench201 import DEVICES, Reading
+from perfseer.data.sources.nasbench201.cells import DEVICES, Reading
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
 from perfseer.reporting.floors import FLOOR, NOT_MEASURED

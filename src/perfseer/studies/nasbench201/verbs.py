@@ -54,7 +54,7 @@ def readings(
 ) -> None:
     """Find out from the latencies which operations of a cell each device ran."""
     from perfseer.data.settings import DatasetSettings
-    from perfseer.data.sources.nasbench201 import DEVICES
+    from perfseer.data.sources.nasbench201.cells import DEVICES
     from perfseer.parameters import load_mapping
     from perfseer.studies.nasbench201.readings import describe, write_readings
 
