@@ -17,7 +17,13 @@ from perfseer.predictors.registry import PREDICTOR_NAMES, create, load, predicto
 from perfseer.predictors.settings import SETTINGS
 from perfseer.targets import TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
-from tests.helpers.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
+from tests.helpers.synthetic_graphs import (
+    dataset_of,
+    lawful_graph,
+    make_dataset,
+    make_labels,
+    make_normaliser,
+)
 from tests.helpers.synthetic_kernels import kernels_file
 
 NETWORKS = ("seernet", "seernet_multi")
@@ -162,7 +168,7 @@ def test_node_order_does_not_matter(fitted):
     if fitted.name in ORDERED:
         pytest.skip("it depends on the order of execution")
     rng = np.random.default_rng(3)
-    pairs = [relabelled(make_graph(rng, 4)) for _ in range(5)]
+    pairs = [relabelled(lawful_graph(rng, 4)) for _ in range(5)]
     assert any((one.flops != two.flops).any() for one, two in pairs)
     labels = [make_labels(one, rng) for one, _ in pairs]
     first, second = (fitted.predict(dataset_of([pair[i] for pair in pairs], labels)) for i in (0, 1))

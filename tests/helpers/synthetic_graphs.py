@@ -1,27 +1,23 @@
 """Synthetic graphs with labels that follow a known law: chains with skips, times from a roofline, noise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.normalisation import FeatureNormaliser, LabelNormaliser, Normaliser
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.settings import LabelSettings
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
 from perfseer.targets import TARGET_NAMES
+from tests.helpers.synthetic import SETTINGS
 
-LABELS = LabelSettings.model_validate(
-    {
-        "time": {"transform": "log", "standardise": True, "margin": 2.3},
-        "mem": {"transform": "log", "standardise": True, "margin": 2.3},
-        "util": {"transform": "logit", "standardise": True, "margin": 2.3, "ceiling": 101},
-    }
-)
+LABELS = SETTINGS.labels
 TYPES = [OPERATOR_INDEX[name] for name in ("conv", "relu", "batch_norm", "add", "linear")]
 
 
-def make_graph(rng: np.random.Generator, batch_size: int) -> PerfGraph:
+def lawful_graph(rng: np.random.Generator, batch_size: int) -> PerfGraph:
     """A chain of 6 to 24 nodes with a few skip edges; sizes grow with the batch."""
     n = int(rng.integers(6, 25))
     skips = [(i, i + 3) for i in range(n - 3) if rng.random() < 0.2]
@@ -81,15 +77,17 @@ def make_labels(graph: PerfGraph, rng: np.random.Generator) -> list[float]:
 def make_dataset(n: int, seed: int) -> Dataset:
     """``n`` rows, each with a graph of its own."""
     rng = np.random.default_rng(seed)
-    graphs = [make_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n)]
+    graphs = [lawful_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n)]
     return dataset_of(graphs, [make_labels(graph, rng) for graph in graphs])
 
 
-def dataset_of(graphs: list[PerfGraph], labels: list[list[float]]) -> Dataset:
-    """Rows of the given graphs and labels."""
-    rows = pd.DataFrame(labels, columns=list(TARGET_NAMES))
-    rows["graph"] = np.arange(len(graphs))
-    rows["architecture"] = [f"net-{number}" for number in range(len(graphs))]
+def dataset_of(graphs: Sequence[PerfGraph], labels: list[list[float]] | None = None) -> Dataset:
+    """Rows of the given graphs and labels; without labels, such that grow with the row number."""
+    n = len(graphs)
+    growing = np.repeat(10.0 + 80.0 * np.arange(n)[:, None] / n, len(TARGET_NAMES), axis=1)
+    rows = pd.DataFrame(growing if labels is None else labels, columns=list(TARGET_NAMES))
+    rows["graph"] = np.arange(n)
+    rows["architecture"] = [f"net-{number}" for number in range(n)]
     platform = {"device": "Synthetic", "device_kind": "cpu", "precision": "fp32", "memory_format": "nchw"}
     rows = rows.assign(**platform, mode="eager", environment='{"torch": "2.13.0"}')
     return Dataset.from_rows(rows, PackedGraphs.pack(graphs))

@@ -14,7 +14,13 @@ from perfseer.predictors.parts.kernel_forests import KernelForests
 from perfseer.predictors.registry import create
 from perfseer.predictors.settings import NnMeterAdditiveSettings, NnMeterSettings
 from perfseer.targets import TARGET_NAMES
-from tests.helpers.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
+from tests.helpers.synthetic_graphs import (
+    dataset_of,
+    lawful_graph,
+    make_dataset,
+    make_labels,
+    make_normaliser,
+)
 from tests.helpers.synthetic_kernels import kernels_file, make_kernels
 
 INFER = TARGET_NAMES.index("infer_time_ms")
@@ -120,7 +126,7 @@ def test_additive_gives_a_type_it_has_not_seen_the_time_per_byte_of_the_rest():
     train = make_dataset(40, seed=5)
     model = additive(train)
     rng = np.random.default_rng(0)
-    graph = make_graph(rng, 4)
+    graph = lawful_graph(rng, 4)
     strange = dataclasses.replace(graph, operators=np.full_like(graph.operators, OPERATOR_INDEX["softmax"]))
     predicted = model.predict(dataset_of([strange], [make_labels(graph, rng)]))["infer_time_ms"]
     moved = sum(train.graph(row).total_bytes for row in range(len(train)))

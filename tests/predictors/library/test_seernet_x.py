@@ -18,7 +18,7 @@ from perfseer.predictors.library.seernet_x import SeerNetXPredictor, SeerNetXSet
 from perfseer.predictors.parts.platform_examples import PlatformExamples
 from perfseer.targets import TARGET_NAMES
 from perfseer.zoo.reference import mobilenet_v1
-from tests.helpers.synthetic_graphs import LABELS, make_graph
+from tests.helpers.synthetic_graphs import LABELS, lawful_graph
 
 SMALL = SeerNetXSettings(hidden=24, epochs=24, batch_size=16, trees=80)
 FAST = Platform("rtx4090", "cuda", "fp32", "nchw", "eager", "torch 2.4.0")
@@ -37,7 +37,7 @@ def law_ms(graph, platform):
 def dataset(n, platforms, seed):
     """Rows of inference alone, every graph on every platform, one per cent of noise."""
     rng = np.random.default_rng(seed)
-    graphs = [make_graph(rng, 512) for _ in range(n)]
+    graphs = [lawful_graph(rng, 512) for _ in range(n)]
     graphs = [dataclasses.replace(g, **{f: getattr(g, f) * 50 for f in SCALED}) for g in graphs]
     rows = [
         {
