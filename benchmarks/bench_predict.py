@@ -26,7 +26,7 @@ from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import DEFAULT, shipped
 from perfseer.predictors import base
 from perfseer.predictors.library.seernet_x import SeerNetXPredictor
-from perfseer.predictors.parts.platform_tables import platform_table
+from perfseer.predictors.parts.platforms.tables import platform_table
 
 ROUNDS, WARM_UP = 15, 3
 REFERENCE = "module:perfseer.zoo.reference.resnet50"

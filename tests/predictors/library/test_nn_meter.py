@@ -10,7 +10,7 @@ from perfseer.data.files import write_json, write_parquet
 from perfseer.errors import PerfseerError
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.base import FitInputs
-from perfseer.predictors.parts.kernel_forests import KernelForests
+from perfseer.predictors.parts.kernels.forests import KernelForests
 from perfseer.predictors.registry import create
 from perfseer.predictors.settings import NnMeterAdditiveSettings, NnMeterSettings
 from perfseer.targets import TARGET_NAMES

@@ -15,7 +15,7 @@ from perfseer.errors import PerfseerError
 from perfseer.forecast.asking import platform_row
 from perfseer.graphs.capture import capture
 from perfseer.predictors.library.seernet_x import SeerNetXPredictor, SeerNetXSettings
-from perfseer.predictors.parts.platform_examples import PlatformExamples
+from perfseer.predictors.parts.platforms.examples import PlatformExamples
 from perfseer.targets import TARGET_NAMES
 from perfseer.zoo.reference import mobilenet_v1
 from tests.helpers.synthetic_graphs import LABELS, lawful_graph

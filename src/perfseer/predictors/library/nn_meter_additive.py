@@ -12,7 +12,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.graphs.kernels import CONVOLUTIONS, OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.parts.kernel_tables import DatasetKernels, work_of
+from perfseer.predictors.parts.kernels.tables import DatasetKernels, work_of
 from perfseer.predictors.settings import NnMeterAdditiveSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 

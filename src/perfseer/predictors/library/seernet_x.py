@@ -5,7 +5,7 @@ Three parts, each fitted on the rows of all platforms:
 - a network gives every kind of node a time on a platform and in a pass, relative to a roofline with the
   device's published peaks (`perfseer.nn.node_times`); the sum over a graph is its time;
 - for each platform and phase, boosted trees and a Gaussian process learn the logarithm of measured over
-  roofline time from totals by operator type (`perfseer.predictors.parts.platform_tables`).
+  roofline time from totals by operator type (`perfseer.predictors.parts.platforms.tables`).
 
 They are averaged on the logarithmic scale, with the same weights everywhere (`WEIGHTS`).
 
@@ -36,16 +36,16 @@ from perfseer.nn.node_times import NodeTimeNetwork, Sizes
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
 from perfseer.predictors.coverage import TrainingRange
-from perfseer.predictors.parts.boosted_trees import BoostedTrees, TreeSettings
-from perfseer.predictors.parts.gaussian_process import GaussianProcess, ProcessSettings
-from perfseer.predictors.parts.platform_batches import N_TIMES, Shown
-from perfseer.predictors.parts.platform_examples import PlatformExamples, Scales
-from perfseer.predictors.parts.platform_learners import FEWEST, Group, PlatformLearners
-from perfseer.predictors.parts.platform_tables import PlatformTable, platform_table
-from perfseer.predictors.parts.platform_work import TOLD
+from perfseer.predictors.parts.learners.boosted_trees import BoostedTrees, TreeSettings
+from perfseer.predictors.parts.learners.gaussian_process import GaussianProcess, ProcessSettings
+from perfseer.predictors.parts.platforms.batches import N_TIMES, Shown
+from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
+from perfseer.predictors.parts.platforms.learners import FEWEST, Group, PlatformLearners
+from perfseer.predictors.parts.platforms.tables import PlatformTable, platform_table
+from perfseer.predictors.parts.platforms.widening import FeatureRange
+from perfseer.predictors.parts.platforms.work import TOLD
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
 from perfseer.predictors.parts.weights import load_weights, save_weights
-from perfseer.predictors.parts.widening import FeatureRange
 from perfseer.predictors.settings import Hidden, PredictorSettings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.training.annealing import train_annealed

@@ -8,22 +8,22 @@ from sklearn.ensemble import RandomForestRegressor
 from perfseer.errors import PerfseerError
 from perfseer.graphs.kernels import FusionRules, Nodes, kernels_of
 from perfseer.measure.kernels.table import COLUMNS, good_kernels
-from perfseer.predictors.parts.forests import (
-    PUBLISHED,
-    Forest,
-    ForestSettings,
-    load_arrays,
-    published,
-    save_arrays,
-)
-from perfseer.predictors.parts.kernel_forests import KernelForests, learn_times, shares_within, split
-from perfseer.predictors.parts.kernel_tables import (
+from perfseer.predictors.parts.kernels.forests import KernelForests, learn_times, shares_within, split
+from perfseer.predictors.parts.kernels.tables import (
     DatasetKernels,
     Peaks,
     feature_names,
     fit_launch_ms,
     forest_of,
     kernel_features,
+)
+from perfseer.predictors.parts.learners.forests import (
+    PUBLISHED,
+    Forest,
+    ForestSettings,
+    load_arrays,
+    published,
+    save_arrays,
 )
 from tests.helpers.synthetic_graphs import make_dataset
 from tests.helpers.synthetic_kernels import make_kernels

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.predictors.parts.forests import load_arrays, save_arrays
+from perfseer.predictors.parts.learners.forests import load_arrays, save_arrays
 
 # A group with fewer rows has no learner of its own.
 FEWEST = 30

@@ -11,8 +11,8 @@ from perfseer.data.platforms import Platform
 from perfseer.data.ragged import gather, segment_ids
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
-from perfseer.predictors.parts.node_kinds import NodeKinds
-from perfseer.predictors.parts.platform_work import KindWork, Rates
+from perfseer.predictors.parts.platforms.kinds import NodeKinds
+from perfseer.predictors.parts.platforms.work import KindWork, Rates
 from perfseer.predictors.parts.roofline import Work, graph_column
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES
 

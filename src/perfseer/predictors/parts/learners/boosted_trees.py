@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.predictors.parts.forests import Forest
+from perfseer.predictors.parts.learners.forests import Forest
 
 _LEAF = -1
 

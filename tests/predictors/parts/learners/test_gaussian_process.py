@@ -7,8 +7,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from perfseer.errors import PerfseerError
-from perfseer.predictors.parts import gaussian_process
-from perfseer.predictors.parts.gaussian_process import GaussianProcess, ProcessSettings
+from perfseer.predictors.parts.learners import gaussian_process
+from perfseer.predictors.parts.learners.gaussian_process import GaussianProcess, ProcessSettings
 
 SETTINGS = ProcessSettings(rows=300, steps=60, axes=8)
 BLOCKS = np.array([0, 0, 1, 1])

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
-from perfseer.predictors.parts.boosted_trees import BoostedTrees, TreeSettings
-from perfseer.predictors.parts.platform_learners import Group, PlatformLearners
+from perfseer.predictors.parts.learners.boosted_trees import BoostedTrees, TreeSettings
+from perfseer.predictors.parts.platforms.learners import Group, PlatformLearners
 
 SETTINGS = TreeSettings(trees=60, leaves=8, learning_rate=0.2, least_rows=3, robust=0.1)
 
