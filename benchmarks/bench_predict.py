@@ -57,13 +57,14 @@ def _inside(model: base.Predictor, dataset: Dataset) -> dict[str, Callable[[], o
     """What the predictor itself does with a graph."""
     if not isinstance(model, SeerNetXPredictor):
         return {"the predictor": lambda: model.predict(dataset)}
-    examples = model.examples(dataset)
+    examples, network = model.examples(dataset), model.blend_.network
+    assert network is not None
     table = platform_table(examples)
     return {
         "kinds of nodes": lambda: model.examples(dataset),
         "totals": lambda: platform_table(examples),
-        "the predictor's forward pass": lambda: model.forward(examples, table),
-        "... of which its network": lambda: model.by_network(examples),
+        "the predictor's forward pass": lambda: model.blend_.answer(examples, table),
+        "... of which its network": lambda: network.ln_ms(examples),
     }
 
 

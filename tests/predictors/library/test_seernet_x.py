@@ -100,7 +100,7 @@ def test_node_times_add_up_to_the_network_part(fitted):
     times = fitted.node_times(test, "infer_time_ms")
     assert [len(part) for part in times] == [test.graph(row).n_nodes for row in range(4)]
     examples = PlatformExamples.of(test, fitted.targets, labelled=False)
-    by_network = fitted.by_network(examples)
+    by_network = fitted.blend_.network.ln_ms(examples)
     np.testing.assert_allclose([part.sum() for part in times], np.exp(by_network), rtol=1e-4)
 
 
@@ -148,7 +148,7 @@ def test_fitted_anew_it_forgets_what_it_answered():
     slower = train.rows.assign(infer_time_ms=3 * train.rows["infer_time_ms"])
     second = fit(Dataset.from_rows(slower, train.graphs)).predict(test)
     assert (second["infer_time_ms"] > 2 * first["infer_time_ms"]).all()
-    assert model.n_parameters_ == model.learners_["trees"].n_parameters
+    assert model.n_parameters_ == model.blend_.learners["trees"].n_parameters
 
 
 def test_what_is_outside_depends_on_the_platform():
