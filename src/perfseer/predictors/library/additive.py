@@ -67,6 +67,8 @@ class AdditivePredictor(Predictor):
         "One network gives both times; the backward pass has a roofline time of its own.",
         "The roofline's constants are fitted instead of guessed, and the launch cost is one per operator.",
     )
+    joint: ClassVar[bool] = True
+    curve_step: ClassVar[str | None] = "epoch"
     settings: AdditiveSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

@@ -31,6 +31,7 @@ class BoostingPredictor(Predictor):
     departures: ClassVar[tuple[str, ...]] = (
         "A baseline of this project, no published predictor: deviations from the fitted roofline and peak.",
     )
+    curve_step: ClassVar[str | None] = "tree"
     settings: BoostingSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

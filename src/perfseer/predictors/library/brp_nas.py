@@ -16,3 +16,4 @@ class BrpNasPredictor(BrpNasBase):
         *DEPARTURES,
     )
     node_features: ClassVar[bool] = False
+    reads_sizes: ClassVar[bool] = False

@@ -58,6 +58,7 @@ class MemoryPredictor(Predictor):
         "What libraries take is learned from measurements.",
     )
     takes_partial_labels: ClassVar[bool] = True
+    reads_order: ClassVar[bool] = True
     Settings = MemorySettings
     settings: MemorySettings
 

@@ -33,6 +33,7 @@ class Mlp5dPredictor(Predictor):
         "Its five inputs were not named; here FLOPs, bytes, parameters, batch size and depth.",
         "Labels are learned on the normaliser's scale (logarithm; logit of utilisation), not as they are.",
     )
+    curve_step: ClassVar[str | None] = "epoch"
     settings: Mlp5dSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

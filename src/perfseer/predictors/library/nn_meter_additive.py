@@ -44,6 +44,7 @@ class NnMeterAdditivePredictor(Predictor):
         "Non-negative least squares on relative errors in the place of random forests.",
         "Every operator is a kernel, since fusion rules need a device.",
     )
+    deterministic: ClassVar[bool] = True
     settings: NnMeterAdditiveSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

@@ -31,6 +31,7 @@ class SeerNetMultiPredictor(NetworkPredictor):
         "A head is a small perceptron for each label; the paper does not say what its 0.13 M further "
         "parameters are.",
     )
+    joint: ClassVar[bool] = True
     settings: SeerNetMultiSettings
     network_: SeerNet
 

@@ -96,6 +96,8 @@ class SeerNetXPredictor(Predictor):
     source: ClassVar[str] = "this project"
     takes_partial_labels: ClassVar[bool] = True
     forward_suffices: ClassVar[bool] = True
+    joint: ClassVar[bool] = True
+    curve_step: ClassVar[str | None] = "epoch"
     departures: ClassVar[tuple[str, ...]] = (
         "No published predictor. Of SeerNet it keeps the graph and its features; times of nodes are added up "
         "instead of embeddings being pooled, and a node sees the operators next to it, not the whole graph.",

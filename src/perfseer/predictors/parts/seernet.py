@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -72,6 +72,7 @@ class GraphExamples:
 class NetworkPredictor(Predictor):
     """A predictor made of one or more `SeerNet`."""
 
+    curve_step: ClassVar[str | None] = "epoch"
     settings: SeerNetSettings
     roofline_: Roofline | None
     residual_: Residual

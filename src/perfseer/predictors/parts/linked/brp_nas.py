@@ -34,7 +34,6 @@ class BrpNasBase(LinkedPredictor):
         node_features: whether nodes carry normalised PerfGraph features beside their type.
     """
 
-    joint: ClassVar[bool] = False
     node_features: ClassVar[bool]
     settings: BrpNasSettings
 

@@ -52,14 +52,10 @@ class LinkedExamples:
 
 
 class LinkedPredictor(Predictor):
-    """A predictor made of networks over `LinkedBatch`, which learn normalised labels.
+    """A predictor made of networks over `LinkedBatch`, which learn normalised labels."""
 
-    Attributes:
-        joint: whether one network learns all labels; otherwise each label has a network of its own.
-    """
-
+    curve_step: ClassVar[str | None] = "epoch"
     settings: LinkedSettings
-    joint: ClassVar[bool]
     networks_: dict[str, nn.Module]
 
     @abstractmethod

@@ -13,7 +13,7 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.parts.learners.boosted_trees import BoostedTrees, TreeSettings
 from perfseer.predictors.parts.learners.gaussian_process import GaussianProcess, ProcessSettings
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
-from perfseer.predictors.parts.platforms.learners import PlatformLearners
+from perfseer.predictors.parts.platforms.learners import Arrays, PlatformLearners
 from perfseer.predictors.parts.platforms.network import NetworkSettings, PlatformNetwork
 from perfseer.predictors.parts.platforms.tables import PlatformTable, platform_table
 from perfseer.predictors.parts.platforms.widening import FeatureRange
@@ -116,8 +116,8 @@ class Blend:
     @property
     def n_parameters(self) -> int:
         """Numbers learned."""
-        parts = [*self.learners.values(), *([self.network] if self.network else [])]
-        return sum(part.n_parameters for part in parts)
+        of_tables = sum(learners.n_parameters for learners in self.learners.values())
+        return of_tables + (self.network.n_parameters if self.network else 0)
 
     def answer(self, examples: PlatformExamples, table: PlatformTable | None = None) -> Answer:
         """What the parts say.
@@ -160,7 +160,10 @@ class Blend:
         Raises:
             PerfseerError: a file is missing or damaged.
         """
-        made_of = {"trees": BoostedTrees.of_arrays, "process": GaussianProcess.of_arrays}
+        made_of: dict[str, Callable[[Arrays], Any]] = {
+            "trees": BoostedTrees.of_arrays,
+            "process": GaussianProcess.of_arrays,
+        }
         learners = {
             part: PlatformLearners.load(folder / _FILES[part], state["kin"][part], of_arrays)
             for part, of_arrays in made_of.items()
