@@ -214,7 +214,7 @@ def test_unfitted_predictor_says_so(name, fold, tmp_path):
         lambda: model.save(tmp_path),
         lambda: model.coverage(None),
     ):
-        with pytest.raises(PerfseerError, match=f"{name} is not fitted"):
+        with pytest.raises(PerfseerError, match=f"^{name} "):
             action()
 
 
@@ -236,26 +236,26 @@ def test_chosen_targets_only(fold):
 
 
 def test_roofline_predicts_no_utilisation():
-    with pytest.raises(PerfseerError, match="predicts none of train_util_pct"):
+    with pytest.raises(PerfseerError, match="train_util_pct"):
         make("roofline", targets=("train_util_pct",))
 
 
 def test_settings_of_another_predictor_are_refused():
-    with pytest.raises(PerfseerError, match="boosting was given RooflineSettings, expected BoostingSettings"):
+    with pytest.raises(PerfseerError, match=r"boosting .*Roofline.*Boosting"):
         create("boosting", section("roofline"))
 
 
 def test_unknown_names_are_refused(tmp_path):
-    with pytest.raises(PerfseerError, match="no predictor 'oracle'; there are roofline"):
+    with pytest.raises(PerfseerError, match=r"'oracle'.* roofline"):
         predictor_class("oracle")
     with pytest.raises(PerfseerError, match="no targets"):
         make("roofline", targets=("speed",))
-    with pytest.raises(PerfseerError, match="run `perfseer train` first"):
+    with pytest.raises(PerfseerError, match="`perfseer train`"):
         load(tmp_path)
 
 
 def test_training_settings_are_needed_by_networks_only(fold):
-    with pytest.raises(PerfseerError, match="seernet needs section `training`"):
+    with pytest.raises(PerfseerError, match=r"^seernet .*`training`"):
         fit(create("seernet", section("seernet")), fold)
     fit(create("roofline", section("roofline")), fold)
 
@@ -290,7 +290,7 @@ def damage(folder, **changes):
 def test_damaged_predictors_are_refused(fitted, tmp_path):
     fitted.save(tmp_path)
     damage(tmp_path, state={})
-    with pytest.raises(PerfseerError, match="train it again"):
+    with pytest.raises(PerfseerError, match="again"):
         load(tmp_path)
     fitted.save(tmp_path)
     damage(tmp_path, schema_version=99)
@@ -305,7 +305,7 @@ def test_damaged_predictors_are_refused(fitted, tmp_path):
 def test_damaged_weights_are_refused(name, file, fold, tmp_path):
     fit(make(name, training={"max_epochs": 1}), fold).save(tmp_path)
     (tmp_path / file).write_bytes(b"not a model")
-    with pytest.raises(PerfseerError, match="train it again"):
+    with pytest.raises(PerfseerError, match="again"):
         load(tmp_path)
 
 

@@ -98,10 +98,10 @@ def test_a_least_time_per_kernel_is_fitted_on_a_gpu_only(rows, tmp_path):
 def test_rules_must_lie_beside_the_kernels(rows, tmp_path):
     path = tmp_path / "kernels.parquet"
     write_parquet(path, make_kernels(5, seed=1))
-    with pytest.raises(PerfseerError, match="run `perfseer kernels` first"):
+    with pytest.raises(PerfseerError, match="`perfseer kernels`"):
         nn_meter(rows, path)
     (tmp_path / "fusion.json").write_text(json.dumps({"pairs": []}))
-    with pytest.raises(PerfseerError, match="holds no fusion rules"):
+    with pytest.raises(PerfseerError, match="fusion rules"):
         nn_meter(rows, path)
 
 

@@ -100,7 +100,7 @@ def test_saved_ones_are_equal_bit_for_bit_and_the_same_seed_gives_the_same():
 
 def test_damaged_ones_are_refused():
     arrays = GaussianProcess.fit(*table(50), BLOCKS, SETTINGS, seed=0).arrays()
-    with pytest.raises(PerfseerError, match=r"do not fit together \(\['rows'\]\)"):
+    with pytest.raises(PerfseerError, match=r"\['rows'\]"):
         GaussianProcess.of_arrays({**arrays, "weights": arrays["weights"][:-1]})
     with pytest.raises(PerfseerError, match="other arrays"):
         GaussianProcess.of_arrays({name: arrays[name] for name in ("rows", "axes")})
