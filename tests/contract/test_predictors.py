@@ -2,21 +2,18 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
-from perfseer.predictors.base import FitInputs
 from perfseer.predictors.registry import PREDICTOR_NAMES, create, load, predictor_class, settings_class
 from perfseer.predictors.settings import LinkedSettings, SeerNetSettings
 from perfseer.targets import TARGET_NAMES
-from perfseer.training.settings import TrainingSettings
+from tests.helpers.fitting import fit, make, one_thread, section
 from tests.helpers.synthetic_graphs import (
     dataset_of,
     lawful_graph,
@@ -24,7 +21,6 @@ from tests.helpers.synthetic_graphs import (
     make_labels,
     make_normaliser,
 )
-from tests.helpers.synthetic_kernels import kernels_file
 
 CLASSES = {name: predictor_class(name) for name in PREDICTOR_NAMES}
 # The law behind the labels is one of sizes.
@@ -33,46 +29,6 @@ SEERNETS, LINKED = (
     [name for name in READS_SIZES if issubclass(settings_class(name), settings)]
     for settings in (SeerNetSettings, LinkedSettings)
 )
-TRAINING = {
-    "batch_size": 32,
-    "optimiser": "adam",
-    "learning_rate": 0.003,
-    "weight_decay": 0,
-    "lr_factor": 0.5,
-    "lr_patience": 5,
-    "lr_threshold": 1e-4,
-    "lr_min": 1e-6,
-    "max_epochs": 4,
-    "patience": 20,
-    "loss": "mse",
-}
-
-
-def section(name: str, **changes):
-    """The predictor's section of params.yaml, made small; the defaults of one that has none there."""
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
-    sections = params["predictors"] | params["ensembles"]
-    model = settings_class(name)
-    settings = sections[name] if name in sections else model().model_dump()
-    trees = 40 if isinstance(settings.get("trees"), int) else 0.02
-    small = {"n_estimators": 40, "hidden": 16, "head_hidden": 8, "trees": trees, "epochs": 16}
-    if "epochs" in settings:  # which nothing stops early
-        small["batch_size"] = 8
-    return model.model_validate(
-        settings | {k: v for k, v in small.items() if isinstance(settings.get(k), int | float)} | changes
-    )
-
-
-def make(name: str, targets=TARGET_NAMES, training=None, **changes):
-    recipe = TrainingSettings.model_validate(TRAINING | (training or {}))
-    return create(name, section(name, **changes), recipe, targets)
-
-
-def fit(model, fold, seed=0):
-    train, valid, _, normaliser = fold
-    members = {name: fit(make(name), fold, seed) for name in model.settings.members}
-    inputs = FitInputs(kernels_file() if "kernels" in model.settings.needs else None, members)
-    return model.fit(train, valid, normaliser, seed=seed, log=lambda line: None, inputs=inputs)
 
 
 @pytest.fixture(scope="module", params=PREDICTOR_NAMES)
@@ -81,11 +37,9 @@ def fitted(request, fold):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def single():
+    with one_thread():
+        yield
 
 
 def test_predicts_exactly_its_supported_targets_in_order(fitted, fold):

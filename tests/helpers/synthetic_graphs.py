@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
@@ -56,6 +57,41 @@ def lawful_graph(rng: np.random.Generator, batch_size: int) -> PerfGraph:
     )
 
 
+def chain(
+    flops: npt.ArrayLike,
+    moved: npt.ArrayLike,
+    *,
+    parameters: int = 0,
+    train_only: int = 0,
+    peak: tuple[int, int] = (2**20, 4 * 2**20),
+) -> PerfGraph:
+    """A chain of nodes with the given FLOPs and bytes; the backward pass asks for twice as much."""
+    flops, moved = np.array(flops, dtype=np.int64), np.array(moved, dtype=np.int64)
+    n, zero = len(flops), np.zeros(len(flops), dtype=np.int64)
+    return PerfGraph(
+        operators=zero.copy(),
+        hyperparameters=np.zeros((n, len(HYPERPARAMETERS)), dtype=np.int64),
+        output_shapes=np.ones((n, 4), dtype=np.int64),
+        flops=flops,
+        input_bytes=moved,
+        weight_bytes=zero,
+        output_bytes=zero,
+        backward_flops=2 * flops,
+        backward_bytes=2 * moved,
+        edge_index=np.array([range(n - 1), range(1, n)], dtype=np.int64),
+        edge_bytes=zero[1:],
+        edge_shapes=np.ones((n - 1, 4), dtype=np.int64),
+        batch_size=1,
+        n_parameters=parameters,
+        parameter_bytes=4 * parameters,
+        buffer_bytes=0,
+        peak_infer_bytes=peak[0],
+        peak_train_bytes=peak[1],
+        has_backward=True,
+        train_only_bytes=train_only,
+    )
+
+
 def make_labels(graph: PerfGraph, rng: np.random.Generator) -> list[float]:
     """The six labels: a roofline of 50 GFLOP/s, 10 GB/s and 2 µs a node, and 2 % noise."""
     moved = graph.bytes
@@ -81,7 +117,7 @@ def make_dataset(n: int, seed: int) -> Dataset:
     return dataset_of(graphs, [make_labels(graph, rng) for graph in graphs])
 
 
-def dataset_of(graphs: Sequence[PerfGraph], labels: list[list[float]] | None = None) -> Dataset:
+def dataset_of(graphs: Sequence[PerfGraph], labels: npt.ArrayLike | None = None) -> Dataset:
     """Rows of the given graphs and labels; without labels, such that grow with the row number."""
     n = len(graphs)
     growing = np.repeat(10.0 + 80.0 * np.arange(n)[:, None] / n, len(TARGET_NAMES), axis=1)

@@ -5,12 +5,11 @@ import numpy as np
 from perfseer.data.features import GraphFeatures
 from perfseer.predictors.library.mlp5d import Mlp5dPredictor, _inputs, graph_depths
 from perfseer.predictors.settings import Mlp5dSettings
-from tests.helpers.synthetic_graphs import make_dataset, make_normaliser
-from tests.predictors.parts.test_roofline import dataset, graph
+from tests.helpers.synthetic_graphs import chain, dataset_of, make_dataset, make_normaliser
 
 
 def test_inputs_are_flops_bytes_parameters_batch_and_depth():
-    rows = dataset([graph([2e6, 1e6, 4e6], [1e6, 3e6, 1e6], parameters=99), graph([5e6], [1e6])])
+    rows = dataset_of([chain([2e6, 1e6, 4e6], [1e6, 3e6, 1e6], parameters=99), chain([5e6], [1e6])])
     expected = [[7e6, 5e6, 99, 1, 3], [5e6, 1e6, 0, 1, 1]]
     np.testing.assert_allclose(np.expm1(_inputs(rows)), expected, rtol=1e-12)
 

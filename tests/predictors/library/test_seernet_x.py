@@ -18,6 +18,7 @@ from perfseer.predictors.library.seernet_x import SeerNetXPredictor, SeerNetXSet
 from perfseer.predictors.parts.platforms.examples import PlatformExamples
 from perfseer.targets import TARGET_NAMES
 from perfseer.zoo.reference import mobilenet_v1
+from tests.helpers.fitting import one_thread
 from tests.helpers.synthetic_graphs import LABELS, lawful_graph
 
 SMALL = SeerNetXSettings(hidden=24, epochs=24, batch_size=16, trees=80)
@@ -58,10 +59,10 @@ SCALED = ("flops", "input_bytes", "weight_bytes", "output_bytes", "backward_flop
 
 @pytest.fixture(scope="module")
 def fitted():
-    torch.set_num_threads(1)
     train, valid = dataset(60, (FAST, SLOW), seed=1), dataset(40, (FAST, SLOW), seed=2)
     model = SeerNetXPredictor(SMALL, TIMES)
-    return model.fit(train, valid, fit_normaliser(train, LABELS), seed=0, log=lambda line: None)
+    with one_thread():
+        return model.fit(train, valid, fit_normaliser(train, LABELS), seed=0, log=lambda line: None)
 
 
 def mape_pct(model, test):

@@ -9,14 +9,16 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from perfseer.errors import PerfseerError
 from perfseer.predictors.parts.learners import gaussian_process
 from perfseer.predictors.parts.learners.gaussian_process import GaussianProcess, ProcessSettings
+from tests.helpers.fitting import one_thread
 
 SETTINGS = ProcessSettings(rows=300, steps=60, axes=8)
 BLOCKS = np.array([0, 0, 1, 1])
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+def single():
+    with one_thread():
+        yield
 
 
 def table(n, seed=0, noise=0.0):
