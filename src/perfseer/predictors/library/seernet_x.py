@@ -14,15 +14,14 @@ Intervals are conformal, from validation rows, for each platform and phase (`per
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
@@ -31,61 +30,12 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
 from perfseer.predictors.coverage import TrainingRange
-from perfseer.predictors.parts.learners.boosted_trees import TreeSettings
-from perfseer.predictors.parts.learners.gaussian_process import ProcessSettings
-from perfseer.predictors.parts.platforms.blend import WEIGHTS, Answer, Blend, BlendSettings
+from perfseer.predictors.parts.platforms.blend import Answer, Blend
 from perfseer.predictors.parts.platforms.examples import PlatformExamples
 from perfseer.predictors.parts.platforms.learners import Group
-from perfseer.predictors.parts.platforms.network import NetworkSettings
-from perfseer.predictors.settings import Hidden, PredictorSettings
+from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
+from perfseer.predictors.settings import PredictorSettings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
-
-
-class SeerNetXSettings(PredictorSettings):
-    """A sum over nodes, trees and a Gaussian process on any platform; sizes chosen on training folds."""
-
-    hidden: Hidden = 96
-    embedding: Annotated[
-        int, Field(ge=1, le=64, description="columns of operators' and platforms' codes")
-    ] = 8
-    context: Annotated[bool, Field(description="a node's producer and consumer count")] = True
-    fusion: Annotated[bool, Field(description="compiled graphs move what is left after fusion")] = True
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 20
-    batch_size: Annotated[int, Field(ge=1, le=65536)] = 64
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0001
-    delta: Annotated[
-        float, Field(gt=0, description="Huber loss on ln time: quadratic below, linear above")
-    ] = 0.03
-    unknown_share: Annotated[
-        float, Field(ge=0, lt=1, description="rows whose platform is told by its features alone")
-    ] = 0.1
-    trees: Annotated[int, Field(ge=1, le=100_000, description="for each platform and phase")] = 700
-    leaves: Annotated[int, Field(ge=2, le=4096, description="of a tree")] = 12
-    tree_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
-    least_rows: Annotated[int, Field(ge=1, description="training rows in a leaf at least")] = 3
-    process_rows: Annotated[
-        int, Field(ge=10, le=20_000, description="rows that the process's length scales are found on")
-    ] = 600
-    process_steps: Annotated[int, Field(ge=1, le=10_000, description="in which they are found")] = 30
-    process_axes: Annotated[int, Field(ge=1, le=1000, description="principal axes of its rows")] = 64
-    parts: Annotated[Literal["all", "network", "trees", "process"], Field(description="what predicts")] = (
-        "all"
-    )
-
-    @property
-    def blend(self) -> BlendSettings:
-        """What the parts are told."""
-        return BlendSettings(
-            parts=tuple(WEIGHTS) if self.parts == "all" else (self.parts,),
-            network=NetworkSettings(
-                **{part.name: getattr(self, part.name) for part in fields(NetworkSettings)}
-            ),
-            trees=TreeSettings(
-                self.trees, self.leaves, self.tree_rate, self.least_rows, robust=3 * self.delta
-            ),
-            process=ProcessSettings(self.process_rows, self.process_steps, self.process_axes),
-        )
 
 
 class SeerNetXPredictor(Predictor):
@@ -134,7 +84,7 @@ class SeerNetXPredictor(Predictor):
             platform.key: TrainingRange.of(train.subset(np.unique(examples.row[examples.platform == number])))
             for number, platform in enumerate(examples.platforms)
         }
-        self.blend_ = Blend.fit(self.settings.blend, examples, aside, seed=seed, log=log)
+        self.blend_ = Blend.fit(self.settings, examples, aside, seed=seed, log=log)
         self.timed_ = frozenset(self.blend_.ranges.learners)
         self.n_parameters_ = self.blend_.n_parameters
         if self.blend_.network:
@@ -231,4 +181,4 @@ class SeerNetXPredictor(Predictor):
         self.ranges_by_platform_ = {
             key: TrainingRange.from_json(seen) for key, seen in state["ranges_by_platform"].items()
         }
-        self.blend_ = Blend.load(folder, state, self.settings.blend, self.platforms_)
+        self.blend_ = Blend.load(folder, state, self.settings, self.platforms_)

@@ -14,7 +14,8 @@ from perfseer.predictors.parts.learners.boosted_trees import BoostedTrees, TreeS
 from perfseer.predictors.parts.learners.gaussian_process import GaussianProcess, ProcessSettings
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
 from perfseer.predictors.parts.platforms.learners import Arrays, PlatformLearners
-from perfseer.predictors.parts.platforms.network import NetworkSettings, PlatformNetwork
+from perfseer.predictors.parts.platforms.network import PlatformNetwork
+from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.tables import PlatformTable, platform_table
 from perfseer.predictors.parts.platforms.widening import FeatureRange
 
@@ -25,16 +26,6 @@ _FILES = {part: f"{part}.safetensors" for part in WEIGHTS}
 _RANGES_FILE = "ranges.safetensors"
 # The least that a time is uncertain by, on the logarithmic scale: labels are no better than that.
 _LEAST_DIFFICULTY = 0.02
-
-
-@dataclass(frozen=True)
-class BlendSettings:
-    """Which parts there are, by their names in `WEIGHTS`, and how each learns."""
-
-    parts: tuple[str, ...]
-    network: NetworkSettings
-    trees: TreeSettings
-    process: ProcessSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +71,7 @@ class Blend:
     @classmethod
     def fit(
         cls,
-        settings: BlendSettings,
+        settings: SeerNetXSettings,
         examples: PlatformExamples,
         valid: PlatformExamples,
         *,
@@ -93,24 +84,18 @@ class Blend:
             PerfseerError: no platform and phase has rows enough, or the training of the network diverged.
         """
         table, scales, groups = platform_table(examples), Scales.of(examples), examples.groups
-        fitters: dict[str, Callable[[FloatArray, FloatArray], BoostedTrees | GaussianProcess]] = {
-            "trees": partial(BoostedTrees.fit, settings=settings.trees, seed=seed),
-            "process": partial(
-                GaussianProcess.fit, blocks=table.blocks, settings=settings.process, seed=seed
-            ),
-        }
         ranges = PlatformLearners.fit(
             table.of_graphs, table.base, groups, lambda columns, _: FeatureRange.of(columns)
         )
         learners = {
             part: PlatformLearners.fit(table.columns, examples.ln_ms - table.base, groups, fit_one)
-            for part, fit_one in fitters.items()
-            if part in settings.parts
+            for part, fit_one in _fitters(settings, table, seed).items()
+            if part in settings.used
         }
         network = None
-        if "network" in settings.parts:
-            network = PlatformNetwork.new(settings.network, scales, examples.platforms, seed)
-            network.train(settings.network, examples, valid, seed=seed, log=log)
+        if "network" in settings.used:
+            network = PlatformNetwork.new(settings, scales, examples.platforms, seed)
+            network.train(settings, examples, valid, seed=seed, log=log)
         return cls(learners, ranges, scales, network)
 
     @property
@@ -147,7 +132,11 @@ class Blend:
 
     @classmethod
     def load(
-        cls, folder: Path, state: Mapping[str, Any], settings: BlendSettings, platforms: tuple[Platform, ...]
+        cls,
+        folder: Path,
+        state: Mapping[str, Any],
+        settings: SeerNetXSettings,
+        platforms: tuple[Platform, ...],
     ) -> Self:
         """Read what `save` wrote.
 
@@ -167,11 +156,24 @@ class Blend:
         learners = {
             part: PlatformLearners.load(folder / _FILES[part], state["kin"][part], of_arrays)
             for part, of_arrays in made_of.items()
-            if part in settings.parts
+            if part in settings.used
         }
         ranges = PlatformLearners.load(folder / _RANGES_FILE, state["kin_of_ranges"], FeatureRange.of_arrays)
         scales, network = Scales.from_json(state["scales"]), None
-        if "network" in settings.parts:
-            network = PlatformNetwork.new(settings.network, scales, platforms)
+        if "network" in settings.used:
+            network = PlatformNetwork.new(settings, scales, platforms)
             network.load(folder / _FILES["network"])
         return cls(learners, ranges, scales, network)
+
+
+def _fitters(
+    settings: SeerNetXSettings, table: PlatformTable, seed: int
+) -> dict[str, Callable[[FloatArray, FloatArray], BoostedTrees | GaussianProcess]]:
+    """How each learner on tables is fitted to the rows of a platform and phase."""
+    robust = 3 * settings.delta
+    trees = TreeSettings(settings.trees, settings.leaves, settings.tree_rate, settings.least_rows, robust)
+    process = ProcessSettings(settings.process_rows, settings.process_steps, settings.process_axes)
+    return {
+        "trees": partial(BoostedTrees.fit, settings=trees, seed=seed),
+        "process": partial(GaussianProcess.fit, blocks=table.blocks, settings=process, seed=seed),
+    }

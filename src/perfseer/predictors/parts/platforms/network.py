@@ -17,6 +17,7 @@ from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.nn.node_times import NodeTimeNetwork, Sizes
 from perfseer.predictors.parts.platforms.batches import N_TIMES, Shown
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
+from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.work import TOLD
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
 from perfseer.predictors.parts.weights import load_weights, save_weights
@@ -24,33 +25,6 @@ from perfseer.training.annealing import train_annealed
 from perfseer.training.seeds import generator, seeded
 
 _AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """Size of the network, and how it is trained.
-
-    Attributes:
-        hidden: columns of every hidden vector.
-        embedding: columns of operators' and platforms' codes.
-        context: whether a node's neighbours count.
-        unknown_share: share of examples whose platform is told by its features alone.
-        epochs: passes over the examples.
-        batch_size: examples per step.
-        learning_rate: the highest.
-        weight_decay: pull of the weights to zero.
-        delta: Huber loss on ln time, quadratic below and linear above.
-    """
-
-    hidden: int
-    embedding: int
-    context: bool
-    unknown_share: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    delta: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +45,7 @@ class PlatformNetwork:
 
     @classmethod
     def new(
-        cls, settings: NetworkSettings, scales: Scales, platforms: Sequence[Platform], seed: int = 0
+        cls, settings: SeerNetXSettings, scales: Scales, platforms: Sequence[Platform], seed: int = 0
     ) -> Self:
         """One with random weights."""
         sizes = Sizes(
@@ -89,7 +63,7 @@ class PlatformNetwork:
 
     def train(
         self,
-        settings: NetworkSettings,
+        settings: SeerNetXSettings,
         examples: PlatformExamples,
         valid: PlatformExamples,
         *,
