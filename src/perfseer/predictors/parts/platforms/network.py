@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from perfseer.data.platforms import Platform
@@ -22,6 +21,8 @@ from perfseer.predictors.parts.platforms.work import TOLD
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
 from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.training.annealing import train_annealed
+from perfseer.training.loop import outputs_of
+from perfseer.training.losses import huber
 from perfseer.training.seeds import generator, seeded
 
 _AT_ONCE = 256
@@ -97,11 +98,8 @@ class PlatformNetwork:
     def ln_ms(self, examples: PlatformExamples) -> FloatArray:
         """[N] natural logarithms of the examples' times in ms."""
         shown = Shown(examples, self.scales, self.platforms)
-        with torch.inference_mode():
-            outputs = [
-                self.network(shown.batch(rows)[0]) for rows in torch.arange(len(examples)).split(_AT_ONCE)
-            ]
-        return np.asarray(torch.cat(outputs).squeeze(1).double().numpy())
+        outputs = outputs_of(len(examples), lambda rows: self.network(shown.batch(rows)[0]), _AT_ONCE)
+        return np.asarray(outputs.squeeze(1).numpy())
 
     def node_ms(self, examples: PlatformExamples) -> Iterator[FloatArray]:
         """For each example [V] ms of the nodes of its graph, both passes in training."""
@@ -134,4 +132,4 @@ class PlatformNetwork:
 
 def _huber(outputs: Tensor, labels: Tensor, *, delta: float) -> Tensor:
     """[T] mean Huber error in units of ``delta``: about the absolute error beyond it."""
-    return F.huber_loss(outputs, labels, reduction="none", delta=delta).mean(dim=0) / delta
+    return huber(outputs, labels, delta=delta) / delta
