@@ -156,7 +156,7 @@ def _captured(done: int, total: int) -> None:
 
 def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, source: str) -> None:
     from perfseer.cli.calibration_results import errors_table, models_table
-    from perfseer.cli.console import console
+    from perfseer.console.tables import console
     from perfseer.forecast.calibration import calibrate as fit
     from perfseer.forecast.card import write_card
     from perfseer.forecast.measured import card_of, measured_rows

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perfseer.cli.console import listed, table
+from perfseer.console.tables import listed, table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.console import Column, console, listed, table
+from perfseer.console.tables import Column, console, listed, table
 
 if TYPE_CHECKING:
     import torch

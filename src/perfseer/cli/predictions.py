@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
-from perfseer.cli.console import Column, R, console, listed, table
+from perfseer.console.tables import Column, R, console, listed, table
 
 if TYPE_CHECKING:
     from perfseer.forecast.parts import Estimate, Explanation, Provenance

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.cli.console import Column, console, listed, table
+from perfseer.console.tables import Column, console, listed, table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.console import console, listed
-from perfseer.cli.console import table as console_table
 from perfseer.cli.progress import progress
 from perfseer.cli.tables import Format
+from perfseer.console.tables import console, listed
+from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.cli.console import Column, console
-from perfseer.cli.console import table as console_table
+from perfseer.console.tables import Column, console
+from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -2,7 +2,7 @@
 
 import io
 
-from perfseer.cli.console import Column, console, listed, table
+from perfseer.console.tables import Column, console, listed, table
 
 WORDS = ["plain", "[red]not markup[/red]"]
 COLUMNS = [Column("word", str), Column("letters", len, number=True)]
