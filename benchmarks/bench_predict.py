@@ -26,7 +26,7 @@ from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import DEFAULT, shipped
 from perfseer.predictors import base
 from perfseer.predictors.library.seernet_x import SeerNetXPredictor
-from perfseer.predictors.parts.platform_tables import platform_table
+from perfseer.predictors.parts.platforms.tables import platform_table
 
 ROUNDS, WARM_UP = 15, 3
 REFERENCE = "module:perfseer.zoo.reference.resnet50"
@@ -57,13 +57,14 @@ def _inside(model: base.Predictor, dataset: Dataset) -> dict[str, Callable[[], o
     """What the predictor itself does with a graph."""
     if not isinstance(model, SeerNetXPredictor):
         return {"the predictor": lambda: model.predict(dataset)}
-    examples = model.examples(dataset)
+    examples, network = model.examples(dataset), model.blend_.network
+    assert network is not None
     table = platform_table(examples)
     return {
         "kinds of nodes": lambda: model.examples(dataset),
         "totals": lambda: platform_table(examples),
-        "the predictor's forward pass": lambda: model.forward(examples, table),
-        "... of which its network": lambda: model.by_network(examples),
+        "the predictor's forward pass": lambda: model.blend_.answer(examples, table),
+        "... of which its network": lambda: network.ln_ms(examples),
     }
 
 

@@ -7,12 +7,13 @@ import torch
 from perfseer.data.batches import BatchSource
 from perfseer.data.dataset import Dataset
 from perfseer.data.normalisation import FeatureNormaliser
-from tests.helpers.synthetic import make_dataset, make_graph
+from tests.helpers.synthetic import make_graph
+from tests.helpers.synthetic_graphs import dataset_of
 
 
 @pytest.fixture(scope="module")
 def data():
-    return make_dataset([make_graph(1 + seed % 4, 2 * seed, seed) for seed in range(7)])
+    return dataset_of([make_graph(1 + seed % 4, 2 * seed, seed) for seed in range(7)])
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from perfseer.data.building import build_graphs
 from perfseer.data.dataset import Dataset
 from perfseer.errors import PerfseerError
 from perfseer.targets import TARGET_NAMES
-from tests.helpers.synthetic import SETTINGS, make_dataset, make_graph, make_store, make_table
+from tests.helpers.synthetic import SETTINGS, make_graph, make_store, make_table
+from tests.helpers.synthetic_graphs import dataset_of
 
 
 @pytest.fixture
@@ -169,13 +170,13 @@ def test_a_damaged_or_older_manifest(table, tmp_path):
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, -np.inf, np.inf])
 def test_a_dataset_with_a_bad_label_cannot_exist(bad):
-    data = make_dataset([make_graph(2, 1), make_graph(3, 2)])
+    data = dataset_of([make_graph(2, 1), make_graph(3, 2)])
     with pytest.raises(PerfseerError, match="label infer_mem_mib has values that are not finite"):
         Dataset.from_rows(data.rows.assign(infer_mem_mib=[bad, 1.0]), data.graphs)
 
 
 def test_rows_may_lack_labels_but_not_all_of_them():
-    data = make_dataset([make_graph(2, 1), make_graph(3, 2)])
+    data = dataset_of([make_graph(2, 1), make_graph(3, 2)])
     partial = Dataset.from_rows(data.rows.assign(infer_mem_mib=[np.nan, 1.0]), data.graphs)
     assert data.complete
     assert not partial.complete
@@ -186,7 +187,7 @@ def test_rows_may_lack_labels_but_not_all_of_them():
 
 
 def test_a_dataset_cannot_name_graphs_that_are_not_there():
-    data = make_dataset([make_graph(2, 1), make_graph(3, 2)])
+    data = dataset_of([make_graph(2, 1), make_graph(3, 2)])
     with pytest.raises(PerfseerError, match="graphs outside the 2 there are"):
         Dataset.from_rows(data.rows.assign(graph=[0, 2]), data.graphs)
 

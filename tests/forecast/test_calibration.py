@@ -16,7 +16,13 @@ from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rate
 from perfseer.predictors.registry import create, load
 from perfseer.predictors.settings import RooflineSettings
 from perfseer.targets import TARGET_NAMES
-from tests.helpers.synthetic_graphs import dataset_of, make_dataset, make_graph, make_labels, make_normaliser
+from tests.helpers.synthetic_graphs import (
+    dataset_of,
+    lawful_graph,
+    make_dataset,
+    make_labels,
+    make_normaliser,
+)
 
 RATES = nominal_rates(None)
 INFER = TARGET_NAMES.index("infer_time_ms")
@@ -188,7 +194,7 @@ def test_cost_of_measuring_follows_the_predicted_time(data, base):
 
 
 def test_shares_of_work_are_those_of_a_graph_made_by_hand():
-    graph = make_graph(np.random.default_rng(0), 1)
+    graph = lawful_graph(np.random.default_rng(0), 1)
     graph = dataclasses.replace(
         graph,
         operators=np.full(graph.n_nodes, OPERATOR_INDEX["relu"]),

@@ -9,7 +9,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.packed import PackedGraphs
 from perfseer.studies.public.settings import PublicSettings
 from perfseer.targets import TARGET_NAMES
-from tests.helpers.synthetic_graphs import LABELS, make_graph, make_labels
+from tests.helpers.synthetic_graphs import LABELS, lawful_graph, make_labels
 
 GPU_NEW = "infer-amp-nchw-pt240-cu124-rtx3090"
 GPU_OLD = "infer-amp-nchw-pt210-cu121-rtx3090"
@@ -80,7 +80,7 @@ def results(n_architectures: int = 36, seed: int = 0) -> Dataset:
     graphs, rows = [], []
     for number in range(n_architectures):
         for size in (224, 288):
-            graph = make_graph(rng, 8)
+            graph = lawful_graph(rng, 8)
             labels = dict(zip(TARGET_NAMES, make_labels(graph, rng), strict=True))
             rows += [_row(file, number, size, len(graphs), labels, rng) for file in FILES]
             graphs.append(graph)

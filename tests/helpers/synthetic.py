@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from perfseer.data.dataset import Dataset
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.settings import DatasetSettings
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS
-from perfseer.targets import TARGET_NAMES, TARGETS
+from perfseer.targets import TARGETS
 
 STYLES = ("densenet", "googlenet", "mobilenet", "resnet", "vgg")
 SETTINGS = DatasetSettings.from_mapping(
@@ -108,12 +107,3 @@ def make_store(table: pd.DataFrame) -> tuple[PackedGraphs, pd.DataFrame]:
     index["graph"] = np.arange(len(index))
     index["reason"] = pd.Series([None] * len(index), dtype=object)
     return PackedGraphs.pack(graphs), index
-
-
-def make_dataset(graphs: Sequence[PerfGraph]) -> Dataset:
-    """One row per graph, with labels that grow with the row number."""
-    n = len(graphs)
-    rows = pd.DataFrame({name: 10.0 + 80.0 * np.arange(n) / n for name in TARGET_NAMES})
-    names = {"configuration": "c{}", "architecture": "a{}", "family": "vgg"}
-    rows = rows.assign(**{name: [text.format(i) for i in range(n)] for name, text in names.items()})
-    return Dataset.from_rows(rows.assign(graph=np.arange(n)), PackedGraphs.pack(graphs))

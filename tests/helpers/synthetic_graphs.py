@@ -1,27 +1,24 @@
 """Synthetic graphs with labels that follow a known law: chains with skips, times from a roofline, noise."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.normalisation import FeatureNormaliser, LabelNormaliser, Normaliser
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.settings import LabelSettings
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
 from perfseer.targets import TARGET_NAMES
+from tests.helpers.synthetic import SETTINGS
 
-LABELS = LabelSettings.model_validate(
-    {
-        "time": {"transform": "log", "standardise": True, "margin": 2.3},
-        "mem": {"transform": "log", "standardise": True, "margin": 2.3},
-        "util": {"transform": "logit", "standardise": True, "margin": 2.3, "ceiling": 101},
-    }
-)
+LABELS = SETTINGS.labels
 TYPES = [OPERATOR_INDEX[name] for name in ("conv", "relu", "batch_norm", "add", "linear")]
 
 
-def make_graph(rng: np.random.Generator, batch_size: int) -> PerfGraph:
+def lawful_graph(rng: np.random.Generator, batch_size: int) -> PerfGraph:
     """A chain of 6 to 24 nodes with a few skip edges; sizes grow with the batch."""
     n = int(rng.integers(6, 25))
     skips = [(i, i + 3) for i in range(n - 3) if rng.random() < 0.2]
@@ -60,6 +57,41 @@ def make_graph(rng: np.random.Generator, batch_size: int) -> PerfGraph:
     )
 
 
+def chain(
+    flops: npt.ArrayLike,
+    moved: npt.ArrayLike,
+    *,
+    parameters: int = 0,
+    train_only: int = 0,
+    peak: tuple[int, int] = (2**20, 4 * 2**20),
+) -> PerfGraph:
+    """A chain of nodes with the given FLOPs and bytes; the backward pass asks for twice as much."""
+    flops, moved = np.array(flops, dtype=np.int64), np.array(moved, dtype=np.int64)
+    n, zero = len(flops), np.zeros(len(flops), dtype=np.int64)
+    return PerfGraph(
+        operators=zero.copy(),
+        hyperparameters=np.zeros((n, len(HYPERPARAMETERS)), dtype=np.int64),
+        output_shapes=np.ones((n, 4), dtype=np.int64),
+        flops=flops,
+        input_bytes=moved,
+        weight_bytes=zero,
+        output_bytes=zero,
+        backward_flops=2 * flops,
+        backward_bytes=2 * moved,
+        edge_index=np.array([range(n - 1), range(1, n)], dtype=np.int64),
+        edge_bytes=zero[1:],
+        edge_shapes=np.ones((n - 1, 4), dtype=np.int64),
+        batch_size=1,
+        n_parameters=parameters,
+        parameter_bytes=4 * parameters,
+        buffer_bytes=0,
+        peak_infer_bytes=peak[0],
+        peak_train_bytes=peak[1],
+        has_backward=True,
+        train_only_bytes=train_only,
+    )
+
+
 def make_labels(graph: PerfGraph, rng: np.random.Generator) -> list[float]:
     """The six labels: a roofline of 50 GFLOP/s, 10 GB/s and 2 µs a node, and 2 % noise."""
     moved = graph.bytes
@@ -81,15 +113,17 @@ def make_labels(graph: PerfGraph, rng: np.random.Generator) -> list[float]:
 def make_dataset(n: int, seed: int) -> Dataset:
     """``n`` rows, each with a graph of its own."""
     rng = np.random.default_rng(seed)
-    graphs = [make_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n)]
+    graphs = [lawful_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n)]
     return dataset_of(graphs, [make_labels(graph, rng) for graph in graphs])
 
 
-def dataset_of(graphs: list[PerfGraph], labels: list[list[float]]) -> Dataset:
-    """Rows of the given graphs and labels."""
-    rows = pd.DataFrame(labels, columns=list(TARGET_NAMES))
-    rows["graph"] = np.arange(len(graphs))
-    rows["architecture"] = [f"net-{number}" for number in range(len(graphs))]
+def dataset_of(graphs: Sequence[PerfGraph], labels: npt.ArrayLike | None = None) -> Dataset:
+    """Rows of the given graphs and labels; without labels, such that grow with the row number."""
+    n = len(graphs)
+    growing = np.repeat(10.0 + 80.0 * np.arange(n)[:, None] / n, len(TARGET_NAMES), axis=1)
+    rows = pd.DataFrame(growing if labels is None else labels, columns=list(TARGET_NAMES))
+    rows["graph"] = np.arange(n)
+    rows["architecture"] = [f"net-{number}" for number in range(n)]
     platform = {"device": "Synthetic", "device_kind": "cpu", "precision": "fp32", "memory_format": "nchw"}
     rows = rows.assign(**platform, mode="eager", environment='{"torch": "2.13.0"}')
     return Dataset.from_rows(rows, PackedGraphs.pack(graphs))

@@ -10,7 +10,7 @@ import pandas as pd
 from perfseer.data.files import write_json, write_parquet
 from perfseer.graphs.kernels import OPTIMISER, FusionRules, Nodes, kernels_of
 from perfseer.measure.kernels.table import kernel_table
-from tests.helpers.synthetic_graphs import make_graph
+from tests.helpers.synthetic_graphs import lawful_graph
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="perfseer-kernels-")
 
@@ -18,7 +18,7 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="perfseer-kernels-")
 def make_kernels(n_graphs: int, seed: int, device_kind: str = "cpu") -> pd.DataFrame:
     """Kernels of random graphs: a roofline of 50 GFLOP/s, 10 GB/s and 2 µs each; the optimiser is free."""
     rng = np.random.default_rng(seed)
-    graphs = [make_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n_graphs)]
+    graphs = [lawful_graph(rng, int(2 ** rng.integers(0, 6))) for _ in range(n_graphs)]
     table = kernels_of(Nodes.of(graphs), FusionRules()).drop(columns="graph")
     free = table["name"] == OPTIMISER
     infer = 1e3 * (np.maximum(table["flops"] / 5e10, table["bytes"] / 1e10) + 2e-6)

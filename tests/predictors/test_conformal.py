@@ -7,7 +7,7 @@ import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.predictors.conformal import LEVELS, Conformal, Quantiles, coverage
-from perfseer.predictors.parts.widening import MOST, FeatureRange
+from perfseer.predictors.parts.platforms.widening import MOST, FeatureRange
 
 
 def simulated(rng, n_clusters, rows_each=3, scale=0.1, shared=0.8):

@@ -155,7 +155,8 @@ def _captured(done: int, total: int) -> None:
 
 
 def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, source: str) -> None:
-    from perfseer.cli.calibration_results import errors_table, models_table, print_table
+    from perfseer.cli.calibration_results import errors_table, models_table
+    from perfseer.console.tables import console
     from perfseer.forecast.calibration import calibrate as fit
     from perfseer.forecast.card import write_card
     from perfseer.forecast.measured import card_of, measured_rows
@@ -166,8 +167,8 @@ def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, sour
     model.save(out)
     write_table(table, out / MEASUREMENTS_FILE)
     write_card(out, card_of(model, name, source))
-    print_table(models_table(model, base, rows))
-    print_table(errors_table(model, rows))
+    console().print(models_table(model, base, rows))
+    console().print(errors_table(model, rows))
     left = len(table) - len(rows)
     note(
         _VERB,

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfseer.console.tables import Column, console, listed, table
+
 if TYPE_CHECKING:
     import torch
     from rich.table import Table
     from torch import nn
 
     from perfseer.graphs.perfgraph import IntArray, PerfGraph
-
-_PIPED_WIDTH = 160  # columns where standard output is no terminal
 
 
 def graph_show(
@@ -26,20 +26,16 @@ def graph_show(
     params: Annotated[str, typer.Option(help="params.yaml or inline JSON, for zoo:<id>.")] = "params.yaml",
 ) -> None:
     """Print the nodes of a model's graph, its totals, and the operators that were not understood."""
-    import sys
-
-    from rich.console import Console
-
     from perfseer.graphs.capture import capture
 
     graph = capture(_model(ref, params), (_input(input_shape, batch_size, input_type),), backward=backward)
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-    console.print(_node_table(graph, limit or graph.n_nodes))
+    out = console()
+    out.print(_node_table(graph, limit or graph.n_nodes))
     if 0 < limit < graph.n_nodes:
-        console.print(f"{graph.n_nodes - limit} further nodes; --limit 0 lists all", style="dim")
-    console.print(_operator_table(graph))
+        out.print(f"{graph.n_nodes - limit} further nodes; --limit 0 lists all", style="dim")
+    out.print(_operator_table(graph))
     for line in [*_totals(graph), *_not_understood(graph)]:
-        console.print(line, markup=False)
+        out.print(line)
 
 
 def _model(ref: str, params: str) -> "nn.Module":
@@ -77,15 +73,19 @@ def _node_table(graph: "PerfGraph", limit: int) -> "Table":
     columns = {"FLOPs": graph.flops, "bytes": graph.bytes}
     if graph.has_backward:
         columns |= {"backward FLOPs": graph.backward_flops, "backward bytes": graph.backward_bytes}
-    shown = {title: _column(title, values, limit) for title, values in columns.items()}
-    table = _table(
-        "#", "operator", "arguments", "output", *(title for title, _ in shown.values()), words=(1, 2, 3)
-    )
-    for node in range(min(limit, graph.n_nodes)):
-        output = "x".join(map(str, graph.output_shapes[node]))
-        costs = (cells[node] for _, cells in shown.values())
-        table.add_row(str(node), OPERATORS[graph.operators[node]], _arguments(graph, node), output, *costs)
-    return table
+    shown = [_column(title, values, limit) for title, values in columns.items()]
+    titles = ["#", "operator", "arguments", "output", *(title for title, _ in shown)]
+    rows = [
+        [
+            node,
+            OPERATORS[graph.operators[node]],
+            _arguments(graph, node),
+            "x".join(map(str, graph.output_shapes[node])),
+            *(cells[node] for _, cells in shown),
+        ]
+        for node in range(min(limit, graph.n_nodes))
+    ]
+    return table(listed(titles, numbers=[titles[0], *titles[4:]]), rows)
 
 
 def _column(title: str, values: "IntArray", limit: int) -> tuple[str, list[str]]:
@@ -115,22 +115,14 @@ def _operator_table(graph: "PerfGraph") -> "Table":
     counts = np.bincount(graph.operators, minlength=size)
     flops = 100 * np.bincount(graph.operators, graph.flops, size) / max(graph.total_flops, 1)
     moved = 100 * np.bincount(graph.operators, graph.bytes, size) / max(graph.total_bytes, 1)
-    table = _table("operator", "nodes", "share of FLOPs", "share of bytes", words=(0,))
-    for index in np.argsort(-moved, kind="stable").tolist():
-        if counts[index]:
-            shares = (percent(flops[index]), percent(moved[index]))
-            table.add_row(OPERATORS[index], str(counts[index]), *shares)
-    return table
-
-
-def _table(*headings: str, words: tuple[int, ...]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if position in words else "right")
-    return table
+    columns: list[Column[int]] = [
+        Column("operator", lambda index: OPERATORS[index]),
+        Column("nodes", lambda index: counts[index], number=True),
+        Column("share of FLOPs", lambda index: percent(flops[index]), number=True),
+        Column("share of bytes", lambda index: percent(moved[index]), number=True),
+    ]
+    ranked = np.argsort(-moved, kind="stable").tolist()
+    return table(columns, [index for index in ranked if counts[index]])
 
 
 def _totals(graph: "PerfGraph") -> list[str]:

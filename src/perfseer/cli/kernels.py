@@ -74,7 +74,7 @@ def kernels(
 def _learner(device: str) -> "Learner":
     """Forests of the published kind, if they can be had: a bare measuring machine has no scikit-learn."""
     try:
-        from perfseer.predictors.parts.kernel_forests import learn_times
+        from perfseer.predictors.parts.kernels.forests import learn_times
     except ModuleNotFoundError as error:
         from perfseer.errors import PerfseerError
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from perfseer.console.tables import Column, R, console, listed, table
 
+if TYPE_CHECKING:
     from perfseer.forecast.parts import Estimate, Explanation, Provenance
     from perfseer.forecast.prediction import Answer, Prediction
 
@@ -25,7 +25,9 @@ HEADINGS = (
     "fits",
     "remarks",
 )
-_NUMBERS = ("batch", "time [ms]", "memory [MiB]", "utilisation [%]", "fits")
+_COLUMNS = listed(HEADINGS, numbers=("batch", "time [ms]", "memory [MiB]", "utilisation [%]", "fits"))
+_SHARES = ("nodes", "share of time", "share of FLOPs", "share of bytes")
+_EXPLAINED = listed(("operator", *_SHARES), numbers=_SHARES)
 CSV_COLUMNS: tuple[str, ...] = (
     *("model", "status", "batch_size", "phase", "target", "trained_on"),
     *(f"{metric}_{part}{unit}" for metric, unit in _METRICS for part in ("", "low_", "high_")),
@@ -155,47 +157,31 @@ def _confidence(answers: "Iterable[Answer]") -> str:
 def _write_table(
     answers: "Sequence[Answer]", provenance: "Provenance", stream: TextIO, *, complete: bool
 ) -> None:
-    from rich.console import Console
-
-    width = None if stream.isatty() else _PIPED_WIDTH
-    console = Console(file=stream, width=width, highlight=False, markup=False)
-    console.print(_table(HEADINGS, [_cells(answer) for answer in answers], numbers=_NUMBERS))
+    out = console(_PIPED_WIDTH, stream)
+    out.print(table(_COLUMNS, map(_cells, answers), fold=True))
     for title, explanation in _explanations(answers):
-        console.print(title)
-        console.print(_table(*_explanation_rows(explanation), numbers=_EXPLANATION_HEADINGS[1:]))
+        out.print(title)
+        out.print(table(_EXPLAINED, _shares(explanation), fold=True))
         for reason in explanation.widened:
-            console.print(f"interval widened: {reason}")
+            out.print(f"interval widened: {reason}")
     for line in _footer(answers, provenance, complete=complete):
-        console.print(line, style="dim", soft_wrap=True)
-
-
-def _table(
-    headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str]
-) -> "RenderableType":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
+        out.print(line, style="dim", soft_wrap=True)
 
 
 def _markdown(answers: "Sequence[Answer]", provenance: "Provenance", *, complete: bool) -> str:
-    parts = [_markdown_table(HEADINGS, [_cells(answer) for answer in answers], numbers=_NUMBERS)]
+    parts = [_markdown_table(_COLUMNS, map(_cells, answers))]
     for title, explanation in _explanations(answers):
-        parts += [title, _markdown_table(*_explanation_rows(explanation), numbers=_EXPLANATION_HEADINGS[1:])]
+        parts += [title, _markdown_table(_EXPLAINED, _shares(explanation))]
         parts += [f"Interval widened: {reason}" for reason in explanation.widened]
     said = [f"- {_escaped(remark)}" for remark in remarks(answers)]
     footer = "\n".join(_footer(answers, provenance, complete=complete))
     return "\n\n".join([*parts, *(["\n".join(said)] if said else []), footer]) + "\n"
 
 
-def _markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str]) -> str:
-    rule = ["--:" if heading in numbers else "---" for heading in headings]
-    lines = [headings, rule, *([_escaped(cell) for cell in row] for row in rows)]
+def _markdown_table(columns: "Sequence[Column[R]]", rows: "Iterable[R]") -> str:
+    rule = ["--:" if column.number else "---" for column in columns]
+    cells = ([_escaped(str(column.cell(row))) for column in columns] for row in rows)
+    lines = [[column.title for column in columns], rule, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -207,9 +193,6 @@ def _footer(answers: "Sequence[Answer]", provenance: "Provenance", *, complete: 
     brackets = _confidence(answers)
     stopped = [] if complete else ["interrupted: these are the answers so far"]
     return [*([brackets] if brackets else []), *stopped, str(provenance)]
-
-
-_EXPLANATION_HEADINGS = ("operator", "nodes", "share of time", "share of FLOPs", "share of bytes")
 
 
 def _explanations(answers: "Iterable[Answer]") -> "list[tuple[str, Explanation]]":
@@ -224,17 +207,17 @@ def _explanations(answers: "Iterable[Answer]") -> "list[tuple[str, Explanation]]
     return found
 
 
-def _explanation_rows(explanation: "Explanation") -> tuple[Sequence[str], list[list[str]]]:
+def _shares(explanation: "Explanation") -> list[list[str]]:
+    """Its operators under `_EXPLAINED`."""
     from perfseer.reporting.units import percent
 
     def share(value: float | None) -> str:
         return _NONE if value is None else percent(100 * value)
 
-    rows = [
+    return [
         [o.operator, str(o.nodes), share(o.time_share), share(o.flops_share), share(o.bytes_share)]
         for o in explanation.operators
     ]
-    return _EXPLANATION_HEADINGS, rows
 
 
 def _csv_row(answer: "Answer") -> list[Any]:

@@ -1,14 +1,21 @@
 """``perfseer predictors list`` and ``show``: which there are, and what is on record about them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from perfseer.console.tables import Column, console, listed, table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from perfseer.data.platforms import Platform
+    from perfseer.forecast.card import HeldOut
     from perfseer.forecast.predictor import Predictor
+    from perfseer.predictors.coverage import TrainingRange
+
+_PIPED_WIDTH = 200  # columns where standard output is no terminal
 
 
 def predictors_list(
@@ -44,7 +51,7 @@ def predictors_show(
     if loaded.card.held_out:
         _print(_errors(loaded))
     if loaded.model.range_ is not None:
-        _print(_range(loaded))
+        _print(_range(loaded.model.range_))
 
 
 def _listing(found: dict[str, Path]) -> "Table":
@@ -52,18 +59,16 @@ def _listing(found: dict[str, Path]) -> "Table":
     from perfseer.forecast.shelf import checkpoint_digest, size_bytes
     from perfseer.predictors.base import read_predictor
 
-    table = _table("name", "algorithm", "labels", "size [MB]", "checkpoint", "description", numbers=(3,))
-    for name, folder in found.items():
-        contents = read_predictor(folder)
-        table.add_row(
-            name,
-            contents["name"],
-            ", ".join(contents["targets"]),
-            f"{size_bytes(folder) / 1e6:.2f}",
-            checkpoint_digest(folder),
-            read_card(folder).description,
-        )
-    return table
+    rows = [(name, folder, read_predictor(folder)) for name, folder in found.items()]
+    columns: list[Column[tuple[str, Path, dict[str, Any]]]] = [
+        Column("name", lambda row: row[0]),
+        Column("algorithm", lambda row: row[2]["name"]),
+        Column("labels", lambda row: ", ".join(row[2]["targets"])),
+        Column("size [MB]", lambda row: f"{size_bytes(row[1]) / 1e6:.2f}", number=True),
+        Column("checkpoint", lambda row: checkpoint_digest(row[1])),
+        Column("description", lambda row: read_card(row[1]).description),
+    ]
+    return table(columns, rows, fold=True)
 
 
 def _facts(predictor: "Predictor", size: int) -> list[str]:
@@ -82,56 +87,45 @@ def _facts(predictor: "Predictor", size: int) -> list[str]:
 
 
 def _platforms(predictor: "Predictor") -> "Table":
-    table = _table("target", "device", "precision", "layout", "mode", "software")
-    for p in predictor.platforms:
-        default = " (default)" if p.key == predictor.card.default_target else ""
-        table.add_row(p.key + default, p.device, p.precision, p.memory_format, p.mode, p.software)
-    return table
+    def key(platform: "Platform") -> str:
+        return platform.key + " (default)" * (platform.key == predictor.card.default_target)
+
+    columns: list[Column[Platform]] = [
+        Column("target", key),
+        Column("device", lambda platform: platform.device),
+        Column("precision", lambda platform: platform.precision),
+        Column("layout", lambda platform: platform.memory_format),
+        Column("mode", lambda platform: platform.mode),
+        Column("software", lambda platform: platform.software),
+    ]
+    return table(columns, predictor.platforms, fold=True)
 
 
 def _errors(predictor: "Predictor") -> "Table":
     from perfseer.reporting.units import number
 
-    headings = ("target", "label", "held out", "MAPE [%]", "rows", "in 90 % interval [%]")
-    table = _table(*headings, numbers=(3, 4, 5))
-    for entry in predictor.card.held_out:
-        covered = entry.interval_coverage_pct
-        table.add_row(
-            entry.target or "as trained",
-            entry.label,
-            entry.grouping,
-            number(entry.mape_pct),
-            f"{entry.rows:,d}",
-            "n/a" if covered is None else number(covered),
-        )
-    return table
+    def covered(entry: "HeldOut") -> str:
+        return "n/a" if entry.interval_coverage_pct is None else number(entry.interval_coverage_pct)
+
+    columns: list[Column[HeldOut]] = [
+        Column("target", lambda entry: entry.target or "as trained"),
+        Column("label", lambda entry: entry.label),
+        Column("held out", lambda entry: entry.grouping),
+        Column("MAPE [%]", lambda entry: number(entry.mape_pct), number=True),
+        Column("rows", lambda entry: f"{entry.rows:,d}", number=True),
+        Column("in 90 % interval [%]", covered, number=True),
+    ]
+    return table(columns, predictor.card.held_out, fold=True)
 
 
-def _range(predictor: "Predictor") -> "Table":
+def _range(seen: "TrainingRange") -> "Table":
     from perfseer.reporting.units import number
 
-    table = _table("feature of the graph", "lowest trained on", "highest trained on", numbers=(1, 2))
-    seen = predictor.model.range_
-    assert seen is not None
-    for name, lowest in seen.lowest.items():
-        table.add_row(name, number(lowest), number(seen.highest[name]))
-    table.add_row("operators", "", ", ".join(seen.operators))
-    return table
+    ends = ("lowest trained on", "highest trained on")
+    rows = [[name, number(lowest), number(seen.highest[name])] for name, lowest in seen.lowest.items()]
+    operators = ["operators", "", ", ".join(seen.operators)]
+    return table(listed(("feature of the graph", *ends), numbers=ends), [*rows, operators], fold=True)
 
 
-def _table(*headings: str, numbers: tuple[int, ...] = ()) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if position in numbers else "left", overflow="fold")
-    return table
-
-
-def _print(table: "Table") -> None:
-    import sys
-
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False).print(table)
+def _print(shown: "Table") -> None:
+    console(_PIPED_WIDTH).print(shown)

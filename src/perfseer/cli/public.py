@@ -9,6 +9,8 @@ import typer
 
 from perfseer.cli.tables import Format
 from perfseer.console.progress import progress
+from perfseer.console.tables import console, listed
+from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +26,6 @@ Files = Annotated[
         show_default=False,
     ),
 ]
-_PIPED_WIDTH = 160  # columns where standard output is no terminal
 _LISTED = 10
 
 
@@ -63,7 +64,7 @@ def table(
     if style is Format.json:
         typer.echo(json.dumps([_as_json(file) for file in imported], indent=1))
         return
-    _print(_counts(imported))
+    console().print(_counts(imported))
     for file in imported:
         _warn_of_refused(file.source, file.refused, "model")
 
@@ -107,28 +108,13 @@ def _as_json(file: "Imported") -> dict[str, object]:
     }
 
 
-def _print(table: "Table") -> None:
-    import sys
-
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False).print(table)
-
-
 def _counts(imported: "list[Imported]") -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("platform", "phase"):
-        shown.add_column(heading)
-    for name in imported[0].counts:
-        shown.add_column(name.replace("_", " "), justify="right")
-    for file in imported:
-        shown.add_row(file.platform.key, file.phase, *map(str, file.counts.values()))
+    counts = [name.replace("_", " ") for name in imported[0].counts]
+    rows = [[file.platform.key, file.phase, *file.counts.values()] for file in imported]
+    shown = console_table(listed(("platform", "phase", *counts), numbers=counts), rows)
     if len(imported) > 1:
-        totals = [sum(file.counts[name] for file in imported) for name in imported[0].counts]
         shown.add_section()
+        totals = [sum(file.counts[name] for file in imported) for name in imported[0].counts]
         shown.add_row("all", "", *map(str, totals))
     return shown
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perfseer.console.tables import Column, console
+from perfseer.console.tables import table as console_table
+
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.table import Table
 
     from perfseer.measure.merging import Merged
     from perfseer.measure.trust.sanity import Finding
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
 # Neither a fault of the program (1) nor of what was given (2): the table is readable, and not sound.
 VIOLATED_EXIT_CODE = 3
-_PIPED_WIDTH = 160  # columns where standard output is no terminal
 
 
 class Format(StrEnum):
@@ -100,53 +102,47 @@ def _as_json(path: Path, rows: int, findings: "list[Finding]") -> dict[str, Any]
 
 
 def _print(path: Path, rows: int, findings: "list[Finding]", limit: int) -> None:
-    import sys
-
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-    console.print(_overview(f"{path}: {rows} rows", findings))
+    out = console()
+    out.print(_overview(f"{path}: {rows} rows", findings))
     for finding in findings:
         if len(finding.violations):
-            console.print(_listing(finding, limit or len(finding.violations)))
+            out.print(_listing(finding, limit or len(finding.violations)))
             if 0 < limit < len(finding.violations):
-                console.print(f"{len(finding.violations) - limit} more; --limit 0 lists all", style="dim")
+                out.print(f"{len(finding.violations) - limit} more; --limit 0 lists all", style="dim")
     broken = sum(len(finding.violations) > 0 for finding in findings)
     unknown = sum(finding.unknown != "" for finding in findings)
-    console.print(f"{len(findings)} rules: {broken} broken, {unknown} could not be checked", markup=False)
+    out.print(f"{len(findings)} rules: {broken} broken, {unknown} could not be checked")
 
 
-def _overview(title: str, findings: "list[Finding]") -> "RenderableType":
-    from rich.markup import escape
-    from rich.table import Table
+def _overview(title: str, findings: "list[Finding]") -> "Table":
+    def said(finding: "Finding") -> str:
+        return f"{finding.meaning} Unknown: {finding.unknown}." if finding.unknown else finding.meaning
 
-    table = Table(title=escape(title), title_justify="left")
-    table.add_column("rule", no_wrap=True)
-    table.add_column("rows checked", justify="right")
-    table.add_column("violations", justify="right")
-    table.add_column("what it says")
-    for finding in findings:
-        said = f"{finding.meaning} Unknown: {finding.unknown}." if finding.unknown else finding.meaning
-        style = "red" if len(finding.violations) else "dim" if finding.unknown else None
-        count = "unknown" if finding.unknown else str(len(finding.violations))
-        table.add_row(finding.rule, str(finding.checked), count, escape(said), style=style)
-    return table
+    columns: list[Column[Finding]] = [
+        Column("rule", lambda finding: finding.rule, unbroken=True),
+        Column("rows checked", lambda finding: finding.checked, number=True),
+        Column(
+            "violations",
+            lambda finding: "unknown" if finding.unknown else len(finding.violations),
+            number=True,
+        ),
+        Column("what it says", said),
+    ]
+
+    def style(finding: "Finding") -> str | None:
+        return "red" if len(finding.violations) else "dim" if finding.unknown else None
+
+    return console_table(columns, findings, title=title, style=style)
 
 
-def _listing(finding: "Finding", limit: int) -> "RenderableType":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=escape(finding.rule), title_justify="left")
-    table.add_column("order", justify="right")
-    table.add_column("model", no_wrap=True)
-    table.add_column("batch", justify="right")
-    table.add_column("detail")
-    for row in finding.violations.head(limit).itertuples(index=False):
-        table.add_row(
-            str(row.order), escape(str(row.model_ref)), str(row.batch_size), escape(str(row.detail))
-        )
-    return table
+def _listing(finding: "Finding", limit: int) -> "Table":
+    columns: list[Column[Any]] = [
+        Column("order", lambda row: row.order, number=True),
+        Column("model", lambda row: row.model_ref, unbroken=True),
+        Column("batch", lambda row: row.batch_size, number=True),
+        Column("detail", lambda row: row.detail),
+    ]
+    return console_table(columns, finding.violations.head(limit).itertuples(index=False), title=finding.rule)
 
 
 def _summary(merged: "Merged") -> str:

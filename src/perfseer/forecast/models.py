@@ -10,12 +10,12 @@ from torch import nn
 
 from perfseer.errors import require
 from perfseer.forecast.inputs import Feed, Shape, arguments, default_shape, resized, tensors
+from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.memory.setup import MemorySetup
-from perfseer.predictors.parts.mixed_precision import under_autocast
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 

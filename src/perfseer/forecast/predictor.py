@@ -70,7 +70,7 @@ class Predictor:
     @property
     def platforms(self) -> tuple[Platform, ...]:
         """What it was trained on; empty where it does not say."""
-        return tuple(getattr(self.model, "platforms", ()))
+        return self.model.platforms
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -176,7 +176,7 @@ class Predictor:
         )
         known = Platforms(
             self.platforms,
-            getattr(self.model, "platform_phases", {}),
+            self.model.platform_phases,
             self.card.default_target,
             shared=len(self.platforms) > 1,
         )

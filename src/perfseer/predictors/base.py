@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -17,14 +17,17 @@ from pydantic import ValidationError
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_json, write_json
 from perfseer.data.normalisation import Normaliser
-from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.graphs.vocabulary import VOCABULARY_VERSION
 from perfseer.predictors.coverage import Coverage, TrainingRange
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from perfseer.data.platforms import Platform
+
 
 SCHEMA_VERSION = 1
 MODEL_FILE = "predictor.json"
@@ -61,6 +64,11 @@ class Predictor(ABC):
         departures: what differs from the published one, a sentence each, for reports.
         takes_partial_labels: whether it can be fitted on rows that lack some of the labels.
         forward_suffices: whether inference is predicted alike from graphs without the backward pass.
+        joint: whether all labels are learned together, with one learning curve, of the target "all".
+        curve_step: what a row of a learning curve stands for, "epoch" or "tree"; None: it has none.
+        deterministic: whether nothing is drawn, so that every seed gives the same predictor.
+        reads_sizes: whether it is told how large tensors are and how much is computed on them.
+        reads_order: whether it matters in which order nodes run that do not depend on each other.
         Settings: its settings, if they do not stand in `perfseer.predictors.settings.SETTINGS`.
         targets: labels it predicts: wanted, supported and, once fitted, among those of the dataset.
         graphs_as_run: whether the graphs it was fitted on have the casts of mixed precision, where a row's
@@ -77,6 +85,11 @@ class Predictor(ABC):
     departures: ClassVar[tuple[str, ...]] = ()
     takes_partial_labels: ClassVar[bool] = False
     forward_suffices: ClassVar[bool] = False
+    joint: ClassVar[bool] = False
+    curve_step: ClassVar[str | None] = None
+    deterministic: ClassVar[bool] = False
+    reads_sizes: ClassVar[bool] = True
+    reads_order: ClassVar[bool] = False
     Settings: ClassVar[type[PredictorSettings]]
 
     def __init__(
@@ -102,6 +115,16 @@ class Predictor(ABC):
         self.history_: list[dict[str, Any]] = []
         self.normaliser_: Normaliser | None = None
         self.range_: TrainingRange | None = None
+
+    @property
+    def platforms(self) -> "tuple[Platform, ...]":
+        """What it was trained on, if it tells platforms apart."""
+        return ()
+
+    @property
+    def platform_phases(self) -> Mapping[str, tuple[Phase, ...]]:
+        """Key of each of `platforms` to the phases that were timed there; one that is absent has all."""
+        return {}
 
     def fit(
         self,
@@ -182,7 +205,7 @@ class Predictor(ABC):
         self._require_fitted()
         return None
 
-    def coverage(self, graph: PerfGraph, platform: Platform | None = None) -> Coverage:
+    def coverage(self, graph: PerfGraph, platform: "Platform | None" = None) -> Coverage:
         """What of ``graph`` the predictor has not seen in training.
 
         Args:
@@ -195,7 +218,7 @@ class Predictor(ABC):
         self._require_fitted()
         return self._range_on(platform).coverage(graph)
 
-    def _range_on(self, platform: Platform | None) -> TrainingRange:
+    def _range_on(self, platform: "Platform | None") -> TrainingRange:
         """What was seen in training; of one platform where a predictor tells them apart."""
         del platform
         assert self.range_ is not None

@@ -205,3 +205,18 @@ def _finite(value: float, what: str) -> float:
             f"the {what} became {value}: training diverged; lower training.learning_rate in params.yaml"
         )
     return value
+
+
+def outputs_of(n: int, outputs: Callable[[Tensor], Tensor], at_once: int = EVALUATION_BATCH) -> Tensor:
+    """What a network says of n >= 1 rows, without gradients.
+
+    Args:
+        n: rows.
+        outputs: maps the numbers of some rows [B] to [B, T].
+        at_once: rows in one go.
+
+    Returns:
+        [n, T] in double precision.
+    """
+    with torch.inference_mode():
+        return torch.cat([outputs(rows) for rows in torch.arange(n).split(at_once)]).double()

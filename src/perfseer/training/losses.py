@@ -28,9 +28,9 @@ def l1(outputs: Tensor, labels: Tensor) -> Tensor:
     return (outputs - labels).abs().mean(dim=0)
 
 
-def huber(outputs: Tensor, labels: Tensor) -> Tensor:
-    """[T] mean Huber error of normalised labels, quadratic below 1 and linear above (METHODS 4)."""
-    return F.huber_loss(outputs, labels, reduction="none", delta=1.0).mean(dim=0)
+def huber(outputs: Tensor, labels: Tensor, delta: float = 1.0) -> Tensor:
+    """[T] mean Huber error of normalised labels, quadratic below ``delta`` and linear above (METHODS 4)."""
+    return F.huber_loss(outputs, labels, reduction="none", delta=delta).mean(dim=0)
 
 
 _PLAIN: dict[str, Loss] = {"mse": mse, "l1": l1, "huber": huber}

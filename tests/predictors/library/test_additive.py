@@ -13,16 +13,15 @@ from perfseer.predictors.parts.distinct import DistinctNodes
 from perfseer.predictors.parts.roofline import row_features
 from perfseer.predictors.settings import AdditiveSettings
 from perfseer.training.settings import TrainingSettings
-from tests.contract.test_predictors import TRAINING
-from tests.helpers.synthetic_graphs import make_dataset, make_normaliser
-from tests.predictors.parts.test_roofline import dataset, graph
+from tests.helpers.fitting import TRAINING
+from tests.helpers.synthetic_graphs import chain, dataset_of, make_dataset, make_normaliser
 
 SETTINGS = AdditiveSettings(hidden=8, embedding=2, delta=0.1, recipe={"max_epochs": 1, "learning_rate": 1e-6})
 
 
 def test_distinct_nodes_by_hand():
     # Kinds: (1, 1), (2, 1), (1, 3) of FLOPs and bytes; the third graph has nothing new.
-    rows = dataset([graph([1, 2, 1, 1], [1, 1, 1, 3]), graph([1], [3]), graph([1, 1], [1, 1])])
+    rows = dataset_of([chain([1, 2, 1, 1], [1, 1, 1, 3]), chain([1], [3]), chain([1, 1], [1, 1])])
     found = DistinctNodes.of(row_features(rows))
     assert len(found.first) == 3
     assert found.ptr.tolist() == [0, 3, 4, 5]
@@ -37,11 +36,11 @@ def test_distinct_nodes_by_hand():
 
 
 def test_operators_and_shapes_tell_nodes_apart_but_shares_do_not():
-    one, other, wide = (graph([5], [7]) for _ in range(3))
+    one, other, wide = (chain([5], [7]) for _ in range(3))
     other.operators[:] = 1
     wide.output_shapes[:] = 2
-    in_company = graph([5, 9], [7, 9])
-    found = DistinctNodes.of(row_features(dataset([one, other, wide, in_company])))
+    in_company = chain([5, 9], [7, 9])
+    found = DistinctNodes.of(row_features(dataset_of([one, other, wide, in_company])))
     assert len(found.first) == 4
     assert found.kinds[0] in found.kinds[found.ptr[3] :]
 
@@ -115,7 +114,7 @@ def test_repeating_a_graphs_nodes_repeats_their_time():
     twice = dataclasses.replace(
         once, **{name: np.concatenate([getattr(once, name)] * 2) for name in per_node}
     )
-    examples = model._examples(dataset([once, twice]), np.zeros((2, 0)))
+    examples = model._examples(dataset_of([once, twice]), np.zeros((2, 0)))
     graphs, _ = examples.batch(torch.arange(2))
     nodes = model.network_(dataclasses.replace(graphs, extra_ms=torch.zeros(2, 2))).exp()
     torch.testing.assert_close(nodes[1], 2 * nodes[0])

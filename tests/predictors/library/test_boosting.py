@@ -6,7 +6,7 @@ from perfseer.data.features import GLOBAL_COLUMNS
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
 from perfseer.predictors.parts.roofline import MemoryLine, Roofline, TimeRoofline
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES, tabular_features
-from tests.predictors.parts.test_roofline import dataset, graph
+from tests.helpers.synthetic_graphs import chain, dataset_of
 
 ROOFLINE = Roofline(
     {"train": TimeRoofline(1e9, 1e9, 1e-6), "infer": TimeRoofline(2e9, 1e9, 0.0)},
@@ -15,10 +15,10 @@ ROOFLINE = Roofline(
 
 
 def table():
-    first, second = graph([2e6, 1e6, 4e6], [1e6, 3e6, 1e6]), graph([5e6], [1e6])
+    first, second = chain([2e6, 1e6, 4e6], [1e6, 3e6, 1e6]), chain([5e6], [1e6])
     first.operators[:] = [OPERATOR_INDEX[name] for name in ("conv", "relu", "conv")]
     second.operators[:] = OPERATOR_INDEX["linear"]
-    rows = tabular_features(dataset([first, second]), ROOFLINE)
+    rows = tabular_features(dataset_of([first, second]), ROOFLINE)
     head, tail = rows[:, : len(GLOBAL_COLUMNS)], rows[:, len(GLOBAL_COLUMNS) :]
     return np.expm1(head), np.expm1(tail).reshape(2, 6, len(OPERATOR_TYPES))
 
@@ -47,11 +47,11 @@ def test_operators_of_one_row_do_not_leak_into_another():
 
 
 def test_convolutions_of_several_groups_are_types_of_their_own():
-    one = graph([1e6] * 5, [1e6] * 5)
+    one = chain([1e6] * 5, [1e6] * 5)
     one.operators[:] = [OPERATOR_INDEX[name] for name in ("conv", "conv", "conv", "conv", "relu")]
     one.hyperparameters[:, HYPERPARAMETERS.index("conv_groups")] = [1, 4, 32, 32, 32]
     one.output_shapes[:, 1] = [32, 32, 32, 64, 32]
-    rows = np.expm1(tabular_features(dataset([one]), ROOFLINE))[0, len(GLOBAL_COLUMNS) :]
+    rows = np.expm1(tabular_features(dataset_of([one]), ROOFLINE))[0, len(GLOBAL_COLUMNS) :]
     counts = dict(zip(OPERATOR_TYPES, rows.reshape(6, -1)[0].round(6), strict=True))
     assert {name: count for name, count in counts.items() if count} == {
         "conv": 1,

@@ -13,7 +13,7 @@ from perfseer.data.links import LinkedSource
 from perfseer.data.packed import PackedGraphs
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
 from perfseer.nn.brp_nas import BrpNas
-from perfseer.predictors.parts.operator_graphs import OperatorTypes, with_ends
+from perfseer.predictors.parts.linked.operator_graphs import OperatorTypes, with_ends
 from perfseer.predictors.registry import create
 from perfseer.predictors.settings import BrpNasSettings
 from perfseer.training.settings import TrainingSettings

@@ -13,7 +13,7 @@ from perfseer.data.packed import PackedGraphs
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
 from perfseer.nn.dippm import Dippm, SageConvolution
 from perfseer.predictors.library.dippm_chain import weighted_chain
-from perfseer.predictors.parts.dippm import NODE_INPUTS, STATICS, static_features
+from perfseer.predictors.parts.linked.dippm import NODE_INPUTS, STATICS, static_features
 from tests.helpers.synthetic import make_graph
 
 

@@ -81,21 +81,21 @@ def test_means_of_utilisation_stay_below_100():
 
 def test_members_of_other_training_rows_are_refused():
     other = make_normaliser(make_dataset(24, seed=1))
-    with pytest.raises(PerfseerError, match="boosting fitted on other rows"):
+    with pytest.raises(PerfseerError, match="boosting"):
         fit(told({TIME: 1.0}, {TIME: 1.0}, {TIME: 1.0}), (TIME,), normaliser=other)
 
 
 def test_missing_members_are_named():
-    with pytest.raises(PerfseerError, match="no fitted additive, seernet"):
+    with pytest.raises(PerfseerError, match="additive, seernet"):
         fit({"boosting": Told(**{TIME: 1.0})})
-    with pytest.raises(PerfseerError, match="given no members"):
+    with pytest.raises(PerfseerError, match="members"):
         fit({})
 
 
 def test_no_validation_rows_is_an_error():
     model = EnsemblePredictor(SETTINGS)
     inputs = FitInputs(members=told({TIME: 1.0}, {TIME: 1.0}, {TIME: 1.0}))
-    with pytest.raises(PerfseerError, match="no validation rows"):
+    with pytest.raises(PerfseerError, match="validation"):
         model.fit(ROWS, ROWS.subset([]), NORMALISER, seed=0, log=print, inputs=inputs)
 
 

@@ -57,7 +57,7 @@ def test_runs_without_a_known_failure_count_too():
 
 
 def test_without_failures_there_is_no_margin():
-    with pytest.raises(PerfseerError, match="none of 3 configurations failed"):
+    with pytest.raises(PerfseerError, match="3 configurations"):
         Margin.fit(np.ones(3), np.full(3, np.nan), "x")
 
 
@@ -86,7 +86,7 @@ def test_factors_hold_the_confidence():
 
 @pytest.mark.parametrize("change", [{"shift": np.nan}, {"spread": 0.0}])
 def test_impossible_margins_are_refused(change):
-    with pytest.raises(PerfseerError, match="expected finite, and above 0"):
+    with pytest.raises(PerfseerError, match="above 0"):
         Margin(**{"shift": 0.0, "spread": 0.1, "basis": "x", **change})
 
 
@@ -149,7 +149,7 @@ def test_a_device_that_was_never_measured_is_warned_of(graph):
     assert warnings("rtx3090").warnings == ()
     for other in (warnings("h100"), warnings("rtx3090", "fp32")):
         assert len(other.warnings) == 1
-        assert other.warnings[0].startswith("memory was never measured on this device")
+        assert "never measured" in other.warnings[0]
     assert warnings("h100").mem_high_mib > warnings("rtx3090").mem_high_mib
 
 
@@ -160,7 +160,7 @@ def test_tensors_beyond_32_bits_are_warned_of():
 
 
 def test_a_cpu_needs_to_say_how_much_memory_it_has(graph):
-    with pytest.raises(PerfseerError, match="give device_memory_bytes"):
+    with pytest.raises(PerfseerError, match="device_memory_bytes"):
         will_it_fit(graph, "infer", CPU)
     assert will_it_fit(graph, "infer", CPU, 64 * GIB).capacity_mib == 64 * 1024
 

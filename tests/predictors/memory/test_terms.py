@@ -241,7 +241,7 @@ def test_platforms_say_what_memory_depends_on():
 
 @pytest.mark.parametrize("change", [{"device_kind": "tpu"}, {"precision": "int8"}, {"optimiser": "lion"}])
 def test_unknown_setups_are_refused(change):
-    with pytest.raises(PerfseerError, match="expected one of"):
+    with pytest.raises(PerfseerError, match=next(iter(change))):
         MemorySetup(**{"device_kind": "cuda", **change})
 
 

@@ -3,72 +3,33 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from perfseer.data.dataset import Dataset
 from perfseer.data.normalisation import LabelNormaliser, LabelScale
-from perfseer.data.packed import PackedGraphs
-from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from perfseer.predictors.parts.residual import Residual
 from perfseer.predictors.parts.roofline import MemoryLine, Roofline, TimeRoofline, Work, row_features
 from perfseer.targets import TARGET_NAMES
-
-
-def graph(flops, moved, *, parameters=0, train_only=0, peak=(2**20, 4 * 2**20)):
-    """A chain of nodes with the given FLOPs and bytes; the backward pass asks for twice as much."""
-    flops, moved = np.array(flops, dtype=np.int64), np.array(moved, dtype=np.int64)
-    n, zero = len(flops), np.zeros(len(flops), dtype=np.int64)
-    return PerfGraph(
-        operators=zero.copy(),
-        hyperparameters=np.zeros((n, len(HYPERPARAMETERS)), dtype=np.int64),
-        output_shapes=np.ones((n, 4), dtype=np.int64),
-        flops=flops,
-        input_bytes=moved,
-        weight_bytes=zero,
-        output_bytes=zero,
-        backward_flops=2 * flops,
-        backward_bytes=2 * moved,
-        edge_index=np.array([range(n - 1), range(1, n)], dtype=np.int64),
-        edge_bytes=zero[1:],
-        edge_shapes=np.ones((n - 1, 4), dtype=np.int64),
-        batch_size=1,
-        n_parameters=parameters,
-        parameter_bytes=4 * parameters,
-        buffer_bytes=0,
-        peak_infer_bytes=peak[0],
-        peak_train_bytes=peak[1],
-        has_backward=True,
-        train_only_bytes=train_only,
-    )
-
-
-def dataset(graphs, labels=None):
-    values = np.full((len(graphs), 6), 50.0) if labels is None else labels
-    rows = pd.DataFrame(values, columns=list(TARGET_NAMES))
-    rows["graph"] = np.arange(len(graphs))
-    return Dataset.from_rows(rows, PackedGraphs.pack(graphs))
+from tests.helpers.synthetic_graphs import chain, dataset_of
 
 
 def test_inference_time_by_hand():
     # 1 GFLOP/s and 1 GB/s: node 1 computes for 2 ms, node 2 moves for 3 ms; 0.5 ms to launch each.
-    work = Work.of(row_features(dataset([graph([2e6, 1e6], [1e6, 3e6])])), "infer")
+    work = Work.of(row_features(dataset_of([chain([2e6, 1e6], [1e6, 3e6])])), "infer")
     assert TimeRoofline(1e9, 1e9, 0.5e-3).milliseconds(work) == pytest.approx([2 + 3 + 2 * 0.5])
 
 
 def test_training_time_by_hand():
     # Forward 2 + 3 ms, backward 4 + 6 ms, two launches of 0.5 ms; beside the nodes 1 MB of their own and
     # five passes of the optimiser over 100,000 parameters of 4 bytes: 1 + 2 ms.
-    one = graph([2e6, 1e6], [1e6, 3e6], parameters=100_000, train_only=1_000_000)
-    work = Work.of(row_features(dataset([one])), "train")
+    one = chain([2e6, 1e6], [1e6, 3e6], parameters=100_000, train_only=1_000_000)
+    work = Work.of(row_features(dataset_of([one])), "train")
     assert TimeRoofline(1e9, 1e9, 0.5e-3).milliseconds(work) == pytest.approx([5 + 10 + 1 + 3])
 
 
 def random_graphs(n=60, seed=0):
     rng = np.random.default_rng(seed)
     return [
-        graph(
+        chain(
             rng.integers(1e5, 1e8, size=(nodes := rng.integers(2, 12))),
             rng.integers(1e4, 1e7, size=nodes),
             parameters=int(rng.integers(1e3, 1e6)),
@@ -81,14 +42,14 @@ def random_graphs(n=60, seed=0):
 @pytest.mark.parametrize("phase", ["train", "infer"])
 @pytest.mark.parametrize("constants", [(5e10, 1e10, 3e-6), (1e13, 8e11, 5e-6), (2e9, 1e10, 1e-4)])
 def test_fit_recovers_the_constants_that_made_the_times(phase, constants):
-    work = Work.of(row_features(dataset(random_graphs())), phase)
+    work = Work.of(row_features(dataset_of(random_graphs())), phase)
     truth = TimeRoofline(*constants)
     fitted = TimeRoofline.fit(work, truth.milliseconds(work))
     np.testing.assert_allclose(fitted.milliseconds(work), truth.milliseconds(work), rtol=1e-3)
 
 
 def test_single_outliers_do_not_steer_the_fit():
-    work = Work.of(row_features(dataset(random_graphs())), "infer")
+    work = Work.of(row_features(dataset_of(random_graphs())), "infer")
     truth = TimeRoofline(5e10, 1e10, 3e-5)
     times = truth.milliseconds(work)
     spoilt = times.copy()
@@ -100,8 +61,8 @@ def test_single_outliers_do_not_steer_the_fit():
 def test_constants_that_nothing_depends_on_stay_finite():
     """Copies only: no FLOPs anywhere, so the compute rate is free."""
     rng = np.random.default_rng(0)
-    graphs = [graph(np.zeros(3), rng.integers(1e4, 1e7, size=3)) for _ in range(20)]
-    work = Work.of(row_features(dataset(graphs)), "infer")
+    graphs = [chain(np.zeros(3), rng.integers(1e4, 1e7, size=3)) for _ in range(20)]
+    work = Work.of(row_features(dataset_of(graphs)), "infer")
     truth = TimeRoofline(1e9, 1e10, 1e-5).milliseconds(work)
     fitted = TimeRoofline.fit(work, truth)
     assert np.isfinite([fitted.flops_per_s, fitted.bytes_per_s, fitted.launch_s]).all()
@@ -109,7 +70,7 @@ def test_constants_that_nothing_depends_on_stay_finite():
 
 
 def test_memory_line_by_hand():
-    work = Work.of(row_features(dataset(random_graphs())), "infer")
+    work = Work.of(row_features(dataset_of(random_graphs())), "infer")
     measured = 12.0 + 1.5 * work.peak_bytes / 2**20
     line = MemoryLine.fit(work, measured)
     assert (line.base_mib, line.factor) == pytest.approx((12.0, 1.5))
@@ -118,7 +79,7 @@ def test_memory_line_by_hand():
 
 def test_memory_line_is_never_negative():
     """Memory that falls with the peak would give a negative slope; the best line then is flat."""
-    work = Work.of(row_features(dataset(random_graphs())), "infer")
+    work = Work.of(row_features(dataset_of(random_graphs())), "infer")
     line = MemoryLine.fit(work, 2000.0 - work.peak_bytes / 2**20)
     assert line.base_mib > 0
     assert line.factor == 0
@@ -127,7 +88,7 @@ def test_memory_line_is_never_negative():
 def labelled():
     """Graphs with labels from known constants."""
     graphs = random_graphs()
-    features = row_features(dataset(graphs))
+    features = row_features(dataset_of(graphs))
     truth = Roofline(
         {"train": TimeRoofline(5e10, 1e10, 1e-5), "infer": TimeRoofline(6e10, 2e10, 5e-6)},
         {"train": MemoryLine(3.0, 1.1), "infer": MemoryLine(2.0, 1.0)},
@@ -136,7 +97,7 @@ def labelled():
     for column, name in enumerate(TARGET_NAMES):
         if "util" not in name:
             labels[:, column] = truth.predict(features, name)
-    return dataset(graphs, labels), truth
+    return dataset_of(graphs, labels), truth
 
 
 def test_all_four_at_once_and_through_json():

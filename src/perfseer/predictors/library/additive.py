@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from perfseer.data.dataset import Dataset
@@ -23,7 +22,8 @@ from perfseer.predictors.parts.roofline import Roofline, TimeRoofline, Work, row
 from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import AdditiveSettings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
-from perfseer.training.loop import EVALUATION_BATCH, train_network
+from perfseer.training.loop import outputs_of, train_network
+from perfseer.training.losses import huber
 from perfseer.training.seeds import seeded
 
 _WEIGHTS_FILE = "model.safetensors"
@@ -67,6 +67,8 @@ class AdditivePredictor(Predictor):
         "One network gives both times; the backward pass has a roofline time of its own.",
         "The roofline's constants are fitted instead of guessed, and the launch cost is one per operator.",
     )
+    joint: ClassVar[bool] = True
+    curve_step: ClassVar[str | None] = "epoch"
     settings: AdditiveSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
@@ -75,7 +77,7 @@ class AdditivePredictor(Predictor):
         self.network_ = self._new(seed)
         history = train_network(
             self.network_,
-            partial(_huber, delta=self.settings.delta),
+            partial(huber, delta=self.settings.delta),
             self._examples(train, self._logarithms(train)),
             self._examples(valid, self._logarithms(valid)),
             recipe,
@@ -130,14 +132,10 @@ class AdditivePredictor(Predictor):
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         examples = self._examples(dataset, np.zeros((len(dataset), 0)))
-        with torch.inference_mode():
-            outputs = [
-                self.network_(examples.batch(rows)[0])
-                for rows in torch.arange(len(dataset)).split(EVALUATION_BATCH)
-            ]
+        outputs = outputs_of(len(dataset), lambda rows: self.network_(examples.batch(rows)[0]))
         # Through the label normaliser's bounds, like every other predictor.
         labels = self._normaliser.labels
-        return labels.decode(labels.encode(torch.cat(outputs).double().exp().numpy()))
+        return labels.decode(labels.encode(outputs.exp().numpy()))
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
         save_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
@@ -147,8 +145,3 @@ class AdditivePredictor(Predictor):
         self.roofline_ = Roofline.from_json(state)
         self.network_ = self._new(seed=0)
         load_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
-
-
-def _huber(outputs: Tensor, labels: Tensor, *, delta: float) -> Tensor:
-    """[T] mean Huber error, quadratic below ``delta`` and linear above."""
-    return F.huber_loss(outputs, labels, reduction="none", delta=delta).mean(dim=0)

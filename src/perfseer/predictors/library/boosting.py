@@ -14,10 +14,10 @@ import lightgbm
 import numpy as np
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.files import atomic
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
+from perfseer.predictors.parts.learners.boosters import REPEATABLE, load_boosters, save_boosters
 from perfseer.predictors.parts.residual import Residual
 from perfseer.predictors.parts.tabular import tabular_features
 from perfseer.predictors.settings import BoostingSettings
@@ -31,6 +31,7 @@ class BoostingPredictor(Predictor):
     departures: ClassVar[tuple[str, ...]] = (
         "A baseline of this project, no published predictor: deviations from the fitted roofline and peak.",
     )
+    curve_step: ClassVar[str | None] = "tree"
     settings: BoostingSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
@@ -94,10 +95,7 @@ class BoostingPredictor(Predictor):
             "bagging_freq": 1,
             "feature_fraction": 0.8,
             "seed": seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
+            **REPEATABLE,
         }
 
     def _predict(self, dataset: Dataset) -> FloatArray:
@@ -106,18 +104,9 @@ class BoostingPredictor(Predictor):
         return self.residual_.decode(np.column_stack(learned), dataset)
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
-        for target, booster in self.boosters_.items():
-            with atomic(folder / f"{target}.txt") as temporary:
-                temporary.write_text(booster.model_to_string(), encoding="utf-8")
+        save_boosters(folder, self.boosters_)
         return self.residual_.to_json()
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         self.residual_ = Residual.from_json(state, self._normaliser.labels)
-        self.boosters_ = {target: _read_booster(folder / f"{target}.txt") for target in self.targets}
-
-
-def _read_booster(path: Path) -> lightgbm.Booster:
-    try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except (OSError, lightgbm.basic.LightGBMError) as error:
-        raise PerfseerError(f"{path} holds no boosted trees ({error}): train it again") from error
+        self.boosters_ = load_boosters(folder, self.targets)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from perfseer.predictors.parts.brp_nas import DEPARTURES, SOURCE, BrpNasBase
+from perfseer.predictors.parts.linked.brp_nas import DEPARTURES, SOURCE, BrpNasBase
 
 
 class BrpNasPredictor(BrpNasBase):
@@ -16,3 +16,4 @@ class BrpNasPredictor(BrpNasBase):
         *DEPARTURES,
     )
     node_features: ClassVar[bool] = False
+    reads_sizes: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from perfseer.predictors.parts.brp_nas import DEPARTURES, SOURCE, BrpNasBase
+from perfseer.predictors.parts.linked.brp_nas import DEPARTURES, SOURCE, BrpNasBase
 
 
 class BrpNasFeaturesPredictor(BrpNasBase):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from perfseer.predictors.parts.dippm import DEPARTURES, SOURCE, DippmBase
+from perfseer.predictors.parts.linked.dippm import DEPARTURES, SOURCE, DippmBase
 
 
 class DippmPredictor(DippmBase):

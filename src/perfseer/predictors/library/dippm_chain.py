@@ -7,7 +7,7 @@ import numpy as np
 
 from perfseer.data.features import NODE_COLUMNS, GraphFeatures
 from perfseer.data.ragged import offsets, segment_ids
-from perfseer.predictors.parts.dippm import DEPARTURES, SOURCE, DippmBase
+from perfseer.predictors.parts.linked.dippm import DEPARTURES, SOURCE, DippmBase
 
 
 class DippmChainPredictor(DippmBase):

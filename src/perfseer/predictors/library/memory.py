@@ -16,12 +16,11 @@ from pydantic import Field
 from scipy.optimize import nnls
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.files import atomic
-from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
 from perfseer.predictors.memory.table import TermTable, term_table
+from perfseer.predictors.parts.learners.boosters import REPEATABLE, load_boosters, save_boosters
 from perfseer.predictors.parts.roofline import Roofline
 from perfseer.predictors.parts.tabular import tabular_features
 from perfseer.predictors.settings import PredictorSettings
@@ -58,6 +57,7 @@ class MemoryPredictor(Predictor):
         "What libraries take is learned from measurements.",
     )
     takes_partial_labels: ClassVar[bool] = True
+    reads_order: ClassVar[bool] = True
     Settings = MemorySettings
     settings: MemorySettings
 
@@ -99,10 +99,7 @@ class MemoryPredictor(Predictor):
             "bagging_freq": 1,
             "feature_fraction": 0.5,
             "seed": seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
+            **REPEATABLE,
         }
 
     def _predict(self, dataset: Dataset) -> FloatArray:
@@ -149,9 +146,7 @@ class MemoryPredictor(Predictor):
         return pd.DataFrame(ends)
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
-        for target, booster in self.boosters_.items():
-            with atomic(folder / f"{target}.txt") as temporary:
-                temporary.write_text(booster.model_to_string(), encoding="utf-8")
+        save_boosters(folder, self.boosters_)
         coefficients = {target: values.tolist() for target, values in self.coefficients_.items()}
         return {
             "coefficients": coefficients,
@@ -161,7 +156,7 @@ class MemoryPredictor(Predictor):
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         self.coefficients_ = {target: np.array(values) for target, values in state["coefficients"].items()}
-        self.boosters_ = {target: _read_booster(folder / f"{target}.txt") for target in state["boosted"]}
+        self.boosters_ = load_boosters(folder, state["boosted"])
         self.conformal_ = Conformal.from_json(state["conformal"])
 
 
@@ -192,10 +187,3 @@ def _coefficients(table: TermTable, measured: FloatArray) -> FloatArray:
     found, _ = nnls(table.terms / measured[:, None], np.ones(len(measured)))
     # All zero where no term has anything to do with what was measured: then the arithmetic stands.
     return np.asarray(found) if found.any() else np.array([1.0, 1.0, *[0.0] * (table.terms.shape[1] - 2)])
-
-
-def _read_booster(path: Path) -> lightgbm.Booster:
-    try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except (OSError, lightgbm.basic.LightGBMError) as error:
-        raise PerfseerError(f"{path} holds no boosted trees ({error}): train it again") from error

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.features import GLOBAL_COLUMNS
-from perfseer.graphs.perfgraph import FloatArray
+from perfseer.data.features import GLOBAL_COLUMNS, GraphFeatures
+from perfseer.data.ragged import gather, offsets, segment_ids, segment_max
+from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.parts.depth import graph_depths
-from perfseer.predictors.parts.regressor import ArrayRegressor
+from perfseer.predictors.parts.learners.regressor import ArrayRegressor
 from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import Mlp5dSettings
 from perfseer.targets import TARGET_NAMES
@@ -33,6 +33,7 @@ class Mlp5dPredictor(Predictor):
         "Its five inputs were not named; here FLOPs, bytes, parameters, batch size and depth.",
         "Labels are learned on the normaliser's scale (logarithm; logit of utilisation), not as they are.",
     )
+    curve_step: ClassVar[str | None] = "epoch"
     settings: Mlp5dSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
@@ -75,3 +76,40 @@ def _inputs(dataset: Dataset) -> FloatArray:
     features = dataset.features
     totals = features.globals_[dataset.graph_rows][:, [GLOBAL_COLUMNS.index(name) for name in _TOTALS]]
     return np.asarray(np.log1p(np.column_stack([totals, graph_depths(features, dataset.graph_rows)])))
+
+
+def graph_depths(features: GraphFeatures, graphs: IntArray) -> IntArray:
+    """Nodes on the longest path of each of the chosen graphs.
+
+    Level by level over the edges of all graphs together: as many array operations as the deepest graph has
+    levels, and every edge is looked at once.
+
+    Args:
+        features: of all graphs.
+        graphs: [n] graph numbers; may repeat.
+
+    Returns:
+        [n] depths; a graph of one node has depth 1.
+    """
+    node_ptr = offsets(np.diff(features.node_ptr)[graphs])
+    edges, edge_ptr = gather(features.edge_ptr, graphs)
+    senders, receivers = features.edge_index[:, edges] + node_ptr[segment_ids(edge_ptr)]
+    levels = _levels(senders, receivers, int(node_ptr[-1]))
+    return segment_max(levels.astype(np.float64), node_ptr).astype(np.int64)
+
+
+def _levels(senders: IntArray, receivers: IntArray, n_nodes: int) -> IntArray:
+    """[V] nodes on the longest path that ends in each node: it is ready once all its senders are done."""
+    leaving = receivers[np.argsort(senders, kind="stable")]
+    leaving_ptr = offsets(np.bincount(senders, minlength=n_nodes))
+    waiting = np.bincount(receivers, minlength=n_nodes)
+    levels = np.zeros(n_nodes, dtype=np.int64)
+    ready, level = np.flatnonzero(waiting == 0), 0
+    while len(ready):
+        level += 1
+        levels[ready] = level
+        positions, _ = gather(leaving_ptr, ready)
+        reached, times = np.unique(leaving[positions], return_counts=True)
+        waiting[reached] -= times
+        ready = reached[waiting[reached] == 0]
+    return levels

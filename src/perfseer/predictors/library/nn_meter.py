@@ -20,9 +20,9 @@ from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.measure.kernels.table import COLUMNS, good_kernels
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.coverage import Coverage
-from perfseer.predictors.parts.forests import load_arrays, save_arrays
-from perfseer.predictors.parts.kernel_forests import SPLIT_SEED, KernelForests, shares_within, split
-from perfseer.predictors.parts.kernel_tables import DatasetKernels, fit_launch_ms
+from perfseer.predictors.parts.kernels.forests import SPLIT_SEED, KernelForests, shares_within, split
+from perfseer.predictors.parts.kernels.tables import DatasetKernels, fit_launch_ms
+from perfseer.predictors.parts.learners.forests import load_arrays, save_arrays
 from perfseer.predictors.settings import NnMeterSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 

@@ -13,7 +13,7 @@ from perfseer.graphs.kernels import CONVOLUTIONS, OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import names_with
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.parts.kernel_tables import DatasetKernels, work_of
+from perfseer.predictors.parts.kernels.tables import DatasetKernels, work_of
 from perfseer.predictors.settings import NnMeterAdditiveSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 
@@ -45,6 +45,7 @@ class NnMeterAdditivePredictor(Predictor):
         "Non-negative least squares on relative errors in the place of random forests.",
         "Every operator is a kernel, since fusion rules need a device.",
     )
+    deterministic: ClassVar[bool] = True
     settings: NnMeterAdditiveSettings
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:

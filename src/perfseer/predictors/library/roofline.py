@@ -22,6 +22,7 @@ class RooflinePredictor(Predictor):
         "Peak rates are fitted to training rows, not read from a data sheet; each operator costs a launch.",
         "Times of operators are summed. Memory, not in the source, is a line over the analytic peak.",
     )
+    deterministic: ClassVar[bool] = True
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         del valid, seed  # nothing to stop early, nothing random

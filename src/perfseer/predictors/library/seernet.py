@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from perfseer.data.dataset import Dataset
 from perfseer.nn.seernet import SeerNet
-from perfseer.predictors.parts.network import DEPARTURES, SOURCE, NetworkPredictor
+from perfseer.predictors.parts.seernet import DEPARTURES, SOURCE, NetworkPredictor
 from perfseer.training.loop import train_network
 from perfseer.training.losses import make_loss
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from perfseer.data.dataset import Dataset
 from perfseer.nn.seernet import SeerNet
-from perfseer.predictors.parts.network import DEPARTURES, SOURCE, NetworkPredictor
+from perfseer.predictors.parts.seernet import DEPARTURES, SOURCE, NetworkPredictor
 from perfseer.predictors.settings import SeerNetMultiSettings
 from perfseer.training.gradients import GradientRule, PCGradRule, UncertaintyRule, sum_rule
 from perfseer.training.loop import train_network
@@ -31,6 +31,7 @@ class SeerNetMultiPredictor(NetworkPredictor):
         "A head is a small perceptron for each label; the paper does not say what its 0.13 M further "
         "parameters are.",
     )
+    joint: ClassVar[bool] = True
     settings: SeerNetMultiSettings
     network_: SeerNet
 

@@ -1,1 +1,1 @@
-"""What several predictors share: features, forests, networks, tables of kernels, work on a platform."""
+"""What several predictors share: rooflines, tables of totals, weights, what is learned beside them."""

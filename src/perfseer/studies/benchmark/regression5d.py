@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 from perfseer.evaluation.metrics import FloatArray
-from perfseer.predictors.parts.regressor import ArrayRegressor
+from perfseer.predictors.parts.learners.regressor import ArrayRegressor
 from perfseer.predictors.settings import Mlp5dSettings
 from perfseer.studies.benchmark.footprint import FootprintMeter
 from perfseer.studies.benchmark.isolation import prepare, run_apart

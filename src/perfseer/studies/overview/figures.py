@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perfseer.evaluation.predictions import actual_column, predicted_column
+from perfseer.predictors.registry import predictor_class
 from perfseer.reporting.floors import draw_floor
 from perfseer.reporting.style import (
     BLUE,
@@ -204,7 +205,7 @@ def learning_curves(results: Results, predictor: str) -> Figure:
         for history in histories:
             axis.plot(history["epoch"], history["valid_loss"], color=colour, linewidth=1.1)
             axis.plot(history["epoch"], history["train_loss"], color=GREY, linewidth=0.8, linestyle="--")
-        axis.set_xlabel("tree" if predictor == "boosting" else "epoch")
+        axis.set_xlabel(predictor_class(predictor).curve_step or "")
         axis.set_ylabel("loss")
         log_ticks(axis, "y")
     title = f"{predictor}, {experiment.headline} split: validation solid, training dashed, a line per seed"

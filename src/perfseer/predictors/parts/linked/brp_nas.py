@@ -13,8 +13,8 @@ from perfseer.data.platforms import Platform
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.nn.brp_nas import BrpNas
 from perfseer.predictors.coverage import Coverage
-from perfseer.predictors.parts.linked import LinkedPredictor
-from perfseer.predictors.parts.operator_graphs import OperatorTypes, with_ends
+from perfseer.predictors.parts.linked.fitting import LinkedPredictor
+from perfseer.predictors.parts.linked.operator_graphs import OperatorTypes, with_ends
 from perfseer.predictors.settings import BrpNasSettings
 
 SOURCE = "latency predictor of BRP-NAS (Dudziak et al., 2020)"
@@ -34,7 +34,6 @@ class BrpNasBase(LinkedPredictor):
         node_features: whether nodes carry normalised PerfGraph features beside their type.
     """
 
-    joint: ClassVar[bool] = False
     node_features: ClassVar[bool]
     settings: BrpNasSettings
 

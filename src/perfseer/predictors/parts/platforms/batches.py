@@ -9,7 +9,7 @@ from torch import Tensor
 
 from perfseer.data.platforms import Platform
 from perfseer.nn.node_times import UNKNOWN, Examples, Work
-from perfseer.predictors.parts.platform_examples import PlatformExamples, Scales
+from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
 
 # Bytes of inputs, weights and outputs, and the two times of the roofline.
 N_TIMES = 5

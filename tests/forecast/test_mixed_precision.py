@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.graphs.capture import capture
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.memory.setup import MemorySetup
-from perfseer.predictors.parts.mixed_precision import under_autocast
 from perfseer.zoo.reference import mobilenet_v1, resnet50, vit_tiny
 
 SETUP = MemorySetup("cuda", "amp-fp16")

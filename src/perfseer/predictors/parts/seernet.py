@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from perfseer.predictors.parts.residual import Residual, normalised_roofline
 from perfseer.predictors.parts.roofline import BASELINE_TARGETS, Roofline
 from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import SeerNetSettings
-from perfseer.training.loop import EVALUATION_BATCH
+from perfseer.training.loop import outputs_of
 from perfseer.training.seeds import seeded
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class GraphExamples:
 class NetworkPredictor(Predictor):
     """A predictor made of one or more `SeerNet`."""
 
+    curve_step: ClassVar[str | None] = "epoch"
     settings: SeerNetSettings
     roofline_: Roofline | None
     residual_: Residual
@@ -123,12 +124,8 @@ class NetworkPredictor(Predictor):
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         examples = self._examples(dataset, np.zeros((len(dataset), 0)))
-        with torch.inference_mode():
-            outputs = [
-                self._outputs(examples.batch(rows)[0])
-                for rows in torch.arange(len(dataset)).split(EVALUATION_BATCH)
-            ]
-        return self.residual_.decode(torch.cat(outputs).double().numpy(), dataset)
+        outputs = outputs_of(len(dataset), lambda rows: self._outputs(examples.batch(rows)[0]))
+        return self.residual_.decode(outputs.numpy(), dataset)
 
     @abstractmethod
     def _networks(self) -> Mapping[str, nn.Module]:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.measure.kernels.table import TIMES
-from perfseer.predictors.parts.forests import Forest, published
-from perfseer.predictors.parts.kernel_tables import Peaks, forest_of, kernel_features
+from perfseer.predictors.parts.kernels.tables import Peaks, forest_of, kernel_features
+from perfseer.predictors.parts.learners.forests import Forest, published
 from perfseer.targets import PHASES, Phase
 
 Scale = Literal["time", "log"]
@@ -28,7 +28,7 @@ class KernelForests:
         phase: ``train`` or ``infer``.
         scale: ``time`` (published) or ``log``: what the forests give is the time [ms] or its logarithm.
         peaks: of the device, for the roofline feature.
-        forests: by `kernel_tables.forest_of`.
+        forests: by `kernels.tables.forest_of`.
     """
 
     phase: Phase

@@ -8,9 +8,11 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.predictors.parts.forests import load_arrays, save_arrays
+from perfseer.predictors.parts.learners.forests import load_arrays, save_arrays
+from perfseer.targets import Phase
 
 # A group with fewer rows has no learner of its own.
 FEWEST = 30
@@ -45,6 +47,13 @@ class Group:
 
     name: str
     kin: tuple[str, ...]
+
+    @classmethod
+    def of(cls, platform: Platform, phase: Phase) -> Self:
+        """Of a platform in a phase; kinship is by layout, mode, kind of device and phase."""
+        kind = f"{platform.device_kind}-{phase}"
+        mode, layout = f"{kind}-{platform.mode}", f"{kind}-{platform.mode}-{platform.memory_format}"
+        return cls(f"{platform.key}-{phase}", (f"{layout}-{platform.precision}", layout, mode, kind, phase))
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ def published(forest: str, device_kind: str, share: float) -> ForestSettings:
     """Published hyper-parameters of a kernel type's forest.
 
     Args:
-        forest: as `kernel_tables.forest_of`; a fused kernel has those of its first operator.
+        forest: as `kernels.tables.forest_of`; a fused kernel has those of its first operator.
         device_kind: ``cpu`` or ``cuda``.
         share: of the published number of trees, at least one tree.
     """

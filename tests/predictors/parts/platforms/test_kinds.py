@@ -8,7 +8,7 @@ from perfseer.data.features import NODE_COLUMNS, graph_features
 from perfseer.data.packed import PackedGraphs
 from perfseer.graphs.capture import capture
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
-from perfseer.predictors.parts.node_kinds import OUTSIDE, NodeKinds
+from perfseer.predictors.parts.platforms.kinds import OUTSIDE, NodeKinds
 
 
 def block():

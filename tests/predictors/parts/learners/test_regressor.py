@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from perfseer.errors import PerfseerError
-from perfseer.predictors.parts.regressor import ArrayRegressor
+from perfseer.predictors.parts.learners.regressor import ArrayRegressor
 from perfseer.predictors.settings import Mlp5dSettings
 
 SETTINGS = Mlp5dSettings(

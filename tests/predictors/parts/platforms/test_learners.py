@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
-from perfseer.predictors.parts.boosted_trees import BoostedTrees, TreeSettings
-from perfseer.predictors.parts.platform_learners import Group, PlatformLearners
+from perfseer.predictors.parts.learners.boosted_trees import BoostedTrees, TreeSettings
+from perfseer.predictors.parts.platforms.learners import Group, PlatformLearners
 
 SETTINGS = TreeSettings(trees=60, leaves=8, learning_rate=0.2, least_rows=3, robust=0.1)
 
@@ -39,9 +39,9 @@ def test_saved_trees_are_equal_bit_for_bit_and_small():
 
 def test_damaged_trees_are_refused():
     arrays = BoostedTrees.fit(*rows(100), SETTINGS, seed=1).arrays()
-    with pytest.raises(PerfseerError, match=r"other arrays \(\['ahead'\]\): train them again"):
+    with pytest.raises(PerfseerError, match=r"\['ahead'\]"):
         BoostedTrees.of_arrays({name: arrays[name] for name in ("roots", "feature", "number")})
-    with pytest.raises(PerfseerError, match="do not fit together"):
+    with pytest.raises(PerfseerError, match="fit together"):
         BoostedTrees.of_arrays({**arrays, "ahead": arrays["ahead"][:-1]})
 
 
@@ -67,5 +67,5 @@ def test_each_group_learns_its_own_law_and_kin_answer_for_strangers(tmp_path):
 
 def test_too_few_rows_are_refused():
     inputs, outputs = rows(10)
-    with pytest.raises(PerfseerError, match="no platform and phase has 30 training rows"):
+    with pytest.raises(PerfseerError, match="30 training rows"):
         PlatformLearners.fit(inputs, outputs, [Group("gpu", ())] * 10, fit_trees)

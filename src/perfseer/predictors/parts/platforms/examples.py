@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from perfseer.data.platforms import Platform
 from perfseer.data.ragged import gather, segment_ids
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
-from perfseer.predictors.parts.node_kinds import NodeKinds
-from perfseer.predictors.parts.platform_work import KindWork, Rates
+from perfseer.predictors.parts.platforms.kinds import NodeKinds
+from perfseer.predictors.parts.platforms.learners import Group
+from perfseer.predictors.parts.platforms.work import KindWork, Rates
 from perfseer.predictors.parts.roofline import Work, graph_column
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES
 
@@ -112,6 +114,12 @@ class PlatformExamples:
     def in_training(self) -> IntArray:
         """[N] 1 for a training step, 0 for inference."""
         return (self.phase == PHASES.index("train")).astype(np.int64)
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """[N] platform and phase, which have learners of their own and are calibrated apart."""
+        table = [[Group.of(platform, phase) for phase in PHASES] for platform in self.platforms]
+        return [table[i][j] for i, j in zip(self.platform.tolist(), self.phase.tolist(), strict=True)]
 
     def in_16_bits(self) -> bool:
         """Whether graphs on platforms of mixed precision were captured with its casts."""

@@ -53,7 +53,7 @@ class FeatureRange:
         return np.asarray(np.minimum(1.0 + furthest, MOST))
 
     def predict(self, inputs: FloatArray) -> FloatArray:
-        """`widening`, in the words of `platform_learners.Learner`."""
+        """`widening`, in the words of `platforms.learners.Learner`."""
         return self.widening(inputs)
 
     @property

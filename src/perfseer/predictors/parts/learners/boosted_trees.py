@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.predictors.parts.forests import Forest
+from perfseer.predictors.parts.learners.boosters import REPEATABLE
+from perfseer.predictors.parts.learners.forests import Forest
 
 _LEAF = -1
 
@@ -64,10 +65,7 @@ class BoostedTrees:
             "feature_fraction": 0.3,
             "lambda_l2": 1.0,
             "seed": seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
+            **REPEATABLE,
         }
         # Single precision, in which the arrays are walked too: both then decide alike.
         rows = lightgbm.Dataset(inputs.astype(np.float32), outputs)

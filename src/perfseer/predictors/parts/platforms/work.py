@@ -10,7 +10,7 @@ from perfseer.data.platforms import PLATFORM_COLUMNS, Platform, platform_feature
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, names_with
-from perfseer.predictors.parts.node_kinds import NodeKinds
+from perfseer.predictors.parts.platforms.kinds import NodeKinds
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
 
 # Operators that matrix units run, where a device has them.

@@ -19,7 +19,7 @@ from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import LinkedSettings
 from perfseer.targets import TARGET_NAMES
-from perfseer.training.loop import EVALUATION_BATCH, train_network
+from perfseer.training.loop import outputs_of, train_network
 from perfseer.training.losses import make_loss
 from perfseer.training.seeds import seeded
 
@@ -52,14 +52,10 @@ class LinkedExamples:
 
 
 class LinkedPredictor(Predictor):
-    """A predictor made of networks over `LinkedBatch`, which learn normalised labels.
+    """A predictor made of networks over `LinkedBatch`, which learn normalised labels."""
 
-    Attributes:
-        joint: whether one network learns all labels; otherwise each label has a network of its own.
-    """
-
+    curve_step: ClassVar[str | None] = "epoch"
     settings: LinkedSettings
-    joint: ClassVar[bool]
     networks_: dict[str, nn.Module]
 
     @abstractmethod
@@ -123,12 +119,8 @@ class LinkedPredictor(Predictor):
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         source = self._source(dataset)
-        with torch.inference_mode():
-            outputs = [
-                self._outputs(source.batch(rows))
-                for rows in torch.arange(len(dataset)).split(EVALUATION_BATCH)
-            ]
-        return self._normaliser.labels.decode(torch.cat(outputs).double().numpy())
+        outputs = outputs_of(len(dataset), lambda rows: self._outputs(source.batch(rows)))
+        return self._normaliser.labels.decode(outputs.numpy())
 
     def _outputs(self, batch: LinkedBatch) -> Tensor:
         """[B, T] normalised predictions, without dropout."""

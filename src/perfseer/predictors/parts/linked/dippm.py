@@ -13,7 +13,7 @@ from perfseer.data.ragged import segment_ids
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
 from perfseer.nn.dippm import Dippm
-from perfseer.predictors.parts.linked import LinkedPredictor
+from perfseer.predictors.parts.linked.fitting import LinkedPredictor
 from perfseer.predictors.parts.roofline import graph_column
 from perfseer.predictors.settings import DippmSettings
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from perfseer.data.ragged import blocks
 from perfseer.graphs.perfgraph import FloatArray, IntArray
-from perfseer.predictors.parts.platform_examples import Pairs, PlatformExamples
-from perfseer.predictors.parts.platform_work import TOLD
+from perfseer.predictors.parts.platforms.examples import Pairs, PlatformExamples
+from perfseer.predictors.parts.platforms.work import TOLD
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
 
 _AT_ONCE = 2048

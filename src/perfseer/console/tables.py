@@ -1,0 +1,80 @@
+"""Tables on the console, declared as columns over rows. Text stays as it is: nothing in it is markup."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """A column of a table.
+
+    Attributes:
+        title: its heading.
+        cell: what it says of a row.
+        number: aligned to the right.
+        unbroken: cut off rather than broken over lines.
+    """
+
+    title: str
+    cell: Callable[[R], object]
+    number: bool = False
+    unbroken: bool = False
+
+
+def listed(titles: Iterable[str], numbers: Iterable[str]) -> list[Column[Sequence[Any]]]:
+    """Columns over rows that are lists of cells; ``numbers`` names those aligned to the right."""
+    right = set(numbers)
+    return [Column(title, itemgetter(i), number=title in right) for i, title in enumerate(titles)]
+
+
+def table(
+    columns: Sequence[Column[R]],
+    rows: Iterable[R],
+    *,
+    title: str | None = None,
+    fold: bool = False,
+    style: Callable[[R], str | None] | None = None,
+) -> "Table":
+    """A table for `console`.
+
+    Args:
+        columns: from left to right.
+        rows: from top to bottom.
+        title: above it; a table with a title is framed.
+        fold: break long words instead of cutting them off.
+        style: colour of a row.
+    """
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left")
+    if not title:
+        made.box, made.pad_edge = box.SIMPLE_HEAD, False
+    for column in columns:
+        made.add_column(
+            column.title,
+            justify="right" if column.number else "left",
+            no_wrap=column.unbroken,
+            overflow="fold" if fold else "ellipsis",
+        )
+    for row in rows:
+        made.add_row(*(str(column.cell(row)) for column in columns), style=style(row) if style else None)
+    return made
+
+
+def console(piped_width: int = 160, stream: TextIO | None = None) -> "Console":
+    """Standard output or ``stream``: as wide as the terminal, ``piped_width`` columns where it is none."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    width = None if stream.isatty() else piped_width
+    return Console(file=stream, width=width, highlight=False, markup=False)

@@ -1,0 +1,1 @@
+"""Learners on plain arrays, which know nothing of graphs."""

@@ -1,0 +1,1 @@
+"""What SeerNet-X is made of: examples of any platform, and what learns from them."""
