@@ -13,7 +13,7 @@ from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.trust.sanity import RULES
 from tests.helpers.places import ROOT
-from tests.measure.trust.test_sanity import put, sound_table
+from tests.helpers.sound_table import put, sound_table
 
 PARAMS = str(ROOT / "params.yaml")
 

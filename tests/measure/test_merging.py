@@ -6,7 +6,7 @@ import pytest
 from perfseer.errors import PerfseerError
 from perfseer.measure.merging import merge_tables
 from perfseer.measure.table import COLUMNS, read_table, typed_table, write_table
-from tests.measure.trust.test_sanity import put, sound_table
+from tests.helpers.sound_table import put, sound_table
 
 OTHER_ENVIRONMENT = json.dumps(
     {"device": "Abacus", "device_memory_gib": 8, "digest": "ba9876543210", "torch": "3"}
