@@ -1,4 +1,6 @@
-"""Reading rendered Markdown back."""
+"""Reading rendered Markdown and printed sentences back."""
+
+import re
 
 
 def table_after(text, heading):
@@ -21,3 +23,16 @@ def rows_after(text, heading, key=0):
 def rows_of(table):
     """The rows of a table alone, by its first column."""
     return rows_after(table, "")
+
+
+def numbers(text):
+    """The numbers of a sentence, in their order."""
+    return [float(found) for found in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def counts(text):
+    """What a collector's summary counts: ``4 configurations (3 ok, 1 oom), 2 of them measured now; …``."""
+    found = re.search(r"(\d+) configurations \((.*?)\), (\d+) of them measured now", " ".join(text.split()))
+    assert found, text
+    status = {name: int(count) for count, name in (part.split(" ") for part in found[2].split(", "))}
+    return {"configurations": int(found[1]), **status, "now": int(found[3])}
