@@ -26,8 +26,9 @@ def rows_of(table):
 
 
 def numbers(text):
-    """The numbers of a sentence, in their order."""
-    return [float(found) for found in re.findall(r"\d+(?:\.\d+)?", text)]
+    """The numbers of a sentence, in their order; ``2,476`` is one."""
+    found = re.findall(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", text)
+    return [float(number.replace(",", "")) for number in found]
 
 
 def counts(text):
