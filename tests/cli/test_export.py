@@ -47,9 +47,9 @@ def test_a_table_is_exported_and_imported_again(inputs, tmp_path):
     out = tmp_path / "release"
     result = run("--format", "perfseer-release", *inputs, "--out", str(out))
     assert result.exit_code == 0
-    assert "3 configurations in" in result.stdout
-    assert "1 rows left out" in result.stdout
-    assert "left out: 1 × status: oom" in result.stderr
+    assert result.stdout.startswith("3 configurations")
+    assert "1 rows left" in result.stdout
+    assert "1 × status: oom" in result.stderr
     assert len(list((out / "cg" / "cg").iterdir())) == len(list((out / "label" / "label").iterdir())) == 3
     again = CliRunner().invoke(
         app, ["import", str(out), "--table", str(tmp_path / "t.parquet"), "--workers", "1"]
@@ -68,7 +68,7 @@ def test_archives(inputs, tmp_path):
 def test_an_unknown_format_is_refused(inputs, tmp_path):
     result = run("--format", "onnx", *inputs, "--out", str(tmp_path / "a"))
     assert isinstance(result.exception, PerfseerError)
-    assert "--format 'onnx' is unknown; there is perfseer-release" in str(result.exception)
+    assert "'onnx'" in str(result.exception)
 
 
 def test_faults_of_the_user_end_with_two_and_one_line(inputs, tmp_path):
@@ -77,5 +77,5 @@ def test_faults_of_the_user_end_with_two_and_one_line(inputs, tmp_path):
     command = [sys.executable, "-m", "perfseer", "export", *inputs, "--out", str(tmp_path / "used")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "is in use: name another folder" in done.stderr
+    assert str(tmp_path / "used") in done.stderr
     assert "Traceback" not in done.stderr

