@@ -68,8 +68,8 @@ def test_the_example_is_trained_and_stands_in_the_comparison(package, repository
     train += ["--out", str(paths.models / "nearest/architecture")]
     results, reports = paths.models.parent, tmp_path / "reports"
     report = ["report", "comparison", "--params", params, "--results", str(results), "--out", str(reports)]
-    run = f"from perfseer.cli.main import app\nfor verb in {[train, report]!r}: app(verb, standalone_mode=False)"
-    python(package, repository, "-c", run)
+    both = f"for verb in {[train, report]!r}: app(verb, standalone_mode=False)"
+    python(package, repository, "-c", f"from perfseer.cli.main import app\n{both}")
     record = read_record(paths.models / "nearest/architecture/0/record.json")
     assert record.settings == overlay["predictors"]["nearest"]
     assert len(record.metrics) == 6
