@@ -13,24 +13,21 @@ import pytest
 import torch
 import typer
 import yaml
-from torch import nn
 from typer.testing import CliRunner
 
 from perfseer.cli.main import app
-from perfseer.data.building import INDEX_COLUMNS
-from perfseer.data.files import write_parquet
-from perfseer.data.packed import PackedGraphs
 from perfseer.graphs.capture import capture
 from perfseer.measure.table import write_table
 from perfseer.measure.trust.sanity import RULES
 from perfseer.zoo import reference
-from perfseer.zoo.builder import build
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import SearchSpace
+from tests.helpers.forecasts import Convolution
 from tests.helpers.onnx_files import node, write
 from tests.helpers.places import PARAMS, ROOT
 from tests.helpers.reading import numbers
-from tests.helpers.sound_table import SPECS, sound_table
+from tests.helpers.results_files import write_results
+from tests.helpers.sound_table import sound_table
 from tests.helpers.synthetic_release import make_files, write_folder
 
 INSTALLED = importlib.util.find_spec("timm") and importlib.util.find_spec("torchvision")
@@ -62,17 +59,6 @@ def commands():
     return [" ".join(line.split("#")[0].split()) for line in lines if line.split("#")[0].strip()]
 
 
-class Small(nn.Module):
-    """What stands for a reader's own network; any size of image."""
-
-    def __init__(self):
-        super().__init__()
-        self.convolution, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 10)
-
-    def forward(self, x):
-        return self.head(self.convolution(x).relu().mean((2, 3)))
-
-
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with files of the names that README gives to a reader's own."""
@@ -86,9 +72,9 @@ def place(tmp_path, monkeypatch):
     for name in ("model.onnx", "path/to/net.onnx"):
         write(tmp_path / name, layers, {"x": ["n", 3, 32, 32]}, stored={"w": (4, 3, 3, 3)})
     batch = {0: torch.export.Dim("n", min=2)}
-    program = torch.export.export(Small(), (torch.zeros(4, 3, 32, 32),), dynamic_shapes=(batch,))
+    program = torch.export.export(Convolution(), (torch.zeros(4, 3, 32, 32),), dynamic_shapes=(batch,))
     torch.export.save(program, tmp_path / "program.pt2")
-    (tmp_path / "mine/nets.py").write_text("from tests.cli.test_readme import Small as small\n")
+    (tmp_path / "mine/nets.py").write_text("from tests.helpers.forecasts import Convolution as small\n")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(PARAMS))
     write_table(sound_table(), tmp_path / "mine.parquet")
     monkeypatch.chdir(tmp_path)
@@ -156,14 +142,7 @@ def examined(place, text):
 
 
 def own_measurements(place):
-    table = sound_table().head(2)
-    write_table(table, place / "results/measurements/local.parquet")
-    sizes = table["batch_size"]
-    graphs = [capture(build(SPECS[0]), (torch.zeros(size, 3, 64, 64),)) for size in sizes]
-    (place / "results/graphs").mkdir()
-    PackedGraphs.pack(graphs).save(place / "results/graphs/graphs.safetensors")
-    index = table.assign(graph=range(2), reason=None)[list(INDEX_COLUMNS)]
-    write_parquet(place / "results/graphs/index.parquet", index)
+    write_results(place, [0, 1])
 
 
 def exported(place, text):
@@ -249,7 +228,7 @@ def test_rules_and_files_named_for_snakemake_are_there(line):
 
 def test_the_block_of_python_runs(capsys):
     (code,) = blocks("python")
-    names = {"module": Small(), "images": torch.zeros(16, 3, 64, 64)}
+    names = {"module": Convolution(), "images": torch.zeros(16, 3, 64, 64)}
     exec(compile(code, "README.md", "exec"), names)
     answer = names["answer"]
     assert (answer.input.batch_size, answer.phase, answer.target.device) == (

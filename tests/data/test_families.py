@@ -10,7 +10,7 @@ from perfseer.data.packed import EDGE_ARRAYS, GRAPH_ARRAYS, NODE_ARRAYS, PackedG
 from perfseer.errors import PerfseerError
 from perfseer.graphs.batch_family import BatchFamily
 from perfseer.graphs.capture import capture
-from tests.graphs.test_batch_family import Tokens, Windows, convolutions
+from tests.helpers.batch_networks import Tokens, Windows, convolutions
 
 
 class Fickle(nn.Module):
