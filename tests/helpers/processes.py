@@ -1,7 +1,7 @@
 """What processes are doing, and waiting for it without a guess at how long it takes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -9,6 +9,31 @@ def children() -> set[int]:
     """Process ids of this process's children, zombies and what other tests left included."""
     tasks = Path("/proc/self/task").iterdir()
     return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+
+
+def descendants(pid: int) -> set[int]:
+    """Processes whose parent, or parent's parent and so on, is ``pid``."""
+    parents = {int(place.name): parent(int(place.name)) for place in Path("/proc").glob("[0-9]*")}
+    found: set[int] = set()
+    generation = {pid}
+    while generation:
+        generation = {child for child, of in parents.items() if of in generation}
+        found |= generation
+    return found
+
+
+def parent(pid: int) -> int:
+    """The parent's process id; 0 of a process that has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def assert_gone(pids: Iterable[int]) -> None:
+    """Every one of them ends."""
+    for pid in pids:
+        wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), f"orphan: {pid}")
 
 
 def open_files() -> int:
@@ -20,7 +45,7 @@ def state(pid: int) -> str:
     """The kernel's letter for what a process is doing: ``T`` is stopped; ``Z``, also if it is gone, ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return "Z"
 
 
