@@ -63,17 +63,18 @@ def test_the_example_is_trained_and_stands_in_the_comparison(package, repository
     overlay = yaml.safe_load(blocks["yaml"])
     mapping["predictors"] |= overlay["predictors"]
     params = json.dumps(mapping)
-    arguments = ["--predictor", "nearest", "--split", "architecture", "--params", params]
-    arguments += ["--dataset", str(paths.dataset), "--graphs", str(paths.graphs)]
-    arguments += ["--out", str(paths.models / "nearest/architecture")]
-    python(package, repository, "-m", "perfseer", "train", *arguments)
+    train = ["train", "--predictor", "nearest", "--split", "architecture", "--params", params]
+    train += ["--dataset", str(paths.dataset), "--graphs", str(paths.graphs)]
+    train += ["--out", str(paths.models / "nearest/architecture")]
+    results, reports = paths.models.parent, tmp_path / "reports"
+    report = ["report", "comparison", "--params", params, "--results", str(results), "--out", str(reports)]
+    both = f"for verb in {[train, report]!r}: app(verb, standalone_mode=False)"
+    python(package, repository, "-c", f"from perfseer.cli.main import app\n{both}")
     record = read_record(paths.models / "nearest/architecture/0/record.json")
     assert record.settings == overlay["predictors"]["nearest"]
     assert len(record.metrics) == 6
-    results, reports = paths.models.parent, tmp_path / "reports"
-    arguments = ["--params", params, "--results", str(results), "--out", str(reports)]
-    python(package, repository, "-m", "perfseer", "report", "comparison", *arguments)
     text = (reports / "comparison.md").read_text(encoding="utf-8")
     assert "| nearest |" in text.replace("`", "")
-    assert "Cover and Hart 1967" in text
-    assert "It learns the deviation from the fitted roofline." in text
+    said = re.findall(r'(?:source|departures): .* = \(?"(.*?)"', blocks["python"])
+    assert len(said) == 2
+    assert all(sentence in text for sentence in said)

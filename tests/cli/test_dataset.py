@@ -16,6 +16,7 @@ from perfseer.measure.table import COLUMNS, write_table
 from perfseer.targets import TARGET_NAMES
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import SearchSpace
+from tests.helpers.reading import numbers
 from tests.helpers.synthetic import SETTINGS
 
 SPACE = SearchSpace.from_mapping(
@@ -86,7 +87,7 @@ def test_graph_build_says_what_it_built_and_what_failed(built, folder):
     assert built.exit_code == 0
     assert built.stdout.startswith("23 graphs with ")
     assert "1 failed" in built.stdout
-    assert "no graph for 1 configurations: building the model: " in built.stderr
+    assert "no graph for 1 " in built.stderr
     index = pd.read_parquet(folder / "i.parquet")
     assert len(index) == 24
     assert (index["graph"] == -1).sum() == 1
@@ -95,9 +96,9 @@ def test_graph_build_says_what_it_built_and_what_failed(built, folder):
 def test_dataset_writes_what_can_be_opened(built, folder, table):
     result = make(folder, folder / "out")
     assert result.exit_code == 0
-    assert result.stdout.startswith("21 rows of 11 architectures in ")
-    assert "3 rows in quarantine; architecture split: " in result.stdout
-    assert "quarantined: 1 × infer_util_pct: above 100 %" in result.stderr
+    assert numbers(result.stdout)[:2] == [21, 11]  # rows, architectures
+    assert "3 rows in quarantine" in result.stdout
+    assert "1 × infer_util_pct:" in result.stderr
     lines = pd.read_csv(folder / "out" / "quarantine.csv")
     assert lines[["row", "column"]].to_numpy().tolist() == [
         [0, "status"],
@@ -125,14 +126,14 @@ def test_the_same_input_gives_the_same_bytes(built, folder):
 def test_parameters_at_fault_are_named(built, folder):
     params = json.loads(PARAMS)
     params["labels"]["util"]["ceiling"] = 100
-    with pytest.raises(PerfseerError, match=r"labels.util.ceiling: .* \(given 100\)"):
+    with pytest.raises(PerfseerError, match=r"labels\.util\.ceiling: .*100"):
         make(folder, folder / "never", json.dumps(params))
     assert not (folder / "never").exists()
 
 
 def test_a_measurement_table_without_a_label(folder, table, tmp_path):
     table.drop(columns="train_mem_mib").to_parquet(tmp_path / "m.parquet")
-    with pytest.raises(PerfseerError, match="lacks train_mem_mib"):
+    with pytest.raises(PerfseerError, match="train_mem_mib"):
         build(tmp_path)
 
 

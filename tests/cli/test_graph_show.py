@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from perfseer.cli.main import app, run
 from perfseer.errors import PerfseerError
+from tests.helpers.reading import numbers
 
 MOBILENET = "module:perfseer.zoo.reference.mobilenet_v1"
 
@@ -18,13 +19,12 @@ def test_nodes_totals_and_understanding():
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert sum(line.strip().startswith(("0 ", "1 ", "2 ", "3 ")) for line in lines) == 3
-    assert "kernel=3 stride=2 padding=1 dilation=1 groups=1" in result.stdout
-    assert "80 further nodes; --limit 0 lists all" in result.stdout
-    assert "4,231,976 trainable, 16.1 MiB" in result.stdout
-    assert "forward     1.14 GFLOPs" in result.stdout
-    assert "backward " in result.stdout
-    assert "SGD with momentum" in result.stdout
-    assert "understood  every operator" in result.stdout
+    assert "kernel=3 stride=2 padding=1" in result.stdout
+    assert "80 further nodes; --limit 0" in result.stdout
+    said = {line.split()[0]: line for line in lines if line.strip()}
+    assert numbers(said["parameters"])[:2] == [4_231_976, 16.1]
+    assert numbers(said["forward"])[0] == 1.14
+    assert {"backward", "understood"} <= set(said)
 
 
 def test_forward_only_shows_no_backward():
@@ -32,7 +32,7 @@ def test_forward_only_shows_no_backward():
     assert result.exit_code == 0, result.output
     assert "backward" not in result.stdout
     assert "further nodes" not in result.stdout
-    assert "83 nodes, 82 edges, batch 2" in result.stdout
+    assert "83 nodes, 82 edges" in result.stdout
 
 
 def test_what_was_not_understood_is_named(tmp_path, monkeypatch):
@@ -49,7 +49,7 @@ def test_what_was_not_understood_is_named(tmp_path, monkeypatch):
     result = show("module:odd_model.Odd", "--input-shape", "4")
     assert result.exit_code == 0, result.output
     # linear moves 16 + 80 + 16 bytes, each of the two others 32
-    assert "not understood, kept as `other`: erfinv (2); 36.4 % of the bytes moved" in result.stdout
+    assert "erfinv (2); 36.4 %" in result.stdout
 
 
 def test_tokens_need_an_integer_type(tmp_path, monkeypatch):
@@ -84,4 +84,4 @@ def test_a_fault_ends_with_code_two_and_one_message(monkeypatch, capsys):
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""
-    assert captured.err.startswith("error: 'nothing' is no model reference")
+    assert captured.err.startswith("error: 'nothing'")

@@ -1,8 +1,6 @@
 """``perfseer import`` as people run it."""
 
-import os
-import subprocess
-import sys
+import re
 
 import pandas as pd
 import pytest
@@ -10,20 +8,11 @@ import pytest
 from perfseer.data.assembly import read_index
 from perfseer.data.packed import PackedGraphs
 from perfseer.measure.table import read_table
+from tests.helpers.commands import perfseer
+from tests.helpers.reading import numbers
 from tests.helpers.synthetic_release import make_files, write_archives
 
 EVIL = b"cos\nsystem\n(S'touch canary'\ntR."
-
-
-def perfseer(*arguments, cwd, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "perfseer", "import", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env=os.environ | {"COLUMNS": "200"} | environment,
-    )
 
 
 @pytest.fixture
@@ -36,7 +25,7 @@ def test_what_is_good_is_written_and_what_is_not_is_counted_and_listed(release, 
     outputs = {name: tmp_path / "out" / name for name in ("t.parquet", "g.safetensors", "i.parquet", "r.csv")}
     table, graphs, index, report = outputs.values()
     done = perfseer(
-        *(release, "--table", table, "--graphs", graphs, "--index", index, "--report", report),
+        *("import", release, "--table", table, "--graphs", graphs, "--index", index, "--report", report),
         *("--workers", 2, "--device-name", "A card"),
         cwd=tmp_path,
     )
@@ -48,23 +37,19 @@ def test_what_is_good_is_written_and_what_is_not_is_counted_and_listed(release, 
     assert ["rows", "6,", "5", "with", "all", "labels,", "1", "without", "some"] in lines
     assert ["refused", "files", "1"] in lines
     assert "1 × no graph" in done.stdout
-    assert "2 × label: no entry" in done.stdout
-    assert "cg/cg/evil.pkl: refused, it asks for os.system" in done.stderr
+    assert ["2", "×", "label:", "no", "entry"] in lines
+    assert re.search(r"evil\.pkl: .*os\.system", done.stderr)
     rows = read_table(table)
     assert set(rows["device"]) == {"A card"}
     assert len(PackedGraphs.load(graphs)) == len(read_index(index)) == len(rows) == 6
     listed = pd.read_csv(report)
-    assert listed["kind"].value_counts().to_dict() == {
-        "label: no entry": 2,
-        "refused graph": 1,
-        "no graph": 1,
-    }
+    assert listed["kind"].value_counts().tolist() == [2, 1, 1]
     assert set(listed["file"]) == {"cg/cg/evil.pkl", "label/label/alone.txt", "label/label/bs1_4.txt"}
 
 
 def test_without_options_a_release_is_only_examined(release, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    done = perfseer(release, "--workers", 1, cwd=tmp_path)
+    done = perfseer("import", release, "--workers", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "architectures  3" in done.stdout
     assert sorted(tmp_path.rglob("*")) == before
@@ -72,7 +57,7 @@ def test_without_options_a_release_is_only_examined(release, tmp_path):
 
 def test_strict_refuses_the_whole_for_one_file_and_writes_only_the_report(release, tmp_path):
     table, report = tmp_path / "t.parquet", tmp_path / "r.csv"
-    done = perfseer(release, "--strict", "--table", table, "--report", report, cwd=tmp_path)
+    done = perfseer("import", release, "--strict", "--table", table, "--report", report, cwd=tmp_path)
     assert done.returncode == 2
     assert "os.system" in done.stderr
     assert "Traceback" not in done.stderr
@@ -83,7 +68,9 @@ def test_strict_refuses_the_whole_for_one_file_and_writes_only_the_report(releas
 def test_the_pipeline_takes_what_was_imported(tmp_path):
     write_archives(tmp_path / "release", make_files(tuple(range(4, 40, 2))))
     names = {"table": "t.parquet", "graphs": "g.safetensors", "index": "i.parquet"}
-    done = perfseer("release", *(part for name in names for part in (f"--{name}", names[name])), cwd=tmp_path)
+    done = perfseer(
+        "import", "release", *(part for name in names for part in (f"--{name}", names[name])), cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     params = (
         '{"seeds": [0], "labels": {"time": {"transform": "log", "standardise": true, "margin": 2.3},'
@@ -92,18 +79,13 @@ def test_the_pipeline_takes_what_was_imported(tmp_path):
         ' "splits": {"names": ["architecture", "random"], "headline": "random",'
         ' "fractions": {"train": 0.5, "valid": 0.25, "test": 0.25}}}'
     )
-    built = subprocess.run(
-        [
-            *(sys.executable, "-m", "perfseer", "dataset", "--params", params, "--out", "set"),
-            *("--measurements", "t.parquet", "--graphs", "g.safetensors", "--index", "i.parquet"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    built = perfseer(
+        *("dataset", "--params", params, "--out", "set"),
+        *("--measurements", "t.parquet", "--graphs", "g.safetensors", "--index", "i.parquet"),
         cwd=tmp_path,
     )
     assert built.returncode == 0, built.stderr
-    assert "36 rows of 18 architectures" in built.stdout
+    assert numbers(built.stdout)[:2] == [36, 18]  # rows, architectures
 
 
 @pytest.mark.parametrize(
@@ -115,7 +97,7 @@ def test_the_pipeline_takes_what_was_imported(tmp_path):
     ],
 )
 def test_mistakes_end_with_a_message_and_exit_code_2(arguments, said, tmp_path):
-    done = perfseer(*arguments, cwd=tmp_path)
+    done = perfseer("import", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -123,6 +105,6 @@ def test_mistakes_end_with_a_message_and_exit_code_2(arguments, said, tmp_path):
 
 def test_without_a_path_the_downloaded_release_is_read(tmp_path):
     write_archives(tmp_path / "mirror" / "perfseer_release", make_files())
-    done = perfseer("--workers", 1, cwd=tmp_path, PERFSEER_MIRROR=str(tmp_path / "mirror"))
+    done = perfseer("import", "--workers", 1, cwd=tmp_path, PERFSEER_MIRROR=str(tmp_path / "mirror"))
     assert done.returncode == 0, done.stderr
     assert "graphs         6" in done.stdout

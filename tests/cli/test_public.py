@@ -1,6 +1,7 @@
 """``perfseer public table`` and ``graphs`` on files of one's own."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table
 from perfseer.zoo import references
+from tests.helpers.reading import numbers
 
 HEADER = "model,infer_step_time,infer_samples_per_sec,infer_batch_size,infer_img_size,param_count"
 
@@ -45,7 +47,7 @@ def test_the_table_is_written_and_every_row_accounted_for(results, tmp_path):
     done = invoke("table", results, "--out", tmp_path / "table.parquet")
     assert done.exit_code == 0
     assert "rtx3090-amp-fp16-nchw-eager-torch2.4" in done.stdout
-    assert "left out small: no batch size" in done.stderr
+    assert "left out small:" in done.stderr
     table = read_table(tmp_path / "table.parquet")
     assert table["infer_time_ms"].tolist() == [10.0, 1.0, 10.0]
 
@@ -53,17 +55,19 @@ def test_the_table_is_written_and_every_row_accounted_for(results, tmp_path):
 def test_json_for_programs(results):
     (file,) = json.loads(invoke("table", results, "--format", "json").stdout)
     assert (file["rows"], file["measured"], file["refused"]) == (4, 3, 1)
-    assert file["refused_rows"] == [{"line": 5, "model": "small", "reason": "no batch size"}]
+    (refused,) = file["refused_rows"]
+    assert (refused["line"], refused["model"]) == (5, "small")
+    assert "batch size" in refused["reason"]
 
 
 def test_options_say_what_a_name_does_not(results, tmp_path):
     mine = results.rename(tmp_path / "mine.csv")
-    with pytest.raises(PerfseerError, match="give --precision, --memory-format, --software"):
+    with pytest.raises(PerfseerError, match="--precision, --memory-format, --software"):
         invoke("table", mine, "--device", "my-card")
     options = ["--precision", "fp32", "--memory-format", "nhwc", "--software", "torch 2.9.0 cu128"]
     done = invoke("table", mine, "--device", "my-card", *options)
     assert "my-card-fp32-nhwc-eager-torch2.9" in done.stdout
-    with pytest.raises(PerfseerError, match="give the files that the options are about"):
+    with pytest.raises(PerfseerError, match="give the files"):
         invoke("table", "--device", "my-card")
 
 
@@ -71,12 +75,12 @@ def test_graphs_are_captured_once_and_what_has_none_is_named(results, model, mon
     monkeypatch.setenv("PERFSEER_CACHE", str(tmp_path / "cache"))
     done = invoke("graphs", results)
     assert done.exit_code == 0
-    assert done.stdout.startswith("2 rows over 2 graphs with 2 nodes, from 3 captures in ")
-    assert "left out gone: building the model: PerfseerError: timm:gone is unknown" in done.stderr
+    assert numbers(done.stdout)[:4] == [2, 2, 2, 3]  # rows, graphs, nodes, captures
+    assert re.search("gone: .*timm:gone", done.stderr)
     monkeypatch.setattr(references, "build", None)
-    assert invoke("graphs", results).stdout.startswith("2 rows over 2 graphs")
+    assert numbers(invoke("graphs", results).stdout)[:2] == [2, 2]
 
 
 def test_a_file_that_is_nowhere_is_refused():
-    with pytest.raises(PerfseerError, match=r"neither a file here nor a published result file"):
+    with pytest.raises(PerfseerError, match=r"nowhere\.csv"):
         invoke("table", "nowhere.csv")

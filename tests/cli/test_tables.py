@@ -13,9 +13,10 @@ from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.trust.sanity import RULES
 from tests.helpers.places import ROOT
-from tests.measure.trust.test_sanity import put, sound_table
+from tests.helpers.reading import numbers
+from tests.helpers.sound_table import put, sound_table
 
-PARAMS = str(ROOT / "params.yaml")
+GIVEN = ("--params", ROOT / "params.yaml")
 
 
 def run(*arguments):
@@ -37,23 +38,23 @@ def unsound(tmp_path):
 
 
 def test_a_sound_table_ends_with_code_0(sound):
-    done = run("check", sound, "--params", PARAMS)
+    done = run("check", sound, *GIVEN)
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[-1] == f"{len(RULES)} rules: 0 broken, 0 could not be checked"
+    assert numbers(done.stdout.splitlines()[-1]) == [len(RULES), 0, 0]  # broken, not checked
 
 
 def test_violations_end_with_code_3_and_are_listed_up_to_the_limit(unsound):
-    done = run("check", unsound, "--params", PARAMS)
+    done = run("check", unsound, *GIVEN)
     assert done.exit_code == 3
-    assert done.stdout.count("throttled in train: power cap") == 10
-    assert "8 more; --limit 0 lists all" in done.stdout
-    assert done.stdout.splitlines()[-1] == f"{len(RULES)} rules: 1 broken, 0 could not be checked"
-    every = run("check", unsound, "--params", PARAMS, "--limit", 0)
-    assert every.stdout.count("throttled in train: power cap") == 18
+    assert done.stdout.count(" in train: power cap") == 10
+    assert "8 more; --limit 0" in done.stdout
+    assert numbers(done.stdout.splitlines()[-1]) == [len(RULES), 1, 0]
+    every = run("check", unsound, *GIVEN, "--limit", 0)
+    assert every.stdout.count("in train: power cap") == 18
 
 
 def test_json_has_every_rule_and_every_row(unsound):
-    done = run("check", unsound, "--params", PARAMS, "--format", "json")
+    done = run("check", unsound, *GIVEN, "--format", "json")
     assert done.exit_code == 3
     found = json.loads(done.stdout)
     assert (found["table"], found["rows"], found["violations"]) == (str(unsound), 30, 18)
@@ -61,18 +62,15 @@ def test_json_has_every_rule_and_every_row(unsound):
     (broken,) = (rule for rule in found["rules"] if rule["violations"])
     assert set(broken) == {"rule", "meaning", "checked", "unknown", "violations"}
     table = sound_table()
-    assert broken["violations"][0] == {
-        "model_ref": table.loc[3, "model_ref"],
-        "batch_size": 8,
-        "order": 3,
-        "detail": "throttled in train: power cap",
-    }
+    first = broken["violations"][0]
+    assert first.pop("detail").endswith("power cap")
+    assert first == {"model_ref": table.loc[3, "model_ref"], "batch_size": 8, "order": 3}
 
 
 def test_markup_in_a_table_is_printed_not_obeyed(tmp_path):
     path = tmp_path / "t.parquet"
     write_table(put(sound_table(), 3, train_throttled="[bold]x[/nonsense]"), path)
-    assert "[bold]x[/nonsense]" in run("check", path, "--params", PARAMS).stdout
+    assert "[bold]x[/nonsense]" in run("check", path, *GIVEN).stdout
 
 
 def test_thresholds_come_from_the_parameters(tmp_path):
@@ -89,7 +87,7 @@ def test_thresholds_come_from_the_parameters(tmp_path):
 
 def test_what_cannot_be_read_is_refused(tmp_path, sound):
     for arguments in (
-        ["check", tmp_path / "absent.parquet", "--params", PARAMS],
+        ["check", tmp_path / "absent.parquet", *GIVEN],
         ["check", sound, "--params", "{}"],
         ["merge", sound, tmp_path / "absent.parquet", "--out", tmp_path / "m.parquet"],
     ):
@@ -106,11 +104,11 @@ def test_merge_says_what_it_took_and_left_out(tmp_path, sound):
     out = tmp_path / "folder" / "merged.parquet"
     done = run("merge", sound, more, "--out", out)
     assert done.exit_code == 0, done.output
-    assert done.stdout == (
-        f"{out}: 33 rows (30 of {sound}, 9 of {more}); 5 equal to another row left out; 1 left out whose "
-        "configuration was measured before in the same setting (perfseer remeasure measures again on "
-        "purpose); positions collided, so order counts anew\n"
-    )
+    said = done.stdout.replace(str(out), "").replace(str(sound), "").replace(str(more), "")
+    # Rows: written, of each table, equal to another, measured before.
+    assert numbers(said) == [33, 30, 9, 5, 1]
+    assert f"{more})" in done.stdout
+    assert "positions" in said
     assert len(read_table(out)) == 33
 
 
@@ -148,7 +146,7 @@ sys.meta_path.insert(0, Block())
 from perfseer.cli.tables import Format, check, merge
 merge([Path({str(sound)!r})], out=Path({str(out)!r}), allow_mixed=False)
 for style in Format:
-    check(Path({str(out)!r}), params={PARAMS!r}, style=style, limit=10)
+    check(Path({str(out)!r}), params={str(GIVEN[1])!r}, style=style, limit=10)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -10,10 +10,9 @@ from typer.testing import CliRunner
 from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.errors import PerfseerError
 from perfseer.zoo.space import ArchitectureSpec, n_parameters
-from tests.zoo.test_space import SPACE
-from tests.zoo.test_survey import SETTINGS
+from tests.helpers.search_space import SPACE, SURVEY
 
-PARAMS = json.dumps({"zoo": SPACE, "survey": SETTINGS})
+PARAMS = json.dumps({"zoo": SPACE, "survey": SURVEY})
 
 
 @pytest.fixture

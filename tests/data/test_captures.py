@@ -133,7 +133,7 @@ def test_models_that_fail_are_kept_with_the_reason_and_not_tried_again(tmp_path,
     captures = capture_missing(wanted, Captures.open(tmp_path))
     selected = captures.select(wanted)
     assert selected.numbers.tolist() == [-1, -1, 0]
-    assert selected.reasons[:2] == ["building the model: PerfseerError: nonesuch is gone"] * 2
+    assert ["nonesuch is gone" in reason for reason in selected.reasons] == [True, True, False]
     capture_missing(wanted, captures)
     assert sorted(models) == ["net", "nonesuch"]
 
@@ -143,9 +143,7 @@ def test_a_model_that_cannot_be_trained_is_captured_forward_only(tmp_path):
     selected = captures.select(want(("untrainable", 8)))
     assert not selected.graphs.graph(0).has_backward
     assert selected.reasons == [""]
-    assert (
-        captures.index["reason"].iloc[0].startswith("forward only: capturing the graph: PerfseerError: the")
-    )
+    assert captures.index["reason"].iloc[0].startswith("forward only: ")
 
 
 def test_a_model_is_shown_in_its_steady_state(tmp_path):
@@ -180,14 +178,15 @@ def test_what_is_not_captured_is_said_to_be(tmp_path):
     captures = Captures.open(tmp_path / "none")
     selected = captures.select(want(("net", 8)))
     assert selected.numbers.tolist() == [-1]
-    assert selected.reasons == ["not captured: run `perfseer public graphs`"]
+    (reason,) = selected.reasons
+    assert "`perfseer public graphs`" in reason
     assert len(selected.graphs) == 0
 
 
 def test_a_damaged_segment_is_refused(tmp_path):
     capture_missing(want(("net", 8)), Captures.open(tmp_path))
     next(tmp_path.glob("*.safetensors")).unlink()
-    with pytest.raises(PerfseerError, match="no graphs at"):
+    with pytest.raises(PerfseerError, match="no graphs"):
         Captures.open(tmp_path)
 
 

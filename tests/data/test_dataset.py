@@ -74,12 +74,12 @@ def test_the_manifest_counts_what_there_is(table, tmp_path):
     table.loc[3, "train_time_ms"] = 0.0
     table.loc[5, "status"] = "oom"
     packed, index = make_store(table)
-    index.loc[7, ["graph", "reason"]] = [-1, "no such operator"]
+    index.loc[7, ["graph", "reason"]] = [-1, "unheard-of"]
     assembled, manifest = write(table, tmp_path, (packed, index))
     assert manifest == json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["counts"]["rows"] == 77
     assert manifest["counts"]["quarantine"] == {
-        "graph: no such operator": 1,
+        "graph: unheard-of": 1,
         "status: oom": 1,
         "train_time_ms: zero": 1,
     }
@@ -102,19 +102,19 @@ def test_a_configuration_the_index_does_not_list_is_quarantined(table):
     packed, index = make_store(table)
     assembled = assemble(table, packed, index.drop(index=[0]), SETTINGS)
     assert assembled.quarantine["column"].tolist() == ["graph"]
-    assert assembled.quarantine["reason"].str.startswith("not in the graph index").all()
+    assert assembled.quarantine["reason"].str.startswith("not in").all()
 
 
 def test_an_index_of_other_graphs_is_refused(table):
     packed, index = make_store(table)
-    with pytest.raises(PerfseerError, match="index and graphs are of different runs"):
+    with pytest.raises(PerfseerError, match="different runs"):
         assemble(table, packed, index.assign(graph=index["graph"] + 1), SETTINGS)
 
 
 @pytest.mark.parametrize(("column", "values"), [("device", ["gpu", "cpu"]), ("protocol_version", [1, 2])])
 def test_two_devices_or_protocols_are_not_one_dataset(table, column, values):
     mixed = table.assign(**{column: values * 40})
-    with pytest.raises(PerfseerError, match=rf"several values of {column} \({sorted(map(str, values))[0]}, "):
+    with pytest.raises(PerfseerError, match=rf"{column} \({sorted(map(str, values))[0]}, "):
         assemble(mixed, *make_store(table), SETTINGS)
 
 
@@ -134,9 +134,9 @@ def test_a_full_disk_leaves_the_old_dataset_whole(table, tmp_path):
     write(table, tmp_path, store)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with disk_of(4096):
-        with pytest.raises(PerfseerError, match=r"cannot write .*graphs.safetensors: .*Free some space"):
+        with pytest.raises(PerfseerError, match=r"graphs\.safetensors: .*space"):
             store[0].save(tmp_path / "graphs.safetensors")
-        with pytest.raises(PerfseerError, match=r"cannot write .*rows.parquet: .*Free some space"):
+        with pytest.raises(PerfseerError, match=r"rows\.parquet: .*space"):
             write_dataset(assemble(table, *store, SETTINGS), tmp_path, inputs={}, settings=SETTINGS)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -146,7 +146,7 @@ def test_a_file_that_changed_since_is_refused(table, tmp_path, name):
     write(table, tmp_path)
     with (tmp_path / name).open("ab") as stream:
         stream.write(b"x")
-    with pytest.raises(PerfseerError, match=f"{name} has digest .* the dataset's manifest says"):
+    with pytest.raises(PerfseerError, match=rf"{name} .*digest"):
         Dataset.open(tmp_path, tmp_path / "graphs.safetensors")
 
 
@@ -154,24 +154,24 @@ def test_a_file_that_changed_since_is_refused(table, tmp_path, name):
 def test_a_missing_file_is_named(table, tmp_path, name):
     write(table, tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(PerfseerError, match=f"no file .*{name}: run `perfseer dataset` first"):
+    with pytest.raises(PerfseerError, match=rf"{name}: .*`perfseer dataset`"):
         Dataset.open(tmp_path, tmp_path / "graphs.safetensors")
 
 
 def test_a_damaged_or_older_manifest(table, tmp_path):
     _, manifest = write(table, tmp_path)
     (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(PerfseerError, match=r"cannot read .*manifest.json"):
+    with pytest.raises(PerfseerError, match=r"manifest\.json"):
         Dataset.open(tmp_path, tmp_path / "graphs.safetensors")
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"schema_version": 0}))
-    with pytest.raises(PerfseerError, match="schema version 0, expected 1"):
+    with pytest.raises(PerfseerError, match=r"version 0, .*1"):
         Dataset.open(tmp_path, tmp_path / "graphs.safetensors")
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, -np.inf, np.inf])
 def test_a_dataset_with_a_bad_label_cannot_exist(bad):
     data = dataset_of([make_graph(2, 1), make_graph(3, 2)])
-    with pytest.raises(PerfseerError, match="label infer_mem_mib has values that are not finite"):
+    with pytest.raises(PerfseerError, match=r"infer_mem_mib .*finite"):
         Dataset.from_rows(data.rows.assign(infer_mem_mib=[bad, 1.0]), data.graphs)
 
 
@@ -182,13 +182,13 @@ def test_rows_may_lack_labels_but_not_all_of_them():
     assert not partial.complete
     assert partial.targets == data.targets
     nothing = data.rows.assign(**dict.fromkeys(data.targets, pd.Series([np.nan, 1.0])))
-    with pytest.raises(PerfseerError, match="1 of 2 rows have no label at all"):
+    with pytest.raises(PerfseerError, match="1 of 2 rows"):
         Dataset.from_rows(nothing, data.graphs)
 
 
 def test_a_dataset_cannot_name_graphs_that_are_not_there():
     data = dataset_of([make_graph(2, 1), make_graph(3, 2)])
-    with pytest.raises(PerfseerError, match="graphs outside the 2 there are"):
+    with pytest.raises(PerfseerError, match="the 2 "):
         Dataset.from_rows(data.rows.assign(graph=[0, 2]), data.graphs)
 
 
@@ -208,7 +208,7 @@ def broken():
 
     class Broken(torch.nn.Module):
         def forward(self, x):
-            raise RuntimeError("cannot run this")
+            raise RuntimeError("jammed")
 
     return Broken()
 
@@ -237,8 +237,8 @@ def test_what_cannot_be_captured_is_listed_with_its_reason():
     assert len(packed) == 1
     failed = index[index["graph"] == -1]
     assert len(failed) == 4
-    assert failed["reason"].str.contains("cannot run this").sum() == 1
-    assert failed["reason"].str.contains("building the model: PerfseerError").sum() == 2
+    assert failed["reason"].str.contains("jammed").sum() == 1
+    assert failed["reason"].str.contains("absent").sum() == 2
     assert index.loc[index["graph"] == 0, "reason"].isna().all()
 
 
@@ -257,5 +257,5 @@ def test_a_pool_of_processes_gives_the_same():
 
 
 def test_nothing_could_be_captured():
-    with pytest.raises(PerfseerError, match=r"no graph could be captured.*cannot run this"):
+    with pytest.raises(PerfseerError, match="jammed"):
         build_graphs(measured((REFERENCES + "broken", "3x8x8", 1)))

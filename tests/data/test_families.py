@@ -10,7 +10,7 @@ from perfseer.data.packed import EDGE_ARRAYS, GRAPH_ARRAYS, NODE_ARRAYS, PackedG
 from perfseer.errors import PerfseerError
 from perfseer.graphs.batch_family import BatchFamily
 from perfseer.graphs.capture import capture
-from tests.graphs.test_batch_family import Tokens, Windows, convolutions
+from tests.helpers.batch_networks import Tokens, Windows, convolutions
 
 
 class Fickle(nn.Module):
@@ -78,13 +78,13 @@ def test_no_graph_at_all(families):
 
 
 def test_what_is_not_known_is_refused(families, models):
-    with pytest.raises(PerfseerError, match="not of one family"):
+    with pytest.raises(PerfseerError, match="one family"):
         families.at(np.array([0, 1]), np.array([8, 8]))
-    with pytest.raises(PerfseerError, match="batch 1 is no member"):
+    with pytest.raises(PerfseerError, match="batch 1 "):
         families.at(np.array([0]), np.array([1]))
-    with pytest.raises(PerfseerError, match="the smaller one first"):
+    with pytest.raises(PerfseerError, match="smaller"):
         PackedFamilies.of(families.high, families.low)
-    with pytest.raises(PerfseerError, match="5 graphs cannot be paired with 1"):
+    with pytest.raises(PerfseerError, match=r"5 graphs .* 1"):
         PackedFamilies.of(families.low, pack(models[:1], [256]))
 
 

@@ -65,5 +65,5 @@ def test_an_unknown_split_or_seed_names_those_there_are(data, folder, split, see
 
 def test_a_dataset_of_other_rows_is_refused(data, folder):
     other = Dataset.from_rows(data.rows.assign(configuration="c" + data.rows["configuration"]), data.graphs)
-    with pytest.raises(PerfseerError, match="of another dataset"):
+    with pytest.raises(PerfseerError, match="another dataset"):
         open_fold(other, folder, "random", 0)

@@ -82,19 +82,19 @@ def test_truncated_file(graphs, tmp_path, kept):
     path = tmp_path / "g.safetensors"
     PackedGraphs.pack(graphs).save(path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(PerfseerError, match="perfseer graph build"):
+    with pytest.raises(PerfseerError, match="perfseer graph"):
         PackedGraphs.load(path)
 
 
 def test_foreign_file(tmp_path):
     path = tmp_path / "g.safetensors"
     path.write_text(json.dumps({"not": "graphs"}))
-    with pytest.raises(PerfseerError, match="not a whole file of packed graphs"):
+    with pytest.raises(PerfseerError, match=r"g\.safetensors"):
         PackedGraphs.load(path)
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(PerfseerError, match=r"no graphs at .*run `perfseer graph build` first"):
+    with pytest.raises(PerfseerError, match=r"g\.safetensors.*graph build"):
         PackedGraphs.load(tmp_path / "g.safetensors")
 
 

@@ -156,7 +156,7 @@ def test_a_cpu_of_which_only_some_cores_are_used_says_how_many():
 def test_rows_without_an_environment_are_refused(environment):
     with pytest.raises(PerfseerError, match="environment"):
         Platform.of_rows(rows(environment=environment))
-    with pytest.raises(PerfseerError, match="lack the columns"):
+    with pytest.raises(PerfseerError, match="columns"):
         Platform.of_rows(rows().drop(columns="environment"))
 
 

@@ -89,7 +89,9 @@ def test_batch_sizes(value, reason):
 )
 @pytest.mark.parametrize("value", [None, "", 7, np.nan])
 def test_rows_without_a_name(column, value):
-    assert reasons(spoil(six(), 1, column, value)) == [(1, column, "not a non-empty text")]
+    ((row, at_fault, reason),) = reasons(spoil(six(), 1, column, value))
+    assert (row, at_fault) == (1, column)
+    assert "text" in reason
 
 
 def test_a_failed_configuration_is_listed_once_with_what_the_collector_said():
@@ -127,7 +129,9 @@ def test_the_first_good_row_of_a_configuration_is_kept():
 )
 def test_a_row_that_contradicts_an_earlier_one_could_leak(column, value, key):
     table = spoil(make_table(3, (1, 2, 4)), 4, column, value)
-    assert reasons(table) == [(4, column, f"not that of an earlier row of the same {key}")]
+    ((row, at_fault, reason),) = reasons(table)
+    assert (row, at_fault) == (4, column)
+    assert reason.endswith(f"same {key}")
 
 
 def test_another_precision_is_another_configuration():
@@ -136,18 +140,14 @@ def test_another_precision_is_another_configuration():
 
 
 def test_rows_without_a_graph():
-    result = screen(
-        make_table(3, (1,)), lambda rows: pd.Series([None, "no such model", None], index=rows.index)
-    )
+    result = screen(make_table(3, (1,)), lambda rows: pd.Series([None, "unheard-of", None], index=rows.index))
     assert result.rows.index.tolist() == [0, 2]
-    assert result.quarantine[["row", "column", "reason"]].to_numpy().tolist() == [
-        [1, "graph", "no such model"]
-    ]
+    assert result.quarantine[["row", "column", "reason"]].to_numpy().tolist() == [[1, "graph", "unheard-of"]]
 
 
 @pytest.mark.parametrize("column", REQUIRED)
 def test_a_missing_column_is_named(column):
-    with pytest.raises(PerfseerError, match=rf"lacks the columns \['{column}'\]"):
+    with pytest.raises(PerfseerError, match=rf"\['{column}'\]"):
         screen(make_table(3).drop(columns=column))
 
 
@@ -158,16 +158,14 @@ def test_an_empty_table():
 
 def test_a_column_twice():
     table = make_table(3)
-    with pytest.raises(PerfseerError, match=r"\['train_time_ms'\] more than once"):
+    with pytest.raises(PerfseerError, match=r"\['train_time_ms'\]"):
         screen(pd.concat([table, table[["train_time_ms"]]], axis=1))
 
 
 def test_no_usable_row_says_why():
     table = make_table(3, (1,)).assign(train_time_ms=0.0)
     table.loc[0, "status"] = "oom"
-    with pytest.raises(
-        PerfseerError, match=r"none of 3 rows is usable: train_time_ms: zero \(2 rows\); status: oom"
-    ):
+    with pytest.raises(PerfseerError, match=r"3 rows .*train_time_ms: .*2 rows.*status: oom"):
         screen(table)
 
 

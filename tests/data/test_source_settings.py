@@ -53,7 +53,7 @@ def test_a_release_that_is_no_published_file_is_a_path(tmp_path):
 
 def test_kernels_of_this_machine_are_not_used_with_a_table_of_another():
     source = {"kind": "table", "tables": ["a.parquet"]}
-    with pytest.raises(PerfseerError, match=r"predictors\.nn_meter: null"):
+    with pytest.raises(PerfseerError, match=r"predictors\.nn_meter"):
         Parameters.from_mapping(PARAMS | {"source": source})
     without = PARAMS | {"source": source, "predictors": PARAMS["predictors"] | {"nn_meter": None}}
     assert "nn_meter" not in Parameters.from_mapping(without).predictor_names

@@ -61,13 +61,13 @@ def test_perfect_prediction():
 def test_refuses_what_cannot_be_scored(bad, side):
     good, faulty = [1.0, 2.0, 3.0], [1.0, bad, 3.0]
     pair = (faulty, good) if side == "measured" else (good, faulty)
-    with pytest.raises(PerfseerError, match=rf"{side} value .* at position 1"):
+    with pytest.raises(PerfseerError, match=rf"{side} .*position 1"):
         metrics.mape_pct(*pair)
 
 
 @pytest.mark.parametrize("pair", [([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])])
 def test_refuses_shapes(pair):
-    with pytest.raises(PerfseerError, match="one equal length"):
+    with pytest.raises(PerfseerError, match="length"):
         metrics.spearman(*pair)
 
 

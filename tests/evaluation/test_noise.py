@@ -148,7 +148,7 @@ def test_a_label_measured_again_on_fewer_than_two_configurations_is_absent():
 def test_repeats_of_something_else_do_not_count(changed):
     table = with_origin(make_table(4))
     others = table.iloc[2:4].assign(**changed)
-    with pytest.raises(PerfseerError, match=r"none of the . repeated .* run `perfseer remeasure`"):
+    with pytest.raises(PerfseerError, match=r"`perfseer remeasure`"):
         noise_floors(table, others, 0.95)
     floors = noise_floors(table, pd.concat([table.iloc[:2], others]), 0.95)
     assert floors["train_time_ms"].configurations == 2
@@ -188,9 +188,9 @@ def test_a_configuration_that_failed_by_one_protocol_is_left_out_of_both():
 
 
 def test_a_table_without_two_protocols_is_no_study():
-    with pytest.raises(PerfseerError, match="holds 1 protocols, expected a short and a long one"):
+    with pytest.raises(PerfseerError, match="1 protocols"):
         protocol_differences(with_origin(make_table(3)))
     table = study(np.zeros(5))
     table["status"] = ["error"] * 5 + ["ok"] * 5
-    with pytest.raises(PerfseerError, match="no configuration of the protocol study finished by both"):
+    with pytest.raises(PerfseerError, match="no configuration"):
         protocol_differences(table)

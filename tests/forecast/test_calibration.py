@@ -105,7 +105,7 @@ def test_what_is_left_of_an_error_has_not_helped_to_explain_it():
     assert left.tolist() == pytest.approx([-2, -2, -2, 2, 2])
     alone = honest_residuals(np.array([0.7]), np.zeros((1, 5)), ["a"], PROFILE_COLUMNS)
     assert alone.tolist() == [0.7]
-    with pytest.raises(PerfseerError, match="not all finite"):
+    with pytest.raises(PerfseerError, match="finite"):
         Correction.fit(np.array([np.nan]), np.zeros((1, 5)), ["a"], PROFILE_COLUMNS)
     with pytest.raises(PerfseerError, match="no measurement"):
         Correction.fit(np.zeros(0), np.zeros((0, 5)), [], PROFILE_COLUMNS)
@@ -141,16 +141,16 @@ def test_calibrated_predictors_say_where_and_survive_saving(data, base, tmp_path
     assert (again.predict(device) == model.predict(device)).all(axis=None)
     assert (again.intervals(device, 0.9) == model.intervals(device, 0.9)).all(axis=None)
     other = device.rows["mode"].where(device.rows.index > 0, "compiled")
-    with pytest.raises(PerfseerError, match="one platform at a time"):
+    with pytest.raises(PerfseerError, match="one platform"):
         calibrate(base, dataclasses.replace(device, rows=device.rows.assign(mode=other)))
 
 
 def test_what_cannot_calibrate_is_refused(data, base):
-    with pytest.raises(PerfseerError, match="no measured rows"):
+    with pytest.raises(PerfseerError, match="no measured"):
         calibrate(base, data.subset([]))
     only = np.full_like(data.labels, np.nan)
     only[:, TARGET_NAMES.index("train_util_pct")] = 50.0  # a roofline predicts none
-    with pytest.raises(PerfseerError, match="none of the labels"):
+    with pytest.raises(PerfseerError, match="labels"):
         calibrate(base, dataclasses.replace(data, labels=only))
 
 
@@ -182,7 +182,7 @@ def test_impossible_choices_are_refused(data):
     with pytest.raises(PerfseerError, match="at most 200"):
         choose(data, 201)
     for costs in (np.zeros(200), np.full(200, np.nan), np.ones(3)):
-        with pytest.raises(PerfseerError, match="positive numbers of seconds"):
+        with pytest.raises(PerfseerError, match="seconds"):
             choose(data, 2, cost_s=costs)
 
 
@@ -235,7 +235,7 @@ def test_the_curve_falls_and_judges_the_same_rows(data, base):
     assert curve[0].coverage_pct is None
     assert curve[2].coverage_pct > 70
     assert curve[0].measuring_s == 0 < curve[1].measuring_s < curve[2].measuring_s
-    with pytest.raises(PerfseerError, match="no column 'family'"):
+    with pytest.raises(PerfseerError, match="'family'"):
         calibration_curve(base, device, grouping="family")
     with pytest.raises(PerfseerError, match="no label"):
         calibration_curve(base, device, target="speed")

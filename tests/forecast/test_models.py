@@ -47,10 +47,10 @@ def test_folders_and_patterns_are_the_models_in_them(tmp_path, monkeypatch):
     assert expand(f"{tmp_path}/*.pt2") == [str(tmp_path / "a.pt2")]
     assert expand("d*") == ["deep/c.json"]
     assert expand("README.md") == ["README.md"]  # what it is, its content says
-    with pytest.raises(PerfseerError, match=r"no file matches '\*.pb'"):
+    with pytest.raises(PerfseerError, match=r"'\*\.pb'"):
         expand("*.pb")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(PerfseerError, match="folder empty holds no model"):
+    with pytest.raises(PerfseerError, match="folder empty"):
         expand("empty")
 
 
@@ -58,7 +58,7 @@ def test_folders_and_patterns_are_the_models_in_them(tmp_path, monkeypatch):
 def test_patterns_of_a_library_are_its_models():
     assert expand("timm:resnet[13][84]") == ["timm:resnet18", "timm:resnet34"]
     assert expand("torchvision:vgg1?") == [f"torchvision:vgg{n}" for n in (11, 13, 16, 19)]
-    with pytest.raises(PerfseerError, match="timm has no model that matches 'nonet"):
+    with pytest.raises(PerfseerError, match="'nonet"):
         expand("timm:nonet*")
 
 
@@ -78,9 +78,9 @@ def test_a_bare_name_is_refused_with_what_was_meant(name, meant):
 
 
 def test_a_malformed_reference_is_refused():
-    with pytest.raises(PerfseerError, match="names no attribute"):
+    with pytest.raises(PerfseerError, match="no attribute"):
         expand("module:nothing")
-    with pytest.raises(PerfseerError, match=r"neither a file ending in \.json nor an id"):
+    with pytest.raises(PerfseerError, match=r"\.json nor an id"):
         expand("zoo:short")
 
 
@@ -118,11 +118,11 @@ def test_tokens_and_several_inputs():
     captured = fed("bag", Bag(), feed).captured(8, backward=True)
     assert captured.shapes == ((8, 12), (8, 12))
     assert captured.types == ("int64", "float32")
-    with pytest.raises(PerfseerError, match="2 input types for 1 inputs"):
+    with pytest.raises(PerfseerError, match=r"2 .*1 inputs"):
         fed("bag", Bag(), Feed(shapes=((12,),), types=("int64", "int64")))
-    with pytest.raises(PerfseerError, match="'int65' is no type of torch"):
+    with pytest.raises(PerfseerError, match="'int65'"):
         torch_type("int65")
-    with pytest.raises(PerfseerError, match="'relu' is no type of torch"):
+    with pytest.raises(PerfseerError, match="'relu'"):
         torch_type("relu")
 
 
@@ -155,9 +155,9 @@ def test_only_what_is_as_long_as_the_batch_is_resized():
     assert rest["flag"] is True
     assert nothing is None
     assert resized(inputs, None) is inputs
-    with pytest.raises(PerfseerError, match="no dimension that could be the batch"):
+    with pytest.raises(PerfseerError, match="the batch"):
         resized((torch.tensor(1.0),), 4)
-    with pytest.raises(PerfseerError, match="no dimension that could be the batch"):
+    with pytest.raises(PerfseerError, match="the batch"):
         resized((3,), 4)
 
 
@@ -196,9 +196,9 @@ def test_a_graph_is_asked_about_at_its_own_batch_size():
     model = open_any(graph, Feed())
     assert isinstance(model, GraphModel)
     assert model.captured(None, backward=False).graph is graph
-    with pytest.raises(PerfseerError, match="captured at batch 1, asked for 8"):
+    with pytest.raises(PerfseerError, match=r"batch 1, .*8"):
         model.captured(8, backward=False)
-    with pytest.raises(PerfseerError, match="without its backward pass"):
+    with pytest.raises(PerfseerError, match="backward pass"):
         model.captured(1, backward=True)
 
 
@@ -213,7 +213,7 @@ def test_a_description_in_a_file_is_a_model(tmp_path, repository):
     assumed = open_model(str(path), Feed()).captured(1, backward=False)
     assert codes(assumed) == ["input_assumed"]
     assert assumed.shapes == ((1, 3, 224, 224),)
-    with pytest.raises(PerfseerError, match="given 2 input shapes; of a file only the first"):
+    with pytest.raises(PerfseerError, match="2 input"):
         open_model(str(path), Feed(shapes=((3, 32, 32), (1,))))
 
 
@@ -236,7 +236,7 @@ def test_examples_are_for_single_modules(tmp_path):
     model = open_one(Convolution(), IMAGE, Feed())
     assert isinstance(model, ModuleModel)
     graph = capture(Convolution(), (IMAGE,))
-    with pytest.raises(PerfseerError, match="graph came with example inputs, which only modules take"):
+    with pytest.raises(PerfseerError, match="example inputs"):
         open_one(graph, IMAGE, Feed())
     for name in ("a.onnx", "b.onnx"):
         (tmp_path / name).touch()

@@ -62,7 +62,7 @@ def test_without_a_target_the_default_answers():
 def test_a_device_nobody_measured_is_answered_for_with_a_warning():
     chosen = KNOWN.choose("rtx3080", "infer", Wanted())
     assert chosen.platform is not None
-    assert chosen.platform.device == "NVIDIA GeForce RTX 3080"
+    assert chosen.platform.device.endswith(" RTX 3080")
     assert (chosen.platform.precision, chosen.platform.mode) == ("amp-fp16", "eager")
     assert codes(chosen) == [("warning", "target_not_trained")]
     assert not chosen.trained_on
@@ -75,26 +75,26 @@ def test_a_trained_device_in_an_untrained_setting_too():
 
 
 def test_unknown_devices_are_refused_with_what_there_is():
-    with pytest.raises(PerfseerError, match=r"no target 'abacus': the predictor knows .*rtx3090-.*; devices"):
+    with pytest.raises(PerfseerError, match=r"'abacus': .*rtx3090-"):
         KNOWN.choose("abacus", "infer", Wanted())
 
 
 def test_a_predictor_of_one_platform_answers_for_no_other():
-    with pytest.raises(PerfseerError, match=r"knows only rtx4090-.*calibrate"):
+    with pytest.raises(PerfseerError, match=r"rtx4090-.*calibrate"):
         Platforms((R4090,), {}, None, shared=False).choose("rtx3090", "infer", Wanted())
 
 
 def test_a_predictor_that_does_not_say_answers_for_no_target():
     silent = Platforms((), {}, None, shared=False)
     assert silent.choose(None, "infer", Wanted()).platform is None
-    with pytest.raises(PerfseerError, match="does not say what it was trained on"):
+    with pytest.raises(PerfseerError, match="not say"):
         silent.choose("rtx3090", "infer", Wanted())
-    with pytest.raises(PerfseerError, match="cannot answer for fp32"):
+    with pytest.raises(PerfseerError, match="fp32"):
         silent.choose(None, "infer", Wanted(precision="fp32"))
 
 
 def test_what_is_wanted_is_checked():
-    with pytest.raises(PerfseerError, match="precision 'fp12' is none of fp32"):
+    with pytest.raises(PerfseerError, match=r"'fp12' .*fp32"):
         Wanted(precision="fp12")
-    with pytest.raises(PerfseerError, match="nothing like bf16 for inference"):
+    with pytest.raises(PerfseerError, match=r"bf16 .*inference"):
         KNOWN.choose(None, "infer", Wanted(precision="bf16"))

@@ -30,7 +30,7 @@ def test_an_estimate_has_a_unit_and_ends():
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_an_estimate_is_positive_and_finite(value):
-    with pytest.raises(PerfseerError, match="expected a positive finite number"):
+    with pytest.raises(PerfseerError, match="positive finite"):
         Estimate("time", value, "ms")
 
 
@@ -41,7 +41,7 @@ def test_the_ends_of_an_interval_are_in_order_and_finite(low, high):
 
 
 def test_notices_have_known_codes():
-    with pytest.raises(PerfseerError, match="no notice has the code 'odd'"):
+    with pytest.raises(PerfseerError, match="'odd'"):
         Notice("warning", "odd", "what is this?")
 
 
@@ -53,7 +53,8 @@ def test_an_answer_cannot_be_changed(answer):
 def test_an_answer_in_words_names_model_target_and_numbers(answer):
     expected = 2 * Convolution.MFLOPS * 0.5
     text = str(answer)
-    assert text.startswith(f"Convolution, batch 2, inference on {R4090.key}: time {expected:.3g} ms (")
+    assert text.startswith(f"Convolution, batch 2, inference on {R4090.key}: ")
+    assert f" {expected:.3g} ms (" in text
     assert "MiB" in text
     doubts = sum(notice.level == "warning" for notice in answer.warnings)
     assert doubts > 1  # smaller than any model of the training

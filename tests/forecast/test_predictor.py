@@ -111,7 +111,7 @@ def test_explanations_share_out_the_time(predictor):
     assert shares["linear"].time_share == pytest.approx(1 - conv)
     assert sum(entry.bytes_share for entry in shares.values()) == pytest.approx(1)
     assert answer.explanation.operators[0].operator == "conv"
-    assert answer.explanation.widened == ("infer_time_ms is made up",)
+    assert [reason.split()[0] for reason in answer.explanation.widened] == ["infer_time_ms"]
     assert predictor.predict(Convolution(), IMAGE).explanation is None
 
 
@@ -218,7 +218,7 @@ def test_many_questions_are_answered_in_order(predictor):
 def test_one_bad_model_does_not_stop_the_others(predictor, tmp_path):
     class Broken(nn.Module):
         def forward(self, x):
-            raise RuntimeError("out of order")
+            raise RuntimeError("jammed")
 
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
     models = [
@@ -230,11 +230,11 @@ def test_one_bad_model_does_not_stop_the_others(predictor, tmp_path):
     ]
     answers = list(predictor.predict_many(models, Ask(feed=SMALL)))
     assert [type(answer) for answer in answers] == [Failure] * 4 + [Prediction]
-    assert "no model 'nonsense'" in answers[0].error
-    assert "out of order" in answers[1].error
+    assert "'nonsense'" in answers[0].error
+    assert "jammed" in answers[1].error
     assert answers[2].model == str(tmp_path / "broken.onnx")
-    assert "no attribute 'Nothing'" in answers[3].error
-    with pytest.raises(PerfseerError, match="out of order"):
+    assert "'Nothing'" in answers[3].error
+    with pytest.raises(PerfseerError, match="jammed"):
         predictor.predict(Broken(), IMAGE)
 
 
@@ -260,7 +260,7 @@ def test_a_prediction_that_is_no_number_is_a_failure_of_that_model(predictor):
     models = [Nothing(), Convolution()]
     answers = list(predictor.predict_many(models, Ask(feed=SMALL)))
     assert [answer.status for answer in answers] == ["error", "ok"]
-    assert "not finite and positive" in answers[0].error
+    assert "not finite" in answers[0].error
 
 
 def test_models_are_dropped_one_by_one(predictor):
@@ -303,10 +303,10 @@ def test_faults_of_the_question_come_before_any_model(predictor):
         raise AssertionError("no model may be opened")
         yield
 
-    with pytest.raises(PerfseerError, match="no target 'abacus'"):
+    with pytest.raises(PerfseerError, match="'abacus'"):
         predictor.predict_many(models(), Ask(targets=("abacus",)))
     predictor_of_times = law(targets=("infer_time_ms",))
-    with pytest.raises(PerfseerError, match="predicts nothing for the phase train; it knows infer"):
+    with pytest.raises(PerfseerError, match=r"train; .*infer"):
         predictor_of_times.predict_many(models(), Ask(phases=("train",)))
 
 
@@ -375,22 +375,22 @@ def test_a_record_of_training_is_read_as_a_card(tmp_path):
     assert card.mape_pct("rtx3090", "infer_time_ms") == 12.5
     assert card.mape_pct(None, "train_time_ms") is None
     (tmp_path / "record.json").write_text(json.dumps(record | {"metrics": 3}))
-    with pytest.raises(PerfseerError, match="no valid record"):
+    with pytest.raises(PerfseerError, match=r"record\.json"):
         read_card(folder)
 
 
 def test_cards_are_checked(tmp_path):
     (tmp_path / "card.json").write_text('{"schema_version": 1, "surprise": 2}')
-    with pytest.raises(PerfseerError, match="no valid record of a predictor"):
+    with pytest.raises(PerfseerError, match=re.escape(str(tmp_path))):
         read_card(tmp_path)
-    with pytest.raises(ValueError, match="no label 'speed'"):
+    with pytest.raises(ValueError, match="'speed'"):
         HeldOut(target=None, label="speed", grouping="family", mape_pct=1, rows=1)
 
 
 def test_what_is_no_predictor_is_refused(tmp_path):
-    with pytest.raises(PerfseerError, match="no predictor 'nowhere'"):
+    with pytest.raises(PerfseerError, match="'nowhere'"):
         find("nowhere")
-    with pytest.raises(PerfseerError, match=r"otherwise give a folder that holds predictor\.json"):
+    with pytest.raises(PerfseerError, match=r"predictor\.json"):
         find(tmp_path)
     with pytest.raises(PerfseerError, match="no folder"):
         saved_in(tmp_path / "none")
@@ -408,14 +408,14 @@ def test_the_examples_of_the_documentation_run(repository, monkeypatch, capsys):
     monkeypatch.setattr(perfseer.Predictor, "load", lambda: law())
     exec(compile(code, "docs/predicting.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert "module:perfseer.zoo.reference.vit_tiny, batch 8, training on" in printed
-    assert "no such model: no model" in printed
+    assert "reference.vit_tiny, batch 8, training" in printed
+    assert "no such model: " in printed
 
 
 def test_the_package_offers_what_it_says():
     assert perfseer.Predictor.__module__ == "perfseer.forecast.predictor"
     assert {perfseer.Ask, perfseer.Failure, perfseer.Prediction} == {Ask, Failure, Prediction}
-    with pytest.raises(AttributeError, match="no attribute 'Oracle'"):
+    with pytest.raises(AttributeError, match="'Oracle'"):
         _ = perfseer.Oracle
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from perfseer.digests import canonical_json
 from perfseer.measure import session
+from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
 from perfseer.measure.table import COLUMNS, typed_table
@@ -33,10 +34,72 @@ RESULT = {
     "mem_mib": 30.0,
     "util_pct": 90.0,
 }
+# What the worker says of one phase, every figure of it.
+PHASE = {
+    **RESULT,
+    "time_ci_low_ms": 1.9,
+    "time_ci_high_ms": None,
+    "warmup_drift_pct": None,
+    "mem_allocated_mib": None,
+    "mem_reserved_mib": None,
+    "mem_process_mib": 300.0,
+    "foreign_cores": 0.1,
+    "util_nvml_pct": None,
+    "probe_ms": None,
+    "sm_clock_mhz": None,
+    "throttled": None,
+    "foreign_mem_mib": None,
+}
 QUIET = {"report": lambda tally: None, "note": lambda text: None}
 
 
-class FakeWorker:
+class StandIn:
+    """Put in the place of the class `WorkerProcess`, it is also the only object of it."""
+
+    def __call__(self, device, threads, interrupts, *module):
+        self.place = (device, threads)
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        pass
+
+
+class FakeClock:
+    """No time passes but what its owner adds."""
+
+    seconds = 0.0
+
+    def read(self):
+        return self.seconds
+
+
+class PhaseWorker(StandIn):
+    """Stands in for `WorkerProcess`; every phase takes one second of a clock of its own.
+
+    Attributes:
+        asked: position in the plan, phase and time-out, of every request.
+        outcomes: by position and phase, what does not go well.
+    """
+
+    lost_s = 0.0
+
+    def __init__(self):
+        self.asked, self.outcomes, self.clock = [], {}, FakeClock()
+
+    def environment(self):
+        return {"device": "a processor", "device_kind": self.place[0], "digest": "abc"}
+
+    def ask(self, request, timeout_s):
+        key = (request["configuration"]["order"], request["phase"])
+        self.asked.append((*key, timeout_s))
+        self.clock.seconds += 1.0
+        return self.outcomes.get(key) or Outcome("ok", result={**PHASE, "seconds": {"count": 0.7}})
+
+
+class FakeWorker(StandIn):
     """Stands in for `WorkerProcess` and for `session.measure`; a configuration takes two seconds.
 
     Attributes:
@@ -50,13 +113,6 @@ class FakeWorker:
     def __init__(self):
         self.here, self.status, self.asked, self.processes, self.raises = dict(ENVIRONMENT), "ok", [], 0, {}
         self._running = False
-
-    def __call__(self, device, threads, interrupts):
-        self.place = (device, threads)
-        return self
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *failure):
         self.stop()

@@ -5,83 +5,24 @@ import json
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from perfseer.digests import canonical_json
 from perfseer.errors import PerfseerError
 from perfseer.measure import collector, session
 from perfseer.measure.collector import collect, configuration_ids
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
 from perfseer.measure.progress import Lines, describe, disturbance, share_done, summary
-from perfseer.measure.settings import CollectSettings
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.tally import Tally
-from perfseer.zoo.space import SearchSpace
-from tests.helpers.places import PARAMS
+from tests.helpers.fake_worker import COLLECT, PHASE, QUIET, SPACE, PhaseWorker
+from tests.helpers.reading import counts, numbers
 
-SPACE = SearchSpace.from_mapping(PARAMS["zoo"])
-SETTINGS = CollectSettings.from_mapping(PARAMS["collect"])
-RESULT = {
-    "time_ms": 2.0,
-    "time_ci_low_ms": 1.9,
-    "time_ci_high_ms": None,
-    "iterations": 9,
-    "warmup_iterations": 3,
-    "warmup_drift_pct": None,
-    "time_mean_ms": 2.1,
-    "disturbed_iterations": 0,
-    "mem_mib": 30.0,
-    "mem_allocated_mib": None,
-    "mem_reserved_mib": None,
-    "mem_process_mib": 300.0,
-    "util_pct": 90.0,
-    "foreign_cores": 0.1,
-    "util_nvml_pct": None,
-    "probe_ms": None,
-    "sm_clock_mhz": None,
-    "throttled": None,
-    "foreign_mem_mib": None,
-}
-
-
-class FakeClock:
-    """One second passes per phase and no other time."""
-
-    seconds = 0.0
-
-    def read(self):
-        return self.seconds
-
-
-class FakeWorker:
-    """Stands in for `WorkerProcess`; every phase takes one second of a clock of its own."""
-
-    asked: ClassVar[list] = []
-    outcomes: ClassVar[dict] = {}
-    clock: ClassVar[FakeClock] = FakeClock()
-    lost_s = 0.0
-
-    def __init__(self, device, threads, interrupts):
-        self.device = device
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *failure):
-        pass
-
-    def environment(self):
-        return {"device": "a processor", "device_kind": self.device, "digest": "abc"}
-
-    def ask(self, request, timeout_s):
-        FakeWorker.asked.append((request["configuration"]["order"], request["phase"], timeout_s))
-        FakeWorker.clock.seconds += 1.0
-        outcome = FakeWorker.outcomes.get((request["configuration"]["order"], request["phase"]))
-        return outcome or Outcome("ok", result={**RESULT, "seconds": {"count": 0.7}})
+HERE = {"device": "a processor", "device_kind": "cpu", "digest": "abc"}
 
 
 class FakeJournal:
@@ -104,17 +45,26 @@ class FakeInterrupts:
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    FakeWorker.asked, FakeWorker.outcomes, FakeWorker.clock = [], {}, FakeClock()
-    monkeypatch.setattr(session, "WorkerProcess", FakeWorker)
+def worker(monkeypatch):
+    fake = PhaseWorker()
+    monkeypatch.setattr(session, "WorkerProcess", fake)
+    return fake
 
-    def call(budget_s=10.0, **options):
-        FakeWorker.asked = []
-        settings = replace(SETTINGS, time_budget_s=budget_s)
-        quiet = {"report": lambda counts: None, "note": lambda text: None}
-        return collect(SPACE, settings, tmp_path / "journal", **{**quiet, **options})
+
+@pytest.fixture
+def run(tmp_path, worker):
+    def call(budget_s=10.0, settings=COLLECT, **options):
+        worker.asked.clear()
+        settings = replace(settings, time_budget_s=budget_s)
+        return collect(SPACE, settings, tmp_path / "journal", **{**QUIET, **options})
 
     return call
+
+
+def opened(worker):
+    return session.Session(
+        worker("cpu", 1, None), FakeJournal(), FakeInterrupts(), {}, Tally(), lambda tally: None
+    )
 
 
 def test_the_budget_counts_measuring_seconds_and_ends_the_table(run):
@@ -124,18 +74,18 @@ def test_the_budget_counts_measuring_seconds_and_ends_the_table(run):
     assert collection.tally.fresh == 5
 
 
-def test_the_same_call_again_measures_nothing_and_gives_the_same_table(run):
+def test_the_same_call_again_measures_nothing_and_gives_the_same_table(run, worker):
     first = run(10.0)
     second = run(10.0)
-    assert FakeWorker.asked == []
+    assert worker.asked == []
     assert second.tally.fresh == 0
     assert second.table.equals(first.table)
 
 
-def test_a_larger_budget_goes_on_and_a_smaller_one_is_a_prefix(run):
+def test_a_larger_budget_goes_on_and_a_smaller_one_is_a_prefix(run, worker):
     five = run(10.0).table
     assert len(run(16.0).table) == 8
-    assert [order for order, _, _ in FakeWorker.asked] == [5, 5, 6, 6, 7, 7]
+    assert [order for order, _, _ in worker.asked] == [5, 5, 6, 6, 7, 7]
     assert run(10.0).table.equals(five)
     assert run(4.0).table.equals(five.iloc[:2])
 
@@ -144,17 +94,17 @@ def test_rows_follow_the_plan_and_fit_the_table(run, tmp_path):
     table = run(10.0).table
     write_table(table, tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet").equals(table)
-    wanted = [next_ for next_, _ in zip(plan(SPACE, SETTINGS), range(5), strict=False)]
+    wanted = [next_ for next_, _ in zip(plan(SPACE, COLLECT), range(5), strict=False)]
     assert list(table["model_ref"]) == [configuration.model_ref for configuration in wanted]
     assert list(table["batch_size"]) == [configuration.batch_size for configuration in wanted]
     assert (table["infer_mem_mib"] == 30.0).all()
     assert table["train_time_ci_high_ms"].isna().all()
-    assert set(table["environment"]) == {'{"device":"a processor","device_kind":"cpu","digest":"abc"}'}
+    assert set(table["environment"]) == {canonical_json(HERE)}
 
 
 @pytest.mark.parametrize("status", ["oom", "timeout", "error"])
-def test_a_failure_is_a_row_and_what_was_measured_before_it_stays(run, status):
-    FakeWorker.outcomes = {(1, "train"): Outcome(status, "why"), (2, "infer"): Outcome(status, "why")}
+def test_a_failure_is_a_row_and_what_was_measured_before_it_stays(run, status, worker):
+    worker.outcomes = {(1, "train"): Outcome(status, "why"), (2, "infer"): Outcome(status, "why")}
     table = run(10.0).table
     assert list(table["status"][:4]) == ["ok", status, status, "ok"]
     assert list(table["reason"][:4]) == ["", "train: why", "infer: why", ""]
@@ -165,27 +115,27 @@ def test_a_failure_is_a_row_and_what_was_measured_before_it_stays(run, status):
     assert table["measured_s"][2] == 1.0
 
 
-def test_both_phases_share_the_timeout(run):
+def test_both_phases_share_the_timeout(run, worker):
     run(2.0)
-    limit = SETTINGS.protocol.timeout_s
-    assert FakeWorker.asked == [(0, "infer", limit), (0, "train", limit - 1)]
+    limit = COLLECT.protocol.timeout_s
+    assert worker.asked == [(0, "infer", limit), (0, "train", limit - 1)]
 
 
-def test_failed_rows_are_kept_unless_a_retry_is_asked_for(run):
-    FakeWorker.outcomes = {(1, "train"): Outcome("error", "why")}
+def test_failed_rows_are_kept_unless_a_retry_is_asked_for(run, worker):
+    worker.outcomes = {(1, "train"): Outcome("error", "why")}
     run(10.0)
-    FakeWorker.outcomes = {}
+    worker.outcomes = {}
     assert run(10.0).table["status"][1] == "error"
     again = run(10.0, retry_failed=True)
-    assert [order for order, _, _ in FakeWorker.asked] == [1, 1]
+    assert [order for order, _, _ in worker.asked] == [1, 1]
     assert (again.table["status"] == "ok").all()
     assert (run(10.0).table["status"] == "ok").all()
 
 
-def test_a_retry_takes_the_place_of_what_it_repeats(run):
-    FakeWorker.outcomes = {(1, "infer"): Outcome("error", "why")}
+def test_a_retry_takes_the_place_of_what_it_repeats(run, worker):
+    worker.outcomes = {(1, "infer"): Outcome("error", "why")}
     assert list(run(9.0).table["measured_s"]) == [2.0, 1.0, 2.0, 2.0, 2.0]
-    FakeWorker.outcomes = {}
+    worker.outcomes = {}
     # The failed second is replaced, not added to: four rows of two seconds do not use up the budget.
     again = run(9.0, retry_failed=True)
     assert list(again.table["measured_s"]) == [2.0] * 5
@@ -194,53 +144,49 @@ def test_a_retry_takes_the_place_of_what_it_repeats(run):
     assert run(9.0).table.equals(again.table)
 
 
-def test_what_restarts_took_counts_for_the_budget_but_not_against_the_time_out(run, monkeypatch):
-    real = FakeWorker.ask
+def test_what_restarts_took_counts_for_the_budget_but_not_against_the_time_out(run, monkeypatch, worker):
+    real = worker.ask
 
-    def slow(worker, request, timeout_s):
+    def slow(request, timeout_s):
         if request["phase"] == "infer" and request["configuration"]["order"] == 0:
-            FakeWorker.clock.seconds += 7.0
-            FakeWorker.lost_s += 7.0
-        return real(worker, request, timeout_s)
+            worker.clock.seconds += 7.0
+            worker.lost_s += 7.0
+        return real(request, timeout_s)
 
-    monkeypatch.setattr(FakeWorker, "ask", slow)
-    monkeypatch.setattr(FakeWorker, "lost_s", 0.0)
+    monkeypatch.setattr(worker, "ask", slow)
     collection = run(10.0)
     assert list(collection.table["measured_s"]) == [9.0, 2.0]
     assert collection.tally.seconds["restarts"] == 7.0
     assert sum(collection.tally.seconds.values()) == 11.0
-    limit = SETTINGS.protocol.timeout_s
-    assert FakeWorker.asked[:2] == [(0, "infer", limit), (0, "train", limit - 1)]
+    limit = COLLECT.protocol.timeout_s
+    assert worker.asked[:2] == [(0, "infer", limit), (0, "train", limit - 1)]
 
 
-def test_no_measurement_can_be_asked_for_twice_in_one_run(run):
-    (configuration,) = islice(plan(SPACE, SETTINGS), 1)
-    task = session.Task("id", configuration, SETTINGS.protocol)
-    opened = session.Session(FakeWorker("cpu", 1, None), FakeJournal(), FakeInterrupts(), {}, Tally(), print)
-    with pytest.raises(ValueError, match="two tasks have the id id"):
-        session.measure_all([task, task], opened)
+def test_no_measurement_can_be_asked_for_twice_in_one_run(run, worker):
+    (configuration,) = islice(plan(SPACE, COLLECT), 1)
+    task = session.Task("id", configuration, COLLECT.protocol)
+    with pytest.raises(ValueError, match="id id"):
+        session.measure_all([task, task], opened(worker))
 
 
-def test_one_configuration_may_be_measured_twice_under_two_names_and_protocols(run):
-    (configuration,) = islice(plan(SPACE, SETTINGS), 1)
-    long = replace(SETTINGS.protocol, phase_budget_s=1.0)
+def test_one_configuration_may_be_measured_twice_under_two_names_and_protocols(run, worker):
+    (configuration,) = islice(plan(SPACE, COLLECT), 1)
+    long = replace(COLLECT.protocol, phase_budget_s=1.0)
     tasks = [
-        session.Task("short", configuration, SETTINGS.protocol),
+        session.Task("short", configuration, COLLECT.protocol),
         session.Task("long", configuration, long),
     ]
-    opened = session.Session(FakeWorker("cpu", 1, None), FakeJournal(), FakeInterrupts(), {}, Tally(), print)
-    rows = session.measure_all(tasks, opened)
+    one = opened(worker)
+    rows = session.measure_all(tasks, one)
     assert [json.loads(row["protocol"])["phase_budget_s"] for row in rows] == [0.2, 1.0]
-    assert list(opened.journal.records) == ["short", "long"]
+    assert list(one.journal.records) == ["short", "long"]
     table = session.table_of(rows, {"device": "a processor", "device_kind": "cpu"})
     assert list(table["model_ref"]) == [configuration.model_ref] * 2
 
 
-def test_a_broken_installation_stops_early_and_keeps_its_rows(run, tmp_path):
-    FakeWorker.outcomes = {(order, "infer"): Outcome("error", "no kernel") for order in range(99)}
-    with pytest.raises(
-        PerfseerError, match=r"last 10 configurations all failed.*infer: no kernel.*--retry-failed"
-    ):
+def test_a_broken_installation_stops_early_and_keeps_its_rows(run, tmp_path, worker):
+    worker.outcomes = {(order, "infer"): Outcome("error", "no kernel") for order in range(99)}
+    with pytest.raises(PerfseerError, match=r"last 10 .*infer: no kernel.*--retry-failed"):
         run(50.0)
     (journal,) = (tmp_path / "journal").glob("*.jsonl")
     assert len(journal.read_text().splitlines()) == 11
@@ -257,11 +203,10 @@ def test_configurations_of_an_earlier_table_are_left_out(run):
     assert list(later["order"]) == [3, 4]
 
 
-def test_another_protocol_has_another_journal(run, tmp_path, monkeypatch):
+def test_another_protocol_has_another_journal(run, tmp_path):
     run(4.0)
-    protocol = replace(SETTINGS.protocol, phase_budget_s=0.123)
-    monkeypatch.setitem(globals(), "SETTINGS", replace(SETTINGS, protocol=protocol))
-    assert run(4.0).tally.fresh == 2
+    protocol = replace(COLLECT.protocol, phase_budget_s=0.123)
+    assert run(4.0, replace(COLLECT, protocol=protocol)).tally.fresh == 2
     assert len(list((tmp_path / "journal").glob("*.jsonl"))) == 2
 
 
@@ -279,31 +224,30 @@ def test_what_an_earlier_table_holds_twice_is_left_out_once(run):
     assert list(run(4.0, skip=configuration_ids(twice)).table["order"]) == [3, 4]
 
 
-def test_progress_is_told_in_rows_and_seconds(run, capsys):
+def test_progress_is_told_in_rows_and_seconds(run, capsys, worker):
     seen = []
-    FakeWorker.outcomes = {(1, "infer"): Outcome("oom", "why")}
+    worker.outcomes = {(1, "infer"): Outcome("oom", "why")}
     tally = run(7.0, report=lambda counts: seen.append((counts.rows, share_done(counts)))).tally
     assert seen == [(1, 2 / 7), (2, 3 / 7), (3, 5 / 7), (4, 1.0)]
-    assert describe(tally) == "4 configurations (1 failed), 7 of 7 s"
-    assert summary(tally).startswith(
-        "4 configurations (3 ok, 1 oom), 4 of them measured now; 7.0 s of measuring, 34 configurations per"
-    )
+    assert numbers(describe(tally)) == [4, 1, 7, 7]
+    assert counts(summary(tally)) == {"configurations": 4, "ok": 3, "oom": 1, "now": 4}
+    assert numbers(summary(tally))[4:6] == [7.0, 34]  # seconds, configurations per minute
 
 
-def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path):
+def test_a_log_gets_a_line_every_ten_seconds(run, monkeypatch, tmp_path, worker):
     from perfseer.measure import progress as module
 
-    monkeypatch.setattr(module.time, "monotonic", lambda: FakeWorker.clock.seconds)
+    monkeypatch.setattr(module.time, "monotonic", lambda: worker.clock.seconds)
     with (tmp_path / "log").open("w") as stream:
         run(30.0, report=Lines(stream))
     lines = (tmp_path / "log").read_text().splitlines()
     assert lines == [f"collect: {n} configurations, {2 * n} of 30 s" for n in (5, 10, 15)]
 
 
-def test_a_log_that_cannot_be_written_ends_nothing(run, monkeypatch):
+def test_a_log_that_cannot_be_written_ends_nothing(run, monkeypatch, worker):
     from perfseer.measure import progress as module
 
-    monkeypatch.setattr(module.time, "monotonic", lambda: FakeWorker.clock.seconds)
+    monkeypatch.setattr(module.time, "monotonic", lambda: worker.clock.seconds)
 
     class Full(io.StringIO):
         def write(self, text):
@@ -314,8 +258,8 @@ def test_a_log_that_cannot_be_written_ends_nothing(run, monkeypatch):
 
 def test_a_busy_machine_is_pointed_out(run, monkeypatch):
     assert disturbance(run(4.0).tally) == ""
-    monkeypatch.setitem(RESULT, "foreign_cores", 1.24)
+    monkeypatch.setitem(PHASE, "foreign_cores", 1.24)
     # Two quiet rows of the journal, six disturbed ones: (4 x 0.1 + 12 x 1.24) / 16.
-    assert "other processes kept 1.0 cores busy on average" in disturbance(run(16.0).tally)
-    monkeypatch.setitem(RESULT, "foreign_cores", None)
+    assert numbers(disturbance(run(16.0).tally))[0] == 1.0
+    monkeypatch.setitem(PHASE, "foreign_cores", None)
     assert disturbance(run(4.0, retry_failed=True).tally) == ""

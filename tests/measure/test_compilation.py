@@ -18,12 +18,12 @@ def program(folder, name):
 
 def test_a_cpp_compiler_is_looked_for_in_cxx_and_then_on_the_path(tmp_path):
     nothing = {"PATH": str(tmp_path)}
-    with pytest.raises(PerfseerError, match=r"none of g\+\+, clang\+\+, c\+\+: install g\+\+"):
+    with pytest.raises(PerfseerError, match=r"g\+\+, clang\+\+, c\+\+"):
         require_cpp_compiler(nothing)
     own = program(tmp_path, "my-compiler")
     require_cpp_compiler({**nothing, "CXX": f"{own} -O2"})
     require_cpp_compiler({**nothing, "CXX": "my-compiler"})
-    with pytest.raises(PerfseerError, match="none of other-compiler"):
+    with pytest.raises(PerfseerError, match="other-compiler"):
         require_cpp_compiler({**nothing, "CXX": "other-compiler"})
     program(tmp_path, "clang++")
     require_cpp_compiler(nothing)
@@ -31,11 +31,11 @@ def test_a_cpp_compiler_is_looked_for_in_cxx_and_then_on_the_path(tmp_path):
 
 def test_triton_is_needed_on_cuda_and_a_device_it_knows(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(PerfseerError, match="needs Triton on cuda"):
+    with pytest.raises(PerfseerError, match="Triton"):
         require_triton((9, 0))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     require_triton((7, 0))
-    with pytest.raises(PerfseerError, match=r"7.0 or newer, this one has 6\.1"):
+    with pytest.raises(PerfseerError, match=r"7\.0 .* 6\.1"):
         require_triton((6, 1))
 
 

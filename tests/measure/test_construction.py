@@ -104,5 +104,5 @@ def test_a_module_that_cannot_fill_what_it_owns_is_refused():
 
     with torch.device("meta"):
         model = nn.Sequential(nn.Linear(2, 3), Scale())
-    with pytest.raises(TypeError, match="Scale owns tensors but has no reset_parameters"):
+    with pytest.raises(TypeError, match=r"Scale .*reset_parameters"):
         materialise(model, "cpu")

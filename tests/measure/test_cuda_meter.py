@@ -192,13 +192,13 @@ def test_no_more_is_counted_than_allowed(device_of):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_without_a_device_the_message_says_what_to_do():
-    with pytest.raises(PerfseerError, match=r"finds no CUDA device; check nvidia-smi .* or use --device cpu"):
+    with pytest.raises(PerfseerError, match=r"CUDA .*nvidia-smi.* --device cpu"):
         require_cuda()
 
 
 def test_a_profiler_that_sees_nothing_is_found_out_before_anything_is_measured(monkeypatch):
     monkeypatch.setattr(cuda_meter, "busy_ms", lambda step, iterations: 0.0)
-    with pytest.raises(PerfseerError, match="sees no kernels on this device"):
+    with pytest.raises(PerfseerError, match="no kernels"):
         require_profiler(lambda: None)
 
 
@@ -225,7 +225,7 @@ def test_variables_that_change_what_is_measured_are_refused(environment, allowed
     if allowed:
         require_undisturbed(environment)
     else:
-        with pytest.raises(PerfseerError, match=r"=1 is set in the environment, and .*: unset it"):
+        with pytest.raises(PerfseerError, match="=1 is"):
             require_undisturbed(environment)
 
 

@@ -41,11 +41,11 @@ def test_a_variable_that_changes_measurements_changes_the_digest_and_a_path_does
     monkeypatch.setenv("TORCH_HOME", "/somewhere")
     assert fingerprint("cpu", 2) == before
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libjemalloc.so.2:/opt/libother.so")
+    monkeypatch.setenv("LD_PRELOAD", "/usr/lib/libx.so.2:/opt/liby.so")
     after = fingerprint("cpu", 2)
     assert after["variables"] == {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
-        "LD_PRELOAD": "libjemalloc.so.2 libother.so",
+        "LD_PRELOAD": "libx.so.2 liby.so",
     }
     assert after["digest"] != before["digest"]
 

@@ -14,11 +14,7 @@ import pytest
 from perfseer.measure import forked
 from perfseer.measure.forked import run_forked
 from perfseer.measure.outcomes import Outcome
-from tests.helpers.processes import children
-
-
-def open_files():
-    return len(list(Path("/proc/self/fd").iterdir()))
+from tests.helpers.processes import PAUSED_CLOCK, children, open_files, state, wait_until
 
 
 def kill_self(number):
@@ -46,7 +42,7 @@ def no_memory():
 )
 def test_a_process_that_fails_says_how_and_leaves_nothing(work, status, reason):
     before, others = open_files(), children()
-    outcome = run_forked(work, 0.5)
+    outcome = run_forked(work, 0.5 if status == "timeout" else 60)
     assert (outcome.status, outcome.result) == (status, None)
     assert outcome.reason.startswith(reason)
     assert open_files() == before
@@ -67,7 +63,8 @@ def test_half_an_answer_is_no_answer(monkeypatch):
 def test_an_answer_that_is_no_outcome_is_an_error(monkeypatch):
     monkeypatch.setattr(forked, "asdict", lambda outcome: ["ok"])
     outcome = run_forked(lambda: {"time_ms": 1.0}, 5)
-    assert outcome == Outcome("error", "the process answered nonsense: \"['ok']\" is not an outcome")
+    assert outcome.status == "error"
+    assert "['ok']" in outcome.reason
 
 
 def test_the_answer_counts_although_a_grandchild_keeps_the_pipe_open():
@@ -78,10 +75,9 @@ def test_the_answer_counts_although_a_grandchild_keeps_the_pipe_open():
             os._exit(0)
         return {"grandchild": grandchild}
 
-    start = time.monotonic()
-    outcome = run_forked(work, 20)
-    assert time.monotonic() - start < 10
-    os.kill(outcome.result["grandchild"], signal.SIGKILL)
+    grandchild = run_forked(work, 600).result["grandchild"]
+    assert state(grandchild) != "Z"  # the pipe is open to this moment
+    os.kill(grandchild, signal.SIGKILL)
 
 
 def test_a_log_that_cannot_be_written_changes_no_outcome(monkeypatch):
@@ -106,18 +102,19 @@ def test_a_child_never_returns_up_the_parents_stack(monkeypatch):
     monkeypatch.setattr(forked, "guarded", lambda work: 1 / 0)
     outcome = run_forked(lambda: {}, 5)
     assert os.getpid() == parent
-    assert outcome == Outcome("error", "ended with exit code 1 and no result")
+    assert outcome.status == "error"
+    assert "exit code 1 " in outcome.reason
 
 
 def test_a_system_without_room_for_a_process_is_at_fault_and_not_the_network(monkeypatch):
     def refuse():
-        raise BlockingIOError(11, "Resource temporarily unavailable")
+        raise BlockingIOError(11, "Out of tune")
 
     monkeypatch.setattr(os, "fork", refuse)
     before = open_files()
     outcome = run_forked(lambda: {}, 5)
     assert outcome.status == "fault"
-    assert "no process can be started to measure in (Resource temporarily unavailable)" in outcome.reason
+    assert "(Out of tune)" in outcome.reason
     assert "ulimit -u" in outcome.reason
     assert open_files() == before
 
@@ -129,28 +126,27 @@ def test_many_processes_leave_no_file_open():
     assert open_files() == before
 
 
-def test_a_time_out_does_not_pass_while_everything_stands_still():
+def test_a_time_out_does_not_pass_while_everything_stands_still(tmp_path):
     """A paused container, a suspended machine: parent and child stop and go on together."""
     program = (
-        "import json, os, time\n"
-        "from perfseer.measure import awake\n"
+        f"{PAUSED_CLOCK}"
         "from perfseer.measure.forked import run_forked\n"
-        "awake.LOOK_EVERY_S, awake.MOST_PER_LOOK_S = 0.1, 0.2\n"
-        "print('ready', flush=True)\n"
         "def work():\n"
-        "    for _ in range(10): time.sleep(0.1)\n"
+        "    print('working', flush=True)\n"
+        "    while not Path('go').exists(): time.sleep(0.01)\n"
         "    return {}\n"
-        "print(run_forked(work, 1.9).status)\n"
+        "print(run_forked(work, 30).status)\n"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", program],
+        **{"stdout": subprocess.PIPE, "text": True, "start_new_session": True, "cwd": tmp_path},
     )
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.3)
+    assert process.stdout.readline() == "working\n"
     os.killpg(process.pid, signal.SIGSTOP)
-    time.sleep(2.5)
+    wait_until(lambda: state(process.pid) == "T")
+    (tmp_path / "a day has passed").touch()
     os.killpg(process.pid, signal.SIGCONT)
-    assert process.communicate(timeout=10)[0] == "ok\n"
+    assert process.communicate()[0] == "ok\n"
 
 
 def test_answers_are_lines_of_json():

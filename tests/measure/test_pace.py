@@ -46,7 +46,7 @@ def test_full_speed_is_the_lower_quartile_so_neither_a_fluke_nor_slow_stretches_
 
 
 def test_full_speed_without_a_reading_is_refused():
-    with pytest.raises(ValueError, match="before any reading"):
+    with pytest.raises(ValueError, match="any reading"):
         Scripted().full_speed_ms()
 
 
@@ -81,7 +81,7 @@ def test_calibration_reads_in_a_process_of_its_own_and_says_when_that_fails(monk
     assert 0 < pace.full_speed_ms() < 100
     assert not pace._product.any()  # nothing was multiplied here, where BLAS must not make threads
     monkeypatch.setattr(pace, "_left", "no matrix")
-    with pytest.raises(PerfseerError, match="the machine's speed cannot be read: UFuncTypeError"):
+    with pytest.raises(PerfseerError, match="UFuncTypeError"):
         pace.calibrate()
 
 

@@ -60,7 +60,7 @@ def test_hostile_parameters_are_refused_by_name_value_and_range(changes, message
 
 def test_missing_keys_are_named():
     section = {name: value for name, value in PARAMS.items() if name != "threads"}
-    with pytest.raises(PerfseerError, match=r"collect lacks the keys \[.threads.\]"):
+    with pytest.raises(PerfseerError, match=r"collect .*\[.threads.\]"):
         CollectSettings.from_mapping(section)
 
 
@@ -73,7 +73,7 @@ def test_cuda_allows_every_precision():
         assert (
             CollectSettings.from_mapping(changed(device="cuda", precision=precision)).precision == precision
         )
-    with pytest.raises(PerfseerError, match="precision is 'fp8'"):
+    with pytest.raises(PerfseerError, match="'fp8'"):
         CollectSettings.from_mapping(changed(device="cuda", precision="fp8"))
 
 

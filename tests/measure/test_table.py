@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -62,16 +63,16 @@ def test_a_truncated_file_is_refused_at_any_length(tmp_path):
 
 def test_foreign_files_are_refused_and_say_why(tmp_path):
     path = tmp_path / "t.parquet"
-    with pytest.raises(PerfseerError, match="no measurement table at"):
+    with pytest.raises(PerfseerError, match=re.escape(str(path))):
         read_table(path)
     path.write_text("model,time\n")
-    with pytest.raises(PerfseerError, match="not a readable Parquet file"):
+    with pytest.raises(PerfseerError, match="Parquet"):
         read_table(path)
     pq.write_table(pa.table({"x": [1]}), path)
-    with pytest.raises(PerfseerError, match=r"lacks .*model_ref.* and has x"):
+    with pytest.raises(PerfseerError, match=r"model_ref.* has x"):
         read_table(path)
     frame().to_parquet(path, index=False)
-    with pytest.raises(PerfseerError, match="does not say of which version; tables are written by"):
+    with pytest.raises(PerfseerError, match="which version"):
         read_table(path)
 
 
@@ -81,7 +82,7 @@ def test_a_table_of_another_version_is_refused_and_says_what_to_do(tmp_path):
     write_table(frame(), path)
     older = pq.read_table(path).drop_columns(["mode"]).replace_schema_metadata({MARK: b"1"})
     pq.write_table(older, path)
-    with pytest.raises(PerfseerError, match=r"version 1, this perfseer reads version 2.*perfseer collect"):
+    with pytest.raises(PerfseerError, match=r"version 1, .*version 2.*perfseer collect"):
         read_table(path)
 
 
@@ -91,7 +92,7 @@ def test_a_column_of_another_type_is_refused(tmp_path):
     table = pq.read_table(path)
     index = table.column_names.index("batch_size")
     pq.write_table(table.set_column(index, "batch_size", pa.array(["3", "3"])), path)
-    with pytest.raises(PerfseerError, match=r"wrong type: batch_size \(string\)"):
+    with pytest.raises(PerfseerError, match=r"batch_size \(string\)"):
         read_table(path)
 
 
@@ -120,7 +121,7 @@ def test_a_failed_write_keeps_the_old_table_and_leaves_nothing_behind(tmp_path, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(PerfseerError, match=r"cannot write the measurement table .*No space left"):
+    with pytest.raises(PerfseerError, match=r"t\.parquet.*No space"):
         write_table(frame(1), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

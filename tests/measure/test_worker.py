@@ -69,10 +69,10 @@ def test_batch_sizes_and_phases_of_an_architecture_share_one_skeleton_and_leave_
 
 def test_what_is_larger_than_what_did_not_fit_is_not_tried_and_the_row_says_so(capsys):
     meter = InProcess(largest=16)
-    assert ask(meter, 64).reason.startswith("OutOfMemoryError: CUDA out of memory")
+    assert ask(meter, 64).reason.startswith("OutOfMemoryError")
     outcome = ask(meter, 256)
     assert (outcome.status, outcome.result) == ("oom", None)
-    assert outcome.reason == "not tried, since batch size 64 of the same network ran out of memory"
+    assert "size 64 " in outcome.reason
     assert meter.tried == [("train", 64)]
 
 
@@ -101,17 +101,17 @@ def test_the_smallest_size_that_did_not_fit_counts(capsys):
     meter = InProcess(largest=16)
     ask(meter, 64)
     ask(meter, 32)
-    assert "batch size 32 of" in ask(meter, 64).reason
+    assert "size 32 " in ask(meter, 64).reason
 
 
 def test_a_missing_compiler_is_a_fault_of_the_machine_and_no_row(monkeypatch):
     def missing(device):
-        raise PerfseerError("mode compiled needs a C++ compiler")
+        raise PerfseerError("no C++")
 
     monkeypatch.setattr(worker, "require_compiler", missing)
     meter = InProcess()
     outcome = ask(meter, 2, configuration=replace(FIRST, mode="compiled"))
-    assert (outcome.status, outcome.reason) == ("fault", "mode compiled needs a C++ compiler")
+    assert (outcome.status, outcome.reason) == ("fault", "no C++")
     assert meter.tried == []
 
 

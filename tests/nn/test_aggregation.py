@@ -74,7 +74,7 @@ def test_synmm_of_an_empty_group_is_its_bias():
 
 
 def test_unknown_aggregation_is_refused():
-    with pytest.raises(PerfseerError, match="'median' is not known; choose one of synmm, max, mean, sum"):
+    with pytest.raises(PerfseerError, match=r"'median' .* synmm, max, mean, sum"):
         make_aggregation("median", 2)
 
 
@@ -106,5 +106,5 @@ def test_scored_sum_of_pending_rows_equals_that_of_dense_rows(score):
 
 
 def test_unknown_score_is_refused():
-    with pytest.raises(PerfseerError, match="score 'edge' is not known"):
+    with pytest.raises(PerfseerError, match="'edge'"):
         ScoredSum(2, "edge")

@@ -121,5 +121,5 @@ def test_split_product_equals_that_of_the_concatenation():
 
 
 def test_parts_of_other_widths_are_refused():
-    with pytest.raises(ValueError, match=r"widths \(4, 3\) given, expected \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"\(4, 3\) .*\(3, 4\)"):
         ConcatLinear((3, 4), 2)(Part(Rows(torch.zeros(1, 4))), Part(Rows(torch.zeros(1, 3))))

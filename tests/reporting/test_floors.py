@@ -16,6 +16,7 @@ from perfseer.reporting.floors import (
 from perfseer.reporting.style import panels
 from perfseer.targets import TARGET_NAMES
 from tests.helpers.measurement_files import run
+from tests.helpers.reading import numbers
 
 
 def floor(target, mape_pct):
@@ -48,13 +49,13 @@ def test_multiples_of_a_floor():
     assert multiple(13.6, FLOORS, "train_time_ms") == "3.4 ×"
     assert multiple(13.6, FLOORS, "train_util_pct") == "–"
     assert multiple(13.6, TWO, "infer_time_ms") == "not measured"
-    assert in_floors(13.6, FLOORS, "train_time_ms") == "3.4 × the noise floor"
+    assert in_floors(13.6, FLOORS, "train_time_ms").startswith("3.4 × ")
     assert in_floors(13.6, FLOORS, "train_util_pct") == in_floors(13.6, {}, "train_time_ms") == ""
 
 
 def test_the_note_says_from_how_many_measurements():
-    assert "40 configurations, measured 120 times in all" in floor_note(FLOORS)
-    assert floor_note({}).startswith("**Measurement noise (floor): not measured.**")
+    assert numbers(floor_note(FLOORS))[:2] == [40, 120]
+    assert floor_note({}).partition(".")[0].endswith("not measured")
 
 
 @pytest.mark.parametrize(("upright", "place"), [(True, ([4.0, 4.0], [0, 1])), (False, ([0, 1], [4.0, 4.0]))])

@@ -29,12 +29,12 @@ def test_markdown_table():
 
 
 def test_ragged_rows_are_refused():
-    with pytest.raises(ValueError, match="1 cells, the header 2"):
+    with pytest.raises(ValueError, match=r"1 cells.* 2"):
         markdown_table(["a", "b"], [["1"]])
 
 
 def test_text_from_outside_cannot_break_a_table():
-    assert escape("a|b\n<script>`x`") == "a\\|b &lt;script&gt;'x'"
+    assert escape("a|b\n<i>`x`") == "a\\|b &lt;i&gt;'x'"
 
 
 def test_bullets():
@@ -63,7 +63,7 @@ def test_quarters():
 
 
 def test_missing_target():
-    with pytest.raises(PerfseerError, match="no predicted_infer_util_pct"):
+    with pytest.raises(PerfseerError, match="predicted_infer_util_pct"):
         errors_of(TABLE, "infer_util_pct")
 
 
@@ -74,10 +74,10 @@ def test_page_has_unique_anchors_contents_and_scrolling_tables():
     assert 'href="#same"' in html
     assert 'href="#same-2"' in html
     assert 'id="same-2"' in html
-    assert '<div class="table"><table>' in html
+    assert 'class="table"><table>' in html
     assert 'class="wide"' in html
     assert "http" not in html
 
 
 def test_slug():
-    assert slug("Predicted vs. `actual` — 50 %") == "predicted-vs-actual-50"
+    assert slug("One vs. `2` — 50 %") == "one-vs-2-50"

@@ -60,13 +60,11 @@ def test_perfect_predictions_cost_nothing():
 
 
 def test_unknown_loss_is_refused():
-    with pytest.raises(
-        PerfseerError, match="loss 'hinge' is not known; choose one of mse, l1, huber, relative"
-    ):
+    with pytest.raises(PerfseerError, match=r"'hinge' .* mse, l1, huber, relative"):
         make_loss("hinge", NORMALISER, UNIT)
 
 
 def test_relative_loss_needs_logarithms():
     scale = LabelScale(ceiling=None, mean=0.0, scale=1.0, low=0.1, high=9.0, transform="identity")
-    with pytest.raises(PerfseerError, match=r"needs labels with transform log .* given identity"):
+    with pytest.raises(PerfseerError, match=r"log .*identity"):
         make_loss("relative", LabelNormaliser({"train_time_ms": scale}), np.ones(1))

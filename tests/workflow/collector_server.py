@@ -1,31 +1,37 @@
 """Runs the real ``perfseer`` command in forks of itself: a collector that is there in milliseconds.
 
-Reads one JSON line per run: arguments, folder to run in, file for its output. Answers with two lines: the
-process id at once, the exit code (or minus the signal) when it has ended. What measures is `fast_worker`.
+Reads JSON lines. One with arguments, the folder to run in and a limit to the size of files starts a collector
+and is answered with its process id, which its output is named after; one with such an id to ``wait`` for is
+answered with the exit code, or minus the signal. What measures is `fast_worker`.
 """
 
+import contextlib
 import functools
 import json
 import os
+import resource
 import sys
 import traceback
 
 import perfseer.cli.main
 import perfseer.measure.collector
 import perfseer.measure.progress
+from perfseer.errors import PerfseerError
 from perfseer.measure import session
 from perfseer.measure.worker_process import WorkerProcess
 
 session.WorkerProcess = functools.partial(WorkerProcess, module="fast_worker")
 
 
-def collector(arguments, folder, output):
+def collector(arguments, folder, file_bytes):
     """The forked process: what ``perfseer`` does with these arguments."""
     os.setsid()
     os.chdir(folder)
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    descriptor = os.open(f"{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    if file_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
     sys.argv = ["perfseer", *arguments]
     code = 1
     try:
@@ -42,14 +48,19 @@ def collector(arguments, folder, output):
 
 def main():
     """Serve until the pipe closes."""
+    # The verb imports more as it starts; what is imported here is in every fork.
+    with contextlib.suppress(PerfseerError):
+        perfseer.cli.main.app(["collect", "--params", "{}", "--out", "t.parquet"], standalone_mode=False)
     for line in sys.stdin:
         request = json.loads(line)
-        process = os.fork()
-        if process == 0:
-            collector(**request)
-        print(process, flush=True)
-        _, status = os.waitpid(process, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        if "wait" in request:
+            _, status = os.waitpid(request["wait"], 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)
+        else:
+            process = os.fork()
+            if process == 0:
+                collector(**request)
+            print(process, flush=True)
 
 
 if __name__ == "__main__":

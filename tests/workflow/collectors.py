@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import yaml
@@ -37,23 +36,28 @@ class Server:
             yaml.safe_dump({"zoo": PARAMS["zoo"], "collect": {**PARAMS["collect"], "time_budget_s": 1e6}})
         )
 
-    def start(self, limit, *more, journal="journal", out="t.parquet"):
+    def start(self, limit, *more, journal="journal", out="t.parquet", file_bytes=None):
+        """Start a collector; its process id. No file of it may grow beyond ``file_bytes``."""
         arguments = ["collect", "--limit", str(limit), "--journal", journal, "--out", out, *more]
-        request = {"arguments": arguments, "folder": str(self.folder), "output": str(self.output)}
+        request = {"arguments": arguments, "folder": str(self.folder), "file_bytes": file_bytes}
+        return self._ask(request)
+
+    def wait(self, process):
+        """Its exit code, or minus the signal."""
+        return self._ask({"wait": process})
+
+    def said(self, process):
+        """What it wrote, as one line."""
+        return " ".join((self.folder / f"{process}.txt").read_text().split())
+
+    def run(self, limit, *more, **options):
+        process = self.start(limit, *more, **options)
+        return self.wait(process), self.said(process)
+
+    def _ask(self, request):
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
-
-    def wait(self):
-        return int(self.process.stdout.readline())
-
-    def run(self, limit, *more, **options):
-        self.start(limit, *more, **options)
-        return self.wait(), " ".join(self.output.read_text().split())
-
-    @property
-    def output(self):
-        return self.folder / "output.txt"
 
     def content(self, journal="journal"):
         paths = list((self.folder / journal).glob("*.jsonl"))
@@ -61,21 +65,7 @@ class Server:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(10)
-
-
-def children(process):
-    try:
-        return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def assert_gone(pids):
-    deadline = time.monotonic() + 5
-    while alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-        assert time.monotonic() < deadline, f"orphans: {alive}"
-        time.sleep(0.005)
+        self.process.wait()
 
 
 def records(content):

@@ -1,5 +1,6 @@
 """Kill, starve, interrupt the real collector: clear messages, no orphans, nothing measured is lost."""
 
+import errno
 import io
 import json
 import os
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import yaml
@@ -18,6 +18,9 @@ import yaml
 from perfseer.measure.journal_lines import read_journal
 from perfseer.measure.table import read_table
 from tests.helpers.places import PARAMS
+from tests.helpers.processes import assert_gone, descendants, parent, wait_until
+from tests.helpers.reading import counts
+from tests.workflow.collectors import Server, records
 
 
 class Collector:
@@ -48,7 +51,7 @@ class Collector:
 
     def run(self, limit, **options):
         process = self.start(limit, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         return process.returncode, out, err
 
     @property
@@ -61,36 +64,11 @@ class Collector:
         return paths[0].read_bytes().count(b"\n") if paths else 0
 
     def wait_for_records(self, count):
-        deadline = time.monotonic() + 60
-        while self.lines() < count + 1:
-            assert time.monotonic() < deadline, "the collector wrote nothing"
-            time.sleep(0.005)
+        wait_until(lambda: self.lines() > count, "the collector wrote nothing")
 
     def ids(self):
         bodies = [json.loads(line)["body"] for line in self.journal.read_text().splitlines()]
         return [body["id"] for body in bodies if "id" in body]
-
-
-def descendants(pid):
-    """Processes whose parent, or parent's parent and so on, is ``pid``; read from /proc."""
-    parents = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # ended while we looked
-    found, generation = set(), {pid}
-    while generation:
-        generation = {child for child, parent in parents.items() if parent in generation}
-        found |= generation
-    return found
-
-
-def assert_gone(pids):
-    deadline = time.monotonic() + 5
-    while alive := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-        assert time.monotonic() < deadline, f"orphans: {alive}"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -98,9 +76,16 @@ def collector(tmp_path):
     return Collector(tmp_path)
 
 
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path)
+    yield server
+    server.close()
+
+
 def test_kill_9_repeats_only_the_configuration_in_flight(collector):
-    process = collector.start(12)
-    collector.wait_for_records(5)
+    process = collector.start(8)
+    collector.wait_for_records(3)
     children = descendants(process.pid)
     process.kill()
     process.communicate()
@@ -108,33 +93,27 @@ def test_kill_9_repeats_only_the_configuration_in_flight(collector):
     assert_gone(children)
     kept = collector.journal.read_bytes()
     before = read_journal(io.BytesIO(kept)).places
-    assert len(before) >= 5
+    assert len(before) >= 3
     assert not collector.out.exists()
 
-    code, out, _ = collector.run(12)
+    code, out, _ = collector.run(8)
     assert code == 0
-    assert f"12 configurations (12 ok), {12 - len(before)} of them measured now" in out
+    assert counts(out) == {"configurations": 8, "ok": 8, "now": 8 - len(before)}
     assert set(Counter(collector.ids()).values()) == {1}
     assert collector.journal.read_bytes().startswith(kept[: kept.rindex(b"\n") + 1])
     table = read_table(collector.out)
-    assert list(table["order"]) == list(range(12))
-
-    # Once more: nothing is measured and the table is the same, byte for byte.
-    content = collector.out.read_bytes()
-    code, out, _ = collector.run(12)
-    assert (code, collector.out.read_bytes()) == (0, content)
-    assert "12 configurations (12 ok), 0 of them measured now" in out
+    assert list(table["order"]) == list(range(8))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(collector, number):
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(collector):
+    """What other signals do, and after more records, is in test_collector_kills."""
     process = collector.start(500)
     collector.wait_for_records(2)
     children = descendants(process.pid)
-    os.kill(process.pid, number)
-    out, err = process.communicate(timeout=10)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate()
     assert process.returncode == 130
-    assert "the same command goes on from there" in err
+    assert "same command" in err
     assert "Traceback" not in err
     assert out == ""
     assert not collector.out.exists()
@@ -143,46 +122,40 @@ def test_an_interrupt_stops_cleanly_and_says_how_to_go_on(collector, number):
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_configuration_repeated(collector):
-    process = collector.start(10)
-    collector.wait_for_records(3)
-    worker = [pid for pid in descendants(process.pid) if _parent(pid) == process.pid]
-    os.kill(worker[0], signal.SIGKILL)
-    _, err = process.communicate(timeout=60)
+    process = collector.start(6)
+    collector.wait_for_records(2)
+    (worker,) = (pid for pid in descendants(process.pid) if parent(pid) == process.pid)
+    os.kill(worker, signal.SIGKILL)
+    _, err = process.communicate()
     assert process.returncode == 0, err
     # It was not the configuration's doing: that is measured once more, and there is no false row.
-    assert list(read_table(collector.out)["status"]) == ["ok"] * 10
+    assert list(read_table(collector.out)["status"]) == ["ok"] * 6
 
 
-def test_two_collectors_exclude_each_other(collector):
-    first = collector.start(500)
-    collector.wait_for_records(1)
-    code, _, err = collector.run(3)
+def test_two_collectors_exclude_each_other(server):
+    first = server.start(10**6)
+    wait_until(lambda: len(records(server.content())) >= 1)
+    code, said = server.run(3)
     assert code == 2
-    assert f"another collector (process {first.pid})" in " ".join(err.split())
-    assert "Traceback" not in err
-    os.kill(first.pid, signal.SIGTERM)
-    first.communicate(timeout=10)
+    assert f"(process {first})" in said
+    assert "Traceback" not in said
+    os.kill(first, signal.SIGTERM)
+    assert server.wait(first) == 130
 
 
-def test_a_disk_without_room_ends_it_with_a_message_and_loses_nothing(collector):
-    def limit_file_size():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
-
-    code, out, err = collector.run(50, preexec_fn=limit_file_size)
+def test_a_disk_without_room_ends_it_with_a_message_and_loses_nothing(server):
+    code, said = server.run(50, file_bytes=12_000)
     assert code == 2
-    message = " ".join(err.split())
-    assert "cannot write the journal" in message
-    assert "what it holds is safe" in message
-    assert "Traceback" not in err
-    assert out == ""
-    kept = read_journal(io.BytesIO(collector.journal.read_bytes()))
+    assert "journal" in said
+    assert os.strerror(errno.EFBIG) in said
+    assert "Traceback" not in said
+    assert not (server.folder / "t.parquet").exists()
+    kept = read_journal(io.BytesIO(server.content()))
     assert len(kept.places) >= 2
     assert kept.sound
-
-    count = len(kept.places) + 1
-    code, out, _ = collector.run(count)
+    code, said = server.run(len(kept.places) + 1)
     assert code == 0
-    assert f"{count} configurations ({count} ok), 1 of them measured now" in out
+    assert counts(said)["now"] == 1
 
 
 # The wall clock jumps by a day, back and forth, with every reading; the monotonic one goes on.
@@ -230,17 +203,17 @@ def test_a_wall_clock_that_jumps_by_days_changes_nothing(collector):
     assert shown.stdout == b"True\n"
 
     began = time.monotonic()
-    process = collector.start(12, jumping)
-    collector.wait_for_records(4)
+    process = collector.start(6, jumping)
+    collector.wait_for_records(2)
     process.kill()
     process.communicate()
-    code, out, err = collector.run(12, variables=jumping)
+    code, out, err = collector.run(6, variables=jumping)
     took_s = time.monotonic() - began
     assert code == 0, err
-    assert "12 configurations (12 ok)" in out
+    assert counts(out)["ok"] == 6
     table = read_table(collector.out)
-    assert list(table["order"]) == list(range(12))
-    assert table["measured_s"].between(0.01, took_s).all()
+    assert list(table["order"]) == list(range(6))
+    assert (table["measured_s"] > 0).all()
     assert table["measured_s"].sum() < took_s
     for phase in ("infer", "train"):
         in_ms = table[f"{phase}_time_ms"] * table[f"{phase}_iterations"]
@@ -259,15 +232,10 @@ def test_what_does_not_fit_in_memory_is_a_row_and_the_run_goes_on(tmp_path):
     def limit_memory():
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    code, _, err = collector.run(6, preexec_fn=limit_memory)
+    code, _, err = collector.run(4, preexec_fn=limit_memory)
     assert code == 0, err
     table = read_table(collector.out)
     assert list(table["status"]) == ["oom" if size == 65_536 else "ok" for size in table["batch_size"]]
     failed = table[table["status"] == "oom"]
-    assert len(failed) == 3
+    assert len(failed) == 2
     assert failed["reason"].str.startswith("infer: RuntimeError").all()
-    assert (failed["measured_s"] < 2).all()
-
-
-def _parent(pid):
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

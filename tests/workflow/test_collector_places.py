@@ -1,6 +1,7 @@
 """The real collector on disks that are full or read-only and on a device that goes away; it goes on."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 
 from perfseer.measure.journal_lines import read_journal
 from perfseer.measure.table import read_table
+from tests.helpers.reading import counts, numbers
 from tests.workflow.collectors import Server, records
 
 LAUNCH = "RuntimeError: CUDA error: unspecified launch failure"
@@ -78,8 +80,8 @@ def test_a_disk_that_fills_up_during_a_record_keeps_all_before_it(disk):
     disk.fill(leave=64 * 1024)
     code, said = disk.server.run(400, journal="small/journal")
     assert (code, "Traceback" in said) == (2, False)
-    assert "cannot write the journal" in said
-    assert "No space left on device; what it holds is safe" in said
+    assert "small/journal" in said
+    assert os.strerror(errno.ENOSPC) in said
     content = disk.journal.read_bytes()
     assert read_journal(content.splitlines(keepends=True)).sound
     had = len(records(content))
@@ -87,7 +89,7 @@ def test_a_disk_that_fills_up_during_a_record_keeps_all_before_it(disk):
     disk.empty()
     code, said = disk.server.run(had + 3, journal="small/journal")
     assert code == 0
-    assert "3 of them measured now" in said
+    assert counts(said)["now"] == 3
     assert disk.journal.read_bytes().startswith(content)
 
 
@@ -99,14 +101,14 @@ def test_a_disk_that_is_full_at_the_repair_leaves_the_journal_as_it_is(disk):
     disk.fill()
     code, said = disk.server.run(20, journal="small/journal")
     assert code == 2
-    assert "No space left on device; what it holds is safe" in said
+    assert os.strerror(errno.ENOSPC) in said
     assert disk.journal.read_bytes() == content
     assert not list((disk.path / "journal").glob("*.tmp"))
     disk.empty()
     code, said = disk.server.run(20, journal="small/journal")
     assert code == 0
-    assert "dropped a last line that was cut off" in said
-    assert "1 of them measured now" in said
+    assert "cut off" in said
+    assert counts(said)["now"] == 1
 
 
 def test_a_disk_that_is_full_at_the_table_costs_no_measurement(disk):
@@ -114,12 +116,12 @@ def test_a_disk_that_is_full_at_the_table_costs_no_measurement(disk):
     disk.fill()
     code, said = disk.server.run(20, out="small/t.parquet")
     assert code == 2
-    assert "cannot write the measurement table small/t.parquet: No space left on device" in said
+    assert f"small/t.parquet: {os.strerror(errno.ENOSPC)}" in said
     assert [entry.name for entry in disk.path.iterdir()] == ["ballast"]
     disk.empty()
     code, said = disk.server.run(20, out="small/t.parquet")
     assert code == 0
-    assert "0 of them measured now" in said
+    assert counts(said)["now"] == 0
     assert len(read_table(disk.path / "t.parquet")) == 20
 
 
@@ -129,8 +131,8 @@ def test_a_disk_without_inodes_is_said_before_anything_is_measured(disk):
     (disk.path / "two").touch()
     code, said = disk.server.run(5, journal="small/journal")
     assert code == 2
-    assert "cannot write the journal" in said
-    assert "No space left on device" in said
+    assert "small/journal" in said
+    assert os.strerror(errno.ENOSPC) in said
 
 
 def test_a_read_only_journal_is_said_and_left_alone(disk):
@@ -144,8 +146,8 @@ def test_a_read_only_journal_is_said_and_left_alone(disk):
         pytest.skip("this system lets nobody make a disk read-only")
     code, said = disk.server.run(6, journal="small/journal")
     assert code == 2
-    assert "cannot write the journal" in said
-    assert "Read-only file system; what it holds is safe" in said
+    assert "small/journal" in said
+    assert os.strerror(errno.EROFS) in said
     assert disk.journal.read_bytes() == content
 
 
@@ -165,7 +167,7 @@ def test_an_unplugged_device_ends_the_run_and_the_same_command_goes_on(server):
     faults.unlink()
     code, said = server.run(12, "--device", "cuda")
     assert code == 0
-    assert "7 of them measured now" in said
+    assert counts(said)["now"] == 7
     assert server.content().startswith(kept)
     table = read_table(server.folder / "t.parquet")
     assert list(table["order"]) == list(range(12))
@@ -177,7 +179,7 @@ def test_a_broken_device_is_not_held_against_the_network(server):
     (server.folder / "faults.json").write_text(json.dumps({"3": fault}))
     code, said = server.run(12, "--device", "cuda")
     assert code == 2
-    assert "the device failed, also in a fresh process" in said
+    assert fault in said
     assert len(records(server.content())) == 3
 
 
@@ -186,9 +188,9 @@ def test_a_cuda_error_in_two_fresh_processes_is_a_row(server):
     (server.folder / "faults.json").write_text(json.dumps({"3": fault}))
     code, said = server.run(6, "--device", "cuda")
     assert code == 0
-    assert "6 configurations (1 error, 5 ok), 6 of them measured now" in said
+    assert counts(said) == {"configurations": 6, "error": 1, "ok": 5, "now": 6}
     table = read_table(server.folder / "t.parquet")
-    assert table["reason"][3] == f"infer: {fault} (in two workers)"
+    assert table["reason"][3].startswith(f"infer: {fault} (")
 
 
 def test_resumed_runs_tell_the_speed_and_shares_of_the_whole_table(server):
@@ -197,7 +199,7 @@ def test_resumed_runs_tell_the_speed_and_shares_of_the_whole_table(server):
     assert code == 0
     seconds = [body["record"] for body in records(server.content())]
     total = sum(record["measured_s"] for record in seconds)
-    assert f"5 of them measured now; {total:.1f} s of measuring" in said
-    assert f"{60 * 10 / total:.0f} configurations per minute" in said
+    assert counts(said) == {"configurations": 10, "ok": 9, "oom": 1, "now": 5}
+    assert numbers(said)[4:6] == [round(total, 1), round(60 * 10 / total)]  # seconds, configurations a minute
     other = sum(record["seconds"]["other"] for record in seconds)
     assert f"other {other / total:.0%}" in said

@@ -9,7 +9,7 @@ from perfseer.zoo.builder import build, build_stage
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace, n_parameters
 from perfseer.zoo.stages import STAGES, DenseNetStage, GoogLeNetStage, MobileNetStage, ResNetStage, VggStage
-from tests.zoo.test_space import SPACE
+from tests.helpers.search_space import SPACE
 
 STAGE_VARIANTS = [
     VggStage(depth=2, width=16, kernel=3),

@@ -86,15 +86,15 @@ def test_merged_branches_make_another_network():
 
 
 def test_a_network_without_branches_has_none_to_merge():
-    with pytest.raises(PerfseerError, match="timm:resnet18 has no branches to merge"):
+    with pytest.raises(PerfseerError, match="no branches"):
         build("timm:resnet18@reparam")
 
 
 def test_an_unknown_variant_is_refused():
-    with pytest.raises(PerfseerError, match="variant 'fused'; expected resnet18@reparam"):
+    with pytest.raises(PerfseerError, match=r"'fused'; .*resnet18@reparam"):
         build("timm:resnet18@fused")
 
 
 def test_an_unknown_name_is_reported():
-    with pytest.raises(PerfseerError, match="timm:no_such_network cannot be built"):
+    with pytest.raises(PerfseerError, match="timm:no_such_network "):
         build("timm:no_such_network")

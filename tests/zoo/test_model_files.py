@@ -14,7 +14,7 @@ from perfseer.graphs.capture import capture
 from perfseer.zoo import builder
 from perfseer.zoo.model_files import load_model_file
 from tests.helpers.onnx_files import node, write
-from tests.zoo.test_space import LITERAL
+from tests.helpers.search_space import LITERAL
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def onnx_file(tmp_path):
 def test_an_onnx_file_under_any_name(onnx_file):
     file = load_model_file(onnx_file)
     assert (file.kind, file.name, file.notes) == ("onnx", "net", ())
-    assert [str(declared) for declared in file.declared_inputs] == ["x nx3xhxw float32"]
+    assert [str(declared).split() for declared in file.declared_inputs] == [["x", "nx3xhxw", "float32"]]
     graph = file.graph((3, 16, 12), batch_size=4)
     assert graph.has_backward
     assert graph.output_shapes[-1].tolist() == [4, 4, 14, 10]
@@ -34,13 +34,13 @@ def test_an_onnx_file_under_any_name(onnx_file):
 
 
 def test_errors_name_the_file(onnx_file):
-    with pytest.raises(PerfseerError, match=r"net.weird: .*dimension 2 open: give its shape"):
+    with pytest.raises(PerfseerError, match=r"net\.weird: .*dimension 2"):
         load_model_file(onnx_file).graph(batch_size=4)
 
 
 def test_a_fixed_batch_is_noted(tmp_path):
     path = write(tmp_path / "a.onnx", [node("Relu", "x", "y")], {"x": [2, 3]})
-    assert "exported for a batch of 2" in load_model_file(path).notes[0]
+    assert "batch of 2" in load_model_file(path).notes[0]
 
 
 def test_an_exported_program(tmp_path):
@@ -63,11 +63,11 @@ def test_a_zoo_description(tmp_path):
     reference = capture(builder.build(LITERAL), (torch.zeros(2, 3, 64, 64),))
     assert graph.total_flops == reference.total_flops
     assert graph.batch_size == 2
-    with pytest.raises(PerfseerError, match=r"no resolution: give \w+ input shape"):
+    with pytest.raises(PerfseerError, match="resolution"):
         file.graph()
 
 
-CHECKPOINT = "holds weights .*not unpickled"
+CHECKPOINT = "holds weights"
 
 
 def torch_checkpoint(path):
@@ -96,18 +96,18 @@ REFUSED = {
     "checkpoint": (torch_checkpoint, CHECKPOINT),
     "checkpoint of old": (old_checkpoint, CHECKPOINT),
     "pickle": (lambda path: path.write_bytes(pickle.dumps([1, 2])), CHECKPOINT),
-    "torchscript": (torchscript, "TorchScript, which cannot be read without running it"),
+    "torchscript": (torchscript, "TorchScript"),
     "safetensors": (safetensors, "safetensors"),
     "keras": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(40)), "tf2onnx"),
     "lite": (lambda path: path.write_bytes(bytes(4) + b"TFL3" + bytes(40)), "TensorFlow Lite"),
-    "archive": (plain_archive, "archive without a model"),
+    "archive": (plain_archive, "archive without"),
     "cut archive": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(40)), "broken archive"),
-    "text": (lambda path: path.write_text("resnet50\n"), "holds no model that can be read"),
-    "numbers": (lambda path: np.save(path.open("wb"), np.zeros(4)), "holds no model that can be read"),
+    "text": (lambda path: path.write_text("resnet50\n"), "no model"),
+    "numbers": (lambda path: np.save(path.open("wb"), np.zeros(4)), "no model"),
     "json": (lambda path: path.write_text('{"stages": 3}'), "no zoo description"),
     "deep json": (lambda path: path.write_text('{"a":' * 100_000), "no zoo description"),
     "not utf-8": (lambda path: path.write_bytes(b"{\xff\xfe"), "no zoo description"),
-    "empty": (lambda path: path.write_bytes(b""), "holds no model that can be read"),
+    "empty": (lambda path: path.write_bytes(b""), "no model"),
 }
 
 
@@ -122,7 +122,7 @@ def test_what_is_no_model_is_told_and_refused(tmp_path, name):
 
 
 def test_folders_and_missing_files_are_refused(tmp_path):
-    with pytest.raises(PerfseerError, match="is not a file"):
+    with pytest.raises(PerfseerError, match=f"{tmp_path} is not"):
         load_model_file(tmp_path)
-    with pytest.raises(PerfseerError, match="there is no file"):
+    with pytest.raises(PerfseerError, match=r"none\.onnx"):
         load_model_file(tmp_path / "none.onnx")

@@ -1,5 +1,6 @@
 """Model references: every form builds, every fault is named."""
 
+import re
 import sys
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from perfseer.zoo import references
 from perfseer.zoo.references import Reference, build, parse
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import SearchSpace, n_parameters
-from tests.zoo.test_space import LITERAL, SPACE
+from tests.helpers.search_space import LITERAL, SPACE
 
 space = SearchSpace.from_mapping(SPACE)
 
@@ -65,9 +66,8 @@ def test_known_forms_are_taken_apart(ref, kind, target):
     ],
 )
 def test_other_forms_are_refused_with_the_known_ones(ref):
-    with pytest.raises(PerfseerError, match=r"expected|ids are printed") as caught:
+    with pytest.raises(PerfseerError, match=re.escape(repr(ref))):
         parse(ref)
-    assert repr(ref) in str(caught.value)
 
 
 def test_zoo_id_with_its_description():
@@ -82,9 +82,7 @@ def test_the_device_can_be_chosen():
 
 
 def test_zoo_id_with_the_description_of_another_network():
-    with pytest.raises(
-        PerfseerError, match=f"zoo:000000000000 came with the description of zoo:{LITERAL.id}"
-    ):
+    with pytest.raises(PerfseerError, match=f"zoo:0{{12}} .*zoo:{LITERAL.id}"):
         build("zoo:000000000000", spec_json=LITERAL.to_json())
 
 
@@ -95,12 +93,12 @@ def test_zoo_id_is_found_in_its_search_space():
 
 def test_zoo_id_outside_the_search_space(monkeypatch):
     monkeypatch.setattr(references, "SEARCH_LIMIT", 50)
-    with pytest.raises(PerfseerError, match=r"not among the first 50 architectures .* \(seed 0\)"):
+    with pytest.raises(PerfseerError, match=r"first 50 .* \(seed 0\)"):
         build("zoo:000000000000", space=space)
 
 
 def test_zoo_id_with_nothing_to_find_it_by():
-    with pytest.raises(PerfseerError, match="needs its description or the search space"):
+    with pytest.raises(PerfseerError, match=f"zoo:{LITERAL.id} needs"):
         build(f"zoo:{LITERAL.id}")
 
 
@@ -119,7 +117,7 @@ def test_zoo_file_that_holds_no_description(tmp_path, content):
 
 
 def test_zoo_file_that_is_not_there(tmp_path):
-    with pytest.raises(PerfseerError, match=r"cannot read the architecture in .*gone\.json"):
+    with pytest.raises(PerfseerError, match=r"gone\.json"):
         build(f"zoo:{tmp_path}/gone.json")
 
 
@@ -187,7 +185,7 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch, library, advice):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(PerfseerError, match=advice) as caught:
         build(f"{library}:resnet50")
-    assert f"there is no module '{library}" in str(caught.value)
+    assert f"module '{library}" in str(caught.value)
 
 
 def test_timm_models_come_without_weights(monkeypatch):
@@ -209,7 +207,7 @@ def test_an_unknown_library_model_is_reported(monkeypatch):
     fake = SimpleNamespace(get_model=get_model)
     monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(models=fake))
     monkeypatch.setitem(sys.modules, "torchvision.models", fake)
-    with pytest.raises(PerfseerError, match="torchvision:nonet cannot be built: it raised ValueError"):
+    with pytest.raises(PerfseerError, match=r"torchvision:nonet .*ValueError"):
         build("torchvision:nonet")
 
 

@@ -1,6 +1,5 @@
 """The sequence of networks: seeded, distinct, valid, independent of how many are asked for."""
 
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ import pytest
 from perfseer.errors import PerfseerError
 from perfseer.zoo.sampler import Draws, find, sample, stream
 from perfseer.zoo.space import SearchSpace, n_parameters
-from tests.zoo.test_space import SPACE
+from tests.helpers.search_space import SPACE
 
 PAPER_COUNT = 7_202
 
@@ -18,10 +17,7 @@ space = SearchSpace.from_mapping(SPACE)
 
 @pytest.fixture(scope="module")
 def many():
-    started = time.perf_counter()
-    specs = sample(space, PAPER_COUNT)
-    print(f"\n{PAPER_COUNT} architectures in {time.perf_counter() - started:.2f} s")
-    return specs
+    return sample(space, PAPER_COUNT)
 
 
 def test_as_many_distinct_networks_as_in_the_paper(many):
@@ -88,7 +84,7 @@ def test_one_style_gives_networks_of_that_style_only():
 def test_a_space_that_is_too_small_says_how_many_it_has():
     tiny = replace(space, styles=("vgg",), depth=(1, 1), width=(8, 8))
     assert len(sample(tiny, 16)) == 16  # two kernels in each of four stages
-    with pytest.raises(PerfseerError, match=r"gave 16 distinct architectures .* 17 were asked for"):
+    with pytest.raises(PerfseerError, match=r"16 distinct .* 17"):
         sample(tiny, 17)
 
 

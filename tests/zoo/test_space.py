@@ -4,7 +4,6 @@ import json
 from dataclasses import replace
 
 import pytest
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from perfseer.errors import PerfseerError
@@ -12,36 +11,10 @@ from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace, n_parameters
 from perfseer.zoo.stages import (
     DenseNetStage,
-    GoogLeNetStage,
-    MobileNetStage,
-    ResNetStage,
-    VggStage,
     stage_from_mapping,
 )
-
-SPACE = {
-    "seed": 0,
-    "styles": ["vgg", "googlenet", "resnet", "densenet", "mobilenet"],
-    "resolution": 64,
-    "in_channels": 3,
-    "stem_channels": 32,
-    "n_classes": 100,
-    "depth": [1, 4],
-    "width": [16, 512],
-    "max_parameters": 260_000_000,
-}
-LITERAL = ArchitectureSpec(
-    version=1,
-    in_channels=3,
-    stem_channels=8,
-    stages=(
-        VggStage(depth=1, width=8, kernel=3),
-        GoogLeNetStage(depth=1, width=8, shares=(2, 4, 1, 1), reduction=1),
-        ResNetStage(depth=1, width=8, expansion=2, groups=2),
-        MobileNetStage(depth=1, width=8, kernel=3, expansion=2),
-    ),
-    n_classes=10,
-)
+from tests.helpers.places import PARAMS
+from tests.helpers.search_space import LITERAL, SPACE
 
 
 def test_the_id_of_a_literal_network_never_changes():
@@ -174,9 +147,8 @@ def test_impossible_stages_are_refused(stage, says):
         stage_from_mapping(stage, "stages[2]")
 
 
-def test_the_shipped_parameters_are_a_valid_space(repository):
-    mapping = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    assert SearchSpace.from_mapping(mapping["zoo"]).resolution == mapping["zoo"]["resolution"]
+def test_the_shipped_parameters_are_a_valid_space():
+    assert SearchSpace.from_mapping(PARAMS["zoo"]).resolution == PARAMS["zoo"]["resolution"]
 
 
 HOSTILE_SPACES = [
@@ -213,11 +185,11 @@ def test_pydantic_refuses_the_same_search_spaces(change, named):
 
 
 def test_missing_keys_and_no_mapping_are_refused():
-    with pytest.raises(PerfseerError, match=r"lacks the keys \['width'\]"):
+    with pytest.raises(PerfseerError, match=r"\['width'\]"):
         SearchSpace.from_mapping({key: value for key, value in SPACE.items() if key != "width"})
-    with pytest.raises(PerfseerError, match="there is no zoo"):
+    with pytest.raises(PerfseerError, match="no zoo"):
         SearchSpace.from_mapping(None)
-    with pytest.raises(PerfseerError, match="zoo is list"):
+    with pytest.raises(PerfseerError, match="list"):
         SearchSpace.from_mapping([SPACE])
 
 

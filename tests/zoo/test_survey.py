@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
@@ -13,20 +12,13 @@ from perfseer.zoo.builder import build
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import SearchSpace, n_parameters
 from perfseer.zoo.survey import COLUMNS, SurveySettings, forward_totals, survey
-from tests.zoo.test_space import LITERAL, SPACE
+from tests.helpers.places import PARAMS
+from tests.helpers.search_space import LITERAL, SPACE, SURVEY
 
-SETTINGS = {
-    "architectures": 3,
-    "resolution": 64,
-    "n_classes": 10,
-    "depth": [1, 2],
-    "width": [8, 64],
-    "batch_sizes": [1, 2, 5, 16],
-}
 PAPER = {entry.column: entry for entry in DISTRIBUTION}
 
 zoo = SearchSpace.from_mapping(SPACE)
-settings = SurveySettings.from_mapping(SETTINGS)
+settings = SurveySettings.from_mapping(SURVEY)
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +118,12 @@ def test_no_workers_are_refused():
 )
 def test_hostile_settings_are_refused_by_name(change, named):
     with pytest.raises(PerfseerError, match=named):
-        SurveySettings.from_mapping(SETTINGS | change)
+        SurveySettings.from_mapping(SURVEY | change)
 
 
 @pytest.fixture(scope="module")
-def shipped(repository):
-    mapping = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    return SearchSpace.from_mapping(mapping["zoo"]), SurveySettings.from_mapping(mapping["survey"])
+def shipped():
+    return SearchSpace.from_mapping(PARAMS["zoo"]), SurveySettings.from_mapping(PARAMS["survey"])
 
 
 def test_shipped_settings_give_the_papers_parameters(shipped):

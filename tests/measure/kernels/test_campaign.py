@@ -2,37 +2,25 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import yaml
 
 from perfseer.errors import PerfseerError
 from perfseer.measure.kernels import campaign
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.outcomes import Outcome
-from perfseer.measure.settings import CollectSettings
-from perfseer.zoo.space import SearchSpace
+from tests.helpers.fake_worker import COLLECT, SPACE, StandIn
+from tests.helpers.places import PARAMS
 
-PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
 RESULT = {"time_ms": 1.0, "time_ci_low_ms": 0.9, "time_ci_high_ms": 1.1, "iterations": 6, "copies": 1}
 ENTRY = {"saving": 0.0, "fuses": False, "applied": False}
 
 
-class Worker:
+class Worker(StandIn):
     """Answers at once; the clock moves by 0.1 s per phase."""
 
     def __init__(self, fails=()):
         self.fails, self.asked = fails, []
-
-    def __call__(self, *_):
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
 
     def environment(self):
         return {"device": "none", "device_kind": "cpu"}
@@ -54,8 +42,8 @@ def run(folder, monkeypatch, worker, learner=None, **changes):
     monkeypatch.setattr(campaign, "_clock", lambda: 0.1 * next(clock))
     settings = replace(KernelSettings.from_mapping(PARAMS["kernels"]), architectures=2, **changes)
     return campaign.run_campaign(
-        SearchSpace.from_mapping(PARAMS["zoo"]),
-        CollectSettings.from_mapping(PARAMS["collect"]),
+        SPACE,
+        COLLECT,
         settings,
         folder,
         learner=learner,
@@ -71,7 +59,7 @@ def test_the_budget_counts_fusion_tests_and_kernels(tmp_path, monkeypatch):
     assert pairs == len(done.fusion["pairs"]) > 0
     assert done.table["measured_s"].sum() + 0.1 * pairs == pytest.approx(6.0, abs=0.21)
     assert done.fusion["rules"] == {"pairs": [], "multiple_outputs": "never"}
-    assert done.fusion["multiple_outputs"]["reason"].startswith("no pair fuses")
+    assert done.fusion["multiple_outputs"]["reason"].startswith("no pair")
 
 
 def test_again_nothing_is_measured(tmp_path, monkeypatch):
@@ -95,9 +83,7 @@ def test_rounds_are_drawn_around_what_the_learner_does_not_tell(tmp_path, monkey
 
 
 def test_what_fails_in_training_is_a_row_with_its_reason(tmp_path, monkeypatch):
-    with pytest.raises(
-        PerfseerError, match="the last 10 kernels all failed, the latest with: train: Runtime"
-    ):
+    with pytest.raises(PerfseerError, match=r"last 10 .*train: RuntimeError"):
         run(tmp_path, monkeypatch, Worker(fails=("train",)), time_budget_s=50.0)
     (journal,) = tmp_path.glob("*.jsonl")
     bodies = [json.loads(line)["body"] for line in journal.read_text().splitlines()]

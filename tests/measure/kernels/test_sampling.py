@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.kernels import CONFIGURATION, OPTIMISER, FusionRules, Nodes, kernels_of
@@ -15,11 +13,10 @@ from perfseer.measure.kernels.campaign import adjacent_pairs, zoo_graphs
 from perfseer.measure.kernels.describe import captured
 from perfseer.measure.kernels.sampling import Plan, badly_predicted, repaired
 from perfseer.measure.kernels.settings import KernelSettings
-from perfseer.zoo.space import SearchSpace
+from tests.helpers.fake_worker import SPACE
+from tests.helpers.places import PARAMS
 
-PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
 SETTINGS = replace(KernelSettings.from_mapping(PARAMS["kernels"]), architectures=12)
-SPACE = SearchSpace.from_mapping(PARAMS["zoo"])
 BATCHES = (1, 4, 16)
 
 

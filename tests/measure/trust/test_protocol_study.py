@@ -54,7 +54,7 @@ def test_fewer_architectures_than_wanted_are_all_taken_and_failed_rows_never():
     table = collected(8, failed=(0, 1))
     chosen = choose(table, SETTINGS)
     assert {one.architecture for one in chosen} == set(table["architecture"][2:])
-    with pytest.raises(PerfseerError, match="configurations of 1 architectures; a study"):
+    with pytest.raises(PerfseerError, match="1 architectures"):
         choose(collected(4, failed=(0, 1)), SETTINGS)
 
 
@@ -109,6 +109,6 @@ def test_the_same_call_again_measures_nothing_but_another_length_does(run, worke
 
 def test_another_machine_is_refused(run, worker, tmp_path):
     worker.here |= {"threads": 4}
-    with pytest.raises(PerfseerError, match="measured elsewhere: threads 1 there, 4 here"):
+    with pytest.raises(PerfseerError, match=r"threads 1 .* 4 here"):
         run(collected(40))
     assert not (tmp_path / "journal").exists()

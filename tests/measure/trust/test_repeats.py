@@ -129,13 +129,13 @@ def test_a_time_budget_cuts_the_repeats_off_and_a_larger_one_goes_on(run, worker
     cut = run(collected(12), time_budget_s=6.0).table
     assert len(cut) == 3
     assert cut.equals(whole.iloc[:3])
-    with pytest.raises(PerfseerError, match="time budget is 0 s, expected more than 0"):
+    with pytest.raises(PerfseerError, match="budget is 0 s"):
         run(collected(12), time_budget_s=0.0)
 
 
 def test_another_machine_is_refused_with_what_differs_and_leaves_no_journal(run, worker, tmp_path):
     worker.here |= {"torch": "2.12.0", "digest": "def"}
-    with pytest.raises(PerfseerError, match=r"measured elsewhere: torch '2.11.0' there, '2.12.0' here\. Ano"):
+    with pytest.raises(PerfseerError, match=r"torch '2\.11\.0' .*'2\.12\.0'"):
         run(collected(12))
     assert worker.asked == []
     assert not (tmp_path / "journal").exists()

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import graph_features
 from perfseer.data.files import read_json, read_parquet
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.platforms import Platform
 from perfseer.errors import require
 from perfseer.graphs.kernels import OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
@@ -25,6 +24,9 @@ from perfseer.predictors.parts.kernels.tables import DatasetKernels, fit_launch_
 from perfseer.predictors.parts.learners.forests import load_arrays, save_arrays
 from perfseer.predictors.settings import NnMeterSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+
+if TYPE_CHECKING:
+    from perfseer.data.platforms import Platform
 
 _WRITTEN_BY = "perfseer kernels"
 _FORESTS_FILE = "forests.safetensors"
@@ -140,7 +142,7 @@ class NnMeterPredictor(Predictor):
             types[name] += round(count)
         return Skipped(_share(counts, unknown, ours), _share(moved, unknown, ours), dict(types))
 
-    def coverage(self, graph: PerfGraph, platform: Platform | None = None) -> Coverage:
+    def coverage(self, graph: PerfGraph, platform: "Platform | None" = None) -> Coverage:
         """As `Predictor.coverage`; kernels without a forest count as unseen operators."""
         base = super().coverage(graph, platform)
         features = graph_features(PackedGraphs.pack([graph]))

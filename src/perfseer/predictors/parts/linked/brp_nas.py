@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import NODE_COLUMNS, FeatureArray, GraphFeatures
 from perfseer.data.links import LinkedGraphs
-from perfseer.data.platforms import Platform
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.nn.brp_nas import BrpNas
 from perfseer.predictors.coverage import Coverage
 from perfseer.predictors.parts.linked.fitting import LinkedPredictor
 from perfseer.predictors.parts.linked.operator_graphs import OperatorTypes, with_ends
 from perfseer.predictors.settings import BrpNasSettings
+
+if TYPE_CHECKING:
+    from perfseer.data.platforms import Platform
 
 SOURCE = "latency predictor of BRP-NAS (Dudziak et al., 2020)"
 DEPARTURES: tuple[str, ...] = (
@@ -37,7 +39,7 @@ class BrpNasBase(LinkedPredictor):
     node_features: ClassVar[bool]
     settings: BrpNasSettings
 
-    def coverage(self, graph: PerfGraph, platform: Platform | None = None) -> Coverage:
+    def coverage(self, graph: PerfGraph, platform: "Platform | None" = None) -> Coverage:
         """What of ``graph`` is new, convolutions with kernels never seen in training among the operators."""
         coverage = super().coverage(graph, platform)
         unseen = {**self.types_.unseen(graph), **coverage.unseen_operators}
