@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from perfseer.cli.main import app
+from perfseer.studies import shelf
 from tests.helpers.imports import imported_modules
 from tests.helpers.places import PACKAGE
 
@@ -26,7 +28,7 @@ ORDER = (
 )
 FOUNDATION = {
     *("errors", "targets", "digests", "settings"),
-    *("parameters", "validation", "provenance", "stages"),
+    *("parameters", "validation", "discovery", "provenance", "stages"),
 }
 # Present on a bare GPU machine (DESIGN 6), beside the standard library.
 BARE = {"numpy", "pandas", "perfseer", "pyarrow", "pynvml", "rich", "torch", "typer", "yaml"}
@@ -71,9 +73,34 @@ class Block:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Block())
 import perfseer.cli.collect, perfseer.measure.collector, perfseer.measure.worker, perfseer.zoo.builder
-import perfseer.measure.merging, perfseer.measure.trust.sanity, perfseer.cli.tables
+import perfseer.measure.merging, perfseer.measure.trust.sanity, perfseer.cli.check, perfseer.cli.merge
 import perfseer.measure.trust.repeats, perfseer.measure.trust.protocol_study, perfseer.cli.trust
 import perfseer.cli.main
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_verb_imports_another():
+    """A verb parses, calls and tells; what two of them share stands elsewhere (`console`, `evaluation`)."""
+    commands = [command.callback.__module__ for command in _commands(app)]
+    verbs = set(commands)
+    assert len(commands) > 25
+    for name in sorted(verbs):
+        path = PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
+        assert not imported_modules(path) & verbs - {name}, name
+
+
+def _commands(group):
+    yield from group.registered_commands
+    for inner in group.registered_groups:
+        yield from _commands(inner.typer_instance)
+
+
+@pytest.mark.parametrize("study", shelf.STUDY_NAMES)
+def test_a_study_imports_no_other(study):
+    """What several share lies beside their folders; memory, which has no page, gives public a section."""
+    others = set(shelf.STUDY_NAMES) - {study} - ({"memory"} if study == "public" else set())
+    for path in modules(f"studies/{study}"):
+        used = {name.split(".")[2] for name in imported_modules(path) if name.startswith("perfseer.studies.")}
+        assert not used & others, path.name

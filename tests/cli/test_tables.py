@@ -143,7 +143,9 @@ class Block:
         if name.split(".")[0] in set({blocked.split()!r}):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Block())
-from perfseer.cli.tables import Format, check, merge
+from perfseer.cli.check import check
+from perfseer.cli.merge import merge
+from perfseer.console.tables import Format
 merge([Path({str(sound)!r})], out=Path({str(out)!r}), allow_mixed=False)
 for style in Format:
     check(Path({str(out)!r}), params={str(GIVEN[1])!r}, style=style, limit=10)

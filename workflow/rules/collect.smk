@@ -90,7 +90,7 @@ elif SOURCE.kind == "table":
         conda:
             "../envs/perfseer.yaml"
         params:
-            code=code("cli.tables"),
+            code=code("cli.merge"),
         message:
             "Taking measurements from {input.tables}"
         shell:

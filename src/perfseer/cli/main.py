@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from perfseer.cli.calibrate import calibrate
+from perfseer.cli.check import check
 from perfseer.cli.collect import collect
 from perfseer.cli.dataset import dataset
 from perfseer.cli.graph import graph_show
 from perfseer.cli.graphs import graph_build
 from perfseer.cli.kernels import kernels
+from perfseer.cli.merge import merge
 from perfseer.cli.params import params_check, params_schema, params_stages
 from perfseer.cli.predict import predict
 from perfseer.cli.predictors import predictors_list, predictors_show
@@ -25,7 +27,6 @@ from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
 from perfseer.cli.sources import source_list, source_table
 from perfseer.cli.summarize import summarize
-from perfseer.cli.tables import check, merge
 from perfseer.cli.train import train
 from perfseer.cli.trust import protocol_study, remeasure
 from perfseer.cli.zoo import zoo_sample, zoo_survey

@@ -72,7 +72,7 @@ def _measuring(source: str) -> Iterator[Stage]:
         target="measurements",
         modules=(
             *("perfseer.cli.collect", "perfseer.cli.trust", "perfseer.cli.kernels"),
-            *("perfseer.cli.tables", "perfseer.cli.sources", *published),
+            *("perfseer.cli.merge", "perfseer.cli.sources", *published),
         ),
         rules=("collect",),
         params=("source", "zoo", "collect", "trust", "kernels"),

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.tables import Format
 from perfseer.console.progress import progress
-from perfseer.console.tables import console, listed
+from perfseer.console.tables import Format, console, listed
 from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.cli.tables import Format
 from perfseer.console.progress import progress
+from perfseer.console.tables import Format
 
 if TYPE_CHECKING:
     from perfseer.data.source import Source

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
 
@@ -11,6 +12,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 R = TypeVar("R")
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    json = "json"
 
 
 @dataclass(frozen=True)

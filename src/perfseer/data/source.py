@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +16,7 @@ from perfseer.data.building import Progress, build_graphs
 from perfseer.data.download import RemoteFile, fetch
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.sources import module_name, source_names
+from perfseer.discovery import only_class
 from perfseer.errors import PerfseerError, require
 
 
@@ -91,15 +91,4 @@ def source_class(name: str) -> type[Source]:
     """
     if name not in source_names():
         raise PerfseerError(f"no source {name!r}; there are {', '.join(source_names())}")
-    module = import_module(module_name(name))
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Source) and value.__module__ == module.__name__
-    ]
-    require(
-        len(found) == 1 and getattr(found[0], "name", None) == name,
-        f"{module.__file__} must hold exactly one Source, with name = {name!r}; it holds "
-        f"{[(value.__name__, getattr(value, 'name', None)) for value in found]}",
-    )
-    return found[0]
+    return only_class(module_name(name), Source, name)  # type: ignore[type-abstract]

@@ -4,11 +4,11 @@ Modules are imported when asked for: listing names, and the settings of those in
 no torch.
 """
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perfseer.errors import PerfseerError, require
+from perfseer.discovery import only_class
+from perfseer.errors import PerfseerError
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.targets import TARGET_NAMES
 from perfseer.training.settings import TrainingSettings
@@ -43,18 +43,7 @@ def predictor_class(name: str) -> "type[Predictor]":
 
     if name not in PREDICTOR_NAMES:
         raise PerfseerError(f"no predictor {name!r}; there are {', '.join(PREDICTOR_NAMES)}")
-    module = import_module(module_name(name))
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Predictor) and value.__module__ == module.__name__
-    ]
-    require(
-        len(found) == 1 and getattr(found[0], "name", None) == name,
-        f"{module.__file__} must hold exactly one Predictor, with name = {name!r}; it holds "
-        f"{[(value.__name__, getattr(value, 'name', None)) for value in found]}",
-    )
-    return found[0]
+    return only_class(module_name(name), Predictor, name)  # type: ignore[type-abstract]
 
 
 def settings_class(name: str) -> type[PredictorSettings]:

@@ -1,34 +1,25 @@
-"""``perfseer check`` and ``perfseer merge``: finished measurement tables, examined and joined.
+"""``perfseer check``: a finished measurement table, held against the rules a sound one obeys.
 
-Both run where only the measuring path's libraries exist.
+It runs where only the measuring path's libraries exist.
 """
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.console.tables import Column, console
+from perfseer.console.tables import Column, Format, console
 from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from perfseer.measure.merging import Merged
     from perfseer.measure.trust.sanity import Finding
     from perfseer.measure.trust.settings import SanitySettings
 
 # Neither a fault of the program (1) nor of what was given (2): the table is readable, and not sound.
 VIOLATED_EXIT_CODE = 3
-
-
-class Format(StrEnum):
-    """How findings are printed."""
-
-    table = "table"
-    json = "json"
 
 
 def check(
@@ -55,24 +46,6 @@ def check(
         _print(table, len(measurements), findings, limit)
     if any(len(finding.violations) for finding in findings):
         raise typer.Exit(VIOLATED_EXIT_CODE)
-
-
-def merge(
-    tables: Annotated[list[Path], typer.Argument(help="Measurement tables (Parquet), one or more.")],
-    out: Annotated[Path, typer.Option(help="The table to write; it may be one of them.")],
-    allow_mixed: Annotated[
-        bool,
-        typer.Option("--allow-mixed", help="Admit several devices, environments or protocols in one table."),
-    ] = False,
-) -> None:
-    """Join measurement tables of one device, environment and protocol; each measurement is kept once."""
-    from perfseer.measure.merging import merge_tables
-    from perfseer.measure.table import read_table, require_writable, write_table
-
-    require_writable(out)
-    merged = merge_tables({str(path): read_table(path) for path in tables}, allow_mixed=allow_mixed)
-    write_table(merged.table, out)
-    typer.echo(f"{out}: {_summary(merged)}")
 
 
 def _settings(params: str) -> "SanitySettings":
@@ -143,19 +116,3 @@ def _listing(finding: "Finding", limit: int) -> "Table":
         Column("detail", lambda row: row.detail),
     ]
     return console_table(columns, finding.violations.head(limit).itertuples(index=False), title=finding.rule)
-
-
-def _summary(merged: "Merged") -> str:
-    """One line: rows, where they are from, what was left out, and whether positions are new."""
-    sources = ", ".join(f"{rows} of {name}" for name, rows in merged.rows.items())
-    parts = [f"{len(merged.table)} rows ({sources})"]
-    if merged.copies:
-        parts.append(f"{merged.copies} equal to another row left out")
-    if merged.repeats:
-        parts.append(
-            f"{merged.repeats} left out whose configuration was measured before in the same setting "
-            "(perfseer remeasure measures again on purpose)"
-        )
-    if merged.renumbered:
-        parts.append("positions collided, so order counts anew")
-    return "; ".join(parts)
