@@ -14,8 +14,9 @@ from perfseer.data.assembly import assemble, write_dataset
 from perfseer.data.dataset import Dataset
 from perfseer.data.folds import open_fold
 from perfseer.data.settings import DatasetSettings
-from perfseer.evaluation.records import Cost, build_record, present_digests, write_record
+from perfseer.evaluation.records import Cost, build_record, write_record
 from perfseer.evaluation.settings import EvaluationSettings
+from perfseer.evaluation.trials import present_digests
 from perfseer.measure.table import COLUMNS, write_table
 from perfseer.studies.experiment import Paths
 from perfseer.targets import TARGET_NAMES

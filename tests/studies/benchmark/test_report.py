@@ -2,15 +2,17 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
+import shutil
+from dataclasses import dataclass
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.reporting.floors import FLOOR
-from perfseer.reporting.outputs import OUTPUTS, documents
+from perfseer.studies.benchmark.about import DOCUMENT
 from perfseer.studies.benchmark.conclusions import choices, dominated, efficient, knee
 from perfseer.studies.benchmark.records import (
     BenchmarkRecord,
@@ -152,23 +154,25 @@ def regression_record(mapping):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, repository):
-    """Parameters, paths and the folder of a report; the ensemble has no points, mlp5d supports no label."""
-    import yaml
-
+    """Parameters, results and the folder of a report; the ensemble has no points, mlp5d supports no label."""
     folder = tmp_path_factory.mktemp("benchmark")
-    mapping, experiment = write_experiment(folder)
+    mapping, _ = write_experiment(folder / "results")
     complete = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
     mapping["seeds"] = list(SEEDS)
     mapping["predictors"]["mlp5d"] = complete["predictors"]["mlp5d"]
     mapping["benchmark"] |= {"shares": list(SHARES), "batch_rows": list(BATCHES)}
     mapping["benchmark"]["regression"] |= {"samples": [1000, 10000], "batch_rows": [100, 10000]}
-    paths = Paths(folder / "benchmark", experiment.dataset, folder / "kernels.parquet", experiment.repeats)
+    paths = Paths.below(folder / "results")
     for name in (*MADE, "mlp5d"):
         digests = benchmark_digests(mapping, name, (), paths.dataset, None)
         write_contents(paths.benchmark / f"{name}.json", record(mapping, name, digests))
     write_contents(paths.benchmark / "regression5d.json", regression_record(mapping))
-    render(mapping, paths, folder / "reports")
-    return mapping, paths, folder / "reports"
+    render(mapping, folder / "results", folder / "reports")
+    return mapping, folder / "results", folder / "reports"
+
+
+def read(mapping, results):
+    return load_study(mapping, Paths.below(results))
 
 
 @pytest.fixture
@@ -178,12 +182,10 @@ def text(written):
 
 @pytest.fixture
 def copy(written, tmp_path):
-    """Parameters and paths, the points in a folder of their own, to be tampered with."""
-    import shutil
-
-    mapping, paths, _ = written
-    shutil.copytree(paths.benchmark, tmp_path / "benchmark")
-    return json.loads(json.dumps(mapping)), replace(paths, benchmark=tmp_path / "benchmark")
+    """Parameters and results of their own, to be tampered with."""
+    mapping, results, _ = written
+    shutil.copytree(results, tmp_path / "results")
+    return json.loads(json.dumps(mapping)), tmp_path / "results"
 
 
 def test_every_section_of_the_old_report_is_there_in_order(text):
@@ -200,16 +202,14 @@ def test_no_impossible_number(written, text):
 
 def test_the_workflow_waits_for_what_the_report_writes(written):
     found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
-    outputs = OUTPUTS["benchmark"]
-    expected = {*documents("benchmark"), *(f"plots/{name}.csv" for name in outputs.tables)}
-    assert found == expected | {f"figures/{stem}.svg" for stem in outputs.figures}
+    assert found == set(DOCUMENT.outputs())
     for name in re.findall(r"\]\((figures/[^)]+)\)", (written[2] / "benchmark.md").read_text()):
         assert name in found
 
 
 def test_rendering_again_changes_no_byte(written, tmp_path):
-    mapping, paths, reports = written
-    render(mapping, paths, tmp_path)
+    mapping, results, reports = written
+    render(mapping, results, tmp_path)
     first = {path.relative_to(reports): path.read_bytes() for path in reports.rglob("*") if path.is_file()}
     again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert first == again
@@ -250,7 +250,7 @@ def test_learning_curves_and_knees(written, text):
     assert rows_after(text, "### 3.1 Accuracy")[FLOOR] == ["2.30 (2.30 to 2.30)"] * 3
     assert "`roofline`: MAPE 20.0 ± 0.0 % with all rows; with the fewest it is 1.00" in text
     assert "**falls with more data**. No knee" in text
-    study = load_study(*written[:2])
+    study = read(*written[:2])
     assert (knee(study, "roofline"), knee(study, "seernet")) == (0.25, 1.0)
 
 
@@ -261,7 +261,7 @@ def test_throughput(text):
 
 
 def test_conclusions_follow_from_the_points(written, text):
-    study = load_study(*written[:2])
+    study = read(*written[:2])
     # boosting has the least error until seernet has learned from all rows.
     assert [choice.best for choice in choices(study)] == ["boosting", "boosting", "seernet"]
     assert efficient(study) == ("roofline", "boosting", "seernet")
@@ -295,40 +295,41 @@ def test_settings_are_shown_flat(text):
 
 
 def test_a_failed_point_is_a_row_with_its_reason(copy, tmp_path):
-    mapping, paths = copy
-    path = paths.benchmark / "boosting.json"
+    mapping, results = copy
+    path = results / "benchmark" / "boosting.json"
     contents = json.loads(path.read_text())
     contents["fits"][0] |= {"status": "oom", "reason": "killed | by the kernel", "result": None}
     path.write_text(json.dumps(contents))
-    render(mapping, paths, tmp_path / "out")
+    render(mapping, results, tmp_path / "out")
     text = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
     assert "| boosting | fit, 25 rows, seed 0 | oom | killed \\| by the kernel |" in text
     assert "(2 of 3 seeds)" in rows_after(text, "### 2.1 Training time")["boosting"][0]
 
 
 def test_points_of_other_parameters_or_data_are_refused(copy):
-    mapping, paths = copy
+    mapping, results = copy
     mapping["training"]["max_epochs"] += 1
     with pytest.raises(PerfseerError, match="parameters digest") as caught:
-        load_study(mapping, paths)
+        read(mapping, results)
     assert "regression5d.json" not in str(caught.value)  # it has a recipe of its own
     mapping["training"]["max_epochs"] -= 1
     mapping["benchmark"]["regression"]["noise_sd"] = 0.5
     with pytest.raises(PerfseerError, match=r"regression5d\.json: parameters digest") as caught:
-        load_study(mapping, paths)
+        read(mapping, results)
     assert "boosting.json" not in str(caught.value)
 
 
 def test_a_file_in_the_wrong_place_is_refused(copy):
-    mapping, paths = copy
-    (paths.benchmark / "boosting.json").write_bytes((paths.benchmark / "seernet.json").read_bytes())
+    mapping, results = copy
+    (results / "benchmark" / "boosting.json").write_bytes((results / "benchmark" / "seernet.json").read_bytes())
     with pytest.raises(PerfseerError, match="it is the benchmark of seernet"):
-        load_study(mapping, paths)
+        read(mapping, results)
 
 
 def test_without_any_point_the_report_says_so(copy, tmp_path):
-    mapping, paths = copy
-    render(mapping, replace(paths, benchmark=tmp_path / "nothing"), tmp_path / "out")
+    mapping, results = copy
+    shutil.rmtree(results / "benchmark")
+    render(mapping, results, tmp_path / "out")
     text = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
     assert "None: no point has been measured." in text
     assert "**Missing:** the experiment was not run." in text

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import COLUMNS, read_table, write_table
-from perfseer.reporting.outputs import OUTPUTS
+from perfseer.studies.measurement.about import DOCUMENT
 from perfseer.studies.measurement.render import render
 from perfseer.studies.measurement.study import Paths, load_study
 from tests.helpers.measurement_files import complete, parameters, run, write_measurements
@@ -35,12 +35,16 @@ SECTIONS = (
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Parameters, paths and the folder of a rendered document."""
+    """Parameters, results and the folder of a rendered document."""
     folder = tmp_path_factory.mktemp("measurement")
     write_measurements(folder / "results", run())
-    mapping, paths = parameters(), Paths.below(folder / "results")
-    render(mapping, paths, folder / "reports")
-    return mapping, paths, folder / "reports"
+    mapping = parameters()
+    render(mapping, folder / "results", folder / "reports")
+    return mapping, folder / "results", folder / "reports"
+
+
+def read(mapping, results):
+    return load_study(mapping, Paths.below(results))
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +55,8 @@ def text(written):
 def rendered(table, folder, **options):
     """The document on another table."""
     write_measurements(folder / "results", table, **options)
-    markdown, _ = render(parameters(), Paths.below(folder / "results"), folder / "reports")
-    return markdown.read_text(encoding="utf-8")
+    published = render(parameters(), folder / "results", folder / "reports")
+    return published.paths[0].read_text(encoding="utf-8")
 
 
 def test_every_section_is_there_in_order(text):
@@ -70,15 +74,13 @@ def test_no_placeholder_date_path_or_broken_number(written):
 
 def test_the_workflow_waits_for_what_is_written(written, text):
     found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
-    outputs = OUTPUTS["measurement"]
-    expected = {"measurement.md", "measurement.html", *(f"plots/{name}.csv" for name in outputs.tables)}
-    assert found == expected | {f"figures/{stem}.svg" for stem in outputs.figures}
-    assert set(re.findall(r"\]\(figures/(\w+)\.svg\)", text)) == set(outputs.figures)
+    assert found == set(DOCUMENT.outputs())
+    assert set(re.findall(r"\]\(figures/(\w+)\.svg\)", text)) == set(DOCUMENT.figures)
 
 
 def test_rendering_again_changes_no_byte(written, tmp_path):
-    mapping, paths, reports = written
-    render(mapping, paths, tmp_path)
+    mapping, results, reports = written
+    render(mapping, results, tmp_path)
     for path in (p for p in reports.rglob("*") if p.is_file()):
         assert (tmp_path / path.relative_to(reports)).read_bytes() == path.read_bytes(), path.name
 
@@ -93,7 +95,7 @@ def test_the_protocol_is_told_in_words(text):
 def test_measuring_time_adds_up(written, text):
     assert "20 configurations took 10.0 s of measuring: 120 configurations per minute." in text
     rows = rows_after(text, "## Where the measuring time went")
-    table = read_table(written[1].table)
+    table = read_table(Paths.below(written[1]).table)
     counted = 10 * table["train_time_ms"].sum() / 1000  # ten iterations of every finished row
     assert float(rows["counting, training"][0]) == pytest.approx(counted, rel=0.01)
     assert float(rows["warming up, training"][0]) == pytest.approx(0.4 * counted, rel=0.01)
@@ -167,12 +169,12 @@ def test_the_protocol_study_is_judged_by_the_aims(text):
 
 
 def test_looser_aims_are_met(written):
-    mapping, paths, _ = written
+    mapping, results, _ = written
     aims = mapping["report"]["measurement"] | {"median_pct": 2.5, "p95_pct": 9, "cost_ratio": 1000}
     mapping = mapping | {"report": mapping["report"] | {"measurement": aims}}
     from perfseer.studies.measurement.agreement import cost_sentence, protocol_table
 
-    study = load_study(mapping, paths)
+    study = read(mapping, results)
     assert "not met" not in protocol_table(study)
     assert cost_sentence(study).endswith("The aim of at least 1000 times is **not met**.")
 
@@ -188,7 +190,7 @@ def test_the_noise_floor_of_every_label(text):
 
 def test_every_rule_is_listed_and_broken_ones_with_their_rows(written, text):
     rows = rows_after(text, "## Rules a table must obey")
-    study = load_study(*written[:2])
+    study = read(*written[:2])
     assert list(rows) == [finding.rule for finding in study.findings]
     assert rows["smaller batches fit"][-1] == "**1**"
     assert rows["labels complete"][1:] == ["19", "none"]
@@ -202,7 +204,7 @@ def test_every_rule_is_listed_and_broken_ones_with_their_rows(written, text):
 
 def test_plot_tables_hold_every_pair_and_violation(written):
     tables = {
-        name: pd.read_csv(written[2] / "plots" / f"{name}.csv") for name in OUTPUTS["measurement"].tables
+        name: pd.read_csv(written[2] / "plots" / f"{name}.csv") for name in DOCUMENT.tables
     }
     floors = tables["measurement_floors"].set_index("target")
     assert floors.loc["train_time_ms", "mape_pct"] == pytest.approx(11.048, abs=1e-3)
@@ -211,7 +213,7 @@ def test_plot_tables_hold_every_pair_and_violation(written):
     assert sorted(repeats["difference_pct"].round(3).unique()) == [-9.091, 10.0]
     study = tables["measurement_protocol"].query("label == 'infer_time_ms'")
     assert sorted(study["difference_pct"]) == pytest.approx([2, 2, 2, 10])
-    findings = load_study(*written[:2]).findings
+    findings = read(*written[:2]).findings
     assert len(tables["measurement_violations"]) == sum(len(finding.violations) for finding in findings)
 
 
@@ -266,7 +268,7 @@ def test_tables_of_another_device_are_refused(tmp_path, name, column):
     path = tmp_path / "measurements" / f"{name}.parquet"
     write_table(read_table(path).assign(**{column: json.dumps({"device": "Another"})}), path)
     with pytest.raises(PerfseerError, match=rf"{name}\.parquet was measured with another {column}.*Another"):
-        load_study(parameters(), Paths.below(tmp_path))
+        read(parameters(), tmp_path)
 
 
 def test_a_study_of_another_protocol_is_refused(tmp_path):
@@ -276,23 +278,23 @@ def test_a_study_of_another_protocol_is_refused(tmp_path):
     others = study["protocol"].str.replace('"ci_width": 0.05', '"ci_width": 0.01')
     write_table(study.assign(protocol=others), tmp_path / "measurements/protocol.parquet")
     with pytest.raises(PerfseerError, match="another protocol than the measurement table"):
-        load_study(parameters(), Paths.below(tmp_path))
+        read(parameters(), tmp_path)
 
 
 def test_an_empty_table_is_refused(tmp_path):
     write_measurements(tmp_path, complete(make_table(1)).iloc[:0], beside=False)
     with pytest.raises(PerfseerError, match="has no row"):
-        load_study(parameters(), Paths.below(tmp_path))
+        read(parameters(), tmp_path)
 
 
 def test_the_verb_needs_no_records(written, tmp_path, monkeypatch):
-    monkeypatch.setattr("perfseer.reporting.document.draw", lambda *_: [])  # drawing is tested above
-    mapping, paths, _ = written
+    monkeypatch.setattr("perfseer.reporting.document._draw", lambda *_: [])  # drawing is tested above
+    mapping, results, _ = written
     wanted = {name: mapping[name] for name in ("trust", "report", "evaluation")}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(wanted))
     arguments = [
         *("report", "measurement", f"--params={tmp_path / 'params.yaml'}"),
-        *(f"--results={paths.table.parents[1]}", f"--out={tmp_path / 'out'}"),
+        *(f"--results={results}", f"--out={tmp_path / 'out'}"),
     ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from perfseer.studies.nasbench201.render import markdown, render
 from perfseer.studies.nasbench201.settings import NasBench201Settings
 from perfseer.studies.nasbench201.study import load_study
 from perfseer.targets import TARGET_NAMES
+from tests.helpers.places import ROOT
 from tests.helpers.synthetic import SETTINGS as DATASET
 
 NONE, SKIP, CONV_1, CONV_3, POOL = range(5)
@@ -38,10 +38,17 @@ COSTS_MS = np.array([1.0, 0.0, 2.0, 5.0, 3.0])  # of each operation; a skip is f
 
 @pytest.fixture(scope="module")
 def settings():
-    section = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["nasbench201"]
+    section = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["nasbench201"]
     predictors = {"roofline": {}, "brp_nas": section["predictors"]["brp_nas"]}
     small = {"devices": ["1080ti_256", "pixel3"], "train_cells": 60, "valid_cells": 20}
     return NasBench201Settings.model_validate({**section, **small, "predictors": predictors})
+
+
+@pytest.fixture(scope="module")
+def mapping(settings):
+    """Parameters of the study: its section, and what all studies share."""
+    shared = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return shared | {"seeds": list(SEEDS), "nasbench201": settings.model_dump(mode="json")}
 
 
 @pytest.fixture
