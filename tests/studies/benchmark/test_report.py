@@ -321,7 +321,9 @@ def test_points_of_other_parameters_or_data_are_refused(copy):
 
 def test_a_file_in_the_wrong_place_is_refused(copy):
     mapping, results = copy
-    (results / "benchmark" / "boosting.json").write_bytes((results / "benchmark" / "seernet.json").read_bytes())
+    (results / "benchmark" / "boosting.json").write_bytes(
+        (results / "benchmark" / "seernet.json").read_bytes()
+    )
     with pytest.raises(PerfseerError, match="it is the benchmark of seernet"):
         read(mapping, results)
 

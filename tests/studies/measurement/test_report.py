@@ -203,9 +203,7 @@ def test_every_rule_is_listed_and_broken_ones_with_their_rows(written, text):
 
 
 def test_plot_tables_hold_every_pair_and_violation(written):
-    tables = {
-        name: pd.read_csv(written[2] / "plots" / f"{name}.csv") for name in DOCUMENT.tables
-    }
+    tables = {name: pd.read_csv(written[2] / "plots" / f"{name}.csv") for name in DOCUMENT.tables}
     floors = tables["measurement_floors"].set_index("target")
     assert floors.loc["train_time_ms", "mape_pct"] == pytest.approx(11.048, abs=1e-3)
     repeats = tables["measurement_repeats"].query("label == 'train_time_ms'")

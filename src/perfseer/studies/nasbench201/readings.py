@@ -8,9 +8,9 @@ Cells whose graphs are equal bound what any predictor of such graphs can reach: 
 by the median latency of all cells with its graph, test cells included.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from perfseer.data.files import read_json, write_json
+from perfseer.data.settings import DatasetSettings
 from perfseer.data.sources.nasbench201 import (
     DEVICES,
     Cells,
@@ -33,6 +34,7 @@ from perfseer.errors import PerfseerError
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.studies.nasbench201.settings import NasBench201Settings
+from perfseer.validation import section
 
 BoolArray = npt.NDArray[np.bool_]
 # Rounds of `graph_classes`: no path through a cell is longer.
@@ -55,6 +57,21 @@ class DeviceReadings(BaseModel):
     data: str
     counts_mape_pct: dict[str, tuple[NonNegative, ...]]
     ceilings: dict[Reading, dict[str, NonNegative]]
+
+
+def describe_all(parameters: Mapping[str, Any]) -> dict[str, DeviceReadings]:
+    """`describe` every device of the study.
+
+    Args:
+        parameters: raw mapping of params.yaml; sections ``nasbench201``, ``seeds``, ``labels`` and
+            ``splits``.
+
+    Raises:
+        PerfseerError: a section is at fault, or the published files cannot be had.
+    """
+    settings = section(NasBench201Settings, parameters, "nasbench201")
+    seeds = DatasetSettings.from_mapping(parameters).seeds
+    return {name: describe(settings, seeds, DEVICES[name]) for name in settings.devices}
 
 
 def describe(settings: NasBench201Settings, seeds: Iterable[int], device: Device) -> DeviceReadings:
