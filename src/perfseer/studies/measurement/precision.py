@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import choose_scale, count, number, percent, share_text, signed
-from perfseer.studies.measurement.study import Study, known
+from perfseer.studies.measurement.study import PHASE_WORDS, Study, known
 from perfseer.studies.profile import measurement_intervals
 from perfseer.targets import PHASES, Phase
 
@@ -50,34 +52,25 @@ def precision_table(study: Study) -> str:
     """Half widths of the time labels' own intervals, and how many rows missed the aim; empty without any."""
     found = measurement_intervals(study.finished)
     rows = len(study.finished)
-    lines = []
-    for phase in PHASES:
-        widths = found.get(f"{phase}_time_ms")
-        if widths is None:
-            continue
-        quantiles = (number(float(value)) for value in np.percentile(widths, [50, 90, 100]))
-        counted = known(study.finished, f"{phase}_iterations")
-        lines.append(
-            [
-                f"{'training' if phase == 'train' else 'inference'} time",
-                count(len(widths)),
-                count(rows - len(widths)),
-                *quantiles,
-                share_text(missed(study, phase), rows) if aim_words(study) else "–",
-                number(float(np.median(counted))),
-            ]
-        )
-    header = [
-        "label",
-        "rows with an interval",
-        "rows without",
-        "median [± %]",
-        "90th percentile [± %]",
-        "widest [± %]",
-        "missed the aim",
-        "iterations counted, median",
+
+    def quantile(percentile: float) -> Callable[[Phase], str]:
+        return lambda phase: number(float(np.percentile(found[f"{phase}_time_ms"], percentile)))
+
+    columns: list[Column[Phase]] = [
+        ("label", lambda phase: f"{PHASE_WORDS[phase]} time"),
+        ("rows with an interval", lambda phase: count(len(found[f"{phase}_time_ms"]))),
+        ("rows without", lambda phase: count(rows - len(found[f"{phase}_time_ms"]))),
+        ("median [± %]", quantile(50)),
+        ("90th percentile [± %]", quantile(90)),
+        ("widest [± %]", quantile(100)),
+        ("missed the aim", lambda phase: share_text(missed(study, phase), rows) if aim_words(study) else "–"),
+        (
+            "iterations counted, median",
+            lambda phase: number(float(np.median(known(study.finished, f"{phase}_iterations")))),
+        ),
     ]
-    return markdown_table(header, lines) if lines else ""
+    phases = [phase for phase in PHASES if f"{phase}_time_ms" in found]
+    return table(phases, columns) if phases else ""
 
 
 def aim_words(study: Study) -> str:
@@ -88,11 +81,9 @@ def aim_words(study: Study) -> str:
 
 def machine_table(study: Study) -> str:
     """What the machine did while the two phases were measured; empty where nothing was recorded."""
-    told = {name: cells for name, cells in _machine(study).items() if set(cells) != {UNRECORDED}}
-    if not told:
-        return ""
-    lines = [[name, *cells] for name, cells in told.items()]
-    return markdown_table(["while measuring", "training", "inference"], lines)
+    told = [(name, *cells) for name, cells in _machine(study).items() if set(cells) != {UNRECORDED}]
+    titles = ("while measuring", "training", "inference")
+    return table(told, [(title, itemgetter(i)) for i, title in enumerate(titles)]) if told else ""
 
 
 def unrecorded(study: Study) -> str:
@@ -108,11 +99,11 @@ def _machine(study: Study) -> dict[str, list[str]]:
         "configurations with such iterations": _disturbed_rows,
         "change of the times at the end of warm-up: median, 95th percentile": _drift,
         "machine speed, time of the probe: median (5th to 95th percentile)": _probe,
-        "probe in the last fifth of the run against the first": _probe_change,
+        "probe in the last fifth of the run against the first": partial(_change, "probe_ms"),
         "cores other processes kept busy: mean (most)": _foreign_cores,
         "device memory of other processes: most": _foreign_memory,
         "clock of the multiprocessors: median (least)": _clock,
-        "clock in the last fifth of the run against the first": _clock_change,
+        "clock in the last fifth of the run against the first": partial(_change, "sm_clock_mhz"),
         "configurations with the clock held down": _throttled,
     }
     return {name: [tell(study.finished, phase) for phase in PHASES] for name, tell in quantities.items()}
@@ -146,16 +137,9 @@ def _probe(rows: pd.DataFrame, phase: Phase) -> str:
     return f"{middle} {scale.unit} ({low} to {high})"
 
 
-def _probe_change(rows: pd.DataFrame, phase: Phase) -> str:
-    return _change(known(rows, f"{phase}_probe_ms"))
-
-
-def _clock_change(rows: pd.DataFrame, phase: Phase) -> str:
-    return _change(known(rows, f"{phase}_sm_clock_mhz"))
-
-
-def _change(values: FloatArray) -> str:
-    """Median of the last fifth over that of the first, less one."""
+def _change(column: str, rows: pd.DataFrame, phase: Phase) -> str:
+    """Median of a column's last fifth over that of the first, less one."""
+    values = known(rows, f"{phase}_{column}")
     part = len(values) // _FIFTH
     if not part:
         return UNRECORDED

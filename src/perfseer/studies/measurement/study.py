@@ -21,6 +21,8 @@ from perfseer.reporting.floors import Floors, require_comparable
 from perfseer.reporting.settings import MeasurementAims
 from perfseer.validation import section
 
+PHASE_WORDS = {"train": "training", "infer": "inference"}
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -39,11 +41,7 @@ class Paths:
     @classmethod
     def below(cls, results: Path) -> "Paths":
         """Where the verbs put them below the results folder."""
-        return cls(
-            table=results / "measurements/local.parquet",
-            repeats=results / "measurements/repeats.parquet",
-            protocol=results / "measurements/protocol.parquet",
-        )
+        return cls(*(results / f"measurements/{name}.parquet" for name in ("local", "repeats", "protocol")))
 
 
 @dataclass(frozen=True)
