@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import yaml
 
 from perfseer.data.folds import Fold
 from perfseer.errors import PerfseerError
@@ -17,14 +16,15 @@ from perfseer.studies.benchmark.running import run_study
 from perfseer.studies.benchmark.settings import BenchmarkSettings, concerning
 from perfseer.studies.benchmark.subsets import nested, shrunk
 from perfseer.training.settings import TrainingSettings
+from tests.helpers.places import PARAMS
 from tests.helpers.synthetic_graphs import LABELS, make_dataset, make_normaliser
 
 TARGET = "train_time_ms"
 
 
 @pytest.fixture(scope="module")
-def mapping(repository):
-    return yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+def mapping():
+    return PARAMS
 
 
 @pytest.fixture(scope="module")
@@ -104,17 +104,17 @@ def test_a_refusal_is_a_row_with_its_reason(mapping, fold, section):
     # Nothing to draw networks from is no reason for the drawing to fail.
     fits, predictions = run(recipe(mapping, "boosting"), empty, section)
     assert {fit.status for fit in fits} == {"error"}
-    assert "no validation rows" in fits[0].reason
-    assert all("not fitted: boosting" in point.reason for point in predictions)
+    assert "validation" in fits[0].reason
+    assert all(point.reason.endswith(fits[0].reason) for point in predictions)
     assert [point.rows for point in predictions] == [1, 40]
 
 
 @pytest.mark.parametrize(
     ("fault", "status", "reason"),
     [
-        (lambda self, fold: os.kill(os.getpid(), 9), "oom", "killed by the kernel"),
+        (lambda self, fold: os.kill(os.getpid(), 9), "oom", "killed"),
         (lambda self, fold: os.kill(os.getpid(), 15), "error", "SIGTERM"),
-        (lambda self, fold: __import__("time").sleep(60), "timeout", "still busy after"),
+        (lambda self, fold: __import__("time").sleep(60), "timeout", "busy"),
     ],
 )
 def test_a_crash_is_a_row_and_the_next_point_runs(mapping, fold, section, monkeypatch, fault, status, reason):

@@ -40,10 +40,10 @@ def test_an_earlier_larger_point_leaves_nothing_behind():
 def test_a_block_that_fails_is_an_error_with_its_reason():
     def fail():
         with FootprintMeter(0.002):
-            raise PerfseerError("no training rows")
+            raise PerfseerError("refused")
 
     outcome = run_apart(fail, 30.0)
-    assert (outcome.status, outcome.reason, outcome.result) == ("error", "no training rows", None)
+    assert (outcome.status, outcome.reason, outcome.result) == ("error", "refused", None)
 
 
 def test_without_sampling_the_mean_is_the_end():

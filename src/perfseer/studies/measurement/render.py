@@ -42,18 +42,13 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     """
     paths = Paths.below(results)
     study = load_study(parameters, paths)
-    digests = {path.name: file_digest(path) for path in _tables(paths) if path.is_file()}
     return publish(
         DOCUMENT,
-        markdown(study, digests),
+        markdown(study, paths),
         out,
         figures=figure_makers(study),
         tables=plot_tables(study),
     )
-
-
-def _tables(paths: Paths) -> tuple[Path, ...]:
-    return paths.table, paths.repeats, paths.protocol
 
 
 def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
@@ -73,18 +68,17 @@ def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
-def markdown(study: Study, digests: Mapping[str, str]) -> str:
+def markdown(study: Study, paths: Paths) -> str:
     """The document as Markdown.
 
     Args:
         study: what was read.
-        digests: file name → SHA-256 of the tables it was read from, first digits.
+        paths: of the tables it was read from, whose digests are shown.
     """
-    columns: list[Column[str]] = [
-        ("table", lambda name: f"results/measurements/{name}"),
-        ("SHA-256 of the file, first digits", lambda name: digests.get(name, MISSING)),
+    columns: list[Column[Path]] = [
+        ("table", lambda path: f"results/measurements/{path.name}"),
+        ("SHA-256 of the file, first digits", lambda path: file_digest(path) if path.is_file() else MISSING),
     ]
-    names = ("local.parquet", "repeats.parquet", "protocol.parquet")
     return fill(
         PAGE,
         study=study,
@@ -94,5 +88,5 @@ def markdown(study: Study, digests: Mapping[str, str]) -> str:
         rules=rules,
         distinct=partial(distinct, study.table),
         described=partial(described, study.table),
-        digests=table(names, columns, align="ll"),
+        digests=table(paths, columns, align="ll"),
     )
