@@ -1,5 +1,7 @@
 """Sentences that follow from the benchmark's numbers, and none that its intervals do not support."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
@@ -40,12 +42,12 @@ def accuracy_observations(study: Study) -> list[str]:
 def _accuracy_sentence(study: Study, name: str) -> str:
     first, last = study.settings.shares[0], study.settings.shares[-1]
     fewest, most = (study.fit_values(name, share, "test_mape_pct") for share in (first, last))
-    found = study.ratio(fewest, most)
-    if found is None:
+    decline = study.ratio(fewest, most)
+    if decline is None:
         return f"`{name}`: no seed has both the fewest and the most rows."
     return (
-        f"`{name}`: MAPE {summary(study, most)} % with all rows; with the fewest it is {found} times "
-        f"that: {trend(found, study.judgement)}. {_knee_sentence(study, name)}"
+        f"`{name}`: MAPE {summary(study, most)} % with all rows; with the fewest it is {decline} times "
+        f"that: {trend(decline, study.judgement)}. {_knee_sentence(study, name)}"
     )
 
 
@@ -53,8 +55,8 @@ def knee(study: Study, predictor: str) -> float | None:
     """Smallest share whose MAPE is, in the mean over seeds, within the knee ratio of that of all rows."""
     most = study.all_rows(predictor, "test_mape_pct")
     for share in study.settings.shares:
-        found = study.ratio(study.fit_values(predictor, share, "test_mape_pct"), most)
-        if found is not None and found.value <= study.judgement.knee_ratio:
+        excess = study.ratio(study.fit_values(predictor, share, "test_mape_pct"), most)
+        if excess is not None and excess.value <= study.judgement.knee_ratio:
             return share
     return None
 
@@ -72,13 +74,11 @@ def scaling_observations(study: Study) -> list[str]:
     """Which predictors' time and memory grow how, grouped by the word."""
     sentences = []
     for column, what in (("wall_s", "Time"), ("peak_mib", "Memory")):
-        groups: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = defaultdict(list)
         for name in study.measured:
-            found = exponent(study, name, column)
-            if found is not None:
-                groups.setdefault(growth(found, study.judgement), []).append(
-                    f"`{name}` ({show_exponent(found)})"
-                )
+            power = exponent(study, name, column)
+            if power is not None:
+                groups[growth(power, study.judgement)].append(f"`{name}` ({show_exponent(power)})")
         sentences += [f"{what}, {word}: {', '.join(names)}." for word, names in groups.items()]
     return sentences
 
@@ -117,33 +117,30 @@ def _rates(study: Study, predictor: str, rows: int) -> dict[int, float]:
 def batch_knee(study: Study, predictor: str) -> int:
     """Smallest batch with the wanted share of the best mean throughput."""
     rates = {rows: _rates(study, predictor, rows) for rows in study.settings.batch_rows}
-    means = {rows: mean(found) for rows, found in rates.items() if found}
+    means = {rows: mean(by_seed) for rows, by_seed in rates.items() if by_seed}
     wanted = study.judgement.throughput_share * max(means.values())
     return next(rows for rows, value in means.items() if value >= wanted)
 
 
 def choices(study: Study) -> list[Choice]:
     """The predictor to take at each size: chosen on validation rows, compared on test rows."""
-    found = []
-    for share in study.settings.shares:
-        means = _means(study, share, "valid_mape_pct")
-        if means:
-            found.append(_choice(study, share, min(means, key=means.__getitem__), tuple(means)))
-    return found
+    means = {share: _means(study, share, "valid_mape_pct") for share in study.settings.shares}
+    return [_choice(study, share, errors) for share, errors in means.items() if errors]
 
 
 def _means(study: Study, share: float, column: str) -> dict[str, float]:
     """A number of the fits on one share, by predictor, mean over seeds."""
-    found = {name: study.fit_values(name, share, column) for name in study.measured}
-    return {name: mean(values) for name, values in found.items() if values}
+    by_seed = {name: study.fit_values(name, share, column) for name in study.measured}
+    return {name: mean(values) for name, values in by_seed.items() if values}
 
 
-def _choice(study: Study, share: float, best: str, names: tuple[str, ...]) -> Choice:
-    errors = {name: study.fit_values(name, share, "test_mape_pct") for name in names}
-    against = {name: study.ratio(errors[name], errors[best]) for name in names if name != best}
-    equal = [name for name, found in against.items() if found is not None and found.undecided]
-    times = _means(study, share, "wall_s")
-    return Choice(share, best, tuple(equal), min((best, *equal), key=times.__getitem__))
+def _choice(study: Study, share: float, valid_mape_pct: Mapping[str, float]) -> Choice:
+    best = min(valid_mape_pct, key=valid_mape_pct.__getitem__)
+    errors = {name: study.fit_values(name, share, "test_mape_pct") for name in valid_mape_pct}
+    against = {name: study.ratio(errors[name], errors[best]) for name in errors if name != best}
+    equal = [name for name, times in against.items() if times is not None and times.undecided]
+    seconds = _means(study, share, "wall_s")
+    return Choice(share, best, tuple(equal), min((best, *equal), key=seconds.__getitem__))
 
 
 def dominated(study: Study) -> list[tuple[str, str, Ratio, Ratio]]:
@@ -268,12 +265,12 @@ def doubtful(study: Study) -> list[str]:
 
 def doubtful_sentence(study: Study) -> str:
     """How many fits had to wait for the processor, and the first few of them; or that none had to."""
-    found, share = doubtful(study), share_text(study.judgement.busy_share)
-    if not found:
+    waited, share = doubtful(study), share_text(study.judgement.busy_share)
+    if not waited:
         return f"Every fit had the processor for at least {share} of its wall time."
-    listed = "; ".join(found[:_LISTED]) + ("; …" if len(found) > _LISTED else "")
+    listed = "; ".join(waited[:_LISTED]) + ("; …" if len(waited) > _LISTED else "")
     return (
-        f"{len(found)} of {plural(len(study.fits), 'fit')} had the processor for less than {share} of their "
+        f"{len(waited)} of {plural(len(study.fits), 'fit')} had the processor for less than {share} of their "
         f"wall time, because something else was running or memory had to be fetched: {listed}. Their times "
         "are too long by about that much."
     )

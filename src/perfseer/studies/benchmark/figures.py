@@ -78,7 +78,7 @@ def tradeoff(study: Study) -> Figure:
     for name in study.measured:
         values = [study.all_rows(name, column) for column in ("wall_s", "test_mape_pct")]
         if all(values):
-            (x, dx), (y, dy) = (_interval(found, study.confidence) for found in values)
+            (x, dx), (y, dy) = (_interval(of_seeds, study.confidence) for of_seeds in values)
             look = {**_look(study, name), "label": name}
             axis.errorbar(x, y, xerr=[[min(dx, 0.9 * x)], [dx]], yerr=dy, capsize=2, **look)
     draw_floor(axis, study.floors, study.settings.targets, upright=False)
@@ -158,8 +158,8 @@ def _errorbar(axis: Axes, points: Points, confidence: float, look: Mapping[str, 
 
 
 def _interval(values: Mapping[int, float], confidence: float) -> tuple[float, float]:
-    found = mean_interval(list(values.values()), confidence)
-    return found.mean, found.half_width or 0.0
+    middle = mean_interval(list(values.values()), confidence)
+    return middle.mean, middle.half_width or 0.0
 
 
 def _look(study: Study, name: str) -> dict[str, Any]:

@@ -131,11 +131,11 @@ def _old(show: Callable[[dict[str, float]], str]) -> Callable[[int], str]:
 
 def exponent(study: Study, column: str) -> Exponent | None:
     """Exponent of a number of our fits over samples."""
-    found = study.regression_points
-    found = found[(found["library"] == OURS) & (found[column] > 0)]
-    if found.empty:
+    points = study.regression_points
+    points = points[(points["library"] == OURS) & (points[column] > 0)]
+    if points.empty:
         return None
-    return fit_exponent(found["samples"], found[column], found["seed"].tolist(), study.confidence)
+    return fit_exponent(points["samples"], points[column], points["seed"].tolist(), study.confidence)
 
 
 def scaling_sentences(study: Study) -> list[str]:
@@ -149,20 +149,20 @@ def scaling_sentences(study: Study) -> list[str]:
 def _scaling_sentence(study: Study, column: str, what: str) -> str:
     fewest, most = study.settings.regression.samples[0], study.settings.regression.samples[-1]
     first, last = (study.regression_values(OURS, samples, column) for samples in (fewest, most))
-    times, found = study.ratio(last, first), exponent(study, column)
-    if times is None or found is None:
+    times, power = study.ratio(last, first), exponent(study, column)
+    if times is None or power is None:
         return f"{what}: {FAILED}."
     return (
         f"From {count(fewest)} to {count(most)} samples ({most / fewest:g} times), {what} becomes {times} "
-        f"times what it was; exponent {show_exponent(found)}: {growth(found, study.judgement)}."
+        f"times what it was; exponent {show_exponent(power)}: {growth(power, study.judgement)}."
     )
 
 
 def accuracy_sentences(study: Study) -> list[str]:
     """Best R², its range, whether accuracy is stable, and how ours compares with scikit-learn's."""
     samples = study.settings.regression.samples
-    found = {n: study.regression_values(OURS, n, "r2") for n in samples}
-    means = {n: mean(values) for n, values in found.items() if values}
+    by_seed = {n: study.regression_values(OURS, n, "r2") for n in samples}
+    means = {n: mean(values) for n, values in by_seed.items() if values}
     if not means:
         return [f"Accuracy: {FAILED}."]
     best = max(means, key=means.__getitem__)

@@ -70,7 +70,7 @@ def markdown(study: Study, paths: Paths) -> str:
         regression=regression,
         smooth=smooth,
         titles=[TARGET_BY_NAME[name].title for name in study.settings.targets],
-        overrides=", ".join(f"`{path}: {escape(str(x))}`" for path, x in study.settings.overrides.items()),
+        overrides=", ".join(f"`{path}: {escape(str(to))}`" for path, to in study.settings.overrides.items()),
         threads={plural(record.threads, "thread") for record in study.records.values()},
         ensembles=[record.predictor for record in study.records.values() if record.members],
         floor_note=floor_note(study.floors),

@@ -130,8 +130,8 @@ class Study:
 
     def rows_at(self, share: float, column: str = "train_rows") -> float:
         """Training rows (or networks) at a share, mean over seeds; 0 where nothing was fitted."""
-        found = self.fits.loc[self.fits["share"] == share, column]
-        return float(found.mean()) if len(found) else 0.0
+        rows = self.fits.loc[self.fits["share"] == share, column]
+        return float(rows.mean()) if len(rows) else 0.0
 
     @property
     def test_rows(self) -> float:
@@ -143,12 +143,9 @@ class Study:
         """Predictors, and seeds of predictors, without points."""
         lacking = {fitted.predictor: seeds for fitted, seeds in self.ledger.missing().items()}
         absent = [name for name in lacking if name not in self.records]
-        parts = [
-            f"{name} / seed {', '.join(map(str, seeds))}"
-            for name, seeds in lacking.items()
-            if name in self.records
-        ]
-        return [*absent, *parts, *([] if self.regression else ["the smooth function of five numbers"])]
+        for name in [name for name in lacking if name in self.records]:
+            absent.append(f"{name} / seed {', '.join(map(str, lacking[name]))}")
+        return [*absent, *([] if self.regression else ["the smooth function of five numbers"])]
 
     def failures(self) -> list[tuple[str, str, str, str]]:
         """Points without numbers: predictor, point, status, reason."""
@@ -212,17 +209,14 @@ def _by_seed(table: pd.DataFrame, where: Mapping[str, Any], column: str) -> dict
     if table.empty or column not in table.columns:
         return {}
     chosen = np.logical_and.reduce([table[name] == value for name, value in where.items()])
-    found = table.loc[chosen, ["seed", column]].dropna()
-    return {int(seed): float(value) for seed, value in zip(found["seed"], found[column], strict=True)}
+    values = table.loc[chosen, ["seed", column]].dropna()
+    return {int(seed): float(value) for seed, value in zip(values["seed"], values[column], strict=True)}
 
 
 def _read_records(paths: Paths, names: Sequence[str]) -> dict[str, BenchmarkRecord]:
-    found = {name: paths.benchmark / f"{name}.json" for name in names}
-    return {
-        name: read_as(path, BenchmarkRecord, "perfseer benchmark")
-        for name, path in found.items()
-        if path.is_file()
-    }
+    files = {name: paths.benchmark / f"{name}.json" for name in names}
+    there = {name: path for name, path in files.items() if path.is_file()}
+    return {name: read_as(path, BenchmarkRecord, "perfseer benchmark") for name, path in there.items()}
 
 
 def _read_regression(

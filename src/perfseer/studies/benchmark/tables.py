@@ -32,9 +32,9 @@ def summary(study: Study, values: Mapping[int, float], factor: float = 1.0) -> s
     """Mean ± half width over seeds of ``values`` / ``factor``; empty text without a value."""
     if not values:
         return ""
-    found = interval(mean_interval([value / factor for value in values.values()], study.confidence))
-    partial = f" ({len(values)} of {len(study.seeds)} seeds)" if 1 < len(values) < len(study.seeds) else ""
-    return found + partial
+    shown = interval(mean_interval([value / factor for value in values.values()], study.confidence))
+    seeds = f" ({len(values)} of {len(study.seeds)} seeds)" if 1 < len(values) < len(study.seeds) else ""
+    return shown + seeds
 
 
 def model_table(study: Study) -> str:
@@ -114,18 +114,18 @@ def _title(scale: Scale) -> str:
 
 def exponent(study: Study, predictor: str, column: str) -> Exponent | None:
     """Exponent of a number of a predictor's fits over training rows; None with fewer than two sizes."""
-    found = study.fits[(study.fits["predictor"] == predictor) & (study.fits[column] > 0)]
-    if found.empty:
+    points = study.fits[(study.fits["predictor"] == predictor) & (study.fits[column] > 0)]
+    if points.empty:
         return None
-    return fit_exponent(found["train_rows"], found[column], found["seed"].tolist(), study.confidence)
+    return fit_exponent(points["train_rows"], points[column], points["seed"].tolist(), study.confidence)
 
 
-def show_exponent(found: Exponent | None) -> str:
+def show_exponent(power: Exponent | None) -> str:
     """``0.82 ± 0.10``, or why there is none."""
-    if found is None:
+    if power is None:
         return FAILED
-    value = f"{found.value:.2f}".replace("-", "−")
-    return f"{value} ± {found.half_width:.2f}" if found.half_width is not None else f"{value} (1 seed)"
+    value = f"{power.value:.2f}".replace("-", "−")
+    return f"{value} ± {power.half_width:.2f}" if power.half_width is not None else f"{value} (1 seed)"
 
 
 def scaling_table(study: Study) -> str:
@@ -142,8 +142,8 @@ def scaling_table(study: Study) -> str:
         return absent(study, name) or show_exponent(exponent(study, name, column))
 
     def word(name: str, column: str) -> str:
-        found = exponent(study, name, column)
-        return absent(study, name) or (growth(found, study.judgement) if found else FAILED)
+        fitted = exponent(study, name, column)
+        return absent(study, name) or (growth(fitted, study.judgement) if fitted else FAILED)
 
     columns: list[Column[str]] = [("predictor", str)]
     for what, column in (("time", "wall_s"), ("memory", "peak_mib")):
@@ -168,8 +168,8 @@ def prediction_table(
     """
 
     def values(name: str, rows: int) -> dict[int, float]:
-        found = study.prediction_values(name, rows, column)
-        return {seed: per(value, rows) for seed, value in found.items()} if per else found
+        by_seed = study.prediction_values(name, rows, column)
+        return {seed: per(value, rows) for seed, value in by_seed.items()} if per else by_seed
 
     batches = study.settings.batch_rows
     scale = choose_scale(

@@ -92,14 +92,14 @@ def _growth_word(exponent: float, judge: BenchmarkJudgement) -> str:
     return next((word for bound, word in bounds if exponent < bound), "super-linear")
 
 
-def trend(found: Ratio, judge: BenchmarkJudgement) -> str:
+def trend(decline: Ratio, judge: BenchmarkJudgement) -> str:
     """How an error changes with the data, from error with the fewest rows over that with the most."""
-    if found.log.half_width is None:
+    if decline.log.half_width is None:
         return NOT_TESTED
-    low, high = found.bounds
+    low, high = decline.bounds
     if 1 / judge.stable_ratio <= low and high <= judge.stable_ratio:
         return "**stable**"
-    return found.side("**falls with more data**", "**rises with more data**", "no difference shown")
+    return decline.side("**falls with more data**", "**rises with more data**", "no difference shown")
 
 
 def share_text(value: float) -> str:

@@ -85,10 +85,10 @@ def floor_sentence(study: Study) -> str:
             "Nothing was measured twice, so the noise floor is not known; `perfseer remeasure` on the same "
             "device finds out."
         )
-    found = [
+    known = [
         f"{TARGET_BY_NAME[name].title} {percent(floor.mape_pct)}" for name, floor in study.floors.items()
     ]
-    return f"Noise floor, the MAPE below which nobody can predict a single measurement: {', '.join(found)}."
+    return f"Noise floor, the MAPE below which nobody can predict a single measurement: {', '.join(known)}."
 
 
 def protocol_table(study: Study) -> str:
@@ -97,21 +97,24 @@ def protocol_table(study: Study) -> str:
         return ""
     aims = study.aims
     columns: list[Column[ProtocolDifference]] = [
-        ("label", lambda found: TARGET_BY_NAME[found.target].title),
-        ("against the long protocol's", lambda found: found.against),
-        ("median difference", lambda found: percent(found.median_pct)),
-        (f"median at most {aims.median_pct:g} %", lambda found: _met(found.median_pct <= aims.median_pct)),
-        ("95th percentile", lambda found: percent(found.p95_pct)),
-        (f"95th at most {aims.p95_pct:g} %", lambda found: _met(found.p95_pct <= aims.p95_pct)),
-        ("median, with sign", lambda found: f"{signed(found.bias_pct, 2)} %"),
-        ("configurations", lambda found: count(found.configurations)),
+        ("label", lambda difference: TARGET_BY_NAME[difference.target].title),
+        ("against the long protocol's", lambda difference: difference.against),
+        ("median difference", lambda difference: percent(difference.median_pct)),
+        (
+            f"median at most {aims.median_pct:g} %",
+            lambda difference: _met(difference.median_pct <= aims.median_pct),
+        ),
+        ("95th percentile", lambda difference: percent(difference.p95_pct)),
+        (f"95th at most {aims.p95_pct:g} %", lambda difference: _met(difference.p95_pct <= aims.p95_pct)),
+        ("median, with sign", lambda difference: f"{signed(difference.bias_pct, 2)} %"),
+        ("configurations", lambda difference: count(difference.configurations)),
     ]
     return table(_in_order(study.compared), columns, align="llrlrlrr")
 
 
 def _in_order(compared: ProtocolComparison) -> list[ProtocolDifference]:
     """Differences by label, each time's two below each other."""
-    return sorted(compared.differences, key=lambda found: TARGET_NAMES.index(found.target))
+    return sorted(compared.differences, key=lambda difference: TARGET_NAMES.index(difference.target))
 
 
 def _met(holds: bool) -> str:
@@ -125,9 +128,9 @@ def protocol_sentence(study: Study) -> str:
             "The short protocol was not held against a long one on this device; `perfseer protocol-study` "
             "does it."
         )
-    labels = [found for found in study.compared.differences if found.against == "label"]
-    medians = sum(found.median_pct <= study.aims.median_pct for found in labels)
-    tails = sum(found.p95_pct <= study.aims.p95_pct for found in labels)
+    labels = [difference for difference in study.compared.differences if difference.against == "label"]
+    medians = sum(difference.median_pct <= study.aims.median_pct for difference in labels)
+    tails = sum(difference.p95_pct <= study.aims.p95_pct for difference in labels)
     return (
         f"Against a long protocol on {count(study.compared.configurations)} configurations, {medians} of "
         f"{len(labels)} labels differ by at most {study.aims.median_pct:g} % in the median and {tails} of "

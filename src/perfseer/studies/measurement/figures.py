@@ -42,13 +42,13 @@ def precision(study: Study) -> Figure:
     for axis, phase in zip(axes, PHASES, strict=True):
         axis.set_title(f"{PHASE_WORDS[phase]} time")
         widths = half_widths_pct(study, phase)
-        found = np.sort(np.maximum(widths[np.isfinite(widths)], _LEAST_PCT))
-        if not len(found):
+        known = np.sort(np.maximum(widths[np.isfinite(widths)], _LEAST_PCT))
+        if not len(known):
             say_missing(axis, "no intervals")
             continue
         # Rows without an interval never come within any width, so the curve ends below 100 %.
-        drawn = _spread(len(found))
-        axis.step(found[drawn], 100 * (drawn + 1) / len(widths), where="post", color=BLUE)
+        drawn = _spread(len(known))
+        axis.step(known[drawn], 100 * (drawn + 1) / len(widths), where="post", color=BLUE)
         for aim in np.unique(aims[np.isfinite(aims)]):
             axis.axvline(aim, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)))
         axis.set_ylim(0, 102)
@@ -112,12 +112,12 @@ def repeats(study: Study) -> Figure:
 
 
 def _by_label(
-    found: pd.DataFrame, draw: Callable[[Axes, Target, pd.DataFrame, FloatArray], None], title: str
+    table: pd.DataFrame, draw: Callable[[Axes, Target, pd.DataFrame, FloatArray], None], title: str
 ) -> Figure:
     """A panel per label, drawn from its rows and their differences [%]."""
     figure, axes = panels(2, 3)
     for axis, target in zip(axes, TARGETS, strict=True):
-        part = found[found["label"] == target.name]
+        part = table[table["label"] == target.name]
         axis.set_title(target.title)
         if len(part):
             draw(axis, target, part, part["difference_pct"].to_numpy(dtype=np.float64))

@@ -50,16 +50,16 @@ def missed(study: Study, phase: Phase) -> int:
 
 def precision_table(study: Study) -> str:
     """Half widths of the time labels' own intervals, and how many rows missed the aim; empty without any."""
-    found = measurement_intervals(study.finished)
+    widths = measurement_intervals(study.finished)
     rows = len(study.finished)
 
     def quantile(percentile: float) -> Callable[[Phase], str]:
-        return lambda phase: number(float(np.percentile(found[f"{phase}_time_ms"], percentile)))
+        return lambda phase: number(float(np.percentile(widths[f"{phase}_time_ms"], percentile)))
 
     columns: list[Column[Phase]] = [
         ("label", lambda phase: f"{PHASE_WORDS[phase]} time"),
-        ("rows with an interval", lambda phase: count(len(found[f"{phase}_time_ms"]))),
-        ("rows without", lambda phase: count(rows - len(found[f"{phase}_time_ms"]))),
+        ("rows with an interval", lambda phase: count(len(widths[f"{phase}_time_ms"]))),
+        ("rows without", lambda phase: count(rows - len(widths[f"{phase}_time_ms"]))),
         ("median [± %]", quantile(50)),
         ("90th percentile [± %]", quantile(90)),
         ("widest [± %]", quantile(100)),
@@ -69,7 +69,7 @@ def precision_table(study: Study) -> str:
             lambda phase: number(float(np.median(known(study.finished, f"{phase}_iterations")))),
         ),
     ]
-    phases = [phase for phase in PHASES if f"{phase}_time_ms" in found]
+    phases = [phase for phase in PHASES if f"{phase}_time_ms" in widths]
     return table(phases, columns) if phases else ""
 
 

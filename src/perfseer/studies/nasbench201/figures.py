@@ -32,9 +32,9 @@ def shares(study: Study) -> Figure:
 def _panel(axis: Axes, study: Study, device: str) -> None:
     tolerances = study.settings.within_pct
     for reading, predictor in product(study.settings.readings, study.settings.predictor_names):
-        found = [study.mean(reading, predictor, device, within_name(x)) for x in tolerances]
-        means = [share.mean for share in found if share is not None]
-        if len(means) == len(found):
+        known = [study.mean(reading, predictor, device, within_name(x)) for x in tolerances]
+        means = [share.mean for share in known if share is not None]
+        if len(means) == len(known):
             axis.plot(
                 range(len(means)),
                 means,

@@ -128,9 +128,9 @@ def graph_classes(operations: IntArray, ran: BoolArray) -> IntArray:
     return np.asarray(classes, dtype=np.int64)
 
 
-def write_readings(path: Path, found: dict[str, DeviceReadings]) -> None:
+def write_readings(path: Path, devices: dict[str, DeviceReadings]) -> None:
     """Write what `describe` found, by device."""
-    write_json(path, {name: readings.model_dump(mode="json") for name, readings in found.items()})
+    write_json(path, {name: readings.model_dump(mode="json") for name, readings in devices.items()})
 
 
 def read_readings(path: Path) -> dict[str, DeviceReadings]:
@@ -140,14 +140,14 @@ def read_readings(path: Path) -> dict[str, DeviceReadings]:
         PerfseerError: the file is missing or damaged.
     """
     try:
-        found = {
+        devices = {
             name: DeviceReadings.model_validate(value) for name, value in read_json(path, _WRITTEN_BY).items()
         }
     except ValidationError as error:
         raise PerfseerError(f"{path} is damaged ({error}): run `{_WRITTEN_BY}` again") from error
     return {
         name: readings
-        for name, readings in found.items()
+        for name, readings in devices.items()
         if name in DEVICES and readings.data == data_digest(DEVICES[name])
     }
 

@@ -14,8 +14,8 @@ def headlines(study: Study) -> list[str]:
 
 def _headline(study: Study, reading: str) -> str:
     devices = study.settings.devices
-    found = {name: study.mean(reading, SUBJECT, name, within_name(10)) for name in devices}
-    shares = {name: share.mean for name, share in found.items() if share is not None}
+    means = {name: study.mean(reading, SUBJECT, name, within_name(10)) for name in devices}
+    shares = {name: share.mean for name, share in means.items() if share is not None}
     correlations = (study.mean(reading, SUBJECT, name, "spearman") for name in devices)
     ranks = [rank.mean for rank in correlations if rank is not None]
     if not shares or not ranks:
@@ -38,16 +38,16 @@ def declared(study: Study) -> str:
 
 def agreement(study: Study) -> str:
     """On how many devices the latencies agree with that."""
-    agree = sum(smallest(found) == DEVICES[name].runs for name, found in study.readings.items())
+    agree = sum(smallest(readings) == DEVICES[name].runs for name, readings in study.readings.items())
     return f"{agree} of {len(study.readings)}"
 
 
 def pruned_ceiling(study: Study) -> str:
     """How many cells are within 10 % of the median of those with their pruned graph, over the devices."""
     ceilings = [
-        found.ceilings["pruned"][within_name(10)]
-        for found in study.readings.values()
-        if within_name(10) in found.ceilings.get("pruned", {})
+        readings.ceilings["pruned"][within_name(10)]
+        for readings in study.readings.values()
+        if within_name(10) in readings.ceilings.get("pruned", {})
     ]
     return f"{number(min(ceilings))} to {number(max(ceilings))} %" if ceilings else MISSING
 
@@ -55,12 +55,12 @@ def pruned_ceiling(study: Study) -> str:
 def machines(study: Study) -> str:
     """What the records were made on."""
     environments = [record.environment for record in study.records.values()]
-    found = {
+    described = {
         f"{environment.get('system')}, {environment.get('cores')} logical cores, "
         f"torch {environment.get('packages', {}).get('torch')}"
         for environment in environments
     }
-    return "; ".join(sorted(found)) or "none yet"
+    return "; ".join(sorted(described)) or "none yet"
 
 
 def total_time(study: Study) -> str:

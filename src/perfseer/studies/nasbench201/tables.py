@@ -45,8 +45,8 @@ def difference_table(study: Study, reading: str) -> str:
 
     def difference(other: str, device: str) -> str:
         first, second = (Contender(name, reading, device) for name in (SUBJECT, other))
-        found = study.ledger.difference(first, second, LABEL)
-        return f"{signed_interval(found.interval)} {found.verdict}" if found else MISSING
+        points = study.ledger.difference(first, second, LABEL)
+        return f"{signed_interval(points.interval)} {points.verdict}" if points else MISSING
 
     others = [name for name in study.settings.predictor_names if name != SUBJECT]
     devices = study.settings.devices
@@ -54,17 +54,17 @@ def difference_table(study: Study, reading: str) -> str:
     return table(others, [("against", _code), *cells], align="l" * (len(devices) + 1))
 
 
-def smallest(found: DeviceReadings) -> str:
+def smallest(readings: DeviceReadings) -> str:
     """The reading, a key of `RAN`, under which a sum over counts of operations errs least."""
-    return min(found.counts_mape_pct, key=lambda ran: fmean(found.counts_mape_pct[ran]))
+    return min(readings.counts_mape_pct, key=lambda ran: fmean(readings.counts_mape_pct[ran]))
 
 
 def reading_table(study: Study) -> str:
     """Error of a sum over counts of operations under each reading of what ran [%]."""
 
     def error(name: str, ran: str) -> str:
-        found = study.readings.get(name)
-        return number(fmean(found.counts_mape_pct[ran])) if found else MISSING
+        readings = study.readings.get(name)
+        return number(fmean(readings.counts_mape_pct[ran])) if readings else MISSING
 
     def least(name: str) -> str:
         return RAN[smallest(study.readings[name])] if name in study.readings else MISSING
@@ -77,8 +77,8 @@ def ceiling_table(study: Study) -> str:
     """What predicting each cell by the median of all cells with its graph gives."""
 
     def cell(row: tuple[str, Reading], metric: str) -> str:
-        found = study.readings.get(row[0])
-        ceiling = found.ceilings.get(row[1]) if found else None
+        readings = study.readings.get(row[0])
+        ceiling = readings.ceilings.get(row[1]) if readings else None
         return (
             (count(int(ceiling[metric])) if metric == "graphs" else number(ceiling[metric]))
             if ceiling
@@ -117,9 +117,9 @@ def rank_table(study: Study) -> str:
     settings = study.settings
     rows = [(rank.system, "published", number(rank.spearman)) for rank in RANKS]
     for reading, predictor in product(settings.readings, settings.predictor_names):
-        found = [study.mean(reading, predictor, name, "spearman") for name in settings.devices]
-        means = [mean.mean for mean in found if mean is not None]
-        text = number(fmean(means)) if len(means) == len(found) else MISSING
+        known = [study.mean(reading, predictor, name, "spearman") for name in settings.devices]
+        means = [mean.mean for mean in known if mean is not None]
+        text = number(fmean(means)) if len(means) == len(known) else MISSING
         rows.append((f"{_code(predictor)}, {count(settings.train_cells)} cells", f"ours, {reading}", text))
     titles = ("system", "source", "Spearman")
     return table(rows, [(title, itemgetter(place)) for place, title in enumerate(titles)], align="ll")
@@ -155,8 +155,8 @@ def _named(values: Iterable[float], kind: str) -> str:
 
 
 def _mean(study: Study, metric: str, reading: str, predictor: str, device: str) -> str:
-    found = study.mean(reading, predictor, device, metric)
-    return interval(found) if found else MISSING
+    mean = study.mean(reading, predictor, device, metric)
+    return interval(mean) if mean else MISSING
 
 
 def _code(predictor: str) -> str:
