@@ -85,18 +85,11 @@ def entries_of(record: Record) -> tuple[Entry, ...]:
     return (*scored, *chosen, *(Entry("", name, costs[name], record.n.test) for name in OF_THE_FIT))
 
 
-def trial_of(contender: Contender, seed: int, record: Record | None, *, stale: bool = False) -> Trial:
-    """The trial behind a record; a missing one without it.
-
-    Args:
-        contender: who was fitted on what.
-        seed: which draw.
-        record: None where it should be there and is not.
-        stale: made by an earlier version of the code.
-    """
-    if record is None:
-        return Trial(contender, seed, (), MISSING)
-    return Trial(contender, seed, entries_of(record), STALE if stale else VALID)
+def trial_of(contender: Contender, seed: int, record: Record | None, status: str = VALID) -> Trial:
+    """What a record says of a trial; without one it is missing."""
+    return (
+        Trial(contender, seed, entries_of(record), status) if record else Trial(contender, seed, (), MISSING)
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from functools import partial
 from operator import itemgetter
 
 import numpy as np
@@ -96,17 +95,27 @@ def _machine(study: Study) -> dict[str, list[str]]:
     """Quantity → what is known of it in training and in inference."""
     quantities: dict[str, Callable[[pd.DataFrame, Phase], str]] = {
         "iterations set apart because the machine was slow": _set_apart,
-        "configurations with such iterations": _disturbed_rows,
-        "change of the times at the end of warm-up: median, 95th percentile": _drift,
-        "machine speed, time of the probe: median (5th to 95th percentile)": _probe,
-        "probe in the last fifth of the run against the first": partial(_change, "probe_ms"),
-        "cores other processes kept busy: mean (most)": _foreign_cores,
-        "device memory of other processes: most": _foreign_memory,
-        "clock of the multiprocessors: median (least)": _clock,
-        "clock in the last fifth of the run against the first": partial(_change, "sm_clock_mhz"),
+        "configurations with such iterations": _of("disturbed_iterations", _share_of_rows),
+        "change of the times at the end of warm-up: median, 95th percentile": _of("warmup_drift_pct", _drift),
+        "machine speed, time of the probe: median (5th to 95th percentile)": _of("probe_ms", _probe),
+        "probe in the last fifth of the run against the first": _of("probe_ms", _change),
+        "cores other processes kept busy: mean (most)": _of("foreign_cores", _cores),
+        "device memory of other processes: most": _of("foreign_mem_mib", _most_memory),
+        "clock of the multiprocessors: median (least)": _of("sm_clock_mhz", _clock),
+        "clock in the last fifth of the run against the first": _of("sm_clock_mhz", _change),
         "configurations with the clock held down": _throttled,
     }
     return {name: [tell(study.finished, phase) for phase in PHASES] for name, tell in quantities.items()}
+
+
+def _of(column: str, show: Callable[[FloatArray], str]) -> Callable[[pd.DataFrame, Phase], str]:
+    """What to show of a column's values, where there are any."""
+
+    def tell(rows: pd.DataFrame, phase: Phase) -> str:
+        values = known(rows, f"{phase}_{column}")
+        return show(values) if len(values) else UNRECORDED
+
+    return tell
 
 
 def _set_apart(rows: pd.DataFrame, phase: Phase) -> str:
@@ -115,31 +124,22 @@ def _set_apart(rows: pd.DataFrame, phase: Phase) -> str:
     return share_text(int(apart.sum()), whole) if len(apart) and whole else UNRECORDED
 
 
-def _disturbed_rows(rows: pd.DataFrame, phase: Phase) -> str:
-    apart = known(rows, f"{phase}_disturbed_iterations")
-    return share_text(int((apart > 0).sum()), len(apart)) if len(apart) else UNRECORDED
+def _share_of_rows(disturbed: FloatArray) -> str:
+    return share_text(int((disturbed > 0).sum()), len(disturbed))
 
 
-def _drift(rows: pd.DataFrame, phase: Phase) -> str:
-    drift = np.abs(known(rows, f"{phase}_warmup_drift_pct"))
-    if not len(drift):
-        return UNRECORDED
-    middle, high = (percent(float(value)) for value in np.percentile(drift, [50, 95]))
-    return f"{middle}, {high}"
+def _drift(drift_pct: FloatArray) -> str:
+    return ", ".join(percent(float(value)) for value in np.percentile(np.abs(drift_pct), [50, 95]))
 
 
-def _probe(rows: pd.DataFrame, phase: Phase) -> str:
-    probe = known(rows, f"{phase}_probe_ms")
-    if not len(probe):
-        return UNRECORDED
-    scale = choose_scale(probe, "ms")
-    low, middle, high = (scale.show(float(value)) for value in np.percentile(probe, [5, 50, 95]))
+def _probe(probe_ms: FloatArray) -> str:
+    scale = choose_scale(probe_ms, "ms")
+    low, middle, high = (scale.show(float(value)) for value in np.percentile(probe_ms, [5, 50, 95]))
     return f"{middle} {scale.unit} ({low} to {high})"
 
 
-def _change(column: str, rows: pd.DataFrame, phase: Phase) -> str:
-    """Median of a column's last fifth over that of the first, less one."""
-    values = known(rows, f"{phase}_{column}")
+def _change(values: FloatArray) -> str:
+    """Median of the last fifth over that of the first, less one."""
     part = len(values) // _FIFTH
     if not part:
         return UNRECORDED
@@ -147,24 +147,17 @@ def _change(column: str, rows: pd.DataFrame, phase: Phase) -> str:
     return f"{signed(100 * (last / first - 1), 2)} %"
 
 
-def _foreign_cores(rows: pd.DataFrame, phase: Phase) -> str:
-    cores = known(rows, f"{phase}_foreign_cores")
-    return f"{number(float(cores.mean()), 2)} ({number(float(cores.max()), 2)})" if len(cores) else UNRECORDED
+def _cores(busy: FloatArray) -> str:
+    return f"{number(float(busy.mean()), 2)} ({number(float(busy.max()), 2)})"
 
 
-def _foreign_memory(rows: pd.DataFrame, phase: Phase) -> str:
-    memory = known(rows, f"{phase}_foreign_mem_mib")
-    if not len(memory):
-        return UNRECORDED
-    most = float(memory.max())
+def _most_memory(memory_mib: FloatArray) -> str:
+    most = float(memory_mib.max())
     return choose_scale([most], "MiB").named(most) if most else "none"
 
 
-def _clock(rows: pd.DataFrame, phase: Phase) -> str:
-    clock = known(rows, f"{phase}_sm_clock_mhz")
-    if not len(clock):
-        return UNRECORDED
-    return f"{number(float(np.median(clock)))} MHz ({number(float(clock.min()))})"
+def _clock(clock_mhz: FloatArray) -> str:
+    return f"{number(float(np.median(clock_mhz)))} MHz ({number(float(clock_mhz.min()))})"
 
 
 def _throttled(rows: pd.DataFrame, phase: Phase) -> str:

@@ -15,9 +15,9 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from perfseer.data.files import read_json, write_json
+from perfseer.data.files import write_json
 from perfseer.data.settings import DatasetSettings
 from perfseer.data.sources.nasbench201 import (
     DEVICES,
@@ -30,8 +30,8 @@ from perfseer.data.sources.nasbench201 import (
     latencies_ms,
 )
 from perfseer.data.sources.nasbench201_graphs import OPERATIONS, cell_flows
-from perfseer.errors import PerfseerError
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
+from perfseer.evaluation.records import read_as
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.studies.nasbench201.settings import NasBench201Settings
 from perfseer.validation import section
@@ -39,7 +39,6 @@ from perfseer.validation import section
 BoolArray = npt.NDArray[np.bool_]
 # Rounds of `graph_classes`: no path through a cell is longer.
 _ROUNDS = 3
-_WRITTEN_BY = "perfseer nasbench201 readings"
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -57,6 +56,10 @@ class DeviceReadings(BaseModel):
     data: str
     counts_mape_pct: dict[str, tuple[NonNegative, ...]]
     ceilings: dict[Reading, dict[str, NonNegative]]
+
+
+class _Devices(RootModel[dict[str, DeviceReadings]]):
+    """Readings by device, as the file holds them."""
 
 
 def describe_all(parameters: Mapping[str, Any]) -> dict[str, DeviceReadings]:
@@ -130,7 +133,7 @@ def graph_classes(operations: IntArray, ran: BoolArray) -> IntArray:
 
 def write_readings(path: Path, devices: dict[str, DeviceReadings]) -> None:
     """Write what `describe` found, by device."""
-    write_json(path, {name: readings.model_dump(mode="json") for name, readings in devices.items()})
+    write_json(path, _Devices(devices).model_dump(mode="json"))
 
 
 def read_readings(path: Path) -> dict[str, DeviceReadings]:
@@ -139,12 +142,7 @@ def read_readings(path: Path) -> dict[str, DeviceReadings]:
     Raises:
         PerfseerError: the file is missing or damaged.
     """
-    try:
-        devices = {
-            name: DeviceReadings.model_validate(value) for name, value in read_json(path, _WRITTEN_BY).items()
-        }
-    except ValidationError as error:
-        raise PerfseerError(f"{path} is damaged ({error}): run `{_WRITTEN_BY}` again") from error
+    devices = read_as(path, _Devices, "perfseer nasbench201 readings").root
     return {
         name: readings
         for name, readings in devices.items()

@@ -8,7 +8,7 @@ from typing import Any
 
 from perfseer.data.sources.nasbench201 import LABEL, N_CONNECTED
 from perfseer.evaluation.intervals import Interval
-from perfseer.evaluation.ledger import Contender, Ledger, Trial, trial_of
+from perfseer.evaluation.ledger import STALE, VALID, Contender, Ledger, Trial, trial_of
 from perfseer.evaluation.records import Record
 from perfseer.evaluation.trials import is_stale
 from perfseer.studies.nasbench201.fitting import Plan
@@ -86,7 +86,7 @@ def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
         contender, present = Contender(case.predictor, case.reading, case.device), case.digests()
         for seed, record in case.records(folder).items():
             stale = record is not None and is_stale(record, present)
-            trials.append(trial_of(contender, seed, record, stale=stale))
+            trials.append(trial_of(contender, seed, record, STALE if stale else VALID))
             if record is not None:
                 records[contender, seed] = record
     path = folder / READINGS_FILE
