@@ -1,12 +1,12 @@
 """A room imports only rooms above it (docs/architecture.md)."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.imports import imported_modules
 from tests.helpers.places import PACKAGE
 
 ORDER = (
@@ -20,22 +20,16 @@ ORDER = (
     "forecast",
     "evaluation",
     "reporting",
+    "console",
+    "studies",
     "cli",
 )
-FOUNDATION = {"errors", "targets", "digests", "settings"}
+FOUNDATION = {
+    *("errors", "targets", "digests", "settings"),
+    *("parameters", "validation", "provenance", "stages"),
+}
 # Present on a bare GPU machine (DESIGN 6), beside the standard library.
 BARE = {"numpy", "pandas", "perfseer", "pyarrow", "pynvml", "rich", "torch", "typer", "yaml"}
-
-
-def imported_modules(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{path}: relative import"
-            names.add(node.module)
-    return names
 
 
 def modules(room: str) -> list[Path]:

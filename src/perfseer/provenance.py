@@ -40,7 +40,10 @@ def closure(*modules: str) -> tuple[Path, ...]:
         PerfseerError: there is no such module.
     """
     absent = [name for name in modules if name not in _imports().modules]
-    require(not absent, f"no modules {absent} in {PACKAGE}; a job depends on modules by their full names")
+    require(
+        not absent,
+        f"no modules {absent} in {PACKAGE}: expected full names, in folders that have an __init__.py",
+    )
     reached: set[str] = set()
     waiting = set(modules)
     while waiting:

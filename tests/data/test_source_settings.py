@@ -16,6 +16,8 @@ from tests.helpers.places import PARAMS
         {"kind": "table", "tables": ["a.parquet", "b.parquet"]},
         {"kind": "table", "tables": ["a.parquet"], "repeats": "r.parquet", "protocol_study": "p.parquet"},
         {"kind": "perfseer_release", "release": "folder"},
+        {"kind": "nasbench201", "release": "1080ti_256"},
+        {"kind": "timm_results"},
     ],
 )
 def test_each_kind_takes_its_paths(given):
@@ -30,12 +32,23 @@ def test_each_kind_takes_its_paths(given):
         ({"kind": "measured", "tables": ["a.parquet"]}, "takes no tables"),
         ({"kind": "measured", "repeats": "r.parquet"}, "takes no repeats"),
         ({"kind": "perfseer_release", "release": "folder", "repeats": "r"}, "takes no repeats"),
-        ({"kind": "thin air"}, "perfseer_release"),
+        ({"kind": "nasbench201", "tables": ["a.parquet"]}, "takes no tables"),
+        ({"kind": "thin air"}, r"measured, table, .*perfseer_release"),
     ],
 )
 def test_paths_that_do_not_fit_are_named(given, message):
     with pytest.raises(ValidationError, match=message):
         SourceSettings.model_validate(given)
+
+
+def test_a_release_that_is_no_published_file_is_a_path(tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("")
+    given = [("perfseer_release", "nowhere"), ("timm_results", str(own)), ("nasbench201", "1080ti_256")]
+    found = [SourceSettings(kind=kind, release=release) for kind, release in given]
+    assert [source.path for source in found] == ["nowhere", str(own), None]
+    assert all(source.is_published for source in found)
+    assert not SourceSettings(kind="measured").is_published
 
 
 def test_kernels_of_this_machine_are_not_used_with_a_table_of_another():

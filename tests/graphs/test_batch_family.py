@@ -81,7 +81,7 @@ def test_batch_1_is_no_member():
     network = Tokens()
     low, high = take(network, SMALL), take(network, LARGE)
     assert take(network, 1).n_nodes < low.n_nodes  # a copy became a view
-    with pytest.raises(PerfseerError, match="batch 1 is no member"):
+    with pytest.raises(PerfseerError, match="batch 1 "):
         BatchFamily.of(low, high).at(1)
     with pytest.raises(PerfseerError, match="given 1 and 256"):
         BatchFamily.of(take(network, 1), high)
@@ -100,7 +100,7 @@ def test_a_network_whose_structure_depends_on_the_batch_is_refused():
             return torch.relu(x) if len(x) > 100 else x
 
     network = Fickle()
-    with pytest.raises(PerfseerError, match=r"at batch 2 and 256 differ in operators"):
+    with pytest.raises(PerfseerError, match=r"2 and 256 .* operators"):
         BatchFamily.of(take(network, 256), take(network, 2))
 
 

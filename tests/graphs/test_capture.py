@@ -13,20 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.graphs.vocabulary import OPERATORS
-
-
-class Lambda(nn.Module):
-    def __init__(self, function, *parts: nn.Module) -> None:
-        super().__init__()
-        self.function, self.parts = function, nn.ModuleList(parts)
-
-    def forward(self, *inputs):
-        return self.function(self.parts, *inputs)
-
-
-def operators(graph: PerfGraph) -> list[str]:
-    return [OPERATORS[index] for index in graph.operators]
+from tests.helpers.model_graphs import Lambda, operators
 
 
 def edges(graph: PerfGraph) -> list[tuple[int, int, int]]:
@@ -445,5 +432,5 @@ def test_faults_say_what_to_do(model, inputs, message):
 
 
 def test_a_model_without_operators_is_refused():
-    with pytest.raises(PerfseerError, match="ran no operator"):
+    with pytest.raises(PerfseerError, match="no operator"):
         capture(nn.Identity(), (torch.empty(3),), backward=False)

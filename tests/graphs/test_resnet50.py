@@ -10,8 +10,8 @@ import torch
 
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.zoo.reference import resnet50
+from tests.helpers.model_graphs import operators
 
 GOLDEN = {
     "total_bytes": 427_601_472,
@@ -30,7 +30,7 @@ def graph() -> PerfGraph:
 
 
 def test_structure(graph):
-    counts = dict(zip(*np.unique([OPERATORS[i] for i in graph.operators], return_counts=True), strict=True))
+    counts = dict(zip(*np.unique(operators(graph), return_counts=True), strict=True))
     assert counts == {
         "conv": 53,
         "batch_norm": 53,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from .conftest import Repository
+from .conftest import PREDICTORS, Repository
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -20,13 +20,23 @@ AFTER_BOOSTING = {
     "combine_predictors": 3,
     "summarize_predictor": 2,
     "benchmark_predictor": 2,
-    "render_report": 1,
+    "render_overview": 1,
     "render_comparison": 1,
     "render_ablation": 1,
     "render_benchmark": 1,
     "render_measurement": 1,
 }
-STAGES_AFTER_BOOSTING = {"train@boosting", "combine@ensemble", "benchmark", "report"}
+STAGES_AFTER_BOOSTING = {
+    *("train-boosting", "combine-ensemble", "benchmark"),
+    *(f"report-{document}" for document in DOCUMENTS),
+}
+# What an edit of its source runs: documents without any of its numbers stay.
+AFTER_ITS_CODE = {
+    name: jobs
+    for name, jobs in AFTER_BOOSTING.items()
+    if name not in ("render_ablation", "render_measurement")
+}
+STAGES_AFTER_ITS_CODE = STAGES_AFTER_BOOSTING - {"report-ablation", "report-measurement"}
 
 
 def stages_run(text: str) -> set[str]:
@@ -110,29 +120,61 @@ def test_an_edit_of_one_predictor_reruns_it_and_the_reports_under_snakemake(fini
     finished.commit("boosting with 60 trees")
 
 
-def test_an_edit_of_code_is_seen(finished):
-    file = finished.path / "src/perfseer/predictors/base.py"
-    original = file.read_text()
+def after_an_edit(finished, file, edit) -> tuple[dict[str, int], set[str]]:
+    """Jobs that Snakemake would run, and stages that DVC calls changed, after an edit of one source file."""
+    path = finished.path / "src/perfseer" / file
+    original = path.read_text()
     try:
-        file.write_text(original + "\n# an edit\n")
-        planned = finished.planned()
+        path.write_text(edit(original))
+        return finished.planned(), changed_stages(finished.dvc("status"))
     finally:
-        file.write_text(original)
+        path.write_text(original)
+
+
+def changed_stages(text: str) -> set[str]:
+    """Stages of which `dvc status` says that a source file changed; what follows shows when they ran."""
+    stages = re.split(r"^(?=\S+:$)", text, flags=re.MULTILINE)
+    return {stage.split(":")[0] for stage in stages if "src/perfseer" in stage}
+
+
+def comment(text: str) -> str:
+    return text + "\n# an edit\n"
+
+
+def test_an_edit_of_what_all_predictors_share_refits_them_and_measures_nothing(finished):
+    planned, stages = after_an_edit(finished, "predictors/base.py", comment)
     assert planned["train_predictor"] == 18
-    assert "collect" not in planned
-    assert "build_graphs" not in planned
+    assert not {"collect", "build_graphs", "build_dataset"} & set(planned)
+    assert {name for name in stages if name.startswith("train-")} == {f"train-{name}" for name in PREDICTORS}
+    assert not {"collect", "dataset"} & stages
+
+
+def test_an_edit_of_a_helper_refits_the_predictors_that_import_it(finished):
+    planned, stages = after_an_edit(finished, "predictors/parts/tabular.py", comment)
+    assert planned == AFTER_ITS_CODE
+    # The ensemble's own source is unchanged; DVC learns of its members when they have run.
+    assert stages == STAGES_AFTER_ITS_CODE - {"combine-ensemble", "report-perfseer"}
 
 
 def test_an_edit_of_one_predictors_file_is_not_one_of_the_others(finished):
-    file = finished.path / "src/perfseer/predictors/library/boosting.py"
-    original = file.read_text()
-    try:
-        file.write_text(original + "\n# an edit\n")
-        planned = finished.planned()
-    finally:
-        file.write_text(original)
-    # No variant of the ablation: those are digested with SeerNet alone.
-    assert planned == AFTER_BOOSTING
+    planned, stages = after_an_edit(finished, "predictors/library/boosting.py", comment)
+    assert planned == AFTER_ITS_CODE
+    assert {name for name in stages if name.startswith("train-")} == {"train-boosting"}
+
+
+def test_an_edit_of_a_template_renders_its_document_and_no_other(finished):
+    planned, stages = after_an_edit(finished, "studies/ablation/page.md.j2", lambda text: text + "\n")
+    assert planned == {"render_ablation": 1}
+    assert stages == {"report-ablation"}
+
+
+def test_an_edit_of_a_devices_figure_runs_what_reads_the_table(finished):
+    """No predictor of this preset does: they learn from one device."""
+    planned, stages = after_an_edit(
+        finished, "data/devices.csv", lambda text: text.replace("5.704e12", "5.705e12", 1)
+    )
+    assert not {name for name in stages if name.startswith("train-")}
+    assert {f"report-{name}" for name in DOCUMENTS if f"render_{name}" in planned} <= stages
 
 
 def test_a_deleted_table_costs_seconds_because_the_journal_stays(finished):
@@ -150,7 +192,7 @@ def test_a_fresh_clone_runs_everything_although_reports_are_in_git(finished, tmp
     planned = clone.planned()
     assert planned["collect"] == 1
     assert planned["train_predictor"] == 18
-    assert planned["render_report"] == 1
+    assert planned["render_overview"] == 1
 
 
 def test_a_fresh_clone_with_a_remote_bootstraps(finished, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from perfseer.data.sources.timm_names import FILES
+from perfseer.data.sources.timm_results.names import FILES
 
 from .conftest import ROOT, Repository
 

@@ -8,6 +8,7 @@ rule measurements:
         REPEATS,
         PROTOCOL_STUDY,
         KERNELS if MEASURED else [],
+    localrule: True
     message:
         "Everything measured is there"
 
@@ -27,7 +28,7 @@ if SOURCE.kind == "measured":
             gpu=int(config["collect"]["device"] == "cuda"),
         params:
             config=sections("zoo", "collect"),
-            code=code("collect"),
+            code=code("cli.collect"),
         message:
             "Measuring networks of the PerfSeer space on this machine"
         shell:
@@ -49,7 +50,7 @@ if SOURCE.kind == "measured":
             gpu=int(config["collect"]["device"] == "cuda"),
         params:
             config=sections("zoo", "collect", "trust"),
-            code=code("trust"),
+            code=code("cli.trust"),
         message:
             "Measuring some configurations again: the noise floor"
         shell:
@@ -70,7 +71,7 @@ if SOURCE.kind == "measured":
             gpu=int(config["collect"]["device"] == "cuda"),
         params:
             config=sections("zoo", "collect", "trust"),
-            code=code("trust"),
+            code=code("cli.trust"),
         message:
             "Measuring some configurations for long: is the short protocol right?"
         shell:
@@ -89,7 +90,7 @@ elif SOURCE.kind == "table":
         conda:
             "../envs/perfseer.yaml"
         params:
-            code=code("join"),
+            code=code("cli.tables"),
         message:
             "Taking measurements from {input.tables}"
         shell:
@@ -116,24 +117,26 @@ elif SOURCE.kind == "table":
 
 else:
 
-    rule import_release:
+    rule import_source:
         input:
-            release=SOURCE.release,
+            SOURCE.path or [],
         output:
             table=TABLE,
-            graphs="results/measurements/release.safetensors",
-            index="results/measurements/release_index.parquet",
+            graphs="results/measurements/published.safetensors",
+            index="results/measurements/published_index.parquet",
         log:
-            "logs/import_release.log",
+            "logs/import_source.log",
         conda:
             "../envs/perfseer.yaml"
         threads: workflow.cores
         params:
-            code=code("import"),
+            name=SOURCE.kind,
+            place=SOURCE.release or [],
+            code=code_digest("perfseer.cli.sources", source_module(SOURCE.kind)),
         message:
-            "Reading the PerfSeer release in {input.release}"
+            "Reading the measurements published as {params.name}"
         shell:
-            "perfseer import {input.release:q} --workers {threads} --table {output.table}"
+            "perfseer source table {params.name} {params.place:q} --workers {threads} --out {output.table}"
             " --graphs {output.graphs} --index {output.index} 2>&1 | tee {log} >&2"
 
 
@@ -151,7 +154,7 @@ rule measure_kernels:
         gpu=int(config["collect"]["device"] == "cuda"),
     params:
         config=sections("zoo", "collect", "kernels"),
-        code=code("kernels"),
+        code=code("cli.kernels"),
     message:
         "Measuring operators one by one, and which of them the device fuses"
     shell:
@@ -169,7 +172,7 @@ rule survey_space:
     threads: 2
     params:
         config=sections("zoo", "survey"),
-        code=code("survey"),
+        code=code("cli.zoo"),
     message:
         "Capturing the search space at the paper's own setting"
     shell:

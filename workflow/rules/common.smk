@@ -1,17 +1,19 @@
 # Parameters are checked once, before any job; helpers used by more than one rule file live here.
 
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 
+from perfseer.cli.pipeline import refresh
 from perfseer.cli.schema import Parameters
-from perfseer.digests import canonical_json, code_digest
+from perfseer.digests import canonical_json
+from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
-from perfseer.evaluation.provenance import CODE_ROOMS, training_rooms
-from perfseer.reporting.outputs import (
-    OUTPUTS,
-    detailed_predictors,
-    documents,
-    figure_titles,
-)
+from perfseer.evaluation.parameters import fitting_sections
+from perfseer.predictors.registry import module_name
+from perfseer.provenance import code_digest
+from perfseer.reporting.settings import detailed_predictors
+from perfseer.studies import shelf
 
 try:
     PARAMETERS = Parameters.from_mapping(config)
@@ -20,7 +22,6 @@ except PerfseerError as error:
 
 PREDICTORS = list(PARAMETERS.predictor_names)
 ENSEMBLES = list(PARAMETERS.ensemble_names)
-VARIANTS = list(PARAMETERS.ablation.names)
 SPLITS = list(PARAMETERS.splits.names)
 SEEDS = list(PARAMETERS.seeds)
 
@@ -36,13 +37,10 @@ PROTOCOL_STUDY = (
 )
 # The table first: the verbs are given it, and look for the rules beside it.
 KERNELS = ["results/measurements/kernels.parquet", "results/measurements/fusion.json"]
-# What fitting any predictor depends on, besides its own section.
-RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
 
 
 wildcard_constraints:
     predictor="|".join([*PREDICTORS, *ENSEMBLES]),
-    variant="|".join(VARIANTS),
     split="|".join(SPLITS),
     kind="models|ensembles",
 
@@ -52,18 +50,9 @@ def sections(*names):
     return canonical_json({name: config[name] for name in names})
 
 
-def own_sections(*predictors):
-    """The sections of the named predictors and ensembles, where they stand in params.yaml."""
-    return {
-        kind: {name: config[kind][name] for name in predictors if name in config[kind]}
-        for kind in ("predictors", "ensembles")
-    }
-
-
 def train_sections(wildcards):
     """What fitting one predictor depends on: the shared recipe and its own section."""
-    shared = {name: config[name] for name in RECIPE}
-    return canonical_json({**shared, **own_sections(wildcards.predictor)})
+    return canonical_json(fitting_sections(config, wildcards.predictor))
 
 
 def needs(predictor, what):
@@ -92,73 +81,53 @@ def member_models(wildcards):
     )
 
 
-def code(stage):
-    """Digest of the source a stage runs; Snakemake does not see edits inside an imported package."""
-    return code_digest(CODE_ROOMS[stage])
+def code(*modules):
+    """Digest of the source that some modules run; Snakemake does not see edits inside an imported package."""
+    return code_digest(*(f"perfseer.{name}" for name in modules))
+
+
+def predictor_code(module, *predictors):
+    """The same for a module that loads predictors by name, whose members' source counts too."""
+    made_from = [name for predictor in predictors for name in members(predictor)]
+    return code_digest(
+        f"perfseer.{module}", *map(module_name, (*predictors, *made_from))
+    )
 
 
 def training_code(wildcards):
-    """The same for fitting one predictor, whose members' source counts too."""
-    names = [wildcards.predictor, *members(wildcards.predictor)]
-    return [code_digest(training_rooms(name)) for name in names]
+    """Digest of the source that fitting one predictor runs."""
+    return predictor_code("cli.train", wildcards.predictor)
 
 
-def variant_sections(wildcards):
-    """What one variant depends on: the recipe, the networks' sections, the base and the variant itself."""
-    study = config["ablation"]
-    chosen = {
-        name: changes
-        for name, changes in study["variants"].items()
-        if name == wildcards.variant
+# Study → what its document is rendered from, by name, as its rule file says. A study without one, or whose section
+# of the parameters is null, has no document in this workflow.
+READS = {}
+
+
+def shown(path, category, **labels):
+    """A file that `snakemake --report` shows."""
+    return report(str(path), category=category, labels=labels)
+
+
+def reported_files(study):
+    """Outputs of rendering a study's document."""
+    about = shelf.about(study)
+    document, place = about.document, Path(about.place)
+    below = place / document.folder
+    titles = document.titles(detailed_predictors(config))
+    return {
+        "markdown": f"{place}/{document.name}.md",
+        "page": shown(
+            place / f"{document.name}.html", "Reports", document=document.title
+        ),
+        "others": [f"{place}/{name}" for name in document.others],
+        "tables": [f"{below}/plots/{name}.csv" for name in document.tables],
+        "figures": [
+            shown(
+                below / f"figures/{stem}.svg",
+                f"Figures: {document.title}",
+                figure=title,
+            )
+            for stem, title in titles.items()
+        ],
     }
-    shared = {name: config[name] for name in RECIPE}
-    networks = own_sections("seernet", "seernet_multi")
-    return canonical_json(
-        {**shared, **networks, "ablation": {**study, "variants": chosen}}
-    )
-
-
-def benchmark_sections(wildcards):
-    """What benchmarking one predictor depends on; an ensemble's members are fitted too."""
-    shared = {name: config[name] for name in (*RECIPE, "benchmark")}
-    own = own_sections(wildcards.predictor, *members(wildcards.predictor))
-    return canonical_json({**shared, **own})
-
-
-def regression_sections(wildcards):
-    """What the benchmark of mlp5d's network on plain numbers depends on."""
-    shared = {name: config[name] for name in ("seeds", "benchmark")}
-    return canonical_json({**shared, **own_sections("mlp5d")})
-
-
-def study_sections():
-    """What the study on NAS-Bench-201 depends on; seeds and labels are shared with everything else."""
-    return sections("seeds", "labels", "splits", "evaluation", "nasbench201")
-
-
-def web_page(document, folder="reports"):
-    """The twin for browsers, shown by `snakemake --report`."""
-    labels = {"document": OUTPUTS[document].title}
-    return report(f"{folder}/{document}.html", category="Reports", labels=labels)
-
-
-def figure(document, folder, stem, title):
-    """One figure, shown by `snakemake --report` under its document."""
-    path, category = (
-        f"{folder}/figures/{stem}.svg",
-        f"Figures: {OUTPUTS[document].title}",
-    )
-    return report(path, category=category, labels={"figure": title})
-
-
-def figures(document, folder="reports"):
-    """Figures that are always drawn."""
-    titles = figure_titles(document, detailed_predictors(config))
-    return [figure(document, folder, stem, title) for stem, title in titles.items()]
-
-
-def tables(document, folder="reports"):
-    """Tables behind the figures, for `dvc plots`."""
-    return expand(
-        "{folder}/plots/{name}.csv", folder=folder, name=OUTPUTS[document].tables
-    )

@@ -15,7 +15,7 @@ rule build_dataset:
         "../envs/perfseer.yaml"
     params:
         config=sections("seeds", "labels", "splits"),
-        code=code("dataset"),
+        code=code("cli.dataset"),
         folder=subpath(output.manifest, parent=True),
     message:
         "Quarantining, splitting and normalising"

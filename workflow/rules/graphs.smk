@@ -1,11 +1,11 @@
-# The release brings its graphs along; those of every other table are captured.
-if SOURCE.kind == "perfseer_release":
+# Published measurements bring their graphs along; those of every other table are captured.
+if SOURCE.is_published:
 
     rule build_graphs:
         input:
             measurements=TABLE,
-            graphs="results/measurements/release.safetensors",
-            index="results/measurements/release_index.parquet",
+            graphs="results/measurements/published.safetensors",
+            index="results/measurements/published_index.parquet",
         output:
             graphs="results/graphs/graphs.safetensors",
             index="results/graphs/index.parquet",
@@ -14,7 +14,7 @@ if SOURCE.kind == "perfseer_release":
         conda:
             "../envs/perfseer.yaml"
         message:
-            "Taking the PerfGraphs of the release"
+            "Taking the PerfGraphs of what was published"
         shell:
             "cp {input.graphs} {output.graphs} 2> {log} && cp {input.index} {output.index} 2>> {log}"
 
@@ -32,7 +32,7 @@ else:
             "../envs/perfseer.yaml"
         threads: 2
         params:
-            code=code("graphs"),
+            code=code("cli.graphs"),
         message:
             "Capturing a PerfGraph of every measured configuration"
         shell:

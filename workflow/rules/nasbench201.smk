@@ -1,9 +1,11 @@
 # BRP-NAS on its own ground: `snakemake nasbench201`. Not part of `all`, because other people's latencies are
 # fetched for it and its fits take hours. Records are no declared outputs, since Snakemake would delete them
 # before a job: a fit keeps those of the present parameters and data, so that an interrupted study goes on
-# where it stopped. The report has a folder of its own, because DVC's stage `report` owns reports/figures.
+# where it stopped.
 
 STUDY = PARAMETERS.nasbench201
+# Seeds and labels are shared with everything else.
+STUDY_CONFIG = sections("seeds", "labels", "splits", "evaluation", "nasbench201")
 
 
 rule fit_nasbench201:
@@ -24,7 +26,7 @@ rule fit_nasbench201:
     resources:
         mem_mb=2000,
     params:
-        config=study_sections(),
+        config=STUDY_CONFIG,
         folder=subpath(output.summary, ancestor=4),
     message:
         "NAS-Bench-201: {wildcards.study_predictor} on {wildcards.study_device}, {wildcards.reading} graphs"
@@ -42,45 +44,27 @@ rule describe_nasbench201:
     conda:
         "../envs/perfseer.yaml"
     params:
-        config=study_sections(),
+        config=STUDY_CONFIG,
     message:
         "NAS-Bench-201: which operations the devices ran"
     shell:
         "perfseer nasbench201 readings --params {params.config:q} --out {output.readings} > {log} 2>&1"
 
 
-rule render_nasbench201:
-    input:
-        summaries=expand(
-            "results/nasbench201/{reading}/{predictor}/{device}/summary.json",
-            reading=STUDY.readings,
-            predictor=STUDY.predictor_names,
-            device=STUDY.devices,
-        ),
-        readings=rules.describe_nasbench201.output.readings,
-    output:
-        markdown="reports/nasbench201/nasbench201.md",
-        page=web_page("nasbench201", folder="reports/nasbench201"),
-        tables=tables("nasbench201", folder="reports/nasbench201"),
-        figures=figures("nasbench201", folder="reports/nasbench201"),
-    log:
-        "logs/render_report/nasbench201.log",
-    conda:
-        "../envs/perfseer.yaml"
-    params:
-        config=study_sections(),
-        code=code("report"),
-        study=subpath(input.readings, parent=True),
-        folder=subpath(output.markdown, parent=True),
-    message:
-        "Rendering {output.markdown}"
-    shell:
-        "perfseer nasbench201 report --params {params.config:q} --study {params.study}"
-        " --out {params.folder} 2> {log}"
+READS["nasbench201"] = {
+    "summaries": expand(
+        "results/nasbench201/{reading}/{predictor}/{device}/summary.json",
+        reading=STUDY.readings,
+        predictor=STUDY.predictor_names,
+        device=STUDY.devices,
+    ),
+    "readings": rules.describe_nasbench201.output.readings,
+}
 
 
 rule nasbench201:
     input:
-        rules.render_nasbench201.output,
+        reported_files("nasbench201")["markdown"],
+    localrule: True
     message:
         "NAS-Bench-201: fitted and reported"

@@ -4,8 +4,6 @@
 # delete them before a job: a fit keeps those of the present parameters and data, so that an interrupted study
 # goes on where it stopped.
 
-from pathlib import Path
-
 from perfseer.data.captures import CODE as CAPTURE_CODE
 from perfseer.studies.public.source import place_of
 
@@ -58,7 +56,7 @@ rule capture_public:
     params:
         files=public_places(),
         options="--as-measured" if RESULTS.as_measured else "",
-        code=code_digest(CAPTURE_CODE),
+        code=code_digest(*CAPTURE_CODE),
     message:
         "Published results: capturing their models"
     shell:
@@ -172,34 +170,17 @@ rule memory_public:
         "perfseer public memory --params {params.config:q} --out {params.folder} > {log} 2>&1"
 
 
-rule render_public:
-    input:
-        summaries=public_summaries(),
-        unseen=unseen_summaries(),
-        facts=rules.describe_public.output.facts,
-        memory=rules.memory_public.output.study if len(MEASURED_HERE) == 2 else [],
-    output:
-        markdown="reports/public.md",
-        page=web_page("public"),
-        tables=tables("public", folder="reports/public"),
-        figures=figures("public", folder="reports/public"),
-    log:
-        "logs/render_report/public.log",
-    conda:
-        "../envs/perfseer.yaml"
-    params:
-        config=sections("public"),
-        code=code("report"),
-        study=subpath(input.facts, parent=True),
-        folder=subpath(output.markdown, parent=True),
-    message:
-        "Rendering {output.markdown}"
-    shell:
-        "perfseer public report --params {params.config:q} --study {params.study} --out {params.folder} 2> {log}"
+READS["public"] = {
+    "summaries": public_summaries(),
+    "unseen": unseen_summaries(),
+    "facts": rules.describe_public.output.facts,
+    "memory": rules.memory_public.output.study if len(MEASURED_HERE) == 2 else [],
+}
 
 
 rule public:
     input:
-        rules.render_public.output,
+        reported_files("public")["markdown"],
+    localrule: True
     message:
         "Published results: fitted and reported"

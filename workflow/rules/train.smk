@@ -104,10 +104,11 @@ rule summarize_predictor:
         summary=ensure("results/{kind}/{predictor}/summary.json", non_empty=True),
     log:
         "logs/summarize_predictor/{kind}/{predictor}.log",
+    localrule: True
     conda:
         "../envs/perfseer.yaml"
     params:
-        code=code("summarize"),
+        code=code("cli.summarize"),
     message:
         "Listing the records of {wildcards.predictor}"
     shell:

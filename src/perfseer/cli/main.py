@@ -23,6 +23,7 @@ from perfseer.cli.public import graphs as public_graphs
 from perfseer.cli.public import table as public_table
 from perfseer.cli.release import export_dataset, import_release
 from perfseer.cli.report import report
+from perfseer.cli.sources import source_list, source_table
 from perfseer.cli.summarize import summarize
 from perfseer.cli.tables import check, merge
 from perfseer.cli.train import train
@@ -43,6 +44,7 @@ app = typer.Typer(
 graph = typer.Typer(help="Model graphs: look at one, or build those of a table.", no_args_is_help=True)
 zoo = typer.Typer(help="The PerfSeer search space: sample it, survey it.", no_args_is_help=True)
 predictors = typer.Typer(help="Fitted predictors: list them, look at one.", no_args_is_help=True)
+source = typer.Typer(help="Published measurements: list them, read one as a table.", no_args_is_help=True)
 params = typer.Typer(help="params.yaml: check it, print what follows from it.", no_args_is_help=True)
 
 app.command("collect")(collect)
@@ -65,6 +67,8 @@ zoo.command("sample")(zoo_sample)
 zoo.command("survey")(zoo_survey)
 predictors.command("list")(predictors_list)
 predictors.command("show")(predictors_show)
+source.command("list")(source_list)
+source.command("table")(source_table)
 params.command("check")(params_check)
 params.command("schema")(params_schema)
 params.command("stages")(params_stages)
@@ -75,6 +79,7 @@ public.command("table")(public_table)
 public.command("graphs")(public_graphs)
 shelf.register(app)
 app.add_typer(predictors, name="predictors")
+app.add_typer(source, name="source")
 app.add_typer(params, name="params")
 
 

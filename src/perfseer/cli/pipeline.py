@@ -6,13 +6,17 @@ from typing import Any
 
 import yaml
 
+from perfseer.data.files import atomic
+from perfseer.data.sources import module_name as source_module
+from perfseer.data.sources import source_names
+from perfseer.evaluation.parameters import RECIPE
+from perfseer.parameters import load_mapping
 from perfseer.predictors.registry import module_name
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.stages import Stage, dvc_stages
 from perfseer.studies import shelf
 
 _HEAD = Path(__file__).with_name("dvc_head.yaml")
-_RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
 _ROWS = ("results/measurements", "results/graphs", "results/dataset")
 
 
@@ -28,9 +32,28 @@ def dvc_file(parameters: Mapping[str, Any]) -> str:
     return f"{head}{text}\n{tail}"
 
 
+def refresh(path: str, params: str) -> None:
+    """Write dvc.yaml anew where it is not the one that follows from params.yaml and the code.
+
+    Args:
+        path: of dvc.yaml; where there is none, nothing is written.
+        params: of params.yaml.
+
+    Raises:
+        PerfseerError: the parameters cannot be read, or the file cannot be written.
+    """
+    file = Path(path)
+    if not file.is_file():
+        return
+    text = dvc_file(load_mapping(params))
+    if file.read_text(encoding="utf-8") != text:
+        with atomic(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
 def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     """Every stage, in the order in which they run."""
-    yield from _measuring()
+    yield from _measuring(parameters["source"]["kind"])
     for name in parameters["predictors"]:
         yield _training(f"train-{name}", "predictors", name, "models", _ROWS)
     for name in parameters["ensembles"]:
@@ -41,13 +64,15 @@ def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     yield from _rendering(parameters)
 
 
-def _measuring() -> Iterator[Stage]:
+def _measuring(source: str) -> Iterator[Stage]:
+    """The table and all that is measured, from a kind of source; the search space; the dataset."""
+    published = (source_module(source),) if source in source_names() else ()
     yield Stage(
         name="collect",
         target="measurements",
         modules=(
             *("perfseer.cli.collect", "perfseer.cli.trust", "perfseer.cli.kernels"),
-            *("perfseer.cli.tables", "perfseer.cli.release"),
+            *("perfseer.cli.tables", "perfseer.cli.sources", *published),
         ),
         rules=("collect",),
         params=("source", "zoo", "collect", "trust", "kernels"),
@@ -80,7 +105,7 @@ def _training(stage: str, section: str, name: str, folder: str, reads: tuple[str
         modules=("perfseer.cli.train", "perfseer.cli.summarize", module_name(name)),
         rules=("train",),
         reads=reads,
-        params=(*_RECIPE, f"{section}.{name}"),
+        params=(*RECIPE, f"{section}.{name}"),
         writes=(f"results/{folder}/{name}",),
     )
 

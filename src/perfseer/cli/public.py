@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from perfseer.data.sources.timm_results import Imported
+    from perfseer.data.sources.timm_results.tables import Imported
 
 Files = Annotated[
     list[str] | None,
@@ -46,16 +46,20 @@ def table(
 
     What a file was measured on is read from its name; the options are for files whose names do not say it.
     """
-    from perfseer.data.sources.timm_results import Given, open_results
+    from perfseer.data.sources.timm_results.names import Given
+    from perfseer.data.sources.timm_results.source import TimmResults
     from perfseer.errors import require
+    from perfseer.measure.table import write_table
 
     given = Given(device, device_kind, precision, memory_format, mode, software, phase)
     require(
         given == Given() or bool(files), "give the files that the options are about; published ones need none"
     )
-    imported = [open_results(name, given) for name in files or _published()]
+    source = TimmResults(files or (), given=given)
+    imported = source.opened
     if out is not None:
-        _write(imported, out)
+        write_table(source.table, out)
+        typer.echo(f"{len(source.table)} rows in {out}", err=True)
     if style is Format.json:
         typer.echo(json.dumps([_as_json(file) for file in imported], indent=1))
         return
@@ -76,38 +80,21 @@ def graphs(
     What is captured already stays, so an interrupted run is continued. The folder is PERFSEER_CACHE, or
     ~/.cache/perfseer.
     """
-    from perfseer.data.captures import Captures
-    from perfseer.data.sources.timm_results import capture_graphs, join, open_all
+    from perfseer.data.sources.timm_results.source import TimmResults, join
 
     started = time.monotonic()
-    imported = open_all(files)
     with progress("capturing models") as report:
-        captures = capture_graphs(imported, Captures.open(), workers, report, as_measured=as_measured)
-    joined = join(imported, captures, as_measured=as_measured)
-    for source, refused in joined.refused.groupby("source", sort=False):
-        _warn_of_refused(str(source), refused, "published")
+        source = TimmResults(files or (), workers, report, as_measured=as_measured)
+        captures = source.captures
+    joined = join(source.opened, captures, as_measured=as_measured)
+    for file, refused in joined.refused.groupby("source", sort=False):
+        _warn_of_refused(str(file), refused, "published")
     data = joined.data
     typer.echo(
         f"{len(data)} rows over {len(data.graphs)} graphs with {data.graphs.node_ptr[-1]} nodes, from "
         f"{len(captures.graphs)} captures in {captures.folder}; {len(joined.refused)} rows left out, "
         f"{time.monotonic() - started:.1f} s"
     )
-
-
-def _published() -> list[str]:
-    from perfseer.data.sources.timm_results import FILES
-
-    return [file.name for file in FILES]
-
-
-def _write(imported: "list[Imported]", out: Path) -> None:
-    import pandas as pd
-
-    from perfseer.measure.table import write_table
-
-    whole = pd.concat([file.table for file in imported], ignore_index=True)
-    write_table(whole, out)
-    typer.echo(f"{len(whole)} rows in {out}", err=True)
 
 
 def _as_json(file: "Imported") -> dict[str, object]:

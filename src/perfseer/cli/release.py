@@ -36,19 +36,18 @@ def import_release(
     refused by name, and the rest is read. Without options nothing is written: the release is only examined.
     """
     from perfseer.data.files import atomic, write_parquet
-    from perfseer.data.sources.perfseer_release.drive import fetch_release
-    from perfseer.data.sources.perfseer_release.reading import DEVICE, read_release
+    from perfseer.data.sources.perfseer_release.source import PerfseerRelease
     from perfseer.measure.fingerprint import usable_cores
     from perfseer.measure.table import write_table
 
     started = time.monotonic()
     with progress("reading graphs") as tell:
-        found = read_release(
-            path or fetch_release(),
-            device_name=device_name or DEVICE,
-            workers=workers or usable_cores(),
-            progress=tell,
-        )
+        found = PerfseerRelease(
+            [path] if path else [],
+            workers or usable_cores(),
+            tell,
+            device_name or PerfseerRelease.device_name,
+        ).imported
     if report is not None:
         with atomic(report) as temporary:
             found.notes.to_csv(temporary, index=False, lineterminator="\n")

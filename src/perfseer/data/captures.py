@@ -23,10 +23,10 @@ import pandas as pd
 
 from perfseer.data import building
 from perfseer.data.building import NO_GRAPH
+from perfseer.data.download import cache_folder
 from perfseer.data.families import PackedFamilies
 from perfseer.data.files import read_parquet
 from perfseer.data.packed import PackedGraphs
-from perfseer.data.sources.download import cache_folder
 from perfseer.errors import PerfseerError
 from perfseer.graphs.batch_family import LARGE, SMALL
 from perfseer.graphs.perfgraph import IntArray

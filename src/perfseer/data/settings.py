@@ -1,10 +1,12 @@
 """Settings of the dataset: ``seeds`` and the sections ``source``, ``labels``, ``splits`` of params.yaml."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from perfseer.data.sources import source_names
 from perfseer.errors import PerfseerError
 
 SplitName = Literal["architecture", "random", "family"]
@@ -28,23 +30,41 @@ class SourceSettings(_Settings):
 
     Attributes:
         kind: ``measured`` on this machine by section ``collect``; ``table``, measured before, here or
-            elsewhere; or ``perfseer_release``, the authors' published measurements.
+            elsewhere; or the name of measurements that others published (`perfseer source list`), such as
+            ``perfseer_release``.
         tables: measurement tables to join; kind ``table`` alone has them.
         repeats: their configurations measured again (`perfseer remeasure`), or None.
         protocol_study: the table of `perfseer protocol-study`, or None.
-        release: the folder or archive of the release; kind ``perfseer_release`` alone has it.
+        release: of published measurements, a file by name or a file or folder by path; None for all, of
+            ``perfseer_release`` never.
     """
 
-    kind: Literal["measured", "table", "perfseer_release"]
+    kind: Annotated[str, Field(examples=["measured", "table", "perfseer_release"])]
     tables: tuple[str, ...] = ()
     repeats: str | None = None
     protocol_study: str | None = None
     release: str | None = None
 
+    @property
+    def is_published(self) -> bool:
+        """Whether others measured and published it."""
+        return self.kind not in ("measured", "table")
+
+    @property
+    def path(self) -> str | None:
+        """Where published measurements are read from; None for files that are fetched by name."""
+        if self.release and (self.kind == "perfseer_release" or Path(self.release).exists()):
+            return self.release
+        return None
+
     @model_validator(mode="after")
     def _paths_fit_the_kind(self) -> Self:
+        if self.is_published and self.kind not in source_names():
+            allowed = ", ".join(("measured", "table", *source_names()))
+            raise ValueError(f"source.kind {self.kind!r} is none of {allowed}")
         wanted = {"table": {"tables"}, "perfseer_release": {"release"}}.get(self.kind, set())
-        optional = {"repeats", "protocol_study"} if self.kind == "table" else set()
+        optional = {"release"} if self.is_published else set()
+        optional |= {"repeats", "protocol_study"} if self.kind == "table" else set()
         given = {name for name in ("tables", "repeats", "protocol_study", "release") if getattr(self, name)}
         if wanted - given:
             raise ValueError(f"source.kind {self.kind} needs source.{', '.join(wanted - given)}")

@@ -21,6 +21,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+# Sections that fitting any predictor depends on, besides its own.
+RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
+
+
 class _Sections(BaseModel):
     """One section per predictor that takes part; a predictor without a section is left out."""
 
@@ -143,3 +147,17 @@ def require_drawn(parameters: Mapping[str, Any], section: str) -> None:
     """
     split, names = parameters[section]["split"], parameters["splits"]["names"]
     require(split in names, f"{section}.split = {split!r}: splits.names has {', '.join(names)}")
+
+
+def fitting_sections(parameters: Mapping[str, Any], *predictors: str) -> dict[str, Any]:
+    """The sections that fitting some predictors and ensembles depends on, and no more.
+
+    Args:
+        parameters: raw mapping of params.yaml.
+        predictors: their names; those that are not there are left out.
+    """
+    own = {
+        kind: {name: parameters[kind][name] for name in predictors if name in parameters[kind]}
+        for kind in ("predictors", "ensembles")
+    }
+    return {**{name: parameters[name] for name in RECIPE}, **own}

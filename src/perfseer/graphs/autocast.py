@@ -3,8 +3,8 @@
 Autocast is a feature of backends and meta tensors have none, so a capture under `torch.autocast` shows
 single precision throughout. `Autocast` applies the same policy to every function called meanwhile: products
 and convolutions in the lower precision, sums over many elements and normalisations in single precision, the
-rest in whatever its inputs promote to. The lists are those of torch's documentation ("CUDA Ops that can
-autocast"); a parameter is cast once for each forward pass, as torch's cache does.
+rest in whatever its inputs promote to. Operators' passports say which is which, after torch's documentation
+("CUDA Ops that can autocast"); a parameter is cast once for each forward pass, as torch's cache does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,25 +15,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
-# Names as functions, methods and operators go by; torch.nn.functional and torch.Tensor share them.
-_LOWER = """
-    conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc linear
-    matmul mm mv bmm addmm addmv addr addbmm baddbmm chain_matmul multi_dot einsum prelu
-    scaled_dot_product_attention multi_head_attention_forward __matmul__ __rmatmul__ gru_cell
-    lstm_cell rnn_tanh_cell rnn_relu_cell
-"""
-_SINGLE = """
-    acos asin cosh cosine_embedding_loss cdist cosine_similarity cross_entropy cumprod cumsum
-    dist erfinv exp expm1 group_norm hinge_embedding_loss kl_div l1_loss layer_norm log log10
-    log_softmax log1p log2 margin_ranking_loss mse_loss multilabel_margin_loss multi_margin_loss
-    nll_loss norm normalize pdist poisson_nll_loss pow __pow__ __rpow__ prod reciprocal rms_norm
-    rsqrt sinh smooth_l1_loss soft_margin_loss softmax softmin softplus sum renorm tan
-    triplet_margin_loss instance_norm
-"""
-# Whether a function runs in the lower precision; in-place variants keep the type of what they write.
+from perfseer.graphs.vocabulary import words_of
+
+# Whether a function runs in the lower precision; in-place variants keep the type of what they write. Names as
+# functions, methods and operators go by; torch.nn.functional and torch.Tensor share them.
 _LOWERS: dict[str, bool] = {
-    **dict.fromkeys(_LOWER.split(), True),
-    **dict.fromkeys(_SINGLE.split(), False),
+    **dict.fromkeys(words_of(lambda passport: passport.narrow_functions), True),
+    **dict.fromkeys(words_of(lambda passport: passport.wide_functions), False),
 }
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from perfseer.graphs.arguments import Describer
 from perfseer.graphs.costs import FlopFormula, flop_formula
-from perfseer.graphs.operators import Describer, describer, vocabulary_index
+from perfseer.graphs.passport import PASSPORTS
 from perfseer.graphs.shapes import SHAPE_RULES, ShapeRule
+from perfseer.graphs.vocabulary import aten_index, words_of
 
 # Alias their input although the schema does not say so, or allocate without touching memory.
 _MOVES_NOTHING = {
@@ -17,18 +19,12 @@ _MOVES_NOTHING = {
     *("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk"),
     *("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
 }
-# In-place operators that overwrite their target without reading it.
-_OVERWRITES = {"copy_", "fill_", "zero_", "bernoulli_", "normal_", "uniform_", "random_", "exponential_"}
-# Take shape and dtype of their argument, not its contents.
-_FILLS = {
-    *("ones_like", "zeros_like", "full_like", "rand_like", "randn_like", "randint_like"),
-    *("new_zeros", "new_ones", "new_full"),
-}
-# Read of their first argument only what they return.
-_GATHERS = {"embedding", "index", "index_select", "gather", "take"}
 _NOISE = {"bernoulli", "bernoulli_", "native_dropout", "_fused_dropout"}
-# Batch norm's further outputs are statistics that only training keeps.
-_STATISTICS_OUTPUTS = {"native_batch_norm", "_native_batch_norm_legit", "cudnn_batch_norm"}
+_OVERWRITES = words_of(lambda passport: passport.overwrites)
+_FILLS = words_of(lambda passport: passport.fills)
+_GATHERS = words_of(lambda passport: passport.gathers)
+_STATISTICS = words_of(lambda passport: passport.statistics)
+_DESCRIBERS = {name: describe for passport in PASSPORTS for name, describe in passport.describers.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +73,8 @@ def facts_of(func: Any) -> Facts:
         name=name,
         silent=silent,
         composite=formula is None and not silent and _is_composite(func),
-        operator=vocabulary_index(name),
-        describe=describer(name),
+        operator=aten_index(name),
+        describe=_DESCRIBERS.get(name.removesuffix("_")),
         flops=formula,
         shape_rule=SHAPE_RULES.get(func),
         mutated=_mutated(schema.arguments),
@@ -86,7 +82,7 @@ def facts_of(func: Any) -> Facts:
         fills=name in _FILLS,
         gathers=name in _GATHERS,
         noise=name in _NOISE,
-        one_output=name in _STATISTICS_OUTPUTS,
+        one_output=name in _STATISTICS,
     )
 
 

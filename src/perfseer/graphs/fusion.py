@@ -12,17 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from perfseer.graphs.perfgraph import FloatArray, IntArray
-from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
+from perfseer.graphs.vocabulary import mask_with
 
-# Operators whose kernels a compiler writes itself. Those that shrink their input start no chain: what follows
-# needs all of it first.
-_JOINED = (
-    "batch_norm relu add activation mul elementwise copy layer_norm group_norm softmax reduce index other"
-)
-_SHRINKING = ("reduce", "global_avg_pool")
-_IS_JOINED = np.isin(OPERATORS, [*_JOINED.split(), "global_avg_pool"])
-_IS_SHRINKING = np.zeros(len(OPERATORS), dtype=bool)
-_IS_SHRINKING[[OPERATOR_INDEX[name] for name in _SHRINKING]] = True
+_JOINED, _SHRINKING = mask_with("joins"), mask_with("shrinks")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +49,8 @@ def fuse(
         edge_bytes: [E] bytes of the tensor that flows.
     """
     size, (senders, receivers) = len(operators), edge_index
-    within = _IS_JOINED[operators[senders]] & _IS_JOINED[operators[receivers]]
-    within &= ~_IS_SHRINKING[operators[senders]]
+    within = _JOINED[operators[senders]] & _JOINED[operators[receivers]]
+    within &= ~_SHRINKING[operators[senders]]
     spared = np.bincount(receivers, weights=edge_bytes * within, minlength=size)
     readers = np.bincount(senders, minlength=size)
     silent = (readers > 0) & (np.bincount(senders, weights=within, minlength=size) == readers)

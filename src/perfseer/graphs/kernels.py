@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray, IntArray, PerfGraph
-from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX, OPERATORS
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX, OPERATORS, names_with
 
 MultipleOutputs = Literal["never", "first", "all"]
 
@@ -23,7 +23,7 @@ CONVOLUTIONS: tuple[str, ...] = ("conv", "dwconv", "grouped_conv")
 # Work of a training step that no node stands for.
 OPTIMISER = "optimiser"
 # Operators that may follow within a kernel: they keep the shape, so the first one's configuration says all.
-FOLLOWERS: tuple[str, ...] = ("batch_norm", "relu", "activation")
+FOLLOWERS: tuple[str, ...] = names_with("follows")
 
 # What a kernel is, all integers; 0 where it has no such argument. Sizes are those of the input. ``inputs``
 # are tensors read; ``c1`` to ``c4`` the channels of what a concatenation joins, greatest first, the last one

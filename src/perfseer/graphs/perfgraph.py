@@ -18,13 +18,8 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 NODE_FIELDS: tuple[str, ...] = (
-    "operators",
-    "flops",
-    "input_bytes",
-    "weight_bytes",
-    "output_bytes",
-    "backward_flops",
-    "backward_bytes",
+    *("operators", "flops", "input_bytes", "weight_bytes", "output_bytes"),
+    *("backward_flops", "backward_bytes"),
 )
 
 

@@ -102,18 +102,10 @@ SHAPE_RULES: dict[Any, ShapeRule] = {
     _aten.native_group_norm_backward.default: _group_norm_backward,
     _aten.convolution_backward.default: _convolution_backward,
     _aten.addmm.default: _addmm,
-    **dict.fromkeys(
-        (
-            *(_aten.relu.default, _aten.gelu.default, _aten.silu.default, _aten.sigmoid.default),
-            *(
-                _aten.hardswish.default,
-                _aten.tanh.default,
-                _aten.hardtanh.default,
-                _aten.threshold_backward.default,
-            ),
-        ),
-        _like_first,
-    ),
+    **{
+        getattr(_aten, name).default: _like_first
+        for name in ("relu", "gelu", "silu", "sigmoid", "hardswish", "tanh", "hardtanh", "threshold_backward")
+    },
     **dict.fromkeys(
         (
             *(_aten.add.Tensor, _aten.sub.Tensor, _aten.mul.Tensor, _aten.div.Tensor, _aten.mul.Scalar),

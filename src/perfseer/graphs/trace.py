@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perfseer.graphs.liveness import Ledger
-from perfseer.graphs.operators import Hyperparameters
+from perfseer.graphs.vocabulary import Hyperparameters
 
 Shape = tuple[int, int, int, int]
 

@@ -18,8 +18,8 @@ from perfseer.graphs.attention import attend
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
-from perfseer.graphs.operators import NO_HYPERPARAMETERS, Description
 from perfseer.graphs.trace import NO_OWNER, BackwardRecord, NodeRecord, Trace, drop_saved_copies
+from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
 _ATTENTION = facts_of(torch.ops.aten.scaled_dot_product_attention.default)
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
@@ -107,11 +107,12 @@ class Tracer(TorchDispatchMode):
         self.trace.nodes.append(NodeRecord(facts.name, operator, values, shape, *costs, storage))
         self._event(index)
 
-    def _describe(self, facts: Facts, args: Sequence[Any]) -> Description:
+    def _describe(self, facts: Facts, args: Sequence[Any]) -> tuple[int, Hyperparameters]:
         if facts.describe is None:
-            return facts.operator, NO_HYPERPARAMETERS
+            return facts.operator, hyperparameters({})
         positions = (i for i, a in enumerate(args) if isinstance(a, Tensor))
-        return facts.describe(args, frozenset(i for i in positions if self._is_weight(args[i])))
+        name, values = facts.describe(args, frozenset(i for i in positions if self._is_weight(args[i])))
+        return OPERATOR_INDEX[name], hyperparameters(values)
 
     def _is_weight(self, tensor: Tensor) -> bool:
         """A parameter or buffer, as it is or cast to another type."""

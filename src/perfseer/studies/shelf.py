@@ -34,6 +34,7 @@ class Study:
     Attributes:
         document: what people read; None where its results stand in another study's document.
         by_default: part of `snakemake` and `dvc repro` without a target.
+        place: folder its document is written to.
         reads: files and folders of results its document is rendered from, as DVC follows them.
         shows_predictors: the document states what predictors say of themselves, so that it depends on their
             source.
@@ -42,6 +43,7 @@ class Study:
 
     document: Document | None = None
     by_default: bool = False
+    place: str = "reports"
     reads: tuple[str, ...] = ()
     shows_predictors: bool = False
     stages: Callable[[Mapping[str, Any]], Iterable["Stage"]] = _no_stages

@@ -13,9 +13,8 @@ from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.graphs.exported import program
 from perfseer.graphs.exported.program import read_program
-from perfseer.graphs.exported.reader import read_exported
 from perfseer.zoo.reference import EncoderBlock
-from tests.graphs.onnx.test_exports import assert_equal
+from tests.helpers.model_graphs import assert_same_work, read_exported
 
 
 def cnn():
@@ -38,7 +37,7 @@ def archive(tmp_path_factory):
 def test_an_open_batch_takes_any_size_and_both_phases(archive):
     """Exported in evaluation mode, it is captured in training mode all the same."""
     graph = read_exported(archive, batch_size=6, backward=True)
-    assert_equal(graph, capture(cnn(), (torch.zeros(6, 3, 8, 8),)))
+    assert_same_work(graph, capture(cnn(), (torch.zeros(6, 3, 8, 8),)))
     forward = read_exported(archive, batch_size=3)
     assert not forward.has_backward
     np.testing.assert_array_equal(forward.flops * 2, graph.flops)
@@ -48,13 +47,13 @@ def test_attention_and_symbolic_shapes(tmp_path):
     path = tmp_path / "encoder.pt2"
     saved(EncoderBlock(32, 4), (torch.zeros(2, 5, 32),), path, ({0: torch.export.Dim("n")},))
     graph = read_exported(path, batch_size=7, backward=True)
-    assert_equal(graph, capture(EncoderBlock(32, 4), (torch.zeros(7, 5, 32),)))
+    assert_same_work(graph, capture(EncoderBlock(32, 4), (torch.zeros(7, 5, 32),)))
 
 
 def test_a_fixed_batch_is_said_and_kept(tmp_path):
     path = saved(cnn(), (torch.zeros(2, 3, 8, 8),), tmp_path / "cnn.pt2")
     assert read_exported(path).batch_size == 2
-    with pytest.raises(PerfseerError, match=r"a batch of 2, given 4: export it with dynamic_shapes"):
+    with pytest.raises(PerfseerError, match=r"\b2, given 4\b"):
         read_exported(path, batch_size=4)
 
 
@@ -161,7 +160,7 @@ def test_a_program_beyond_the_bound_is_refused(archive, monkeypatch):
 def test_a_cut_archive_is_refused(archive, tmp_path):
     path = tmp_path / "cut.pt2"
     path.write_bytes(archive.read_bytes()[:-500])
-    with pytest.raises(PerfseerError, match=r"cannot read|holds no exported program"):
+    with pytest.raises(PerfseerError, match=r"cut\.pt2"):
         read_program(path)
 
 

@@ -3,7 +3,6 @@
 import importlib.util
 import warnings
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,9 +10,9 @@ from torch.nn import functional as F
 
 from perfseer.graphs.capture import capture
 from perfseer.graphs.onnx.reader import open_onnx
-from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.zoo.libraries import import_library
 from perfseer.zoo.reference import EncoderBlock, mobilenet_v1
+from tests.helpers.model_graphs import assert_same_work
 
 pytest.importorskip("onnx")
 EVALUATION, TRAINING = torch.onnx.TrainingMode.EVAL, torch.onnx.TrainingMode.TRAINING
@@ -45,25 +44,17 @@ def both(module, inputs, tmp_path, *, batch=6, **settings):
     return reading.graph(batch_size=batch, backward=True), capture(module, larger)
 
 
-def assert_equal(graph, reference):
-    assert [OPERATORS[i] for i in graph.operators] == [OPERATORS[i] for i in reference.operators]
-    for name in ("flops", "bytes", "backward_flops", "backward_bytes", "hyperparameters", "output_shapes"):
-        np.testing.assert_array_equal(getattr(graph, name), getattr(reference, name), name)
-    for name in ("n_parameters", "buffer_bytes", "peak_infer_bytes", "peak_train_bytes", "train_only_bytes"):
-        assert getattr(graph, name) == getattr(reference, name), name
-
-
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_a_network_with_folded_batch_norms(tmp_path, dynamic):
     image = (torch.zeros(1 if not dynamic else 2, 3, 32, 32),)
-    assert_equal(*both(mobilenet_v1(10), image, tmp_path, dynamic=dynamic))
+    assert_same_work(*both(mobilenet_v1(10), image, tmp_path, dynamic=dynamic))
 
 
 @pytest.mark.parametrize("opset", [14, 17])
 def test_an_encoder_exported_for_training(tmp_path, opset):
     """Dropout included; below version 17 the layer norm, and below 20 the GELU, are written out."""
     tokens = (torch.zeros(2, 5, 32),)
-    assert_equal(*both(EncoderBlock(32, 4), tokens, tmp_path, mode=TRAINING, opset=opset))
+    assert_same_work(*both(EncoderBlock(32, 4), tokens, tmp_path, mode=TRAINING, opset=opset))
 
 
 class Decoder(nn.Module):
@@ -83,7 +74,7 @@ class Decoder(nn.Module):
 
 
 def test_a_decoder_with_a_causal_mask(tmp_path):
-    assert_equal(*both(Decoder(), (torch.zeros(2, 6, dtype=torch.int64),), tmp_path))
+    assert_same_work(*both(Decoder(), (torch.zeros(2, 6, dtype=torch.int64),), tmp_path))
 
 
 class Unet(nn.Module):
@@ -102,7 +93,7 @@ class Unet(nn.Module):
 
 @pytest.mark.parametrize("opset", [11, 17])
 def test_a_network_that_goes_down_and_up(tmp_path, opset):
-    assert_equal(*both(Unet(), (torch.zeros(2, 3, 16, 16),), tmp_path, opset=opset))
+    assert_same_work(*both(Unet(), (torch.zeros(2, 3, 16, 16),), tmp_path, opset=opset))
 
 
 def test_a_recurrent_network_within_a_percent(tmp_path):

@@ -3,16 +3,16 @@
 import itertools
 import random
 import struct
-import time
-import tracemalloc
 
 import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.onnx import wire
-from perfseer.graphs.onnx.reader import open_onnx, read_onnx
+from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.onnx.wire import looks_like_onnx, read_structure
+from tests.helpers.memory import traced_peak
+from tests.helpers.model_graphs import read_onnx
 from tests.helpers.onnx_files import helper, ints, node, onnx, write
 
 
@@ -68,7 +68,7 @@ def test_every_truncation_is_refused(tmp_path):
     path = tmp_path / "cut.onnx"
     for length in range(0, len(whole) - 8, 97):
         path.write_bytes(whole[:length])
-        with pytest.raises(PerfseerError, match=r"not a readable|no graph|operators|outputs"):
+        with pytest.raises(PerfseerError, match=r"cut\.onnx"):
             read_onnx(path)
 
 
@@ -124,13 +124,8 @@ def test_weights_are_not_read_into_memory(tmp_path):
     weight = np.zeros((4096, 2048), dtype=np.float32)  # 32 MiB
     path = write(tmp_path / "a.onnx", [node("Gemm", "x w", "y")], {"x": ["n", 4096]}, stored={"w": weight})
     assert path.stat().st_size > 32 * 2**20
-    tracemalloc.start()
-    try:
-        assert len(read_structure(path)) < 1000
-        graph = read_onnx(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    assert len(read_structure(path)) < 1000
+    graph, peak = traced_peak(lambda: read_onnx(path))
     assert graph.n_parameters == weight.size
     assert peak < 8 * 2**20
 
@@ -212,9 +207,9 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_sizes_beyond_any_memory_are_refused_without_allocating(tmp_path, name):
     nodes, stored, message = LARGE[name]
-    started = time.monotonic()
-    refused(write(tmp_path / "a.onnx", nodes, {"x": [2, 3]}, stored=stored), message)
-    assert time.monotonic() - started < 20  # a bound against hanging, not a measurement
+    path = write(tmp_path / "a.onnx", nodes, {"x": [2, 3]}, stored=stored)
+    _, peak = traced_peak(lambda: refused(path, message))
+    assert peak < 64 * 2**20
 
 
 @pytest.mark.parametrize("size", [2**62, 2**31])
@@ -230,12 +225,7 @@ def test_known_values_stay_small_however_they_are_made(tmp_path):
         name = f"t{i}"
     nodes += [node("ReduceMax", name, "m", keepdims=1), node("Add", "x m", "y")]
     path = write(tmp_path / "a.onnx", nodes, {"x": [4]}, stored={"seed": np.ones(16, np.float32)})
-    tracemalloc.start()
-    try:
-        read_onnx(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    _, peak = traced_peak(lambda: read_onnx(path))
     assert peak < 300 * 2**20
 
 
@@ -283,5 +273,5 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
 
     path = small(tmp_path)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(PerfseerError, match=r'pip install "perfseer\[onnx\]"'):
+    with pytest.raises(PerfseerError, match=r"perfseer\[onnx\]"):
         open_onnx(path)

@@ -2,15 +2,14 @@
 
 import json
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources.nasbench201 import DEVICES, LABEL, N_CONNECTED, Cells
-from perfseer.data.sources.nasbench201_graphs import network_graphs
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, N_CONNECTED, Cells
+from perfseer.data.sources.nasbench201.graphs import network_graphs
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.ledger import MISSING as ABSENT
 from perfseer.evaluation.ledger import STALE, VALID, Contender, Ledger
@@ -32,10 +31,10 @@ from perfseer.studies.nasbench201.render import markdown, render, render_folder
 from perfseer.studies.nasbench201.settings import NasBench201Settings
 from perfseer.studies.nasbench201.study import load_study
 from perfseer.targets import TARGET_NAMES
+from tests.helpers.nasbench201_cells import CONV_1, CONV_3, NONE, POOL, SKIP, every_cell
 from tests.helpers.places import PARAMS
 from tests.helpers.reading import rows_of
 
-NONE, SKIP, CONV_1, CONV_3, POOL = range(5)
 SEEDS = (0, 1, 2)
 COSTS_MS = np.array([1.0, 0.0, 2.0, 5.0, 3.0])  # of each operation; a skip is free
 
@@ -66,7 +65,7 @@ def changed(case, **changes):
 
 
 def some_cells(n=120):
-    every = Cells(np.array(list(product(range(5), repeat=6))))
+    every = every_cell()
     connected = np.flatnonzero(every.connected)
     return Cells(every.operations[np.random.default_rng(0).choice(connected, n, replace=False)])
 
@@ -186,7 +185,7 @@ def test_equal_graphs_share_a_class_whatever_edges_they_stand_on():
 
 
 def test_the_published_space_has_2717_pruned_graphs():
-    every = Cells(np.array(list(product(range(5), repeat=6))))
+    every = every_cell()
     connected = Cells(every.operations[every.connected])
     assert len(np.unique(graph_classes(connected.operations, connected.pruned))) == 2_717
 

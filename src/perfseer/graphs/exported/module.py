@@ -1,6 +1,7 @@
 """An exported program as a PyTorch module on the meta device."""
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,20 +10,18 @@ from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty, torch_type
-from perfseer.graphs.exported.program import DTYPES, Program, dtype_of, shape_of
+from perfseer.graphs.exported.program import DTYPES, Program, dtype_of, only, shape_of
 from perfseer.graphs.foreign import foreign
 
 # Arithmetic on sizes. Powers are not among them: a file could ask for a number without end.
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     **{
         f"_operator.{name}": getattr(operator, name)
-        for name in ("add", "sub", "mul", "floordiv", "mod", "neg")
+        for name in (
+            *("add", "sub", "mul", "floordiv", "mod", "neg", "eq", "ne", "lt", "le", "gt", "ge", "truediv"),
+            *("and_", "or_", "not_", "getitem"),
+        )
     },
-    **{
-        f"_operator.{name}": getattr(operator, name)
-        for name in ("eq", "ne", "lt", "le", "gt", "ge", "truediv")
-    },
-    **{f"_operator.{name}": getattr(operator, name) for name in ("and_", "or_", "not_", "getitem")},
     **{"torch.sym_max": max, "torch.sym_min": min, "torch.sym_int": int, "torch.sym_float": float},
     **{"torch.sym_not": operator.not_, "math.trunc": int, "math.floor": int},
 }
@@ -153,17 +152,8 @@ def _given_or_default(argument: Any, given: Mapping[str, Any]) -> Any:
 
 def _argument(argument: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
     """The value of an argument, a union tagged with its kind."""
-    ((kind, value),) = ((k, v) for k, v in argument.items() if k != "__type__")
-    if kind in (
-        "as_int",
-        "as_ints",
-        "as_float",
-        "as_floats",
-        "as_bool",
-        "as_bools",
-        "as_string",
-        "as_strings",
-    ):
+    kind, value = only(argument)
+    if re.fullmatch("as_(int|float|bool|string)s?", kind):
         return value
     convert = _CONVERSIONS.get(kind)
     if convert is None:
@@ -204,7 +194,7 @@ _CONVERSIONS: Mapping[str, _Conversion] = {
 
 def _names(output: Mapping[str, Any]) -> list[str]:
     """Names of the tensors of an output."""
-    ((kind, value),) = ((k, v) for k, v in output.items() if k != "__type__")
+    kind, value = only(output)
     if kind == "as_tensors":
         return [item["name"] for item in value]
     return [value["name"]] if kind == "as_tensor" else []
@@ -214,7 +204,7 @@ def _store(outputs: Sequence[Mapping[str, Any]], result: Any, values: dict[str, 
     """Bind a call's results to their names."""
     several = len(outputs) > 1
     for output, item in zip(outputs, result if several else [result], strict=False):
-        ((kind, value),) = ((k, v) for k, v in output.items() if k != "__type__")
+        kind, value = only(output)
         if kind == "as_tensors":
             values |= dict(zip((entry["name"] for entry in value), item, strict=False))
         elif kind == "as_tensor":

@@ -110,33 +110,33 @@ def _program(graph: Mapping[str, Any], signature: Mapping[str, Any]) -> Program:
     tensors = graph["tensor_values"]
     inputs, states = [], []
     for spec in signature["input_specs"]:
-        kind, value = _only(spec)
+        kind, value = only(spec)
         if kind == "user_input":
             inputs.append(_user_input(value["arg"], tensors))
         elif kind in ("parameter", "buffer", "tensor_constant"):
             states.append(_state(kind, value["arg"]["name"], tensors))
         elif kind != "constant_input":
             raise PerfseerError(f"the program has an input of kind {kind}, which cannot be captured")
-    outputs = [value["arg"] for kind, value in map(_only, signature["output_specs"]) if kind == "user_output"]
+    outputs = [value["arg"] for kind, value in map(only, signature["output_specs"]) if kind == "user_output"]
     require(bool(outputs), "the program returns nothing")
     return Program(tuple(inputs), tuple(states), tuple(graph["nodes"]), tuple(outputs), tensors)
 
 
-def _only(union: Mapping[str, Any]) -> tuple[str, Any]:
+def only(union: Mapping[str, Any]) -> tuple[str, Any]:
     """The one entry of a tagged union."""
     ((kind, value),) = ((k, v) for k, v in union.items() if k != "__type__")
     return str(kind), value
 
 
 def _user_input(argument: Mapping[str, Any], tensors: Mapping[str, Any]) -> DeclaredInput:
-    kind, value = _only(argument)
+    kind, value = only(argument)
     require(kind == "as_tensor", f"the program takes an input that is no tensor ({kind}); export it without")
     meta = tensors[value["name"]]
     return DeclaredInput(str(value["name"]), tuple(_dimension(s) for s in meta["sizes"]), dtype_of(meta))
 
 
 def _dimension(size: Mapping[str, Any]) -> Dimension:
-    kind, value = _only(size)
+    kind, value = only(size)
     if kind == "as_int":
         return int(value)
     symbol = _SYMBOL.fullmatch(str(value["expr_str"]))
@@ -163,7 +163,7 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
         dimension = _dimension(size)
         if isinstance(dimension, str) and dimension in (symbols or {}):
             dimension = (symbols or {})[dimension]
-        shape.append(dimension if isinstance(dimension, int) else int(_only(_only(size)[1]["hint"])[1]))
+        shape.append(dimension if isinstance(dimension, int) else int(only(only(size)[1]["hint"])[1]))
     fits = all(s >= 0 for s in shape) and element_count(tuple(shape)) <= MOST_ELEMENTS
     require(fits, f"a tensor has the shape {tuple(shape)}: no memory has room for it")
     return tuple(shape)

@@ -1,37 +1,13 @@
 """Exported programs to PerfGraphs."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import declared_batch, empty_inputs, input_shapes_of
 from perfseer.graphs.exported.module import ExportedModule
-from perfseer.graphs.exported.program import Program, read_program
+from perfseer.graphs.exported.program import Program
 from perfseer.graphs.perfgraph import PerfGraph
-
-
-def read_exported(
-    path: str | Path,
-    *,
-    batch_size: int | None = None,
-    input_shapes: Mapping[str, Sequence[int]] | None = None,
-    backward: bool = False,
-) -> PerfGraph:
-    """Read a program saved by `torch.export.save` into a PerfGraph, without its weights.
-
-    Args:
-        path: the file, usually ``.pt2``.
-        batch_size: samples, where the program was exported with a dynamic batch dimension; else its own.
-        input_shapes: whole shapes by input, where it was exported with further dynamic dimensions.
-        backward: whether to trace a training step too.
-
-    Raises:
-        PerfseerError: the file is no such program, or does not run at these shapes.
-    """
-    return program_graph(
-        read_program(Path(path)), batch_size=batch_size, input_shapes=input_shapes, backward=backward
-    )
 
 
 def program_graph(
@@ -41,7 +17,13 @@ def program_graph(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     backward: bool = False,
 ) -> PerfGraph:
-    """The graph of a program that was read; arguments as in `read_exported`.
+    """The graph of a program saved by `torch.export.save`, without its weights.
+
+    Args:
+        program: as read.
+        batch_size: samples, where the program was exported with a dynamic batch dimension; else its own.
+        input_shapes: whole shapes by input, where it was exported with further dynamic dimensions.
+        backward: whether to trace a training step too.
 
     Raises:
         PerfseerError: it does not run at these shapes.

@@ -19,7 +19,7 @@ from perfseer.graphs.onnx.model import (
     single_number,
 )
 from perfseer.graphs.onnx.ordering import in_running_order
-from perfseer.graphs.onnx.weights import is_temporary
+from perfseer.graphs.onnx.weights import ARGUMENTS, is_temporary
 
 _DEEPEST_CALL = 32
 _NUMBER = re.compile(r"\d+")
@@ -192,13 +192,6 @@ def _edge(name: str, stored: Mapping[str, Stored]) -> Edge:
 
 # -- merged vectors --------------------------------------------------------------------------------------
 
-# Vectors that belong to one operator: scale, shift and statistics of norms, biases.
-_OWN_VECTORS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "perfseer.Linear"), (2,)),
-    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), (1, 2)),
-    **{"BatchNormalization": (1, 2, 3, 4), "perfseer.GroupNorm": (1, 2), "RMSNormalization": (1,)},
-}
-
 
 def separated(graph: OnnxGraph) -> OnnxGraph:
     """The graph with a vector of its own for each operator that has one: exporters merge equal ones."""
@@ -207,8 +200,10 @@ def separated(graph: OnnxGraph) -> OnnxGraph:
     nodes = []
     for node in graph.nodes:
         inputs = list(node.inputs)
-        for position in _OWN_VECTORS.get(node.op, ()) if not node.domain else ():
-            name = inputs[position] if position < len(inputs) else ""
+        letters = "" if node.domain else ARGUMENTS.get(node.op, "")
+        for position, name in enumerate(node.inputs):
+            if letters[position : position + 1] not in ("v", "s"):
+                continue
             if name in stored and name in taken:
                 inputs[position] = f"{name} of {node.outputs[0]} ({position})"
                 stored[inputs[position]] = stored[name]

@@ -35,7 +35,21 @@ class OnnxReading:
         input_shapes: Mapping[str, Sequence[int]] | None = None,
         backward: bool = False,
     ) -> PerfGraph:
-        """The graph at one input; see `read_onnx`."""
+        """The graph at one input, without weights.
+
+        Args:
+            batch_size: samples: the first dimension of every input whose first dimension the file leaves open
+                or that is the file's batch. None for the file's own, or 1.
+            input_shapes: whole shapes, batch included, by input; needed where the file leaves more open.
+            backward: whether to trace a training step too, which is what PyTorch does for these operators.
+
+        Returns:
+            The graph as `capture` gives it for the same network. Operators without counterpart in PyTorch are
+            ``other`` and counted in ``unknown``.
+
+        Raises:
+            PerfseerError: the file is broken, declares other shapes, or has shapes that depend on data.
+        """
         shapes = input_shapes_of(self.inputs, batch_size, input_shapes or {})
         declared = declared_batch(self.inputs)
         module = OnnxModule(self.model)
@@ -49,7 +63,7 @@ def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReadi
     """Read a file without capturing it; cheap, so that its inputs can be looked at.
 
     Args:
-        path: an ONNX file; weights in files beside it are not opened.
+        path: an ONNX file, opset 7 or later; weights in files beside it are not opened.
         restore_batch_norm: whether batch norms that the exporter folded into convolutions are put back, as
             the network was; PyTorch's exporters fold them unless told to export for training.
 
@@ -59,35 +73,6 @@ def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReadi
     model = recognise(parse(Path(path)), restore_batch_norm=restore_batch_norm)
     require(bool(model.graph.nodes), f"{path}: the graph has no operators")
     return OnnxReading(model.graph.inputs, model.notes, model)
-
-
-def read_onnx(
-    path: str | Path,
-    *,
-    batch_size: int | None = None,
-    input_shapes: Mapping[str, Sequence[int]] | None = None,
-    backward: bool = False,
-    restore_batch_norm: bool = True,
-) -> PerfGraph:
-    """Read an ONNX file into a PerfGraph, without its weights.
-
-    Args:
-        path: the file; opsets 7 and later.
-        batch_size: samples: the first dimension of every input whose first dimension the file leaves open or
-            that is the file's batch. None for the file's own, or 1.
-        input_shapes: whole shapes, batch included, by input; needed where the file leaves more open.
-        backward: whether to trace a training step too, which is what PyTorch does for these operators.
-        restore_batch_norm: see `open_onnx`.
-
-    Returns:
-        The graph as `capture` gives it for the same network. Operators without counterpart in PyTorch are
-        ``other`` and counted in ``unknown``.
-
-    Raises:
-        PerfseerError: the file is broken, declares other shapes, or has shapes that depend on data.
-    """
-    reading = open_onnx(path, restore_batch_norm=restore_batch_norm)
-    return reading.graph(batch_size=batch_size, input_shapes=input_shapes, backward=backward)
 
 
 def _captured(

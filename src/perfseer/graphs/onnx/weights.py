@@ -13,19 +13,16 @@ from typing import Literal
 from perfseer.graphs.declared import element_count
 from perfseer.graphs.onnx.model import OnnxNode, Stored
 from perfseer.graphs.onnx.ordering import names_read
+from perfseer.graphs.vocabulary import ONNX_ARGUMENTS
 
 Role = Literal["parameter", "buffer", "constant"]
 
-# Arguments that are weights, by operator.
-_WEIGHTS: Mapping[str, tuple[int, ...]] = {
-    **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "perfseer.Linear"), (1, 2)),
-    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "GroupNormalization"), (1, 2)),
-    **dict.fromkeys(("BatchNormalization", "perfseer.GroupNorm"), (1, 2)),
-    **dict.fromkeys(("RMSNormalization", "SimplifiedLayerNormalization", "PRelu"), (1,)),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), (1, 2, 3)),
-    **{"MatMul": (0, 1), "Gather": (0,), "SkipLayerNormalization": (2, 3, 4)},
+# Letters of arguments (`passport`), also of what runs as several operators.
+ARGUMENTS: Mapping[str, str] = {
+    **ONNX_ARGUMENTS,
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), ".www"),
+    "SkipLayerNormalization": "..www",
 }
-_STATISTICS: Mapping[str, tuple[int, ...]] = {"BatchNormalization": (3, 4)}
 # Names that exporters give to what they computed: no parameter of the network has such a name.
 _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output_\d+)?|Constant_\d+")
 # Arguments behind the first that are numbers and never weights.
@@ -42,9 +39,9 @@ class Uses:
 
     places: Sequence[tuple[str, int]]
 
-    def among(self, table: Mapping[str, tuple[int, ...]]) -> bool:
-        """Whether one of the places is in a table of operators and arguments."""
-        return any(position in table.get(op, ()) for op, position in self.places)
+    def among(self, *letters: str) -> bool:
+        """Whether one of the places is an argument with one of the letters."""
+        return any(ARGUMENTS.get(op, "")[at : at + 1] in letters for op, at in self.places)
 
 
 def uses_of(nodes: Sequence[OnnxNode]) -> dict[str, Uses]:
@@ -65,9 +62,9 @@ def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
         return "constant"
     if stored.dtype not in _FLOATS:
         return "buffer" if count > _SMALLEST_TABLE else "constant"
-    if uses.among(_STATISTICS):
+    if uses.among("s"):
         return "buffer"
-    if uses.among(_WEIGHTS):
+    if uses.among("w", "v"):
         return "parameter"
     if count == 1 or all(op in _SETTINGS and position > 0 for op, position in uses.places):
         return "constant"

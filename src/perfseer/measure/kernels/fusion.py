@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from perfseer.graphs.kernels import CONVOLUTIONS, FOLLOWERS, FusionRules, MultipleOutputs
 from perfseer.measure.kernels.bench import Place, time_in_turn
-from perfseer.measure.kernels.modules import Add, Concat, Recipe
+from perfseer.measure.kernels.modules import LAYERS, Add, Concat, Recipe
 from perfseer.measure.kernels.settings import FusionSettings
 from perfseer.measure.stopping import median_interval
 
 FUSION_VERSION = 1
-_GROUPS = 4
+_GROUPS, _POOL_KERNEL = 4, 3
 Shape = tuple[int, ...]
 
 
@@ -147,24 +147,20 @@ def _recipe(operators: Sequence[str], shape: Shape, settings: FusionSettings) ->
 
 
 def _operator(name: str, shape: Shape, settings: FusionSettings) -> nn.Module:
+    """A layer for an input of ``shape``, [N, C, H, W]."""
     channels = shape[1]
-    if name in CONVOLUTIONS:
-        out = channels if name == "dwconv" else settings.channels_out
-        groups = {"conv": 1, "dwconv": channels, "grouped_conv": _GROUPS}[name]
-        padding = settings.kernel // 2
-        return nn.Conv2d(channels, out, settings.kernel, padding=padding, groups=groups, bias=False)
     if name == "linear":
-        return nn.Sequential(nn.Flatten(), nn.Linear(shape[1] * shape[2] * shape[3], settings.channels_out))
-    simple = {
-        "batch_norm": lambda: nn.BatchNorm2d(channels),
-        "relu": nn.ReLU,
-        "max_pool": lambda: nn.MaxPool2d(3, stride=1, padding=1),
-        "avg_pool": lambda: nn.AvgPool2d(3, stride=1, padding=1),
-        "global_avg_pool": lambda: nn.AdaptiveAvgPool2d(1),
-        "concat": lambda: _Unary(Concat()),
-        "add": lambda: _Unary(Add()),
-    }
-    return simple[name]()
+        return nn.Sequential(nn.Flatten(), nn.Linear(channels * shape[2] * shape[3], settings.channels_out))
+    layer = LAYERS[name](
+        {
+            "channels_in": channels,
+            "channels_out": channels if name == "dwconv" else settings.channels_out,
+            "kernel": settings.kernel if name in CONVOLUTIONS else _POOL_KERNEL,
+            "stride": 1,
+            "groups": {"dwconv": channels, "grouped_conv": _GROUPS}.get(name, 1),
+        }
+    )
+    return _Unary(layer) if isinstance(layer, Add | Concat) else layer
 
 
 def _output_shape(name: str, shape: Shape, settings: FusionSettings) -> Shape:

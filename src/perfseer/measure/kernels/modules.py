@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,12 +55,12 @@ def kernel_recipe(name: str, configuration: Configuration) -> Recipe:
     first, *followers = name.split("+")
     if not is_measurable(name):
         raise PerfseerError(
-            f"cannot measure kernels called {name!r}; those known start with {', '.join(_FIRST)}"
+            f"cannot measure kernels called {name!r}; those known start with {', '.join(LAYERS)}"
         )
     channels = configuration["channels_out"]
 
     def build() -> nn.Module:
-        layers = [_FIRST[first](configuration), *(_FOLLOWER[word](channels) for word in followers)]
+        layers = [LAYERS[first](configuration), *(_FOLLOWER[word](channels) for word in followers)]
         # A single layer without a container around it, which would be timed too.
         return layers[0] if len(layers) == 1 else Chain(layers)
 
@@ -71,7 +70,7 @@ def kernel_recipe(name: str, configuration: Configuration) -> Recipe:
 def is_measurable(name: str) -> bool:
     """Whether `kernel_recipe` knows all operators of ``name``."""
     first, *followers = name.split("+")
-    return first in _FIRST and all(word in _FOLLOWER for word in followers)
+    return first in LAYERS and all(word in _FOLLOWER for word in followers)
 
 
 class Chain(nn.Module):
@@ -112,7 +111,8 @@ def _avg_pool(configuration: Configuration) -> nn.Module:
     return nn.AvgPool2d(kernel, configuration["stride"], padding=(kernel - 1) // 2)
 
 
-_FIRST: dict[str, Callable[[Configuration], nn.Module]] = {
+# The first layer of a kernel, by operator.
+LAYERS: dict[str, Callable[[Configuration], nn.Module]] = {
     **dict.fromkeys(CONVOLUTIONS, _convolution),
     "batch_norm": lambda configuration: nn.BatchNorm2d(configuration["channels_in"]),
     "relu": lambda _: nn.ReLU(),
@@ -150,8 +150,3 @@ def _split(total: int, parts: int) -> list[int]:
 def parameter_shapes(configuration: Configuration) -> list[Shape]:
     """Shapes of the tensors an optimiser kernel steps."""
     return [(configuration["channels_in"],)] * configuration["inputs"]
-
-
-def as_configuration(values: Mapping[str, Any]) -> dict[str, int]:
-    """``values`` with plain integers, as JSON wants them."""
-    return {name: int(value) for name, value in values.items()}

@@ -11,6 +11,7 @@ from scipy.optimize import nnls
 from perfseer.data.dataset import Dataset
 from perfseer.graphs.kernels import CONVOLUTIONS, OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.graphs.vocabulary import names_with
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.kernel_tables import DatasetKernels, work_of
 from perfseer.predictors.settings import NnMeterAdditiveSettings
@@ -19,7 +20,7 @@ from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 # What a kernel's time may grow with: itself (launching it), bytes, bytes of weights, FLOPs, and FLOPs over
 # the fewer of its channels, which are what narrow layers cost that cannot fill a vector unit.
 BASIS: tuple[str, ...] = ("kernel", "bytes", "weight_bytes", "flops", "narrow_flops")
-_WITH_FLOPS = (*CONVOLUTIONS, "linear", "matmul", "attention")
+_WITH_FLOPS = {*CONVOLUTIONS, *names_with("narrow")}
 Column = tuple[str, str]
 _CONSTANT: Column = ("", "constant")
 

@@ -16,24 +16,19 @@ from typing import Self
 import numpy as np
 
 from perfseer.graphs.perfgraph import FloatArray, IntArray, PerfGraph
-from perfseer.graphs.vocabulary import OPERATOR_INDEX
+from perfseer.graphs.vocabulary import OPERATOR_INDEX, mask_with
 from perfseer.predictors.memory.setup import OPTIMISER_SCRATCH, MemorySetup
-from perfseer.predictors.memory.widths import BoolArray, compute_scales, converts, members
+from perfseer.predictors.memory.widths import BoolArray, compute_scales, converts
 from perfseer.predictors.memory.workspace import Workspace
 
 KINDS: tuple[str, ...] = ("activations", "casts", "gradients", "workspace")
 
-_SAVES_OPERANDS = members(
-    *("conv", "linear", "matmul", "batch_norm", "layer_norm", "group_norm", "attention", "activation"),
-    *("mul", "elementwise", "max_pool", "index", "embedding"),
-)
+_SAVES_OPERANDS, _SAVES_RESULT = mask_with("saves_operands"), mask_with("saves_result")
 # Autocast casts and caches the weights of these.
-_WEIGHTED = members("conv", "linear", "matmul")
-_SAVES_RESULT = members("relu", "softmax", "attention")
+_WEIGHTED = mask_with("product")
 # Times a number instead of a tensor needs nothing in the backward pass.
-_PRODUCTS = members("mul", "elementwise")
-_IN_PLACE = members("relu", "activation")
-_POINTWISE = members("relu", "activation", "add", "mul", "elementwise", "batch_norm")
+_PRODUCTS = mask_with("not_beside_numbers")
+_IN_PLACE, _POINTWISE = mask_with("in_place"), mask_with("pointwise")
 _MAX_POOL = OPERATOR_INDEX["max_pool"]
 _COPY = OPERATOR_INDEX["copy"]
 _ATTENTION = OPERATOR_INDEX["attention"]

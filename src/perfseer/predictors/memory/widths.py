@@ -11,21 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
-from perfseer.graphs.vocabulary import OPERATORS
+from perfseer.graphs.vocabulary import mask_with
 from perfseer.predictors.memory.setup import MemorySetup
 
 BoolArray = npt.NDArray[np.bool_]
 
 
-def members(*names: str) -> BoolArray:
-    """[operators] whether each entry of the vocabulary is among ``names``."""
-    return np.isin(OPERATORS, names)
-
-
-_NARROW = members("conv", "linear", "matmul", "attention")
-_WIDE = members("reduce", "layer_norm", "group_norm", "softmax", "loss", "embedding")
+_NARROW, _WIDE = mask_with("narrow"), mask_with("wide")
 # With a weight among their operands these give 32 bits; batch norm keeps its input's.
-_PROMOTING = members("add", "mul", "elementwise", "concat", "index", "other")
+_PROMOTING = mask_with("promotes")
 
 
 def converts(graph: PerfGraph) -> BoolArray:

@@ -10,7 +10,7 @@ import pandas as pd
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import EDGE_COLUMNS, GLOBAL_COLUMNS, NODE_COLUMNS, GraphFeatures
 from perfseer.data.ragged import segment_ids
-from perfseer.graphs.kernels import COSTS, FusionRules, Nodes, kernels_of
+from perfseer.graphs.kernels import CONVOLUTIONS, COSTS, FusionRules, Nodes, kernels_of
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from perfseer.targets import Phase
@@ -20,7 +20,7 @@ from perfseer.targets import Phase
 _CONVOLUTION = ("channels_in", "channels_out", "kernel", "stride", "flops", "parameters")
 _POOLING = ("channels_in", "channels_out", "kernel", "stride")
 _PUBLISHED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("conv", "dwconv", "grouped_conv"), _CONVOLUTION),
+    **dict.fromkeys(CONVOLUTIONS, _CONVOLUTION),
     "linear": ("channels_in", "channels_out", "flops", "parameters"),
     **dict.fromkeys(("max_pool", "avg_pool", "global_avg_pool"), _POOLING),
     "concat": ("inputs", "c1", "c2", "c3", "c4"),
@@ -44,7 +44,7 @@ def forest_of(name: str) -> str:
     ('conv', 'batch_norm+relu')
     """
     first = name.partition("+")[0]
-    return first if first in ("conv", "dwconv", "grouped_conv") else name
+    return first if first in CONVOLUTIONS else name
 
 
 def feature_names(forest: str) -> tuple[str, ...]:

@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from perfseer.graphs.perfgraph import FloatArray, IntArray, PerfGraph
-from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX, mask_with
 from perfseer.predictors.memory.setup import MemorySetup
-from perfseer.predictors.memory.widths import compute_scales, converts, members, traced_in_16_bits
+from perfseer.predictors.memory.widths import compute_scales, converts, traced_in_16_bits
 
 _COPY = OPERATOR_INDEX["copy"]
-_PRODUCTS = members("conv", "linear", "matmul", "attention")
+_PRODUCTS = mask_with("narrow")
 
 
 def under_autocast(graph: PerfGraph, setup: MemorySetup) -> PerfGraph:

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from perfseer.data.platforms import PLATFORM_COLUMNS, Platform, platform_features
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
-from perfseer.graphs.vocabulary import HYPERPARAMETERS
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, names_with
 from perfseer.predictors.parts.node_kinds import NodeKinds
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
 
 # Operators that matrix units run, where a device has them.
-PRODUCTS: tuple[str, ...] = ("conv", "conv_grouped", "linear", "matmul", "attention")
+PRODUCTS: tuple[str, ...] = (*names_with("narrow"), "conv_grouped")
 # What a learner is told of a platform: not its rates, which the roofline contains already and which a dozen
 # platforms could not teach it to weigh.
 TOLD: tuple[str, ...] = (

@@ -5,25 +5,21 @@ grouped convolutions, at moving memory, at attention and at launching operators.
 described by the share of its roofline time that each of these takes, and by how long it is.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-import numpy.typing as npt
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.features import NODE_COLUMNS, GraphFeatures
+from perfseer.data.features import NODE_COLUMNS
 from perfseer.data.platforms import Platform
 from perfseer.data.ragged import segment_sum
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.graphs.vocabulary import OPERATORS
+from perfseer.graphs.vocabulary import mask_with
 from perfseer.predictors.parts.roofline import TimeRoofline, Work, row_features
 from perfseer.targets import Phase
 
 # Of the roofline time, beside dense products, which make up the rest.
 SHARES: tuple[str, ...] = ("grouped", "memory", "attention", "launch")
 PROFILE_COLUMNS: tuple[str, ...] = ("ln_roofline_s", *(f"{name}_share" for name in SHARES))
-_DENSE = ("conv", "linear", "matmul")
-_ATTENTION = ("attention", "softmax")
+_DENSE, _ATTENTION = mask_with("product"), mask_with("scores")
 # What programs reach of published peaks, roughly, and what starting an operator costs; only shares follow.
 _REACHED_FLOPS, _REACHED_BANDWIDTH = 0.5, 0.8
 _LAUNCH_S = 5e-6
@@ -58,20 +54,15 @@ def work_profile(dataset: Dataset, phase: Phase, rates: TimeRoofline) -> FloatAr
     work = Work.of(features, phase)
     launch = np.full(work.flops.shape[1], rates.launch_s)
     busy = rates.node_seconds(work) - launch
-    other = ~_among(features, (*_DENSE, *_ATTENTION))
+    other = ~(_DENSE | _ATTENTION)[features.operators]
     grouped = features.nodes[:, NODE_COLUMNS.index("conv_groups")] > 1
     parts = {
         "grouped": busy * grouped,
         "memory": busy * other,
-        "attention": busy * _among(features, _ATTENTION),
+        "attention": busy * _ATTENTION[features.operators],
         "launch": launch,
     }
     seconds = {name: segment_sum(part, work.node_ptr) for name, part in parts.items()}
     seconds["memory"] = seconds["memory"] + work.extra_bytes / rates.bytes_per_s
     total = np.maximum(rates.milliseconds(work) / 1e3, rates.launch_s)
     return np.column_stack([np.log(total), *(seconds[name] / total for name in SHARES)])
-
-
-def _among(features: GraphFeatures, operators: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """[V] whether a node is one of some operators."""
-    return np.asarray(np.isin(features.operators, [OPERATORS.index(name) for name in operators]))

@@ -11,9 +11,11 @@ from perfseer.data.settings import LabelSettings
 from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.overrides import override
+from perfseer.evaluation.parameters import fitting_sections
 from perfseer.evaluation.records import Digests
 from perfseer.evaluation.trials import present_digests
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
+from perfseer.studies.ablation.about import NETWORKS
 from perfseer.studies.ablation.settings import BASE, AblationSettings
 from perfseer.training.settings import TrainingSettings
 
@@ -87,6 +89,18 @@ def resolve(mapping: Mapping[str, Any]) -> dict[str, Variant]:
             )
         resolved[name] = variant
     return resolved
+
+
+def variant_sections(parameters: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Sections that fitting one variant depends on: recipe, networks, the base and the variant itself.
+
+    Args:
+        parameters: raw mapping of params.yaml.
+        name: of the variant, or the base's.
+    """
+    study = parameters["ablation"]
+    own = {other: changes for other, changes in study["variants"].items() if other == name}
+    return {**fitting_sections(parameters, *NETWORKS), "ablation": {**study, "variants": own}}
 
 
 def variant_digests(variant: Variant, dataset: Path) -> Digests:

@@ -17,7 +17,8 @@ import pandas as pd
 from perfseer.data.building import NO_GRAPH
 from perfseer.data.captures import Captures, Selected
 from perfseer.data.platforms import Platform
-from perfseer.data.sources.timm_results import join, open_all
+from perfseer.data.sources.timm_results.source import join
+from perfseer.data.sources.timm_results.tables import open_all
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATOR_INDEX

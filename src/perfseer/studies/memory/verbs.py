@@ -42,7 +42,7 @@ def memory(
 
 def _published() -> list[str]:
     """Files of GPUs; on CPUs every batch is 1, and nothing ever failed."""
-    from perfseer.data.sources.timm_results import FILES
+    from perfseer.data.sources.timm_results.names import FILES
 
     return [file.name for file in FILES if file.platform.device_kind == "cuda"]
 

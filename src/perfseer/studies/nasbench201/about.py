@@ -11,5 +11,6 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
+    place="reports/nasbench201",
     shows_predictors=True,
 )

@@ -5,7 +5,7 @@ from itertools import product
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from perfseer.data.sources.nasbench201 import DEVICES
+from perfseer.data.sources.nasbench201.cells import DEVICES
 from perfseer.evaluation.metrics import within_name
 from perfseer.reporting.style import label_colour, panels, say_missing
 from perfseer.studies.nasbench201.study import Study

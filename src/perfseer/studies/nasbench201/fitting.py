@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from perfseer.data.settings import DatasetSettings, LabelSettings
-from perfseer.data.sources.nasbench201 import DEVICES, LABEL, Reading, data_digest, dataset, fold
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, Reading, data_digest
+from perfseer.data.sources.nasbench201.dataset import dataset, fold
 from perfseer.digests import digest
 from perfseer.errors import require
 from perfseer.evaluation.records import RECORD_FILE, Digests, Record, as_floats, read_record

@@ -19,17 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from perfseer.data.files import write_json
 from perfseer.data.settings import DatasetSettings
-from perfseer.data.sources.nasbench201 import (
+from perfseer.data.sources.nasbench201.cells import (
     DEVICES,
     Cells,
     Device,
     Reading,
     cells,
     data_digest,
-    draw,
     latencies_ms,
 )
-from perfseer.data.sources.nasbench201_graphs import OPERATIONS, cell_flows
+from perfseer.data.sources.nasbench201.dataset import draw
+from perfseer.data.sources.nasbench201.graphs import OPERATIONS, cell_flows
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
 from perfseer.evaluation.records import read_as
 from perfseer.graphs.perfgraph import FloatArray, IntArray

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from perfseer.data.sources.nasbench201 import LABEL, N_CELLS, N_CONNECTED
+from perfseer.data.sources.nasbench201.cells import LABEL, N_CELLS, N_CONNECTED
 from perfseer.predictors.registry import predictor_class
 from perfseer.reporting.document import Published, fill, publish
 from perfseer.studies.nasbench201 import figures, published, sentences, tables

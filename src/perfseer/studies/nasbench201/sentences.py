@@ -1,6 +1,6 @@
 """Sentences of the report on NAS-Bench-201, and what follows from the latencies in words."""
 
-from perfseer.data.sources.nasbench201 import DEVICES
+from perfseer.data.sources.nasbench201.cells import DEVICES
 from perfseer.evaluation.metrics import within_name
 from perfseer.reporting.units import MISSING, choose_scale, number
 from perfseer.studies.nasbench201.study import SUBJECT, Study

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from perfseer.data.sources.nasbench201 import DEVICES, Reading, View
+from perfseer.data.sources.nasbench201.cells import DEVICES, Reading, View
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.settings import Percentage
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
@@ -43,7 +43,7 @@ class NasBench201Settings(BaseModel):
     """Which predictors are fitted on which latencies. Complete in itself: presets do not change it.
 
     Attributes:
-        devices: files of latencies, by name (`perfseer.data.sources.nasbench201.DEVICES`).
+        devices: files of latencies, by name (`perfseer.data.sources.nasbench201.cells.DEVICES`).
         readings: which operations of a cell a graph shows.
         train_cells: cells to learn from; the others test.
         valid_cells: cells to stop on.

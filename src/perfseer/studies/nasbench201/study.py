@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perfseer.data.sources.nasbench201 import LABEL, N_CONNECTED
+from perfseer.data.sources.nasbench201.cells import LABEL, N_CONNECTED
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.ledger import STALE, VALID, Contender, Ledger, Trial, trial_of
 from perfseer.evaluation.records import Record

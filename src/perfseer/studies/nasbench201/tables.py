@@ -6,7 +6,7 @@ from itertools import product
 from operator import itemgetter
 from statistics import fmean, median
 
-from perfseer.data.sources.nasbench201 import DEVICES, LABEL, Reading
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, Reading
 from perfseer.evaluation.ledger import Contender
 from perfseer.evaluation.metrics import within_name
 from perfseer.evaluation.records import Record

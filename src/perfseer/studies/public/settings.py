@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, model_validator
 
 from perfseer.data.settings import LabelSettings
-from perfseer.data.sources.timm_names import FILES
+from perfseer.data.sources.timm_results.names import FILES
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import Percentage
 from perfseer.training.settings import Recipe, TrainingSettings

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perfseer.data.sources.timm_names import parse_name
+from perfseer.data.sources.timm_results.names import parse_name
 from perfseer.errors import require
 from perfseer.evaluation.records import RECORD_FILE
 from perfseer.forecast.card import Card, HeldOut, write_card

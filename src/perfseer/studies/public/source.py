@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources import timm_results
+from perfseer.data.sources.timm_results import source as timm_results
+from perfseer.data.sources.timm_results.names import find_file
+from perfseer.data.sources.timm_results.tables import open_results
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError
 from perfseer.studies.public.settings import PublicSettings
@@ -28,14 +30,14 @@ def place_of(settings: PublicSettings, name: str) -> str | Path:
             if path.is_file():
                 return path
     try:
-        return timm_results.find_file(name).name
+        return find_file(name).name
     except PerfseerError as error:
         raise PerfseerError(f"public.files: {error}") from error
 
 
 @cache
 def _group_rows(place: str | Path) -> pd.DataFrame:
-    table = timm_results.open_results(place).table
+    table = open_results(place).table
     return table.loc[table["status"] == "ok", ["architecture", "family"]]
 
 
@@ -49,10 +51,7 @@ def data_digest(settings: PublicSettings) -> str:
     """Of the contents of all files; those that are published are not fetched for it."""
     places = [place_of(settings, name) for name in settings.files]
     return digest(
-        [
-            file_digest(place) if isinstance(place, Path) else timm_results.find_file(place).sha256
-            for place in places
-        ]
+        [file_digest(place) if isinstance(place, Path) else find_file(place).sha256 for place in places]
     )
 
 

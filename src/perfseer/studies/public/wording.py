@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from perfseer.data.platforms import Platform
-from perfseer.data.sources.timm_names import parse_name
+from perfseer.data.sources.timm_results.names import parse_name
 
 _NOISE = re.compile(r"NVIDIA |GeForce |Intel\(R\) Core\(TM\) |AMD | CPU.*")
 PHASE_WORDS = {"train": "training", "infer": "inference"}

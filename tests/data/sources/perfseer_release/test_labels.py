@@ -62,10 +62,9 @@ def test_only_the_value_at_fault_is_lost_and_zero_stays_zero():
     labels = read_labels(repr({"train": "x|0|30|1|9|4|2048", "infer": GOOD}), "a.txt")
     assert math.isnan(labels.train.sample_time_ms)
     assert (labels.train.util_pct, labels.train.mem_mib) == (0.0, 2048.0)
-    assert [fault.detail for fault in labels.faults] == [
-        "train: time is not a number ('x')",
-        "train: average_sm_util is zero",
-    ]
+    assert [fault.kind for fault in labels.faults] == ["not a number", "zero"]
+    assert "'x'" in labels.faults[0].detail
+    assert [fault.detail.split()[1] for fault in labels.faults] == ["time", "average_sm_util"]
 
 
 def test_of_a_line_with_fields_missing_none_is_trusted():
@@ -107,7 +106,7 @@ def test_what_eval_would_run_does_not_run(text, tmp_path):
     eval(attack)
     assert canary.exists(), "this is no attack: eval did not run it"
     canary.unlink()
-    with pytest.raises(PerfseerError, match=r"label/evil.txt.*nothing was evaluated"):
+    with pytest.raises(PerfseerError, match=r"label/evil\.txt.*evaluated"):
         read_labels(attack, "label/evil.txt")
     assert not canary.exists()
 

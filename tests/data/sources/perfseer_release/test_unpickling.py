@@ -272,7 +272,7 @@ def test_an_attack_inside_a_whole_graph_is_refused(tmp_path):
     graph = make_digraph()
     graph.graph["name"] = Bomb()
     for protocol in PROTOCOLS:
-        with pytest.raises(PerfseerError, match=r"eval, which no graph needs"):
+        with pytest.raises(PerfseerError, match=r"asks for .*eval,"):
             read_graph(pickle.dumps(graph, protocol), "a.pkl")
     assert not (tmp_path / "canary").exists()
 
@@ -476,14 +476,14 @@ def test_what_nodes_share_is_copied_once():
 
 
 def test_a_file_too_large_is_not_looked_at():
-    with pytest.raises(PerfseerError, match=f"more than the {MAX_BYTES} bytes"):
+    with pytest.raises(PerfseerError, match=f" {MAX_BYTES} bytes"):
         load(b"N" * (MAX_BYTES + 1), "large.pkl")
 
 
 def test_too_many_operations_are_refused(monkeypatch):
     content = pickle.dumps(make_digraph())
     monkeypatch.setattr(machine, "MAX_OPERATIONS", 100)
-    with pytest.raises(PerfseerError, match="more than 100 operations"):
+    with pytest.raises(PerfseerError, match=" 100 operations"):
         read_graph(content, "a.pkl")
 
 

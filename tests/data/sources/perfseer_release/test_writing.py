@@ -154,20 +154,20 @@ def test_rows_that_cannot_be_written_are_left_out_and_counted(table, graphs, ind
 
 def test_a_dataset_without_some_label_is_refused(table, graphs, index, tmp_path):
     """As NAS-Bench-201's, which has inference times alone."""
-    with pytest.raises(PerfseerError, match="none of 6 rows is usable: infer_mem_mib: missing"):
+    with pytest.raises(PerfseerError, match=r" 6 rows .*infer_mem_mib: missing"):
         export(table.assign(infer_mem_mib=np.nan), graphs, index, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_two_configurations_of_one_name_are_refused(table, graphs, index, tmp_path):
     table = pd.concat([table, table.head(1).assign(precision="tf32")], ignore_index=True)
-    with pytest.raises(PerfseerError, match=r"differ in precision \(fp32, tf32\): export the rows of each"):
+    with pytest.raises(PerfseerError, match=r"precision \(fp32, tf32\)"):
         export(table, graphs, index, tmp_path / "out")
 
 
 def test_a_folder_in_use_is_left_alone(table, graphs, index, tmp_path):
     (tmp_path / "old.txt").write_text("mine")
-    with pytest.raises(PerfseerError, match="is in use: name another folder"):
+    with pytest.raises(PerfseerError, match=str(tmp_path)):
         export(table, graphs, index, tmp_path)
     assert files(tmp_path) == {"old.txt": b"mine"}
     (tmp_path / "empty").mkdir()
@@ -189,7 +189,7 @@ def test_nothing_appears_when_writing_breaks_off(table, graphs, index, tmp_path,
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writing, "pickled", full)
-    with pytest.raises(PerfseerError, match="No space left on device"):
+    with pytest.raises(PerfseerError, match=str(tmp_path / "out")):
         export(table, graphs, index, tmp_path / "out", archives=archives)
     assert list(tmp_path.iterdir()) == []
 
@@ -199,7 +199,7 @@ def test_without_networkx_it_says_so(table, graphs, index, tmp_path, monkeypatch
         raise ModuleNotFoundError(name=name)
 
     monkeypatch.setattr(writing.importlib, "import_module", absent)
-    with pytest.raises(PerfseerError, match="pip install networkx"):
+    with pytest.raises(PerfseerError, match="install networkx"):
         export(table, graphs, index, tmp_path / "out")
 
 

@@ -19,12 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from perfseer.data.sources.perfseer_release.derivation import FLOAT_BYTES, Forward, derive
-from perfseer.data.sources.perfseer_release.operators import VIEWS, vocabulary_index
 from perfseer.data.sources.perfseer_release.raw import RawGraph
 from perfseer.data.sources.perfseer_release.wording import printable
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import IntArray, PerfGraph
-from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, ONNX_VIEWS, OPERATOR_INDEX, onnx_index
 
 # The thirteen arguments in the order of `vocabulary.HYPERPARAMETERS`.
 ARGUMENTS: tuple[str, ...] = (
@@ -130,7 +129,7 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
     if min(values) < 0 or max(values) > LARGEST or not 0 <= work <= MOST_FLOPS:
         raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has a number below 0 or too large")
     memory_info = _Sizes(*sizes)
-    return _Node(kind, vocabulary_index(kind), numbers, memory_info, memory_info.shape, flops)
+    return _Node(kind, onnx_index(kind), numbers, memory_info, memory_info.shape, flops)
 
 
 def _integer(value: Any) -> int:
@@ -170,7 +169,7 @@ def _without_views(
     nodes: list[_Node], edges: list[tuple[int, int]], name: str
 ) -> tuple[list[_Node], list[_Edge]]:
     """Nodes that are no views, and edges between them, with the last view's own tensor where it has one."""
-    kept = [position for position, node in enumerate(nodes) if node.type not in VIEWS]
+    kept = [position for position, node in enumerate(nodes) if node.type not in ONNX_VIEWS]
     require(bool(kept), f"{name}: a graph without nodes, or of nothing but views")
     number = {position: index for index, position in enumerate(kept)}
     if len(kept) == len(nodes):

@@ -17,20 +17,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER, peak_bytes
-from perfseer.graphs.vocabulary import OPERATOR_INDEX
+from perfseer.graphs.vocabulary import OPERATOR_INDEX, names_with
 
 FLOAT_BYTES = 4
 INDEX_BYTES = 8  # of a max pool's chosen pixel, and of a class label
 
-_CONV, _RELU, _BATCH_NORM, _CONCAT, _AVG_POOL, _GLOBAL_POOL, _LINEAR, _MAX_POOL, _ADD, _MATMUL = (
+_RELU, _BATCH_NORM, _CONCAT, _GLOBAL_POOL, _LINEAR, _MAX_POOL, _ADD = (
     OPERATOR_INDEX[name]
-    for name in (
-        *("conv", "relu", "batch_norm", "concat", "avg_pool", "global_avg_pool", "linear", "max_pool"),
-        *("add", "matmul"),
-    )
+    for name in ("relu", "batch_norm", "concat", "global_avg_pool", "linear", "max_pool", "add")
 )
 # Operators whose backward pass is two of their kind: by their input and by their weights or other input.
-_PRODUCTS = frozenset((_CONV, _LINEAR, _MATMUL))
+_PRODUCTS = frozenset(OPERATOR_INDEX[name] for name in names_with("product"))
 _COUNTER_BYTES = 8  # batch norm's number of batches
 
 

@@ -5,21 +5,21 @@ then on, so a cache that rots, or a folder whose contents change, is noticed; wh
 what the authors meant cannot be. Reading treats every byte as a stranger's anyway (`unpickling`).
 """
 
-import hashlib
 import importlib
-import os
 from pathlib import Path
 from typing import Any
 
+from perfseer.data.download import RemoteFile, mirror_folder
 from perfseer.data.files import atomic
+from perfseer.digests import file_digest
 from perfseer.errors import PerfseerError, require
 
-# The folder named in the authors' repository, upuuuuuu/PerfSeer.
+# The folder named in the authors' repository, upuuuuuu/PerfSeer, which states no licence of it.
 FOLDER_ID = "15anTR-bBTTfvXx9aQXp1BlMcqXjJsmmW"
 FOLDER_URL = f"https://drive.google.com/drive/folders/{FOLDER_ID}"
 ARCHIVES = ("cg.zip", "label.zip")
+FILES = tuple(RemoteFile("perfseer_release", name, FOLDER_URL, sha256=None) for name in ARCHIVES)
 SUMS_FILE = "SHA256SUMS"
-_BLOCK = 2**20
 
 
 def fetch_release() -> Path:
@@ -32,12 +32,10 @@ def fetch_release() -> Path:
         PerfseerError: gdown is absent, the download fails, archives are missing, or they are not those that
             were downloaded first.
     """
-    mirror = os.environ.get("PERFSEER_MIRROR")
-    folder = Path(mirror or os.environ.get("PERFSEER_CACHE") or Path.home() / ".cache" / "perfseer")
-    folder /= "perfseer_release"
-    if not (folder / SUMS_FILE).is_file() and not mirror:
+    folder = FILES[0].path.parent
+    if not (folder / SUMS_FILE).is_file() and mirror_folder() is None:
         _download(folder)
-    missing = [name for name in ARCHIVES if not (folder / name).is_file()]
+    missing = [file.name for file in FILES if not file.path.is_file()]
     require(
         not missing,
         f"{folder} has no {' and no '.join(missing)}: put the archives of {FOLDER_URL} there, or give the "
@@ -61,7 +59,7 @@ def _download(folder: Path) -> None:
         if found.parent != folder and found.name in ARCHIVES:
             found.replace(folder / found.name)
     if all((folder / name).is_file() for name in ARCHIVES):
-        lines = [f"{_sha256(folder / name)}  {name}\n" for name in ARCHIVES]
+        lines = [f"{file_digest(folder / name, 64)}  {name}\n" for name in ARCHIVES]
         with atomic(folder / SUMS_FILE) as temporary:
             temporary.write_text("".join(lines), encoding="ascii")
 
@@ -82,17 +80,9 @@ def _check_sums(folder: Path) -> None:
         return
     for line in sums.read_text(encoding="ascii").splitlines():
         expected, _, name = line.partition("  ")
-        found = _sha256(folder / name)
+        found = file_digest(folder / name, 64)
         require(
             found == expected,
             f"{folder / name} has SHA-256 {found}, but {sums} says {expected}: it is damaged or was "
             f"replaced; delete {folder} and download again",
         )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -21,18 +21,14 @@ from typing import Any
 
 from perfseer.data.sources.perfseer_release.conversion import ARGUMENTS, MEMORY
 from perfseer.data.sources.perfseer_release.derivation import FLOAT_BYTES, INDEX_BYTES
-from perfseer.data.sources.perfseer_release.operators import onnx_type
 from perfseer.data.sources.perfseer_release.raw import RawGraph
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX
+from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATOR_INDEX, mask_with, onnx_type
 
 _CONV, _CONCAT, _LINEAR, _MAX_POOL = (
     OPERATOR_INDEX[name] for name in ("conv", "concat", "linear", "max_pool")
 )
-_IMAGE_MAKERS = frozenset(
-    OPERATOR_INDEX[name] for name in ("conv", "max_pool", "avg_pool", "global_avg_pool")
-)
-_FLAT_MAKERS = frozenset(OPERATOR_INDEX[name] for name in ("linear", "matmul", "attention", "embedding"))
+_MAKES_IMAGE, _MAKES_VECTOR = mask_with("makes_image"), mask_with("makes_vector")
 _KERNEL, _GROUPS, _BIAS = (
     HYPERPARAMETERS.index(name) for name in ("conv_kernel", "conv_groups", "conv_bias")
 )
@@ -125,8 +121,8 @@ class _Writer:
         """Height and width are 0 where the tensor is no image: after a Gemm, until something makes one."""
         n, channels, height, width = self._out_shapes[node]
         operator, senders = self._operators[node], self._senders[node]
-        image = height * width > 1 or operator in _IMAGE_MAKERS
-        if not image and operator not in _FLAT_MAKERS:
+        image = height * width > 1 or bool(_MAKES_IMAGE[operator])
+        if not image and not _MAKES_VECTOR[operator]:
             image = any(self._shapes[sender][2] for sender in senders)
         return (n, channels, height, width) if image else (n, channels, 0, 0)
 

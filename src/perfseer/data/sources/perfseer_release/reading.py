@@ -6,7 +6,7 @@ lists it. Nothing of a file that is refused is used, and every file that is not 
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfseer.data.building import INDEX_COLUMNS, KEY
+from perfseer.data.building import INDEX_COLUMNS, KEY, Progress
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.processes import mapper
+from perfseer.data.published import published_table
 from perfseer.data.sources.perfseer_release.archive import Member, Pair, Reader, Release, find_release
 from perfseer.data.sources.perfseer_release.conversion import to_perfgraph
 from perfseer.data.sources.perfseer_release.labels import MAX_CHARACTERS, ReleaseLabels, read_labels
@@ -25,10 +26,8 @@ from perfseer.data.sources.perfseer_release.raw import RawGraph
 from perfseer.data.sources.perfseer_release.stems import parse_stem
 from perfseer.data.sources.perfseer_release.unpickling import MAX_BYTES, read_graph
 from perfseer.data.sources.perfseer_release.wording import printable
-from perfseer.digests import canonical_json, digest
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.measure.table import COLUMNS, typed_table
 
 DEVICE = "NVIDIA GeForce RTX 3090"
 # Not a version of ours: other definitions of the labels, so that the two never mix.
@@ -38,7 +37,6 @@ REFUSED = ("refused graph", "refused labels")
 _PLAIN = re.compile(r"[\w.:+-]+")  # what a name may hold that goes into reports
 _CHUNK = 64  # graphs per task: some tenths of a second
 _PRELOAD = ("perfseer.data.sources.perfseer_release.reading",)
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -242,17 +240,11 @@ def _join(release: Release, parts: Sequence[_Part], device_name: str) -> Importe
 
 def _table(frame: pd.DataFrame, device_name: str) -> pd.DataFrame:
     """The measurement table; what the release does not say is null."""
-    environment = {"device": device_name, "device_kind": "cuda", "source": PROTOCOL["source"]}
-    constants: dict[str, Any] = {
-        "model_spec": "",
-        "precision": "fp32",
-        "memory_format": "nchw",
-        "mode": "eager",
-        "device": device_name,
-        "device_kind": "cuda",
-        "environment": canonical_json({**environment, "digest": digest(environment)}),
-        "protocol": canonical_json(PROTOCOL),
-        "protocol_version": PROTOCOL_VERSION,
-        "order": np.arange(len(frame)),
-    }
-    return typed_table(frame.reindex(columns=list(COLUMNS)).assign(**constants))
+    return published_table(
+        frame.drop(columns="file"),
+        device=device_name,
+        device_kind="cuda",
+        protocol=PROTOCOL,
+        protocol_version=PROTOCOL_VERSION,
+        environment={"source": PROTOCOL["source"]},
+    )

@@ -23,6 +23,7 @@ from typing import Any
 import pandas as pd
 
 from perfseer.data.assembly import usable
+from perfseer.data.building import Progress
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.quarantine import count_reasons
 from perfseer.data.sources.perfseer_release.inversion import to_raw
@@ -39,8 +40,6 @@ PICKLE_PROTOCOL = 4  # as old as Python 3.4
 _DIGITS = ".15g"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of zip members: equal datasets give equal bytes
 _FILE_MODE = 0o644 << 16
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Shapes and the order of elements: what is a view in PyTorch moves nothing and is no node."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -142,12 +142,8 @@ def _triangle(call: Call) -> Tensor:
     return (torch.triu if call.node.integer("upper", 1) else torch.tril)(call.tensor(0), k)
 
 
-def _depth_to_space(call: Call) -> Tensor:
-    return F.pixel_shuffle(call.tensor(0), call.node.integer("blocksize", 1))
-
-
-def _space_to_depth(call: Call) -> Tensor:
-    return F.pixel_unshuffle(call.tensor(0), call.node.integer("blocksize", 1))
+def _shuffled(function: Callable[[Tensor, int], Tensor]) -> Handler:
+    return lambda call: function(call.tensor(0), call.node.integer("blocksize", 1))
 
 
 # Names of torch's interpolation by mode and number of spatial dimensions.
@@ -192,10 +188,6 @@ def _resized(call: Call, source: Tensor) -> list[int]:
     return size
 
 
-def _identity(call: Call) -> Any:
-    return call.inputs[0] if call.has(0) else None
-
-
 def _sequence(call: Call) -> Any:
     raise PerfseerError(f"{call.node}: sequences of tensors are not read; export the model without them")
 
@@ -209,18 +201,11 @@ def stored_value(stored: Stored) -> Fact | Tensor:
 
 HANDLERS: Mapping[str, Handler] = {
     **{"Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Squeeze": _squeeze},
-    **{
-        "Unsqueeze": _unsqueeze,
-        "Concat": _concat,
-        "Split": _split,
-        "Slice": _slice,
-        "perfseer.Unstack": _unstack,
-        "perfseer.Roll": _roll,
-        "Expand": _expand,
-    },
+    **{"Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice, "Expand": _expand},
+    **{"perfseer.Unstack": _unstack, "perfseer.Roll": _roll},
     **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
-    **{"EyeLike": _eye_like, "Trilu": _triangle, "DepthToSpace": _depth_to_space},
-    **{"SpaceToDepth": _space_to_depth, "Resize": _resize, "Upsample": _resize, "Identity": _identity},
+    **{"EyeLike": _eye_like, "Trilu": _triangle, "DepthToSpace": _shuffled(F.pixel_shuffle)},
+    **{"SpaceToDepth": _shuffled(F.pixel_unshuffle), "Resize": _resize, "Upsample": _resize},
     **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _random),
     **dict.fromkeys(("SequenceConstruct", "SequenceEmpty", "SplitToSequence"), _sequence),
 }

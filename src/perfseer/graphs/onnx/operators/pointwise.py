@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from perfseer.graphs.declared import torch_type
 from perfseer.graphs.onnx.calls import Call, Fact, Handler
 from perfseer.graphs.onnx.parsing import DTYPES
-
-_AROUND_ZERO = {"elu", "celu"}
+from perfseer.graphs.vocabulary import ONNX_COUNTERPARTS
 
 
 def _operands(call: Call) -> tuple[Any, Any]:
@@ -49,8 +48,15 @@ def _divide(call: Call) -> Tensor:
     return torch.div(first if isinstance(first, Tensor) else call.tensor(0), second, rounding_mode="trunc")
 
 
-def _unary(function: Callable[[Tensor], Tensor]) -> Handler:
-    return lambda call: function(call.tensor(0))
+def _counterpart(name: str) -> Handler:
+    """Torch's function of that name, on all tensors that are given."""
+    function = getattr(F, name, None) or operator.attrgetter(name)(torch)
+
+    def run(call: Call) -> Tensor:
+        more = (call.tensor(i) for i in range(1, len(call.inputs)) if call.has(i))
+        return function(call.tensor(0), *more)
+
+    return run
 
 
 def _many(function: Callable[[Tensor, Tensor], Tensor]) -> Handler:
@@ -107,13 +113,9 @@ def _relu(call: Call) -> Tensor:
     return F.relu(call.tensor(0), inplace=call.in_place)
 
 
-def _leaky_relu(call: Call) -> Tensor:
-    return F.leaky_relu(call.tensor(0), call.node.number("alpha", 0.01))
-
-
-def _elu(call: Call) -> Tensor:
-    function = F.celu if call.node.op == "Celu" else F.elu
-    return function(call.tensor(0), call.node.number("alpha", 1.0))
+def _by_number(function: Callable[..., Tensor], name: str, default: float) -> Handler:
+    """A function of a tensor and an attribute."""
+    return lambda call: function(call.tensor(0), call.node.number(name, default))
 
 
 def _gelu(call: Call) -> Tensor:
@@ -126,10 +128,6 @@ def _prelu(call: Call) -> Tensor:
 
 def _thresholded_relu(call: Call) -> Tensor:
     return F.threshold(call.tensor(0), call.node.number("alpha", 1.0), 0.0)
-
-
-def _shrink(call: Call) -> Tensor:
-    return F.softshrink(call.tensor(0), call.node.number("lambd", 0.5))
 
 
 def _modulo(call: Call) -> Tensor:
@@ -161,25 +159,15 @@ _PAIRS: Mapping[str, Callable[..., Tensor]] = {
     **{"BitwiseAnd": torch.bitwise_and, "BitwiseOr": torch.bitwise_or, "BitwiseXor": torch.bitwise_xor},
     **{"Min": torch.minimum, "Max": torch.maximum, "Sum": torch.add},
 }
-_UNARY: Mapping[str, Callable[[Tensor], Tensor]] = {
-    **{"Neg": torch.neg, "Abs": torch.abs, "Sqrt": torch.sqrt, "Exp": torch.exp, "Log": torch.log},
-    **{"Floor": torch.floor, "Ceil": torch.ceil, "Round": torch.round, "Sign": torch.sign},
-    **{"Reciprocal": torch.reciprocal, "Erf": torch.erf, "Not": torch.logical_not},
-    **{"Sin": torch.sin, "Cos": torch.cos, "Tan": torch.tan, "Asin": torch.asin, "Acos": torch.acos},
-    **{"Atan": torch.atan, "Sinh": torch.sinh, "Cosh": torch.cosh, "Asinh": torch.asinh},
-    **{"Acosh": torch.acosh, "Atanh": torch.atanh, "IsNaN": torch.isnan, "IsInf": torch.isinf},
-    **{"BitwiseNot": torch.bitwise_not, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh},
-    **{"Softplus": F.softplus, "Softsign": F.softsign, "Mish": F.mish, "HardSwish": F.hardswish},
-    **{"HardSigmoid": F.hardsigmoid, "Selu": F.selu, "Swish": F.silu, "Silu": F.silu},
-    **{"QuickGelu": F.silu},
-}
 HANDLERS: Mapping[str, Handler] = {
     **{op: _binary(function) for op, function in _BINARY.items()},
     **{op: _commutative(function) for op, function in _COMMUTATIVE.items()},
     **{op: _comparison(function) for op, function in _COMPARISONS.items()},
     **{op: _many(function) for op, function in _PAIRS.items()},
-    **{op: _unary(function) for op, function in _UNARY.items()},
+    **{op: _counterpart(name) for op, name in ONNX_COUNTERPARTS.items()},
     **{"Div": _divide, "Mod": _modulo, "Mean": _mean, "Where": _where, "Cast": _cast, "CastLike": _cast},
-    **{"Clip": _clip, "Relu": _relu, "LeakyRelu": _leaky_relu, "Elu": _elu, "Celu": _elu, "Gelu": _gelu},
-    **{"PRelu": _prelu, "ThresholdedRelu": _thresholded_relu, "Shrink": _shrink, "Dropout": _dropout},
+    **{"Clip": _clip, "Relu": _relu, "Gelu": _gelu},
+    **{"LeakyRelu": _by_number(F.leaky_relu, "alpha", 0.01), "Elu": _by_number(F.elu, "alpha", 1.0)},
+    **{"Celu": _by_number(F.celu, "alpha", 1.0), "Shrink": _by_number(F.softshrink, "lambd", 0.5)},
+    **{"PRelu": _prelu, "ThresholdedRelu": _thresholded_relu, "Dropout": _dropout},
 }

@@ -1,6 +1,7 @@
 """Recurrent layers."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -49,16 +50,7 @@ def _run(function: Callable[..., tuple[Tensor, ...]], n_states: int, call: Call)
     return (out.reshape(length, batch, directions, -1).transpose(1, 2), *last)
 
 
-def _lstm(call: Call) -> tuple[Any, ...]:
-    return _run(torch.lstm, 2, call)
-
-
-def _gru(call: Call) -> tuple[Any, ...]:
-    return _run(torch.gru, 1, call)
-
-
-def _rnn(call: Call) -> tuple[Any, ...]:
-    return _run(torch.rnn_tanh, 1, call)
-
-
-HANDLERS: Mapping[str, Handler] = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
+HANDLERS: Mapping[str, Handler] = {
+    **{"LSTM": partial(_run, torch.lstm, 2), "GRU": partial(_run, torch.gru, 1)},
+    "RNN": partial(_run, torch.rnn_tanh, 1),
+}

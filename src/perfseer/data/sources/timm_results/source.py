@@ -1,19 +1,4 @@
-"""Results of timm's benchmark: published step times of image classifiers, with their graphs.
-
-Wightman, PyTorch Image Models (https://github.com/huggingface/pytorch-image-models), Apache-2.0; the files
-lie in its folder ``results/``. Its script ``benchmark.py`` writes one row per model and image size:
-
-- ``<phase>_step_time``: milliseconds per batch, the mean over the counted steps (40 after 10 warm-up steps
-  unless told otherwise), each ended by a synchronisation. A training step is forward pass, cross-entropy,
-  backward pass and SGD step; clearing the gradients is not in it.
-- ``<phase>_samples_per_sec``: from the time of the whole run, so it includes what passes between steps.
-- ``<phase>_batch_size``: the one asked for, or less where memory ran out: it differs from row to row.
-- ``param_count`` [10^6], ``<phase>_gmacs`` [10^9], ``<phase>_macts`` [10^6], where there are any.
-
-There is no memory and no utilisation. What a file was measured on stands in its name (`timm_names`). Models
-that timm has renamed since are given their present names (``timm_renames.csv``, timm's own list), so that one
-network is one architecture in files of all ages; several rows of a file can then be one network measured
-several times, and stay.
+"""timm's published results as a source: which network each row timed, or why it has no graph.
 
 The published number of parameters says whether the network built today is the one that was measured:
 
@@ -24,37 +9,25 @@ The published number of parameters says whether the network built today is the o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perfseer.data.building import Progress
+from perfseer.data import building
+from perfseer.data.building import INDEX_COLUMNS, NO_GRAPH
 from perfseer.data.captures import KEY, Captures
 from perfseer.data.capturing import capture_missing
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources.timm_names import FILES, MERGED, Given, ResultFile, find_file, parse_name
-from perfseer.data.sources.timm_tables import Imported, open_results, read_results
+from perfseer.data.packed import PackedGraphs
+from perfseer.data.source import Source
+from perfseer.data.sources.timm_results.names import FILES, MERGED, Given
+from perfseer.data.sources.timm_results.tables import Imported, open_all
 from perfseer.digests import digest
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
-
-__all__ = [
-    "FILES",
-    "Given",
-    "Imported",
-    "Joined",
-    "ResultFile",
-    "capture_graphs",
-    "dataset",
-    "find_file",
-    "join",
-    "open_all",
-    "open_results",
-    "parse_name",
-    "read_results",
-]
 
 # A network whose parameters differ by more is another one; published counts have two decimals.
 PARAMETER_TOLERANCE = 0.01
@@ -68,21 +41,67 @@ class Joined:
     Attributes:
         data: the dataset: the columns of a measurement table, ``source`` (the file), ``published`` (the name
             there), ``configuration`` and ``graph``.
-        refused: ``source``, ``published``, ``input_shape``, ``batch_size`` and ``reason`` of measured rows
-            without a graph, or whose network is another one today.
+        refused: ``source``, ``published``, ``model_ref``, ``input_shape``, ``batch_size`` and ``reason`` of
+            measured rows without a graph, or whose network is another one today.
     """
 
     data: Dataset
     refused: pd.DataFrame
 
 
-def open_all(names: Sequence[str | Path] | None = None) -> list[Imported]:
-    """Read result files: published ones by name, others by path; all of `FILES` if None.
+@dataclass(eq=False)
+class TimmResults(Source):
+    """Result files, published or one's own.
 
-    Raises:
-        PerfseerError: as `timm_tables.open_results`.
+    Attributes:
+        given: what the files' names do not say.
+        as_measured: graphs in each row's precision, with the casts of mixed precision; else all in single
+            precision.
     """
-    return [open_results(name) for name in ([file.name for file in FILES] if names is None else names)]
+
+    name = "timm_results"
+    title = "step times of the image classifiers of timm, by its benchmark.py (Wightman)"
+    files = tuple(file.remote for file in FILES)
+    given: Given | None = None
+    as_measured: bool = False
+
+    @cached_property
+    def opened(self) -> list[Imported]:
+        """The chosen files, with what was refused of them."""
+        return open_all(self.places, self.given)
+
+    @cached_property
+    def captures(self) -> Captures:
+        """What the rows need is captured now or was earlier; see `data.capturing.capture_missing`.
+
+        Raises:
+            PerfseerError: timm is not installed, the cache cannot be written, or a worker died.
+        """
+        captures = self._capture([_measured(file) for file in self.opened], Captures.open())
+        merged = [_merged(file, captures) for file in self.opened if _may_be_merged(file, captures)]
+        return self._capture(merged, captures) if merged else captures
+
+    def _capture(self, rows: list[pd.DataFrame], captures: Captures) -> Captures:
+        wanted = _asked(pd.concat(rows), self.as_measured)
+        return capture_missing(wanted, captures, self.workers, self.progress)
+
+    def read(self) -> pd.DataFrame:
+        """Rows in the files' order."""
+        return pd.concat([file.table for file in self.opened], ignore_index=True)
+
+    def graphs(self) -> tuple[PackedGraphs, pd.DataFrame]:
+        """Of the networks that were measured, as far as their parameters tell.
+
+        Raises:
+            PerfseerError: as `join`; or the files timed two networks under one name.
+        """
+        joined = join(self.opened, self.captures, as_measured=self.as_measured)
+        rows = pd.concat([joined.data.rows.assign(reason=None), joined.refused.assign(graph=NO_GRAPH)])
+        rows["model_ref"] = rows["model_ref"].str.removesuffix(MERGED)  # as in the table
+        index = rows[list(INDEX_COLUMNS)].drop_duplicates()
+        twice = index.loc[index.duplicated(list(building.KEY)), "model_ref"]
+        require(twice.empty, f"the files timed two networks as {next(iter(twice), '')}: take fewer at a time")
+        return joined.data.graphs, index.sort_values(list(building.KEY), ignore_index=True)
 
 
 def dataset(
@@ -93,8 +112,7 @@ def dataset(
     Args:
         names: published files by name, others by path; all of `FILES` if None.
         captures: what ``perfseer public graphs`` has captured; opened if None.
-        as_measured: graphs in each row's precision, with the casts of mixed precision; else all in single
-            precision.
+        as_measured: as in `TimmResults`.
 
     Raises:
         PerfseerError: a file cannot be had or read, two are the same, or no row has a graph.
@@ -103,31 +121,8 @@ def dataset(
     return join(open_all(names), captures, as_measured=as_measured).data
 
 
-def capture_graphs(
-    files: Sequence[Imported],
-    captures: Captures,
-    workers: int = 1,
-    progress: Progress | None = None,
-    *,
-    as_measured: bool = False,
-) -> Captures:
-    """Capture whatever the files' rows need and ``captures`` lacks; see `data.capturing.capture_missing`.
-
-    ``as_measured`` as in `dataset`.
-
-    Raises:
-        PerfseerError: timm is not installed, the cache cannot be written, or a worker died.
-    """
-    wanted = _asked(pd.concat([_measured(file) for file in files]), as_measured)
-    captures = capture_missing(wanted, captures, workers, progress)
-    merged = [_merged(file, captures) for file in files if _may_be_merged(file, captures)]
-    if not merged:
-        return captures
-    return capture_missing(_asked(pd.concat(merged), as_measured), captures, workers, progress)
-
-
 def join(files: Sequence[Imported], captures: Captures, *, as_measured: bool = False) -> Joined:
-    """Give every row its graph, and say which have none; ``as_measured`` as in `dataset`.
+    """Give every row its graph, and say which have none; ``as_measured`` as in `TimmResults`.
 
     Raises:
         PerfseerError: two files are the same, or no row has a graph.
@@ -145,7 +140,9 @@ def join(files: Sequence[Imported], captures: Captures, *, as_measured: bool = F
     require(bool(good.any()), f"no row has a graph; the first reason: {first}")
     return Joined(
         Dataset.from_rows(rows[good].drop(columns="param_count"), selected.graphs),
-        refused[["source", "published", "input_shape", "batch_size", "reason"]].reset_index(drop=True),
+        refused[["source", "published", "model_ref", "input_shape", "batch_size", "reason"]].reset_index(
+            drop=True
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Files of public sources: named by URL and SHA-256, fetched once into a cache, checked on every use.
 
 ``PERFSEER_CACHE`` names another cache folder than ``~/.cache/perfseer``. ``PERFSEER_MIRROR`` names a folder
-that is read instead, as ``<mirror>/<source>/<file>``, for machines without a network.
+that is read instead, as ``<mirror>/<folder>/<file>``, for machines without a network.
 """
 
 import hashlib
@@ -12,26 +12,37 @@ from pathlib import Path
 from urllib.error import URLError
 
 from perfseer.data.files import atomic
+from perfseer.digests import file_digest
 from perfseer.errors import PerfseerError, require
 
+NOT_STATED = "not stated"
 _TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of a source.
+    """One published file.
 
     Attributes:
-        source: name of the source; the folder in the cache and in a mirror.
+        folder: where it lies in the cache and in a mirror.
         name: file name there.
         url: where it is published, at a fixed version.
-        sha256: of its bytes, 64 hexadecimal digits.
+        sha256: of its bytes, 64 hexadecimal digits; None where only its first download can say.
+        n_bytes: its size; None where its publisher does not say.
+        licence: under which it is published, or `NOT_STATED`.
     """
 
-    source: str
+    folder: str
     name: str
     url: str
-    sha256: str
+    sha256: str | None
+    n_bytes: int | None = None
+    licence: str = NOT_STATED
+
+    @property
+    def path(self) -> Path:
+        """Where it is read from: in the mirror if one is named, else in the cache, fetched or not."""
+        return (mirror_folder() or cache_folder()) / self.folder / self.name
 
 
 def fetch(file: RemoteFile) -> Path:
@@ -40,20 +51,23 @@ def fetch(file: RemoteFile) -> Path:
     Raises:
         PerfseerError: the mirror lacks the file, there is no network, or the bytes are not those expected.
     """
-    mirror = os.environ.get("PERFSEER_MIRROR")
-    if mirror:
-        path = Path(mirror) / file.source / file.name
+    path, mirror = file.path, mirror_folder()
+    if mirror is not None:
         require(
             path.is_file(),
-            f"PERFSEER_MIRROR={mirror} has no {file.source}/{file.name}: put the file of {file.url} there, "
+            f"PERFSEER_MIRROR={mirror} has no {file.folder}/{file.name}: put the file of {file.url} there, "
             "or unset PERFSEER_MIRROR to download it",
         )
         _check(path.read_bytes(), file, str(path))
-        return path
-    path = cache_folder() / file.source / file.name
-    if not path.is_file() or _sha256(path.read_bytes()) != file.sha256:
+    elif not path.is_file() or file_digest(path, 64) != file.sha256:
         _download(file, path)
     return path
+
+
+def mirror_folder() -> Path | None:
+    """The folder that is read instead of the network: ``PERFSEER_MIRROR``, or None."""
+    mirror = os.environ.get("PERFSEER_MIRROR")
+    return Path(mirror) if mirror else None
 
 
 def cache_folder() -> Path:
@@ -70,7 +84,7 @@ def _download(file: RemoteFile, path: Path) -> None:
         reason = getattr(error, "reason", error)
         raise PerfseerError(
             f"cannot download {file.url} ({reason}): check the network, or set PERFSEER_MIRROR to a folder "
-            f"that holds {file.source}/{file.name}"
+            f"that holds {file.folder}/{file.name}"
         ) from error
     _check(contents, file, file.url)
     with atomic(path) as temporary:
@@ -78,13 +92,9 @@ def _download(file: RemoteFile, path: Path) -> None:
 
 
 def _check(contents: bytes, file: RemoteFile, where: str) -> None:
-    found = _sha256(contents)
+    found = hashlib.sha256(contents).hexdigest()
     require(
         found == file.sha256,
         f"{where} has SHA-256 {found} ({len(contents)} bytes), expected {file.sha256}: it is damaged or of "
         "another version; fetch it again",
     )
-
-
-def _sha256(contents: bytes) -> str:
-    return hashlib.sha256(contents).hexdigest()

@@ -4,17 +4,20 @@ A name reads ``<phase>-<precision>-<layout>-pt<version>-<cu version or cpu>-<dev
 ``infer-amp-nchw-pt240-cu124-rtx4090-dynamo``: what a row was measured on stands nowhere else.
 """
 
+import csv
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from perfseer.data.download import RemoteFile
 from perfseer.data.platforms import Platform
-from perfseer.data.sources.download import RemoteFile
 from perfseer.errors import PerfseerError, require
 from perfseer.targets import PHASES, Phase
 
 SOURCE = "timm"
+LICENCE = "Apache-2.0"
 # Of a reference to a model with its branches merged (zoo/libraries.py, which needs torch).
 MERGED = "@reparam"
 _PREFIX = "benchmark-"
@@ -77,16 +80,18 @@ class ResultFile:
     Attributes:
         name: stem without the leading ``benchmark-``.
         sha256: of the file's bytes.
+        n_bytes: its size.
     """
 
     name: str
     sha256: str
+    n_bytes: int
 
     @property
     def remote(self) -> RemoteFile:
         """Where it is published."""
         file = f"{_PREFIX}{self.name}.csv"
-        return RemoteFile(SOURCE, file, f"{_RESULTS}/{file}", self.sha256)
+        return RemoteFile(SOURCE, file, f"{_RESULTS}/{file}", self.sha256, self.n_bytes, LICENCE)
 
     @property
     def platform(self) -> Platform:
@@ -99,24 +104,13 @@ class ResultFile:
         return parse_name(self.name)[1]
 
 
-_TABLE = """
-infer-amp-nchw-pt113-cu117-rtx3090 7f0b9cc6e9c4d31c7229f7feafb46a42fec447ac2a51fbe920ae9ebfef4df828
-infer-amp-nchw-pt210-cu121-rtx3090 b4fd25732fc610388c92974c00f7de82cd002ea0049c0afb3259de865345ab07
-infer-amp-nchw-pt240-cu124-rtx3090 229c10d809d5ef0cc28cc5d875f1170e5554c25ad5251bbcd8cfe1890380981d
-infer-amp-nchw-pt240-cu124-rtx4090-dynamo 0a2d19507b039cd840b19c336dc139873b1a3b612a500859abceda5ea11317aa
-infer-amp-nchw-pt240-cu124-rtx4090 3ead09bcdd508312cd52f69eeefca1e7edae714b2fd55e2daec5d32e2325f396
-infer-amp-nchw-pt291-cu128-4090-dynamo 87ac4a07fefbbfe70aa7492a4167e2964b7699fae1d5968b15439599412988c5
-infer-amp-nchw-pt291-cu128-4090 7ef180f30bfcf3271aed993ddff2114c88a83b58e6f7e56acbd76e702e6f3136
-infer-amp-nhwc-pt113-cu117-rtx3090 3513c2a34084b9073e61b03f25038e8683e892ec4fb3e1ddd96c77a743d3b10f
-infer-amp-nhwc-pt210-cu121-rtx3090 0a461ad05fc9b54430ff64ec0982b99f39f2c3df25c6c6a7606b9b7cbbf64431
-infer-amp-nhwc-pt240-cu124-rtx3090 0ee56fb006cad780c5931d314422874777502d408f734273bcac4c74d5e3c67a
-infer-amp-nhwc-pt240-cu124-rtx4090 3a7e2b69dc2a51992ac5abdbdb8a7579626dc565e3335a0836db2b84bf3516b2
-infer-fp32-nchw-pt221-cpu-i9_10940x-dynamo 60008ad8d57f44303f0a6241fecf8acdba30bb91e533c20e657c53582f899f4b
-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo 3491328c13aac76d638ca0bf94c7fcc8a7ba69a32e83612a7b6b3deb1da9c80e
-train-amp-nchw-pt112-cu113-rtx3090 a02ab1be076ad1f2c217ecbe4d4e083228ea83eb4f013bfbe4933e021bd45ac2
-train-amp-nhwc-pt112-cu113-rtx3090 da9ac868a21c2f093981954a5064b080af5d04993610836ccd9609d8b3ff84ba
-"""
-FILES: tuple[ResultFile, ...] = tuple(ResultFile(*line.split()) for line in _TABLE.split("\n") if line)
+def _published() -> tuple[ResultFile, ...]:
+    with Path(__file__).with_name("files.csv").open(encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(stream)
+        return tuple(ResultFile(row["name"], row["sha256"], int(row["n_bytes"])) for row in rows)
+
+
+FILES: tuple[ResultFile, ...] = _published()
 
 
 def find_file(name: str) -> ResultFile:

@@ -1,6 +1,7 @@
-"""Reading timm's result files as measurement tables; what their columns mean is in `timm_results`."""
+"""Reading timm's result files as measurement tables; what their columns mean is in `timm_results` itself."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,26 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfseer.data.download import fetch
 from perfseer.data.platforms import Platform
-from perfseer.data.sources.download import fetch
-from perfseer.data.sources.timm_names import SOURCE, Given, find_file, parse_name, plain_stem
-from perfseer.digests import canonical_json, digest
+from perfseer.data.published import published_table
+from perfseer.data.sources.timm_results.names import FILES, SOURCE, Given, find_file, parse_name, plain_stem
 from perfseer.errors import PerfseerError, require
-from perfseer.measure.table import COLUMNS, typed_table
 from perfseer.targets import Phase
 
 # Of tables measured here it is a small number: the two never pass for each other (measure/table.py).
 PROTOCOL_VERSION = 1001
 # Step time x samples per second is the batch size; beyond this share the two disagree.
 DISAGREEMENT = 0.02
-_PROTOCOL = canonical_json(
-    {
-        "benchmark": "timm benchmark.py",
-        "statistic": "mean step time",
-        "iterations": "40 by default, not recorded",
-        "warmup_iterations": "10 by default, not recorded",
-    }
-)
+_PROTOCOL = {
+    "benchmark": "timm benchmark.py",
+    "statistic": "mean step time",
+    "iterations": "40 by default, not recorded",
+    "warmup_iterations": "10 by default, not recorded",
+}
 _PUBLISHED = ("param_count", "gmacs", "macts")
 _MAX_SIZE = 2**31
 _RENAMES = Path(__file__).with_name("timm_renames.csv")
@@ -81,17 +79,24 @@ def open_results(name: str | Path, given: Given | None = None) -> Imported:
     path = Path(name)
     if path.is_file():
         return read_results(path, given)
-    file = find_file(str(name))
-    return read_results(fetch(file.remote), given, stem=file.name)
+    return read_results(fetch(find_file(str(name)).remote), given)
 
 
-def read_results(path: Path, given: Given | None = None, *, stem: str | None = None) -> Imported:
+def open_all(names: Sequence[str | Path] | None = None, given: Given | None = None) -> list[Imported]:
+    """Read result files: published ones by name, others by path; all of `FILES` if none is named.
+
+    Raises:
+        PerfseerError: as `open_results`.
+    """
+    return [open_results(name, given) for name in names or [file.name for file in FILES]]
+
+
+def read_results(path: Path, given: Given | None = None) -> Imported:
     """Read a result file of timm's benchmark.
 
     Args:
         path: a CSV file with a header; columns in any order, unknown ones are left out.
         given: what its name does not say.
-        stem: its name, where the path has another.
 
     Returns:
         The rows as a measurement table. A row without a time has the status ``error``; one that names no
@@ -101,7 +106,7 @@ def read_results(path: Path, given: Given | None = None, *, stem: str | None = N
         PerfseerError: the file is no such table, or neither its name nor ``given`` says what it was measured
             on.
     """
-    source = plain_stem(stem or path.name)
+    source = plain_stem(path.name)
     raw = _read_csv(path)
     platform, phase = parse_name(source, _with_phase(given, raw, source))
     rows = _columns(raw, phase, path)
@@ -112,7 +117,7 @@ def read_results(path: Path, given: Given | None = None, *, stem: str | None = N
         source=source,
         platform=platform,
         phase=phase,
-        table=typed_table(_table(kept, platform, phase, source)),
+        table=_table(kept, platform, phase, source),
         published=kept[["model", *_PUBLISHED]].reset_index(drop=True),
         refused=pd.DataFrame(
             {"line": rows.index + 2, "model": rows["model"], "reason": reasons}, index=rows.index
@@ -181,9 +186,7 @@ def _table(rows: pd.DataFrame, platform: Platform, phase: Phase, source: str) ->
     names = rows["model"].replace(renames())
     architecture = names.str.partition(".")[0]
     values: dict[str, Any] = {
-        **dict.fromkeys(COLUMNS),
         "model_ref": SOURCE + ":" + names,
-        "model_spec": "",
         "architecture": architecture,
         "family": family(architecture),
         "input_shape": "3x" + size + "x" + size,
@@ -195,14 +198,17 @@ def _table(rows: pd.DataFrame, platform: Platform, phase: Phase, source: str) ->
         f"{phase}_time_mean_ms": rows["step_time"],
         "status": np.where(measured, "ok", "error"),
         "reason": np.where(measured, "", "the file gives no time"),
-        "device": platform.device,
-        "device_kind": platform.device_kind,
-        "environment": _environment(platform, source),
-        "protocol": _PROTOCOL,
-        "protocol_version": PROTOCOL_VERSION,
-        "order": np.arange(len(rows)),
     }
-    return pd.DataFrame(values, index=rows.index).reset_index(drop=True)
+    _, _, software = platform.software.partition("torch ")
+    version, _, build = software.partition(" ")
+    return published_table(
+        pd.DataFrame(values, index=rows.index).reset_index(drop=True),
+        device=platform.device,
+        device_kind=platform.device_kind,
+        protocol=_PROTOCOL,
+        protocol_version=PROTOCOL_VERSION,
+        environment={"torch": "+".join(filter(None, [version, build])), "source": source},
+    )
 
 
 @cache
@@ -215,15 +221,3 @@ def renames() -> dict[str, str]:
 def family(architectures: "pd.Series[str]") -> "pd.Series[str]":
     """The leading letters of each name: ``resnet`` of ``resnet50d``; the name where it has none."""
     return architectures.str.extract(r"^([A-Za-z]+)", expand=False).fillna(architectures)
-
-
-def _environment(platform: Platform, source: str) -> str:
-    _, _, software = platform.software.partition("torch ")
-    version, _, build = software.partition(" ")
-    facts = {
-        "device": platform.device,
-        "device_kind": platform.device_kind,
-        "torch": "+".join(filter(None, [version, build])),
-        "source": source,
-    }
-    return canonical_json({**facts, "digest": digest(facts)})

@@ -1,0 +1,105 @@
+"""What a source of published measurements is: its files, its rows, their graphs.
+
+How one is added without telling any list is in docs/adding-a-dataset.md.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import pandas as pd
+
+from perfseer.data.building import Progress, build_graphs
+from perfseer.data.download import RemoteFile, fetch
+from perfseer.data.packed import PackedGraphs
+from perfseer.data.sources import module_name, source_names
+from perfseer.errors import PerfseerError, require
+
+
+@dataclass(eq=False)
+class Source(ABC):
+    """One published set, or some files of it; nothing is fetched or read before it is asked for.
+
+    Attributes:
+        name: of its file or folder.
+        title: what was published, by whom, in a line.
+        files: what is fetched, each with URL, digest, licence and size.
+        graphs_by: ``capture`` of the models that rows refer to; ``rebuilding``, by a method `graphs` of its
+            own; or ``none``.
+        places: published files by name, others by path; none for all that are published.
+        workers: processes.
+        progress: called with graphs done and graphs there are.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    files: ClassVar[tuple[RemoteFile, ...]]
+    graphs_by: ClassVar[Literal["capture", "rebuilding", "none"]] = "capture"
+    places: Sequence[str | Path] = ()
+    workers: int = 1
+    progress: Progress | None = None
+
+    @abstractmethod
+    def read(self) -> pd.DataFrame:
+        """The measurement table, a row for each published one; see `data.published.published_table`.
+
+        Raises:
+            PerfseerError: a file cannot be had, or is not what it should be.
+        """
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """What `read` gives, read once."""
+        return self.read()
+
+    def graphs(self) -> tuple[PackedGraphs, pd.DataFrame]:
+        """Graphs of `table`, and which belongs to which row (`data.building.INDEX_COLUMNS`).
+
+        Raises:
+            PerfseerError: as `read`; or there are none.
+        """
+        require(self.graphs_by == "capture", f"source {self.name} has no graphs, only a table")
+        return build_graphs(self.table, self.workers, self.progress)
+
+    def paths(self) -> list[Path]:
+        """The chosen files; published ones are fetched and checked.
+
+        Raises:
+            PerfseerError: one is neither here nor published, or cannot be had.
+        """
+        return [self._path(place) for place in self.places or [file.name for file in self.files]]
+
+    def _path(self, place: str | Path) -> Path:
+        if Path(place).is_file():
+            return Path(place)
+        named = {name: file for file in self.files for name in (Path(file.name).stem, file.name)}
+        if str(place) not in named:
+            names = ", ".join(file.name for file in self.files)
+            raise PerfseerError(f"no file {place}, nor does {self.name} publish one; there are {names}")
+        return fetch(named[str(place)])
+
+
+def source_class(name: str) -> type[Source]:
+    """The source called ``name``.
+
+    Raises:
+        PerfseerError: there is none, or its file does not hold exactly one of that name.
+    """
+    if name not in source_names():
+        raise PerfseerError(f"no source {name!r}; there are {', '.join(source_names())}")
+    module = import_module(module_name(name))
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Source) and value.__module__ == module.__name__
+    ]
+    require(
+        len(found) == 1 and getattr(found[0], "name", None) == name,
+        f"{module.__file__} must hold exactly one Source, with name = {name!r}; it holds "
+        f"{[(value.__name__, getattr(value, 'name', None)) for value in found]}",
+    )
+    return found[0]

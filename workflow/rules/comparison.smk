@@ -1,0 +1,3 @@
+# Every predictor on the same rows.
+
+READS["comparison"] = {"evaluated": EVALUATED, "repeats": REPEATS}
