@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
+from statistics import stdev
 
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import choose_scale, count, number
 from perfseer.studies.benchmark.records import LIBRARIES
-from perfseer.studies.benchmark.scaling import Exponent, fit_exponent
+from perfseer.studies.benchmark.scaling import Exponent
 from perfseer.studies.benchmark.study import Study, mean
 from perfseer.studies.benchmark.tables import FAILED, show_exponent, summary
 from perfseer.studies.benchmark.words import Ratio, growth, trend
@@ -132,10 +133,7 @@ def _old(show: Callable[[dict[str, float]], str]) -> Callable[[int], str]:
 def exponent(study: Study, column: str) -> Exponent | None:
     """Exponent of a number of our fits over samples."""
     points = study.regression_points
-    points = points[(points["library"] == OURS) & (points[column] > 0)]
-    if points.empty:
-        return None
-    return fit_exponent(points["samples"], points[column], points["seed"].tolist(), study.confidence)
+    return study.exponent(points[points["library"] == OURS], "samples", column)
 
 
 def scaling_sentences(study: Study) -> list[str]:
@@ -229,10 +227,7 @@ def _r2(study: Study, library: str, samples: int) -> str:
 
 
 def _deviation(values: dict[int, float]) -> str:
-    if len(values) < 2:
-        return _NOT_MEASURED
-    middle = mean(values)
-    return number((sum((value - middle) ** 2 for value in values.values()) / (len(values) - 1)) ** 0.5)
+    return number(stdev(values.values())) if len(values) > 1 else _NOT_MEASURED
 
 
 def recommendations(study: Study) -> list[str]:

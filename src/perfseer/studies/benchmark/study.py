@@ -29,6 +29,7 @@ from perfseer.studies.benchmark.records import (
     needed_kernels,
     regression_digests,
 )
+from perfseer.studies.benchmark.scaling import Exponent, fit_exponent
 from perfseer.studies.benchmark.settings import BenchmarkSettings
 from perfseer.studies.benchmark.words import Ratio, ratio
 from perfseer.validation import section, validated
@@ -127,6 +128,13 @@ class Study:
     def ratio(self, first: Mapping[int, float], second: Mapping[int, float]) -> Ratio | None:
         """How many times ``second`` positive values are, paired by seed; None without a pair."""
         return ratio(first, second, self.confidence)
+
+    def exponent(self, points: pd.DataFrame, size: str, column: str) -> Exponent | None:
+        """Exponent of a column of some points over their size; None with fewer than two sizes."""
+        counted = points[points[column] > 0]
+        if counted.empty:
+            return None
+        return fit_exponent(counted[size], counted[column], counted["seed"].tolist(), self.confidence)
 
     def rows_at(self, share: float, column: str = "train_rows") -> float:
         """Training rows (or networks) at a share, mean over seeds; 0 where nothing was fitted."""

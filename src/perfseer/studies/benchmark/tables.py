@@ -9,7 +9,7 @@ from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import MISSING, NOT_APPLICABLE, Scale, choose_scale, count, interval, plural
 from perfseer.studies.benchmark.records import BenchmarkRecord
-from perfseer.studies.benchmark.scaling import Exponent, fit_exponent
+from perfseer.studies.benchmark.scaling import Exponent
 from perfseer.studies.benchmark.study import Study, mean
 from perfseer.studies.benchmark.words import growth
 
@@ -113,11 +113,8 @@ def _title(scale: Scale) -> str:
 
 
 def exponent(study: Study, predictor: str, column: str) -> Exponent | None:
-    """Exponent of a number of a predictor's fits over training rows; None with fewer than two sizes."""
-    points = study.fits[(study.fits["predictor"] == predictor) & (study.fits[column] > 0)]
-    if points.empty:
-        return None
-    return fit_exponent(points["train_rows"], points[column], points["seed"].tolist(), study.confidence)
+    """Exponent of a number of a predictor's fits over training rows (`Study.exponent`)."""
+    return study.exponent(study.fits[study.fits["predictor"] == predictor], "train_rows", column)
 
 
 def show_exponent(power: Exponent | None) -> str:
