@@ -1,5 +1,6 @@
 """Measurement tables made of made-up numbers: a run, its repeats and a protocol study."""
 
+import copy
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -7,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from perfseer.measure.settings import PROTOCOL_VERSION, Protocol
 from perfseer.measure.table import COLUMNS, write_table
 from perfseer.targets import PHASES, TARGET_NAMES
-from tests.helpers.places import ROOT
+from tests.helpers.places import PARAMS
 from tests.helpers.synthetic import make_table
 
 DEVICE = "Made-up CPU <2 GHz | rev 1>"
@@ -68,7 +68,7 @@ def run(n_architectures: int = 10) -> pd.DataFrame:
     for name in ("time_ci_low_ms", "time_ci_high_ms", "time_mean_ms"):
         table[f"train_{name}"] = table[f"train_{name}"] * 3
     table["train_mem_mib"] = table["train_mem_mib"] * 2
-    table.loc[0, ["status", "reason"]] = ["oom", "12 GiB asked | 8 GiB there"]
+    table.loc[0, ["status", "reason"]] = ["oom", "12 GiB | 8 GiB"]
     table.loc[0, [*TARGET_NAMES, "train_time_ci_low_ms", "train_time_ci_high_ms"]] = np.nan
     table.loc[
         0, ["infer_time_ci_low_ms", "infer_time_ci_high_ms", "train_time_mean_ms", "infer_time_mean_ms"]
@@ -106,9 +106,8 @@ def study(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def parameters() -> dict[str, Any]:
-    """params.yaml as it stands."""
-    mapping: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    return mapping
+    """params.yaml as it stands, to be changed at will."""
+    return copy.deepcopy(PARAMS)
 
 
 def write_measurements(results: Path, table: pd.DataFrame, *, beside: bool = True) -> None:

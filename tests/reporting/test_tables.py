@@ -6,7 +6,7 @@ import pytest
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.breakdowns import by_batch_size, by_quartile, by_style, errors_of, grouped_errors
 from perfseer.reporting.html import page, slug
-from perfseer.reporting.tables import bullet_list, escape, markdown_table
+from perfseer.reporting.tables import bullet_list, escape, markdown_table, table
 
 TABLE = pd.DataFrame(
     {
@@ -26,6 +26,11 @@ def test_markdown_table():
         "| :-- | --: | --: |",
         "| 1 | 2 | 3 |",
     ]
+
+
+def test_a_table_of_rows_and_columns_with_a_total_below():
+    lines = table([2, 3], [("n", str), ("n²", lambda n: str(n * n))], last=[["sum", "13"]]).splitlines()
+    assert lines[2:] == ["| 2 | 4 |", "| 3 | 9 |", "| sum | 13 |"]
 
 
 def test_ragged_rows_are_refused():

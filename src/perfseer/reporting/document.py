@@ -12,13 +12,14 @@ from perfseer.data.files import atomic
 from perfseer.reporting.html import page
 from perfseer.reporting.outputs import Document
 from perfseer.reporting.style import save, styled
-from perfseer.reporting.tables import bullet_list
+from perfseer.reporting.tables import bullet_list, escape
 from perfseer.reporting.units import count, number, percent, plural, signed
 
 # How numbers and lists are written in templates: {{ study.seeds | length | count }}.
 FILTERS: dict[str, Callable[..., str]] = {
     "bullets": bullet_list,
     "count": count,
+    "escaped": escape,
     "number": number,
     "percent": percent,
     "plural": plural,
@@ -33,7 +34,7 @@ def fill(template: Path, /, **values: object) -> str:
     Args:
         template: the file, beside the code that provides its values.
         values: what the template names: a study's objects and the modules with its tables and sentences. Text
-            from outside has gone through `tables.escape`. The words of `units` and `bullet_list` are filters.
+            from outside goes through `escaped`. The words of `units` and `bullet_list` are filters.
 
     Returns:
         Markdown without trailing spaces and with no more than one blank line in a row.

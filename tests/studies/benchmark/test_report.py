@@ -2,28 +2,51 @@
 
 import json
 import re
-from dataclasses import dataclass, replace
+import shutil
+from dataclasses import dataclass
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from perfseer.cli.main import app
+from perfseer.data.files import write_json
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.ledger import VALIDATION_MAPE, Contender, Ledger
+from perfseer.evaluation.records import read_as
 from perfseer.reporting.floors import FLOOR
-from perfseer.reporting.outputs import OUTPUTS, documents
-from perfseer.studies.benchmark.conclusions import choices, dominated, efficient, knee
+from perfseer.studies.benchmark.about import DOCUMENT
+from perfseer.studies.benchmark.conclusions import (
+    accuracy_observations,
+    batch_gain,
+    batch_knee,
+    choices,
+    dominated,
+    efficient,
+    knee,
+    prediction_observations,
+    recommendations,
+)
 from perfseer.studies.benchmark.records import (
     BenchmarkRecord,
     RegressionRecord,
     benchmark_digests,
-    read_contents,
     regression_digests,
-    write_contents,
 )
 from perfseer.studies.benchmark.render import render
 from perfseer.studies.benchmark.study import Paths, load_study
+from perfseer.studies.benchmark.tables import (
+    error_table,
+    failure_table,
+    fit_table,
+    model_table,
+    prediction_table,
+    record_table,
+    throughput,
+)
 from tests.helpers.experiment_files import write_experiment
-from tests.helpers.reading import rows_after, table_after
+from tests.helpers.places import PARAMS
+from tests.helpers.reading import rows_after, rows_of, table_after
 
 SECTIONS = (
     "## 1. Overview",
@@ -150,40 +173,48 @@ def regression_record(mapping):
     )
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory, repository):
-    """Parameters, paths and the folder of a report; the ensemble has no points, mlp5d supports no label."""
-    import yaml
+def write_record(path, contents):
+    write_json(path, contents.model_dump(mode="json"))
 
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Parameters, results and the folder of a report; the ensemble has no points, mlp5d supports no label."""
     folder = tmp_path_factory.mktemp("benchmark")
-    mapping, experiment = write_experiment(folder)
-    complete = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    mapping, _ = write_experiment(folder / "results")
     mapping["seeds"] = list(SEEDS)
-    mapping["predictors"]["mlp5d"] = complete["predictors"]["mlp5d"]
+    mapping["predictors"]["mlp5d"] = PARAMS["predictors"]["mlp5d"]
     mapping["benchmark"] |= {"shares": list(SHARES), "batch_rows": list(BATCHES)}
     mapping["benchmark"]["regression"] |= {"samples": [1000, 10000], "batch_rows": [100, 10000]}
-    paths = Paths(folder / "benchmark", experiment.dataset, folder / "kernels.parquet", experiment.repeats)
+    paths = Paths.below(folder / "results")
     for name in (*MADE, "mlp5d"):
         digests = benchmark_digests(mapping, name, (), paths.dataset, None)
-        write_contents(paths.benchmark / f"{name}.json", record(mapping, name, digests))
-    write_contents(paths.benchmark / "regression5d.json", regression_record(mapping))
-    render(mapping, paths, folder / "reports")
-    return mapping, paths, folder / "reports"
+        write_record(paths.benchmark / f"{name}.json", record(mapping, name, digests))
+    write_record(paths.benchmark / "regression5d.json", regression_record(mapping))
+    render(mapping, folder / "results", folder / "reports")
+    return mapping, folder / "results", folder / "reports"
 
 
-@pytest.fixture
+def read(mapping, results):
+    return load_study(mapping, Paths.below(results))
+
+
+@pytest.fixture(scope="module")
+def study(written):
+    return read(*written[:2])
+
+
+@pytest.fixture(scope="module")
 def text(written):
     return (written[2] / "benchmark.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def copy(written, tmp_path):
-    """Parameters and paths, the points in a folder of their own, to be tampered with."""
-    import shutil
-
-    mapping, paths, _ = written
-    shutil.copytree(paths.benchmark, tmp_path / "benchmark")
-    return json.loads(json.dumps(mapping)), replace(paths, benchmark=tmp_path / "benchmark")
+    """Parameters and results of their own, to be tampered with."""
+    mapping, results, _ = written
+    shutil.copytree(results, tmp_path / "results")
+    return json.loads(json.dumps(mapping)), tmp_path / "results"
 
 
 def test_every_section_of_the_old_report_is_there_in_order(text):
@@ -200,16 +231,14 @@ def test_no_impossible_number(written, text):
 
 def test_the_workflow_waits_for_what_the_report_writes(written):
     found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
-    outputs = OUTPUTS["benchmark"]
-    expected = {*documents("benchmark"), *(f"plots/{name}.csv" for name in outputs.tables)}
-    assert found == expected | {f"figures/{stem}.svg" for stem in outputs.figures}
+    assert found == set(DOCUMENT.outputs())
     for name in re.findall(r"\]\((figures/[^)]+)\)", (written[2] / "benchmark.md").read_text()):
         assert name in found
 
 
 def test_rendering_again_changes_no_byte(written, tmp_path):
-    mapping, paths, reports = written
-    render(mapping, paths, tmp_path)
+    mapping, results, reports = written
+    render(mapping, results, tmp_path)
     first = {path.relative_to(reports): path.read_bytes() for path in reports.rglob("*") if path.is_file()}
     again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert first == again
@@ -227,10 +256,17 @@ def test_times_are_means_over_seeds(text):
     assert rows["mlp5d"] == ["n/a"] * 3
 
 
-def test_memory_doubles_with_the_rows(text):
-    rows = rows_after(text, "Peak, above the process's start:")
-    assert rows["seernet"] == ["2.50 ± 0.00", "5.00 ± 0.00", "10.0 ± 0.0"]
-    assert rows_after(text, "Mean while fitting")["seernet"] == ["1.25 ± 0.00", "2.50 ± 0.00", "5.00 ± 0.00"]
+def test_memory_doubles_with_the_rows(study):
+    assert rows_of(fit_table(study, "peak_mib", "MiB"))["seernet"] == [
+        "2.50 ± 0.00",
+        "5.00 ± 0.00",
+        "10.0 ± 0.0",
+    ]
+    assert rows_of(fit_table(study, "mean_mib", "MiB"))["seernet"] == [
+        "1.25 ± 0.00",
+        "2.50 ± 0.00",
+        "5.00 ± 0.00",
+    ]
 
 
 def test_exponents_and_their_words(text):
@@ -245,32 +281,62 @@ def test_exponents_and_their_words(text):
     assert rows["ensemble"] == ["missing"] * 6
 
 
-def test_learning_curves_and_knees(written, text):
-    assert rows_after(text, "### 3.1 Accuracy")["seernet"] == ["40.4 ± 1.0", "20.2 ± 0.5", "10.1 ± 0.2"]
-    assert rows_after(text, "### 3.1 Accuracy")[FLOOR] == ["2.30 (2.30 to 2.30)"] * 3
-    assert "`roofline`: MAPE 20.0 ± 0.0 % with all rows; with the fewest it is 1.00" in text
-    assert "**falls with more data**. No knee" in text
-    study = load_study(*written[:2])
+def test_learning_curves_and_knees(study):
+    errors = rows_of(error_table(study))
+    assert errors["seernet"] == ["40.4 ± 1.0", "20.2 ± 0.5", "10.1 ± 0.2"]
+    assert errors[FLOOR] == ["2.30 (2.30 to 2.30)"] * 3
     assert (knee(study, "roofline"), knee(study, "seernet")) == (0.25, 1.0)
+    sentences = dict(zip(study.measured, accuracy_observations(study), strict=True))
+    assert "20.0 ± 0.0 %" in sentences["roofline"]
+    assert "25 rows" in sentences["roofline"]  # its knee
+    assert "**stable**" in sentences["roofline"]
+    assert "4.00 (4.00 to 4.00)" in sentences["seernet"]
 
 
-def test_throughput(text):
-    assert rows_after(text, "Time of a call:")["seernet"] == ["1.00 ± 0.00", "2.00 ± 0.00"]
-    assert rows_after(text, "Rows per second:")["seernet"] == ["1,000 ± 0", "5,000 ± 0"]
-    assert "10 rows at once have 5.00 (5.00 to 5.00) times the throughput of 1: **more efficient**" in text
+def test_throughput(study):
+    assert rows_of(prediction_table(study, "call_s", "s"))["seernet"] == ["1.00 ± 0.00", "2.00 ± 0.00"]
+    assert rows_of(prediction_table(study, "call_s", "1", throughput))["seernet"] == [
+        "1,000 ± 0",
+        "5,000 ± 0",
+    ]
+    assert str(batch_gain(study, "seernet")) == "5.00 (5.00 to 5.00)"
+    assert batch_knee(study, "seernet") == 10
+    assert all("**more efficient**" in sentence for sentence in prediction_observations(study))
 
 
-def test_conclusions_follow_from_the_points(written, text):
-    study = load_study(*written[:2])
+def test_conclusions_follow_from_the_points(study):
     # boosting has the least error until seernet has learned from all rows.
     assert [choice.best for choice in choices(study)] == ["boosting", "boosting", "seernet"]
     assert efficient(study) == ("roofline", "boosting", "seernet")
     # Shown to be both less accurate and slower: seernet_multi, by either of two; nobody else.
-    assert {(worse, better) for worse, better, *_ in dominated(study)} == {
-        ("seernet_multi", "roofline"),
-        ("seernet_multi", "boosting"),
+    ratios = {(worse, better): error.value for worse, better, error, _ in dominated(study)}
+    assert ratios == pytest.approx(
+        {("seernet_multi", "roofline"): 1.5, ("seernet_multi", "boosting"): 30 / 12.12}, rel=1e-3
+    )
+    advice = recommendations(study).splitlines()
+    assert [line.split(".")[0] for line in advice] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert "`seernet_multi`" in advice[3]
+    assert "2.48" in advice[3]
+
+
+def test_the_ledger_holds_every_fit(written, study):
+    ledger = Ledger.read(written[1] / "ledger" / "benchmark.parquet", study.confidence)
+    pd.testing.assert_frame_equal(ledger.table, study.ledger.table, check_dtype=False)
+    halved = Contender("seernet", "0.5", "architecture")
+    assert ledger.values(halved, "train_time_ms", "mape_pct") == pytest.approx({0: 20.0, 1: 20.2, 2: 20.4})
+    assert ledger.values(halved, "train_time_ms", VALIDATION_MAPE) == ledger.values(
+        halved, "train_time_ms", "mape_pct"
+    )
+    assert ledger.values(halved, "", "peak_mib") == {0: 5.0, 1: 5.0, 2: 5.0}
+    assert study.fit_values("seernet", 0.5, "test_mape_pct") == ledger.values(
+        halved, "train_time_ms", "mape_pct"
+    )
+    # mlp5d has none of the labels, so nothing of it is expected.
+    assert set(ledger.table["predictor"]) == {*MADE, "ensemble"}
+    assert ledger.missing() == {
+        Contender("ensemble", share, "architecture"): [0, 1, 2] for share in ("0.25", "0.5", "1")
     }
-    assert "**Not `seernet_multi` for this label, data and training:** with all rows its MAPE is 2.48" in text
+    assert study.missing() == ["ensemble"]
 
 
 def test_the_old_experiment_stands_beside_ours(text):
@@ -281,57 +347,79 @@ def test_the_old_experiment_stands_beside_ours(text):
     assert "exponent 1.00 ± 0.00: **linear**" in text
     asked = table_after(text, "### 5.7 What was asked of it")[2:]
     assert [row[2] for row in asked] == ["yes", "yes"]
-    assert "lowest of 3 seeds 0.9990" in asked[0][1]
+    assert "0.9990" in asked[0][1]
 
 
-def test_what_is_missing_is_said(text):
+def test_what_is_missing_is_said(study, text):
     assert "**Missing:** ensemble." in text
-    assert "No point failed." in text
-    assert rows_after(text, "## How to regenerate")["ensemble.json"] == ["missing", "missing"]
+    assert study.failures() == []
+    assert rows_of(record_table(study, {}))["ensemble.json"] == ["missing", "missing"]
 
 
-def test_settings_are_shown_flat(text):
-    assert rows_after(text, "### 1.1 Model configuration")["seernet"][2] == "depth 3, recipe.rate 0.1"
+def test_settings_are_shown_flat(study):
+    assert rows_of(model_table(study))["seernet"][2].split(", ") == ["depth 3", "recipe.rate 0.1"]
 
 
 def test_a_failed_point_is_a_row_with_its_reason(copy, tmp_path):
-    mapping, paths = copy
-    path = paths.benchmark / "boosting.json"
+    mapping, results = copy
+    path = results / "benchmark" / "boosting.json"
     contents = json.loads(path.read_text())
-    contents["fits"][0] |= {"status": "oom", "reason": "killed | by the kernel", "result": None}
+    contents["fits"][0] |= {"status": "oom", "reason": "12 GiB | 8 GiB", "result": None}
     path.write_text(json.dumps(contents))
-    render(mapping, paths, tmp_path / "out")
-    text = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
-    assert "| boosting | fit, 25 rows, seed 0 | oom | killed \\| by the kernel |" in text
-    assert "(2 of 3 seeds)" in rows_after(text, "### 2.1 Training time")["boosting"][0]
+    study = read(mapping, results)
+    assert study.failures() == [("boosting", "fit, 25 rows, seed 0", "oom", "12 GiB | 8 GiB")]
+    assert list(rows_of(failure_table(study))) == ["boosting"]
+    assert "(2 of 3 seeds)" in rows_of(fit_table(study, "wall_s", "s"))["boosting"][0]
+    quarter = Contender("boosting", "0.25", "architecture")
+    assert list(study.ledger.values(quarter, "train_time_ms", "mape_pct")) == [1, 2]
+    assert quarter not in study.ledger.missing()  # it was fitted, and failed
+
+
+def test_a_missing_seed_is_named(copy):
+    mapping, results = copy
+    path = results / "benchmark" / "boosting.json"
+    contents = json.loads(path.read_text())
+    contents["fits"] = [point for point in contents["fits"] if point["seed"] != 1]
+    path.write_text(json.dumps(contents))
+    (results / "benchmark" / "regression5d.json").unlink()
+    study = read(mapping, results)
+    assert study.missing()[:2] == ["ensemble", "boosting / seed 1"]
+    assert len(study.missing()) == 3  # and the experiment on five numbers
 
 
 def test_points_of_other_parameters_or_data_are_refused(copy):
-    mapping, paths = copy
+    mapping, results = copy
     mapping["training"]["max_epochs"] += 1
-    with pytest.raises(PerfseerError, match="parameters digest") as caught:
-        load_study(mapping, paths)
+    with pytest.raises(PerfseerError, match=r"boosting\.json") as caught:
+        read(mapping, results)
     assert "regression5d.json" not in str(caught.value)  # it has a recipe of its own
     mapping["training"]["max_epochs"] -= 1
     mapping["benchmark"]["regression"]["noise_sd"] = 0.5
-    with pytest.raises(PerfseerError, match=r"regression5d\.json: parameters digest") as caught:
-        load_study(mapping, paths)
+    with pytest.raises(PerfseerError, match=r"regression5d\.json") as caught:
+        read(mapping, results)
     assert "boosting.json" not in str(caught.value)
 
 
 def test_a_file_in_the_wrong_place_is_refused(copy):
-    mapping, paths = copy
-    (paths.benchmark / "boosting.json").write_bytes((paths.benchmark / "seernet.json").read_bytes())
-    with pytest.raises(PerfseerError, match="it is the benchmark of seernet"):
-        load_study(mapping, paths)
+    mapping, results = copy
+    (results / "benchmark" / "boosting.json").write_bytes(
+        (results / "benchmark" / "seernet.json").read_bytes()
+    )
+    with pytest.raises(PerfseerError, match=r"boosting\.json: .*seernet"):
+        read(mapping, results)
 
 
 def test_without_any_point_the_report_says_so(copy, tmp_path):
-    mapping, paths = copy
-    render(mapping, replace(paths, benchmark=tmp_path / "nothing"), tmp_path / "out")
+    mapping, results = copy
+    shutil.rmtree(results / "benchmark")
+    render(mapping, results, tmp_path / "out")
+    study = read(mapping, results)
+    assert study.missing()[:-1] == list(study.predictors)
+    assert (choices(study), dominated(study), efficient(study)) == ([], [], ())
     text = (tmp_path / "out" / "benchmark.md").read_text(encoding="utf-8")
-    assert "None: no point has been measured." in text
-    assert "**Missing:** the experiment was not run." in text
+    assert set(map(tuple, rows_after(text, "### 2.1 Training time").values())) - {("–",) * 3} == {
+        ("missing",) * 3
+    }
 
 
 def test_the_verbs_measure_what_the_report_reads(tmp_path):
@@ -344,8 +432,8 @@ def test_the_verbs_measure_what_the_report_reads(tmp_path):
         arguments += ["--graphs", experiment.graphs, "--predictor", name, "--out", out]
         result = CliRunner().invoke(app, ["benchmark", *map(str, arguments)])
         assert result.exit_code == 0, result.output
-        assert "seed 1, predicting 2 rows" in result.stderr
-        found = read_contents(out, BenchmarkRecord, "perfseer benchmark")
+        assert len(re.findall(rf"{name}: seed [01],", result.stderr)) == 6  # two seeds: two fits, one batch
+        found = read_as(out, BenchmarkRecord, "perfseer benchmark")
         assert [fit.status for fit in found.fits] == ["ok"] * 4
     options = [f"--params={json.dumps(mapping)}", f"--results={tmp_path}", f"--out={tmp_path / 'reports'}"]
     result = CliRunner().invoke(app, ["report", "benchmark", *options])

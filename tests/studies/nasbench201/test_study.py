@@ -2,22 +2,24 @@
 
 import json
 from dataclasses import replace
-from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, Cells
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, N_CONNECTED, Cells
 from perfseer.data.sources.nasbench201.graphs import network_graphs
 from perfseer.errors import PerfseerError
-from perfseer.reporting.units import interval
-from perfseer.studies.nasbench201 import fitting as study_module
+from perfseer.evaluation.ledger import MISSING as ABSENT
+from perfseer.evaluation.ledger import STALE, VALID, Contender, Ledger
+from perfseer.reporting.floors import FLOOR, NOT_MEASURED
+from perfseer.reporting.units import MISSING, interval
+from perfseer.studies.nasbench201 import fitting, tables
 from perfseer.studies.nasbench201 import readings as readings_module
-from perfseer.studies.nasbench201.fitting import Case, read_valid, run
+from perfseer.studies.nasbench201.about import DOCUMENT
+from perfseer.studies.nasbench201.fitting import Plan, run
+from perfseer.studies.nasbench201.published import UNVERIFIED
 from perfseer.studies.nasbench201.readings import (
     describe,
     graph_classes,
@@ -25,32 +27,45 @@ from perfseer.studies.nasbench201.readings import (
     read_readings,
     write_readings,
 )
-from perfseer.studies.nasbench201.render import markdown, render
+from perfseer.studies.nasbench201.render import markdown, render, render_folder
 from perfseer.studies.nasbench201.settings import NasBench201Settings
 from perfseer.studies.nasbench201.study import load_study
 from perfseer.targets import TARGET_NAMES
-from tests.helpers.synthetic import SETTINGS as DATASET
+from tests.helpers.nasbench201_cells import CONV_1, CONV_3, NONE, POOL, SKIP, every_cell
+from tests.helpers.places import PARAMS
+from tests.helpers.reading import rows_of
 
-NONE, SKIP, CONV_1, CONV_3, POOL = range(5)
 SEEDS = (0, 1, 2)
 COSTS_MS = np.array([1.0, 0.0, 2.0, 5.0, 3.0])  # of each operation; a skip is free
 
 
 @pytest.fixture(scope="module")
 def settings():
-    section = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["nasbench201"]
+    section = PARAMS["nasbench201"]
     predictors = {"roofline": {}, "brp_nas": section["predictors"]["brp_nas"]}
     small = {"devices": ["1080ti_256", "pixel3"], "train_cells": 60, "valid_cells": 20}
     return NasBench201Settings.model_validate({**section, **small, "predictors": predictors})
 
 
+@pytest.fixture(scope="module")
+def mapping(settings):
+    """Parameters of the study: its section, and what all studies share."""
+    return PARAMS | {"seeds": list(SEEDS), "nasbench201": settings.model_dump(mode="json")}
+
+
 @pytest.fixture
-def case(settings):
-    return Case(settings, DATASET.labels, 0.95, "executed", "roofline", "1080ti_256")
+def case(mapping):
+    return Plan.of(mapping).case("executed", "roofline", "1080ti_256")
+
+
+def changed(case, **changes):
+    """The case under other settings of the study."""
+    settings = case.plan.settings.model_copy(update=changes)
+    return replace(case, plan=replace(case.plan, settings=settings))
 
 
 def some_cells(n=120):
-    every = Cells(np.array(list(product(range(5), repeat=6))))
+    every = every_cell()
     connected = np.flatnonzero(every.connected)
     return Cells(every.operations[np.random.default_rng(0).choice(connected, n, replace=False)])
 
@@ -69,7 +84,7 @@ def made_up(monkeypatch):
         labels = dict.fromkeys(TARGET_NAMES, np.nan) | {LABEL: 10.0 + COSTS_MS[chosen.operations].sum(axis=1)}
         return Dataset.from_rows(rows.assign(family="nasbench201", batch_size=256, **labels), graphs)
 
-    monkeypatch.setattr(study_module, "dataset", dataset)
+    monkeypatch.setattr(fitting, "dataset", dataset)
     return calls
 
 
@@ -77,55 +92,66 @@ def silent(line):
     pass
 
 
+def make_stale(path):
+    contents = json.loads(path.read_text())
+    contents["digests"]["code"] = "0" * 12
+    path.write_text(json.dumps(contents))
+
+
 def test_a_run_records_every_seed_and_is_kept(case, made_up, tmp_path):
-    paths = run(case, SEEDS, tmp_path, silent)
+    paths = run(case, tmp_path, silent)
     assert [path.parent.relative_to(tmp_path).as_posix() for path in paths] == [
         f"executed/roofline/1080ti_256/{seed}" for seed in SEEDS
     ]
-    record = read_valid(paths[1], case)
+    record = case.records(tmp_path)[1]
     assert (record.split, record.seed) == ("executed-1080ti_256", 1)
     assert set(record.metrics) == {LABEL}
     assert {"within_1_pct", "within_5_pct", "within_10_pct", "within_20_pct"} < set(record.metrics[LABEL])
     assert (record.n.train, record.n.valid, record.n.test) == (60, 20, 40)
     assert json.loads((paths[0].parents[1] / "summary.json").read_text())["predictor"] == "roofline"
     before = [path.stat().st_mtime_ns for path in paths]
-    run(case, SEEDS, tmp_path, silent)
+    run(case, tmp_path, silent)
     assert [path.stat().st_mtime_ns for path in paths] == before
     assert made_up == [("1080ti_256", "executed", "network")]
 
 
 def test_only_missing_seeds_are_fitted_again(case, made_up, tmp_path):
-    first, second, _ = run(case, SEEDS, tmp_path, silent)
+    first, second, _ = run(case, tmp_path, silent)
     kept = second.stat().st_mtime_ns
     first.write_text("{", encoding="utf-8")
-    run(case, SEEDS, tmp_path, silent)
-    assert read_valid(first, case) is not None
+    run(case, tmp_path, silent)
+    assert None not in case.records(tmp_path).values()
     assert second.stat().st_mtime_ns == kept
 
 
 def test_records_of_other_parameters_are_refused_and_those_of_older_code_kept(case, made_up, tmp_path):
-    path = run(case, (0,), tmp_path, silent)[0]
-    other = replace(case, settings=case.settings.model_copy(update={"train_cells": 61}))
-    assert read_valid(path, other) is None
-    assert read_valid(path, replace(case, device="pixel3")) is None
-    contents = json.loads(path.read_text())
-    contents["digests"]["code"] = "0" * 12
-    path.write_text(json.dumps(contents))
-    assert read_valid(path, case) is not None
+    path = run(case, tmp_path, silent)[0]
+    assert set(changed(case, train_cells=61).records(tmp_path).values()) == {None}
+    assert set(replace(case, device="pixel3").records(tmp_path).values()) == {None}
+    make_stale(path)
+    assert None not in case.records(tmp_path).values()
 
 
 def test_the_digest_of_parameters_ignores_other_predictors_and_devices(case):
-    fewer = case.settings.model_copy(update={"devices": ("1080ti_256",)})
-    assert replace(case, settings=fewer).digests() == case.digests()
+    assert changed(case, devices=("1080ti_256",)).digests() == case.digests()
     assert replace(case, reading="pruned").digests().params != case.digests().params
 
 
-def test_unknown_names_are_refused(settings):
-    with pytest.raises(PerfseerError, match="no device 'abacus'"):
-        Case(settings, DATASET.labels, 0.95, "pruned", "roofline", "abacus")
-    with pytest.raises(PerfseerError, match=r"no section nasbench201\.predictors\.boosting"):
-        Case(settings, DATASET.labels, 0.95, "pruned", "boosting", "pixel3")
-    with pytest.raises(ValueError, match=r"devices names \['abacus'\]"):
+@pytest.mark.parametrize(
+    ("names", "unknown"),
+    [
+        (("guessed", "roofline", "pixel3"), "guessed"),
+        (("pruned", "boosting", "pixel3"), "predictors.boosting"),
+        (("pruned", "roofline", "abacus"), "abacus"),
+    ],
+)
+def test_unknown_names_are_refused(mapping, names, unknown):
+    with pytest.raises(PerfseerError, match=unknown):
+        Plan.of(mapping).case(*names)
+
+
+def test_settings_know_their_devices(settings):
+    with pytest.raises(ValueError, match="abacus"):
         NasBench201Settings.model_validate({**settings.model_dump(mode="json"), "devices": ["abacus"]})
 
 
@@ -159,7 +185,7 @@ def test_equal_graphs_share_a_class_whatever_edges_they_stand_on():
 
 
 def test_the_published_space_has_2717_pruned_graphs():
-    every = Cells(np.array(list(product(range(5), repeat=6))))
+    every = every_cell()
     connected = Cells(every.operations[every.connected])
     assert len(np.unique(graph_classes(connected.operations, connected.pruned))) == 2_717
 
@@ -197,46 +223,82 @@ def test_readings_of_other_files_are_left_out(described, tmp_path):
     path.write_text(json.dumps(contents))
     assert list(read_readings(path)) == ["1080ti_256"]
     path.write_text('{"pixel3": {}}')
-    with pytest.raises(PerfseerError, match="is damaged"):
+    with pytest.raises(PerfseerError, match=path.name):
         read_readings(path)
 
 
-def test_the_report_says_what_there_is_and_what_is_missing(case, made_up, described, tmp_path):
-    run(case, SEEDS, tmp_path, silent)
+@pytest.fixture
+def partly(case, made_up, described, tmp_path):
+    """Folder of a study with one case, whose first seed was fitted by an earlier version of the code."""
+    make_stale(run(case, tmp_path, silent)[0])
     write_readings(tmp_path / "readings.json", described)
-    study = load_study(case.settings, case.labels, SEEDS, case.confidence, tmp_path)
-    text = markdown(study)
-    mape = study.mean(("executed", "roofline", "1080ti_256"), "mape_pct")
-    assert f"| `roofline` | {interval(mape)} | missing |" in text
-    assert "`brp_nas` from executed graphs on every device" in text
-    assert "`roofline` from executed graphs on pixel3" in text
-    assert "- `executed`: no result yet." in text
-    assert "remembered, UNVERIFIED | 36.7 | 85.9 | 96.9" in text
-    assert "earlier version of the code" not in text
-    assert "| measurement noise (floor) | not measured | not measured |" in text
+    return tmp_path
 
 
-def test_the_report_is_complete_and_repeatable(case, made_up, tmp_path):
-    brp = case.settings.predictors.brp_nas
-    quick = brp.model_copy(update={"hidden": 8, "recipe": {**brp.recipe, "max_epochs": 2}})
-    predictors = case.settings.predictors.model_copy(update={"brp_nas": quick})
-    small = case.settings.model_copy(update={"predictors": predictors})
-    for reading, predictor, device in product(small.readings, small.predictor_names, small.devices):
-        run(Case(small, case.labels, 0.95, reading, predictor, device), SEEDS, tmp_path, silent)
-    study = load_study(small, case.labels, SEEDS, 0.95, tmp_path)
-    assert study.missing() == []
-    first, second = tmp_path / "first", tmp_path / "second"
-    render(study, first)
-    render(study, second)
-    names = sorted(path.relative_to(first) for path in first.rglob("*.*"))
-    assert [name.as_posix() for name in names] == [
-        "figures/nasbench201_shares.svg",
-        "nasbench201.html",
-        "nasbench201.md",
-        "plots/nasbench201_accuracy.csv",
+def test_the_ledger_holds_every_trial(mapping, case, partly):
+    study = load_study(mapping, partly)
+    ledger, contender = study.ledger, Contender("roofline", "executed", "1080ti_256")
+    by_seed = {seed: record.metrics[LABEL]["mape_pct"].value for seed, record in case.records(partly).items()}
+    assert ledger.values(contender, LABEL, "mape_pct") == by_seed
+    trials = ledger.table.drop_duplicates(["predictor", "variant", "split", "seed"])
+    assert len(trials) == 2 * 2 * 2 * 3  # readings, predictors, devices, seeds
+    assert trials["status"].value_counts().to_dict() == {ABSENT: 21, VALID: 2, STALE: 1}
+    assert ledger.n_stale == 1
+    assert list(ledger.missing().values()) == [[0, 1, 2]] * 7
+    assert contender not in ledger.missing()
+
+
+def test_rendering_writes_the_ledger(mapping, partly, tmp_path):
+    render_folder(mapping, partly, tmp_path / "reports")
+    read, made = Ledger.read(partly / "ledger.parquet", 0.95), load_study(mapping, partly).ledger
+    pd.testing.assert_frame_equal(read.table, made.table, check_dtype=False)
+
+
+def test_the_tables_say_what_there_is_and_what_is_missing(mapping, partly):
+    study = load_study(mapping, partly)
+    mape = study.mean("executed", "roofline", "1080ti_256", "mape_pct")
+    assert rows_of(tables.comparison_table(study, "executed", "mape_pct")) == {
+        "`roofline`": [interval(mape), MISSING],
+        "`brp_nas`": [MISSING, MISSING],
+        FLOOR: [NOT_MEASURED, NOT_MEASURED],
+    }
+    assert rows_of(tables.difference_table(study, "executed")) == {"`roofline`": [MISSING, MISSING]}
+    assert rows_of(tables.published_table(study))["desktop GPU"] == [UNVERIFIED, "36.7", "85.9", "96.9"]
+    assert rows_of(tables.cost_table(study))["`roofline`"][:2] == ["3", "3"]
+    ran = rows_of(tables.reading_table(study))["GTX 1080 Ti"]
+    assert (ran[0], ran[-1]) == ("256", tables.RAN["all"])
+
+
+def test_the_report_counts_what_is_missing(mapping, partly):
+    study = load_study(mapping, partly)
+    assert study.missing() == [
+        "`roofline` from executed graphs on pixel3",
+        "`brp_nas` from executed graphs on every device",
+        "`roofline` from pruned graphs on every device",
+        "`brp_nas` from pruned graphs on every device",
     ]
-    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+    assert (len(study.records), study.n_expected, study.n_test) == (3, 24, N_CONNECTED - 80)
+    text = markdown(study)
+    assert all(line in text for line in study.missing())
+    assert "**3 of 24 " in text
+
+
+def test_the_report_is_complete_and_repeatable(mapping, settings, made_up, tmp_path):
+    brp = settings.predictors.brp_nas.model_dump(mode="json")
+    brp |= {"hidden": 8, "recipe": {**brp["recipe"], "max_epochs": 2}}
+    small = mapping | {
+        "nasbench201": mapping["nasbench201"] | {"predictors": {"roofline": {}, "brp_nas": brp}}
+    }
+    for case in Plan.of(small).cases():
+        run(case, tmp_path / "nasbench201", silent)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert not render(small, tmp_path, first).missing
+    render(small, tmp_path, second)
+    found = {path.relative_to(first).as_posix() for path in first.rglob("*.*")}
+    assert found == set(DOCUMENT.outputs())
+    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in found)
     table = pd.read_csv(first / "plots" / "nasbench201_accuracy.csv")
     assert len(table) == 2 * 2 * 2 * 3
-    difference = study.difference("executed", "pixel3", "roofline")
-    assert difference.seeds == SEEDS
+    study = load_study(small, tmp_path / "nasbench201")
+    contenders = (Contender(name, "executed", "pixel3") for name in ("brp_nas", "roofline"))
+    assert study.ledger.difference(*contenders, LABEL).seeds == SEEDS

@@ -1,16 +1,20 @@
 """Sentences that follow from the benchmark's numbers, and none that its intervals do not support."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
-from perfseer.reporting.tables import markdown_table
-from perfseer.reporting.units import choose_scale, count, number, percent
-from perfseer.studies.benchmark.study import Study
-from perfseer.studies.benchmark.tables import cell, exponent, share_text, show_exponent, summary
-from perfseer.studies.benchmark.words import Ratio, growth, ratio, trend
+from perfseer.reporting.tables import Column, table
+from perfseer.reporting.units import choose_scale, count, number, percent, plural
+from perfseer.studies.benchmark import regression
+from perfseer.studies.benchmark.study import Study, mean
+from perfseer.studies.benchmark.tables import cell, exponent, show_exponent, summary
+from perfseer.studies.benchmark.words import Ratio, growth, share_text, trend
 
-SECONDS, MEBIBYTES = "s", "MiB"
+_LISTED = 5  # fits that had to wait for the processor
 
 
 @dataclass(frozen=True)
@@ -32,28 +36,27 @@ class Choice:
 
 def accuracy_observations(study: Study) -> list[str]:
     """One sentence per predictor: its best error, how the error changes with the data, and its knee."""
+    return [_accuracy_sentence(study, name) for name in study.measured]
+
+
+def _accuracy_sentence(study: Study, name: str) -> str:
     first, last = study.settings.shares[0], study.settings.shares[-1]
-    sentences = []
-    for name in study.measured:
-        fewest, most = (study.fit_values(name, share, "test_mape_pct") for share in (first, last))
-        found = ratio(fewest, most, study.confidence)
-        if found is None:
-            sentences.append(f"`{name}`: no seed has both the fewest and the most rows.")
-            continue
-        sentences.append(
-            f"`{name}`: MAPE {summary(study, most)} % with all rows; with the fewest it is {found} times "
-            f"that: {trend(found, study.judgement)}. {_knee_sentence(study, name)}"
-        )
-    return sentences
+    fewest, most = (study.fit_values(name, share, "test_mape_pct") for share in (first, last))
+    decline = study.ratio(fewest, most)
+    if decline is None:
+        return f"`{name}`: no seed has both the fewest and the most rows."
+    return (
+        f"`{name}`: MAPE {summary(study, most)} % with all rows; with the fewest it is {decline} times "
+        f"that: {trend(decline, study.judgement)}. {_knee_sentence(study, name)}"
+    )
 
 
 def knee(study: Study, predictor: str) -> float | None:
     """Smallest share whose MAPE is, in the mean over seeds, within the knee ratio of that of all rows."""
-    shares = study.settings.shares
-    most = study.fit_values(predictor, shares[-1], "test_mape_pct")
-    for share in shares:
-        found = ratio(study.fit_values(predictor, share, "test_mape_pct"), most, study.confidence)
-        if found is not None and found.value <= study.judgement.knee_ratio:
+    most = study.all_rows(predictor, "test_mape_pct")
+    for share in study.settings.shares:
+        excess = study.ratio(study.fit_values(predictor, share, "test_mape_pct"), most)
+        if excess is not None and excess.value <= study.judgement.knee_ratio:
             return share
     return None
 
@@ -71,99 +74,81 @@ def scaling_observations(study: Study) -> list[str]:
     """Which predictors' time and memory grow how, grouped by the word."""
     sentences = []
     for column, what in (("wall_s", "Time"), ("peak_mib", "Memory")):
-        groups: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = defaultdict(list)
         for name in study.measured:
-            found = exponent(study, name, column)
-            if found is not None:
-                groups.setdefault(growth(found, study.judgement), []).append(
-                    f"`{name}` ({show_exponent(found)})"
-                )
+            power = exponent(study, name, column)
+            if power is not None:
+                groups[growth(power, study.judgement)].append(f"`{name}` ({show_exponent(power)})")
         sentences += [f"{what}, {word}: {', '.join(names)}." for word, names in groups.items()]
     return sentences
 
 
 def prediction_observations(study: Study) -> list[str]:
     """One sentence per predictor: what predicting many rows at once gains, and from how many on."""
+    return [_prediction_sentence(study, name) for name in study.measured]
+
+
+def _prediction_sentence(study: Study, name: str) -> str:
     small, large = study.settings.batch_rows[0], study.settings.batch_rows[-1]
-    sentences = []
-    for name in study.measured:
-        gain = batch_gain(study, name)
-        if gain is None:
-            sentences.append(f"`{name}`: no seed has both the smallest and the largest batch.")
-            continue
-        verdict = (
-            "more efficient"
-            if gain.above_one
-            else "less efficient"
-            if gain.below_one
-            else "not shown to differ"
-        )
-        sentences.append(
-            f"`{name}`: {count(large)} rows at once have {gain} times the throughput of {count(small)}: "
-            f"**{verdict}**; {share_text(study.judgement.throughput_share)} of the best is reached at "
-            f"{count(batch_knee(study, name))} rows."
-        )
-    return sentences
+    gain = batch_gain(study, name)
+    if gain is None:
+        return f"`{name}`: no seed has both the smallest and the largest batch."
+    efficiency = gain.side("more efficient", "less efficient", "not shown to differ")
+    return (
+        f"`{name}`: {count(large)} rows at once have {gain} times the throughput of {count(small)}: "
+        f"**{efficiency}**; {share_text(study.judgement.throughput_share)} of the best is reached at "
+        f"{count(batch_knee(study, name))} rows."
+    )
 
 
 def batch_gain(study: Study, predictor: str) -> Ratio | None:
     """Throughput of the largest batch over that of the smallest."""
-    small, large = study.settings.batch_rows[0], study.settings.batch_rows[-1]
-    values = [
-        {seed: rows / call for seed, call in study.prediction_values(predictor, rows, "call_s").items()}
-        for rows in (large, small)
-    ]
-    return ratio(values[0], values[1], study.confidence)
+    batches = study.settings.batch_rows
+    small, large = (_rates(study, predictor, rows) for rows in (batches[0], batches[-1]))
+    return study.ratio(large, small)
+
+
+def _rates(study: Study, predictor: str, rows: int) -> dict[int, float]:
+    """Rows per second in a batch, by seed."""
+    calls = study.prediction_values(predictor, rows, "call_s")
+    return {seed: rows / call for seed, call in calls.items()}
 
 
 def batch_knee(study: Study, predictor: str) -> int:
     """Smallest batch with the wanted share of the best mean throughput."""
-    means = {}
-    for rows in study.settings.batch_rows:
-        calls = study.prediction_values(predictor, rows, "call_s")
-        if calls:
-            means[rows] = sum(rows / call for call in calls.values()) / len(calls)
+    rates = {rows: _rates(study, predictor, rows) for rows in study.settings.batch_rows}
+    means = {rows: mean(by_seed) for rows, by_seed in rates.items() if by_seed}
     wanted = study.judgement.throughput_share * max(means.values())
     return next(rows for rows, value in means.items() if value >= wanted)
 
 
 def choices(study: Study) -> list[Choice]:
     """The predictor to take at each size: chosen on validation rows, compared on test rows."""
-    found = []
-    for share in study.settings.shares:
-        means = {
-            name: sum(values.values()) / len(values)
-            for name in study.measured
-            if (values := study.fit_values(name, share, "valid_mape_pct"))
-        }
-        if means:
-            found.append(_choice(study, share, min(means, key=means.__getitem__), tuple(means)))
-    return found
+    means = {share: _means(study, share, "valid_mape_pct") for share in study.settings.shares}
+    return [_choice(study, share, errors) for share, errors in means.items() if errors]
 
 
-def _choice(study: Study, share: float, best: str, names: tuple[str, ...]) -> Choice:
-    errors = {name: study.fit_values(name, share, "test_mape_pct") for name in names}
-    equal = []
-    for name in names:
-        found = ratio(errors[name], errors[best], study.confidence) if name != best else None
-        if found is not None and not (found.above_one or found.below_one):
-            equal.append(name)
-    times = {name: study.fit_values(name, share, "wall_s") for name in (best, *equal)}
-    cheapest = min(times, key=lambda name: sum(times[name].values()) / len(times[name]))
-    return Choice(share, best, tuple(equal), cheapest)
+def _means(study: Study, share: float, column: str) -> dict[str, float]:
+    """A number of the fits on one share, by predictor, mean over seeds."""
+    by_seed = {name: study.fit_values(name, share, column) for name in study.measured}
+    return {name: mean(values) for name, values in by_seed.items() if values}
+
+
+def _choice(study: Study, share: float, valid_mape_pct: Mapping[str, float]) -> Choice:
+    best = min(valid_mape_pct, key=valid_mape_pct.__getitem__)
+    errors = {name: study.fit_values(name, share, "test_mape_pct") for name in valid_mape_pct}
+    against = {name: study.ratio(errors[name], errors[best]) for name in errors if name != best}
+    equal = [name for name, times in against.items() if times is not None and times.undecided]
+    seconds = _means(study, share, "wall_s")
+    return Choice(share, best, tuple(equal), min((best, *equal), key=seconds.__getitem__))
 
 
 def dominated(study: Study) -> list[tuple[str, str, Ratio, Ratio]]:
     """Pairs (worse, better, ratio of errors, ratio of fitting times), both ratios shown to be above one."""
-    share = study.settings.shares[-1]
     pairs = []
     for worse, better in permutations(study.measured, 2):
         error, cost = (
-            ratio(
-                study.fit_values(worse, share, column),
-                study.fit_values(better, share, column),
-                study.confidence,
-            )
+            study.ratio(study.all_rows(worse, column), study.all_rows(better, column))
             for column in ("test_mape_pct", "wall_s")
         )
         if error is not None and cost is not None and error.above_one and cost.above_one:
@@ -171,14 +156,17 @@ def dominated(study: Study) -> list[tuple[str, str, Ratio, Ratio]]:
     return pairs
 
 
-def recommendations(study: Study) -> list[str]:
+def recommendations(study: Study) -> str:
     """What to take for how many rows, what not to take, how to predict, what memory to reckon with."""
-    return [
+    advice = [
         *(_choice_sentence(study, choice) for choice in choices(study)),
         *_dominated_sentences(study),
         *_batch_sentences(study),
         *_memory_sentences(study),
+        *regression.recommendations(study),
     ]
+    numbered = (f"{place}. {text}" for place, text in enumerate(advice, start=1))
+    return "\n".join(numbered) or "None: no point has been measured."
 
 
 def _choice_sentence(study: Study, choice: Choice) -> str:
@@ -186,7 +174,7 @@ def _choice_sentence(study: Study, choice: Choice) -> str:
     rows += f" ({count(round(study.rows_at(choice.share)))} rows)"
     text = (
         f"**With {rows}:** `{choice.best}` has the least error on validation rows; its MAPE on test rows is "
-        f"{summary(study, study.fit_values(choice.best, choice.share, 'test_mape_pct'))} %, its fitting time "
+        f"{_error(study, choice.best, choice.share)} %, its fitting time "
         f"{_time(study, choice.best, choice.share)}."
     )
     if not choice.equal:
@@ -198,14 +186,20 @@ def _choice_sentence(study: Study, choice: Choice) -> str:
     return (
         f"{text} The cheapest of them to fit is `{choice.cheapest}`: "
         f"{_time(study, choice.cheapest, choice.share)}, MAPE "
-        f"{summary(study, study.fit_values(choice.cheapest, choice.share, 'test_mape_pct'))} %."
+        f"{_error(study, choice.cheapest, choice.share)} %."
     )
 
 
+def _error(study: Study, name: str, share: float) -> str:
+    return summary(study, study.fit_values(name, share, "test_mape_pct"))
+
+
 def _time(study: Study, name: str, share: float) -> str:
-    values = study.fit_values(name, share, "wall_s")
-    mean = sum(values.values()) / len(values)
-    return choose_scale([mean], SECONDS).named(mean)
+    return _named(mean(study.fit_values(name, share, "wall_s")), "s")
+
+
+def _named(value: float, kind: str) -> str:
+    return choose_scale([value], kind).named(value)
 
 
 def _dominated_sentences(study: Study) -> list[str]:
@@ -236,18 +230,11 @@ def _batch_sentences(study: Study) -> list[str]:
 
 
 def _memory_sentences(study: Study) -> list[str]:
-    share = study.settings.shares[-1]
-    means = {
-        name: sum(values.values()) / len(values)
-        for name in study.measured
-        if (values := study.fit_values(name, share, "peak_mib"))
-    }
+    means = _means(study, study.settings.shares[-1], "peak_mib")
     if not means:
         return []
     most = max(means, key=means.__getitem__)
-    total = study.fit_values(most, share, "total_peak_mib")
-    whole = sum(total.values()) / len(total)
-    added, process = (choose_scale([value], MEBIBYTES).named(value) for value in (means[most], whole))
+    added, process = _named(means[most], "MiB"), _named(mean(study.all_rows(most, "total_peak_mib")), "MiB")
     return [
         f"**Memory:** fitting adds at most {added} (`{most}`, all rows, mean over seeds); its process then "
         f"has {process}, libraries and data included."
@@ -276,42 +263,55 @@ def doubtful(study: Study) -> list[str]:
     ]
 
 
+def doubtful_sentence(study: Study) -> str:
+    """How many fits had to wait for the processor, and the first few of them; or that none had to."""
+    waited, share = doubtful(study), share_text(study.judgement.busy_share)
+    if not waited:
+        return f"Every fit had the processor for at least {share} of its wall time."
+    listed = "; ".join(waited[:_LISTED]) + ("; …" if len(waited) > _LISTED else "")
+    return (
+        f"{len(waited)} of {plural(len(study.fits), 'fit')} had the processor for less than {share} of their "
+        f"wall time, because something else was running or memory had to be fetched: {listed}. Their times "
+        "are too long by about that much."
+    )
+
+
 def summary_table(study: Study) -> str:
     """Every predictor with all rows: time, memory, error, time per row, and whether it is on the front."""
-    share, rows = study.settings.shares[-1], study.settings.batch_rows[-1]
-    times = choose_scale(study.fits["wall_s"].dropna(), SECONDS)
-    per_row = study.predictions["call_s"].dropna() / rows
-    calls = choose_scale(per_row, SECONDS)
+    rows = study.settings.batch_rows[-1]
+    times = choose_scale(study.fits["wall_s"].dropna(), "s")
+    calls = choose_scale(study.predictions["call_s"].dropna() / rows, "s")
     front = efficient(study)
-    lines = []
-    for name in study.predictors:
-        lines.append(
-            [
-                name,
-                cell(study, name, study.fit_values(name, share, "wall_s"), times.factor),
-                cell(study, name, study.fit_values(name, share, "cpu_s"), times.factor),
-                cell(study, name, study.fit_values(name, share, "peak_mib")),
-                cell(study, name, study.fit_values(name, share, "test_mape_pct")),
-                cell(study, name, study.prediction_values(name, rows, "call_s"), rows * calls.factor),
-                "yes" if name in front else "no" if name in study.measured else "–",
-            ]
-        )
-    lines.append([FLOOR, *["–"] * 3, mean_floor_cell(study.floors, study.settings.targets), "–", "–"])
-    header = ["predictor", f"fitting [{times.unit}]", f"of it processor [{times.unit}]"]
-    header += ["peak memory [MiB]", "MAPE [%]"]
-    return markdown_table([*header, f"per row [{calls.unit}]", "front"], lines)
+
+    def fitted(name: str, column: str, factor: float = 1.0) -> str:
+        return cell(study, name, study.all_rows(name, column), factor)
+
+    columns: list[Column[str]] = [
+        ("predictor", str),
+        (f"fitting [{times.unit}]", partial(fitted, column="wall_s", factor=times.factor)),
+        (f"of it processor [{times.unit}]", partial(fitted, column="cpu_s", factor=times.factor)),
+        ("peak memory [MiB]", partial(fitted, column="peak_mib")),
+        ("MAPE [%]", partial(fitted, column="test_mape_pct")),
+        (
+            f"per row [{calls.unit}]",
+            lambda name: cell(
+                study, name, study.prediction_values(name, rows, "call_s"), rows * calls.factor
+            ),
+        ),
+        ("front", lambda name: "yes" if name in front else "no" if name in study.measured else "–"),
+    ]
+    floor = [FLOOR, *["–"] * 3, mean_floor_cell(study.floors, study.settings.targets), "–", "–"]
+    return table(study.predictors, columns, last=[floor])
 
 
 def efficient(study: Study) -> tuple[str, ...]:
     """Predictors that no other one beats both in mean fitting time and in mean MAPE, with all rows."""
-    share = study.settings.shares[-1]
-    means = {}
-    for name in study.measured:
-        values = [study.fit_values(name, share, column) for column in ("wall_s", "test_mape_pct")]
-        if all(values):
-            means[name] = tuple(sum(found.values()) / len(found) for found in values)
+    times, errors = (
+        _means(study, study.settings.shares[-1], column) for column in ("wall_s", "test_mape_pct")
+    )
+    fitted = [name for name in times if name in errors]
     return tuple(
         name
-        for name, (time, error) in means.items()
-        if not any(t < time and e < error for other, (t, e) in means.items() if other != name)
+        for name in fitted
+        if not any(times[other] < times[name] and errors[other] < errors[name] for other in fitted)
     )

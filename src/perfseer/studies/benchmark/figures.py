@@ -23,7 +23,7 @@ from perfseer.reporting.style import (
 )
 from perfseer.studies.benchmark.records import LIBRARIES
 from perfseer.studies.benchmark.regression import OLD
-from perfseer.studies.benchmark.study import Study
+from perfseer.studies.benchmark.study import Study, mean
 
 _COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -75,11 +75,10 @@ def predicting(study: Study) -> Figure:
 def tradeoff(study: Study) -> Figure:
     """MAPE against fitting time with all rows, with the intervals of both."""
     figure, (axis,) = panels(1, 1, width=7.0, height=4.6)
-    share = study.settings.shares[-1]
     for name in study.measured:
-        values = [study.fit_values(name, share, column) for column in ("wall_s", "test_mape_pct")]
+        values = [study.all_rows(name, column) for column in ("wall_s", "test_mape_pct")]
         if all(values):
-            (x, dx), (y, dy) = (_mean(found, study.confidence) for found in values)
+            (x, dx), (y, dy) = (_interval(of_seeds, study.confidence) for of_seeds in values)
             look = {**_look(study, name), "label": name}
             axis.errorbar(x, y, xerr=[[min(dx, 0.9 * x)], [dx]], yerr=dy, capsize=2, **look)
     draw_floor(axis, study.floors, study.settings.targets, upright=False)
@@ -145,12 +144,12 @@ def _lines(study: Study, axis: Axes, points: Callable[[str], Points]) -> None:
 
 
 def _line(axis: Axes, points: Points, look: Mapping[str, Any]) -> None:
-    drawn = [(x, sum(values.values()) / len(values)) for x, values in points if values]
+    drawn = [(x, mean(values)) for x, values in points if values]
     axis.plot([x for x, _ in drawn], [y for _, y in drawn], **look)
 
 
 def _errorbar(axis: Axes, points: Points, confidence: float, look: Mapping[str, Any]) -> None:
-    drawn = [(x, *_mean(values, confidence)) for x, values in points if values]
+    drawn = [(x, *_interval(values, confidence)) for x, values in points if values]
     if not drawn:
         return
     # An interval that reaches below zero is cut there, or a logarithmic axis could not show it.
@@ -158,9 +157,9 @@ def _errorbar(axis: Axes, points: Points, confidence: float, look: Mapping[str, 
     axis.errorbar([x for x, *_ in drawn], [y for _, y, _ in drawn], yerr=[down, up], capsize=2, **look)
 
 
-def _mean(values: Mapping[int, float], confidence: float) -> tuple[float, float]:
-    found = mean_interval(list(values.values()), confidence)
-    return found.mean, found.half_width or 0.0
+def _interval(values: Mapping[int, float], confidence: float) -> tuple[float, float]:
+    middle = mean_interval(list(values.values()), confidence)
+    return middle.mean, middle.half_width or 0.0
 
 
 def _look(study: Study, name: str) -> dict[str, Any]:

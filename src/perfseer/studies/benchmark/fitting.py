@@ -1,8 +1,8 @@
 """Fitting points: time, memory and error of a predictor against the number of networks it learns from."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ import numpy as np
 from perfseer.data.dataset import Dataset
 from perfseer.data.folds import Fold, fit_normaliser
 from perfseer.data.settings import LabelSettings
+from perfseer.errors import require
 from perfseer.evaluation.metrics import mape_pct
+from perfseer.evaluation.parameters import TrainingParameters
+from perfseer.evaluation.trials import fit
 from perfseer.predictors.base import FitInputs, Predictor
-from perfseer.predictors.registry import create
+from perfseer.predictors.registry import create, predictor_class
 from perfseer.predictors.settings import PredictorSettings
 from perfseer.studies.benchmark.footprint import FootprintMeter
 from perfseer.studies.benchmark.isolation import run_apart
-from perfseer.studies.benchmark.records import Cost, FitPoint, Fitted
+from perfseer.studies.benchmark.records import FitPoint, Fitted, needed_kernels
 from perfseer.studies.benchmark.settings import BenchmarkSettings
 from perfseer.studies.benchmark.subsets import shrunk
 from perfseer.training.settings import TrainingSettings
@@ -44,6 +47,38 @@ class Recipe:
     labels: LabelSettings
     kernels: Path | None
 
+    @classmethod
+    def of(
+        cls, parameters: TrainingParameters, predictor: str, targets: Sequence[str], kernels: Path
+    ) -> "Recipe":
+        """The recipe of a predictor of params.yaml.
+
+        Args:
+            parameters: with the sections of the predictor and its members.
+            predictor: its name.
+            targets: labels wanted; those it does not support are left out.
+            kernels: table of measured kernels.
+
+        Raises:
+            PerfseerError: a section is missing, or the kernels where they are needed.
+        """
+        members = parameters.settings_of(predictor).members
+        settings = {name: parameters.settings_of(name) for name in dict.fromkeys((*members, predictor))}
+        supported = predictor_class(predictor).supported
+        needed = needed_kernels(settings.values(), kernels)
+        require(
+            needed is None or needed.is_file(),
+            f"no measured kernels at {kernels}: run `perfseer kernels` first",
+        )
+        return cls(
+            predictor=predictor,
+            targets=tuple(name for name in targets if name in supported),
+            settings=settings,
+            training=parameters.training,
+            labels=parameters.labels,
+            kernels=needed,
+        )
+
     def fit(self, fold: Fold) -> Predictor:
         """A predictor fitted on the fold, its members before it.
 
@@ -57,9 +92,7 @@ class Recipe:
         members = {member: self._fit(member, fold) for member in settings.members}
         inputs = FitInputs(self.kernels if "kernels" in settings.needs else None, members)
         model = create(name, settings, self.training, self.targets)
-        return model.fit(
-            fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=_say_nothing, inputs=inputs
-        )
+        return fit(model, fold, log=_say_nothing, inputs=inputs).model
 
 
 def measure_fit(
@@ -80,15 +113,13 @@ def measure_fit(
     part = shrunk(fold, share)
     outcome = run_apart(partial(_fit_point, recipe, part, study.sampling_s, save_to), study.timeout_s)
     return FitPoint(
+        **vars(outcome),
         seed=fold.seed,
-        status=outcome.status,
-        reason=outcome.reason,
         share=share,
         networks=int(part.train.rows["architecture"].nunique()),
         train_rows=len(part.train),
         valid_rows=len(part.valid),
         test_rows=len(part.test),
-        result=None if outcome.result is None else Fitted.model_validate(outcome.result),
     )
 
 
@@ -101,7 +132,7 @@ def _fit_point(recipe: Recipe, part: Fold, sampling_s: float, save_to: Path | No
     if save_to is not None:
         model.save(save_to)
     result = Fitted(
-        cost=Cost(**asdict(meter.footprint)),
+        cost=meter.footprint,
         rounds=_rounds(model),
         n_parameters=model.n_parameters_,
         valid_mape_pct=_errors(model, fold.valid),

@@ -7,34 +7,15 @@ and private copies; pages of libraries are left out of what a block added.
 import os
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from perfseer.measure.process_memory import MIB, added_peak_bytes, resident_memory
+from perfseer.studies.benchmark.records import Cost
 
 _STATM = Path("/proc/self/statm")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a block cost.
-
-    Attributes:
-        wall_s: wall time [s].
-        cpu_s: processor time of all threads of the process [s]; less than the wall time where it had to wait.
-        peak_mib: highest anonymous memory above that at the block's start [MiB].
-        mean_mib: mean over time of anonymous memory above that at the block's start [MiB].
-        total_peak_mib: highest resident memory of the whole process, libraries included [MiB].
-    """
-
-    wall_s: float
-    cpu_s: float
-    peak_mib: float
-    mean_mib: float
-    total_peak_mib: float
 
 
 class FootprintMeter:
@@ -48,7 +29,7 @@ class FootprintMeter:
         footprint: set when the block ends without an error.
     """
 
-    footprint: Footprint
+    footprint: Cost
 
     def __init__(self, sampling_s: float | None) -> None:
         self._sampling_s = sampling_s
@@ -73,7 +54,7 @@ class FootprintMeter:
         if self._sampler.is_alive():
             self._sampler.join()
         samples = [max(sample - self._before.anonymous, 0) for sample in self._samples]
-        self.footprint = Footprint(
+        self.footprint = Cost(
             wall_s=wall,
             cpu_s=cpu,
             # The mark leaves out library pages that came in after it; a sample cannot be above it otherwise.

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -14,7 +13,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.predictors.registry import load
 from perfseer.studies.benchmark.footprint import FootprintMeter
 from perfseer.studies.benchmark.isolation import run_apart
-from perfseer.studies.benchmark.records import Cost, Predicted, PredictPoint
+from perfseer.studies.benchmark.records import Predicted, PredictPoint
 from perfseer.studies.benchmark.settings import BenchmarkSettings
 
 MIN_CALLS = 3
@@ -36,14 +35,7 @@ def measure_prediction(
         The point; a crash, a timeout or a refusal is in its status and reason.
     """
     outcome = run_apart(partial(_predict_point, folder, test, rows, study.predict_s), study.timeout_s)
-    return PredictPoint(
-        seed=seed,
-        status=outcome.status,
-        reason=outcome.reason,
-        rows=rows,
-        distinct_rows=min(rows, len(test)),
-        result=None if outcome.result is None else Predicted.model_validate(outcome.result),
-    )
+    return PredictPoint(**vars(outcome), seed=seed, rows=rows, distinct_rows=min(rows, len(test)))
 
 
 def _predict_point(folder: Path, test: Dataset, rows: int, budget_s: float) -> dict[str, Any]:
@@ -58,7 +50,7 @@ def _predict_point(folder: Path, test: Dataset, rows: int, budget_s: float) -> d
         first_s=seconds[0],
         median_s=median(seconds[1:]),
         calls=len(seconds) - 1,
-        cost=Cost(**asdict(meter.footprint)),
+        cost=meter.footprint,
     )
     return result.model_dump(mode="json")
 

@@ -1,19 +1,18 @@
 """One JSON file per benchmarked predictor: every point, failed ones too, with what it was made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
-from perfseer.data.files import read_json, write_json
 from perfseer.digests import digest, file_digest
-from perfseer.errors import PerfseerError, require
+from perfseer.errors import require
 from perfseer.evaluation.records import SHARED_SECTIONS, Digests, as_floats
 from perfseer.evaluation.trials import fitting_code
 from perfseer.measure.outcomes import Status
+from perfseer.predictors.settings import PredictorSettings
 
-SCHEMA_VERSION = 1
 # The network of the experiment on five numbers, and the name of its file.
 REGRESSOR, REGRESSION_FILE = "mlp5d", "regression5d.json"
 
@@ -28,14 +27,14 @@ class _Strict(BaseModel):
 
 
 class Cost(_Strict):
-    """What a block of code cost; `perfseer.studies.benchmark.footprint.Footprint` defines each.
+    """What a block of code cost (`perfseer.studies.benchmark.footprint`).
 
     Attributes:
         wall_s: wall time [s].
-        cpu_s: processor time [s].
-        peak_mib: highest memory above that at the start of the process [MiB].
-        mean_mib: mean over time of the same [MiB].
-        total_peak_mib: highest resident memory of the whole process [MiB].
+        cpu_s: processor time of all threads of the process [s]; less than the wall time where it had to wait.
+        peak_mib: highest anonymous memory above that at the block's start [MiB].
+        mean_mib: mean over time of anonymous memory above that at the block's start [MiB].
+        total_peak_mib: highest resident memory of the whole process, libraries included [MiB].
     """
 
     wall_s: NonNegative
@@ -96,6 +95,9 @@ class FitPoint(Point):
     test_rows: PositiveInt
     result: Fitted | None
 
+    def __str__(self) -> str:
+        return f"fit, {self.train_rows} rows, seed {self.seed}"
+
 
 class Predicted(_Strict):
     """What predicting a batch took.
@@ -125,6 +127,9 @@ class PredictPoint(Point):
     rows: PositiveInt
     distinct_rows: PositiveInt
     result: Predicted | None
+
+    def __str__(self) -> str:
+        return f"prediction of {self.rows} rows, seed {self.seed}"
 
 
 class BenchmarkRecord(_Strict):
@@ -209,6 +214,9 @@ class RegressionPoint(Point):
     samples: PositiveInt
     result: RegressionFitted | None
 
+    def __str__(self) -> str:
+        return f"{self.samples} samples, seed {self.seed}"
+
 
 class RegressionRecord(_Strict):
     """The experiment on five numbers.
@@ -230,7 +238,9 @@ class RegressionRecord(_Strict):
     points: tuple[RegressionPoint, ...]
 
 
-Contents = TypeVar("Contents", bound=_Strict)
+def needed_kernels(settings: Iterable[PredictorSettings], kernels: Path) -> Path | None:
+    """The table of measured kernels, where one of some predictors is fitted from it; None otherwise."""
+    return kernels if any("kernels" in own.needs for own in settings) else None
 
 
 def benchmark_digests(
@@ -274,28 +284,6 @@ def regression_digests(parameters: Mapping[str, Any]) -> Digests:
         "predictor": parameters["predictors"][REGRESSOR],
     }
     return Digests(params=digest(as_floats(depends)), code=fitting_code(REGRESSOR, _REGRESSION), data="")
-
-
-def write_contents(path: Path, contents: BenchmarkRecord | RegressionRecord) -> None:
-    """Write one file, atomically.
-
-    Raises:
-        PerfseerError: it cannot be written.
-    """
-    write_json(path, contents.model_dump(mode="json"))
-
-
-def read_contents(path: Path, kind: type[Contents], written_by: str) -> Contents:
-    """Read and validate one file.
-
-    Raises:
-        PerfseerError: it is missing, damaged or of another schema.
-    """
-    value = read_json(path, written_by)
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        raise PerfseerError(f"{path} is no benchmark of schema {SCHEMA_VERSION}: {error}") from error
 
 
 def _require_sections(mapping: Mapping[str, Any], names: Sequence[str]) -> None:

@@ -1,12 +1,17 @@
 """The experiment on five numbers: our tables, scikit-learn's beside them, and the old report's figures."""
 
-from perfseer.reporting.tables import markdown_table
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+from statistics import stdev
+
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import choose_scale, count, number
 from perfseer.studies.benchmark.records import LIBRARIES
-from perfseer.studies.benchmark.scaling import Exponent, fit_exponent
-from perfseer.studies.benchmark.study import Study
+from perfseer.studies.benchmark.scaling import Exponent
+from perfseer.studies.benchmark.study import Study, mean
 from perfseer.studies.benchmark.tables import FAILED, show_exponent, summary
-from perfseer.studies.benchmark.words import Ratio, growth, ratio, trend
+from perfseer.studies.benchmark.words import Ratio, growth, trend
 
 OURS, THEIRS = LIBRARIES
 # "Performance and Profiling Report" of 15 December 2025, sections 2.1, 2.2 and 3.1: samples → values. Its
@@ -28,136 +33,154 @@ OLD: dict[int, dict[str, float]] = {
 # Its section 4.1: rows predicted at once → time [ms].
 OLD_PREDICT_MS: dict[int, float] = {100: 0.41, 1_000: 2.45, 5_000: 1.49, 10_000: 2.64}
 _SCORES = {"r2": "R²", "rmse": "RMSE", "mse": "MSE", "mae": "MAE"}
-_NOT_MEASURED = "–"
+_NOT_MEASURED, _OLD_REPORT = "–", "old report"
 
 
 def time_table(study: Study) -> str:
     """Fitting time: ours with its standard deviation, scikit-learn's, their ratio, the old report's."""
-    lines = []
-    for samples in study.settings.regression.samples:
-        ours, theirs = (study.regression_values(library, samples, "wall_s") for library in LIBRARIES)
-        epochs = study.regression_values(OURS, samples, "epochs")
-        old = OLD.get(samples)
-        lines.append(
-            [
-                count(samples),
-                summary(study, ours) or FAILED,
-                _deviation(ours),
-                summary(study, epochs) or FAILED,
-                summary(study, theirs) or FAILED,
-                str(ratio(ours, theirs, study.confidence) or FAILED),
-                f"{old['wall_s']:.2f} (sd {old['wall_sd_s']:.2f})" if old else _NOT_MEASURED,
-            ]
-        )
-    header = ["samples", "ours [s]", "standard deviation [s]", "epochs", "scikit-learn [s]"]
-    return markdown_table([*header, "ours over scikit-learn", "old report [s]"], lines, align="r")
+    columns: list[Column[int]] = [
+        ("samples", count),
+        ("ours [s]", partial(_shown, study, OURS, "wall_s")),
+        (
+            "standard deviation [s]",
+            lambda samples: _deviation(study.regression_values(OURS, samples, "wall_s")),
+        ),
+        ("epochs", partial(_shown, study, OURS, "epochs")),
+        ("scikit-learn [s]", partial(_shown, study, THEIRS, "wall_s")),
+        ("ours over scikit-learn", lambda samples: str(_against(study, samples, "wall_s") or FAILED)),
+        ("old report [s]", _old(lambda old: f"{old['wall_s']:.2f} (sd {old['wall_sd_s']:.2f})")),
+    ]
+    return table(study.settings.regression.samples, columns, align="r")
 
 
 def memory_table(study: Study) -> str:
     """Peak and mean memory above the process's start, and the whole process's peak."""
-    lines = []
-    for samples in study.settings.regression.samples:
-        line = [count(samples)]
-        for library in LIBRARIES:
-            for column in ("peak_mib", "mean_mib"):
-                line.append(summary(study, study.regression_values(library, samples, column)) or FAILED)
-        line.append(summary(study, study.regression_values(OURS, samples, "total_peak_mib")) or FAILED)
-        old = OLD.get(samples)
-        line.append(f"{old['peak_mb']:g} / {old['mean_mb']:g} MB" if old else _NOT_MEASURED)
-        lines.append(line)
-    header = ["samples", "ours, peak [MiB]", "ours, mean [MiB]", "scikit-learn, peak [MiB]"]
-    header += ["scikit-learn, mean [MiB]", "ours, whole process [MiB]", "old report, peak / mean"]
-    return markdown_table(header, lines, align="r")
+    columns: list[Column[int]] = [
+        ("samples", count),
+        *(
+            (f"{whose}, {what} [MiB]", partial(_shown, study, library, f"{what}_mib"))
+            for whose, library in (("ours", OURS), ("scikit-learn", THEIRS))
+            for what in ("peak", "mean")
+        ),
+        ("ours, whole process [MiB]", partial(_shown, study, OURS, "total_peak_mib")),
+        ("old report, peak / mean", _old(lambda old: f"{old['peak_mb']:g} / {old['mean_mb']:g} MB")),
+    ]
+    return table(study.settings.regression.samples, columns, align="r")
 
 
 def accuracy_table(study: Study) -> str:
     """R², RMSE, MSE and MAE of ours, scikit-learn's and the old report's."""
-    lines = []
-    for samples in study.settings.regression.samples:
-        for library in LIBRARIES:
-            scores = {
-                name: (summary(study, study.regression_values(library, samples, name)) or FAILED)
-                for name in list(_SCORES)[1:]
-            }
-            lines.append([count(samples), library, _r2(study, library, samples), *scores.values()])
-        if samples in OLD:
-            old = OLD[samples]
-            lines.append([count(samples), "old report", f"{old['r2']:.4f}", *(f"{old[n]:g}" for n in scores)])
-    return markdown_table(["samples", "by", *_SCORES.values()], lines, align="rl")
+
+    def score(row: tuple[int, str], name: str) -> str:
+        samples, by = row
+        if by == _OLD_REPORT:
+            return f"{OLD[samples][name]:.4f}" if name == "r2" else f"{OLD[samples][name]:g}"
+        return _r2(study, by, samples) if name == "r2" else _shown(study, by, name, samples)
+
+    rows = [
+        (samples, by)
+        for samples in study.settings.regression.samples
+        for by in (*LIBRARIES, _OLD_REPORT)
+        if by != _OLD_REPORT or samples in OLD
+    ]
+    columns: list[Column[tuple[int, str]]] = [
+        ("samples", lambda row: count(row[0])),
+        ("by", lambda row: row[1]),
+        *((title, partial(score, name=name)) for name, title in _SCORES.items()),
+    ]
+    return table(rows, columns, align="rl")
 
 
 def prediction_table(study: Study) -> str:
     """Time of predicting a batch with the network fitted to the most samples, and throughput."""
-    samples, lines = study.settings.regression.samples[-1], []
-    for rows in study.settings.regression.batch_rows:
-        calls = study.regression_values(OURS, samples, f"predict_{rows}_s")
-        theirs = study.regression_values(THEIRS, samples, f"predict_{rows}_s")
-        rates = {seed: rows / seconds for seed, seconds in calls.items()}
-        old = OLD_PREDICT_MS.get(rows)
-        lines.append(
-            [
-                count(rows),
-                summary(study, calls, 1e-3) or FAILED,
-                summary(study, calls, 1e-3 * rows) or FAILED,
-                summary(study, rates) or FAILED,
-                str(ratio(calls, theirs, study.confidence) or FAILED),
-                f"{old:g}" if old else _NOT_MEASURED,
-            ]
-        )
-    header = ["rows at once", "total [ms]", "per row [ms]", "rows per second", "ours over scikit-learn"]
-    return markdown_table([*header, "old report, total [ms]"], lines, align="r")
+    samples = study.settings.regression.samples[-1]
+
+    def calls(rows: int) -> dict[int, float]:
+        return study.regression_values(OURS, samples, f"predict_{rows}_s")
+
+    def rates(rows: int) -> dict[int, float]:
+        return {seed: rows / seconds for seed, seconds in calls(rows).items()}
+
+    columns: list[Column[int]] = [
+        ("rows at once", count),
+        ("total [ms]", lambda rows: summary(study, calls(rows), 1e-3) or FAILED),
+        ("per row [ms]", lambda rows: summary(study, calls(rows), 1e-3 * rows) or FAILED),
+        ("rows per second", lambda rows: summary(study, rates(rows)) or FAILED),
+        ("ours over scikit-learn", lambda rows: str(_against(study, samples, f"predict_{rows}_s") or FAILED)),
+        (
+            "old report, total [ms]",
+            lambda rows: f"{OLD_PREDICT_MS[rows]:g}" if rows in OLD_PREDICT_MS else _NOT_MEASURED,
+        ),
+    ]
+    return table(study.settings.regression.batch_rows, columns, align="r")
+
+
+def _shown(study: Study, library: str, column: str, samples: int) -> str:
+    return summary(study, study.regression_values(library, samples, column)) or FAILED
+
+
+def _against(study: Study, samples: int, column: str) -> Ratio | None:
+    """A number of ours over scikit-learn's."""
+    ours, theirs = (study.regression_values(library, samples, column) for library in LIBRARIES)
+    return study.ratio(ours, theirs)
+
+
+def _old(show: Callable[[dict[str, float]], str]) -> Callable[[int], str]:
+    """The old report's figures for a number of samples, where it has any."""
+    return lambda samples: show(OLD[samples]) if samples in OLD else _NOT_MEASURED
 
 
 def exponent(study: Study, column: str) -> Exponent | None:
     """Exponent of a number of our fits over samples."""
-    found = study.regression_points
-    found = found[(found["library"] == OURS) & (found[column] > 0)]
-    if found.empty:
-        return None
-    return fit_exponent(found["samples"], found[column], found["seed"].tolist(), study.confidence)
+    points = study.regression_points
+    return study.exponent(points[points["library"] == OURS], "samples", column)
 
 
 def scaling_sentences(study: Study) -> list[str]:
     """How our time and memory grow with the samples."""
-    samples = study.settings.regression.samples
-    sentences = []
-    for column, what in (("wall_s", "training time"), ("peak_mib", "peak memory")):
-        first, last = (study.regression_values(OURS, n, column) for n in (samples[0], samples[-1]))
-        times, found = ratio(last, first, study.confidence), exponent(study, column)
-        if times is None or found is None:
-            sentences.append(f"{what}: {FAILED}.")
-            continue
-        sentences.append(
-            f"From {count(samples[0])} to {count(samples[-1])} samples ({samples[-1] / samples[0]:g} times), "
-            f"{what} becomes {times} times what it was; exponent {show_exponent(found)}: "
-            f"{growth(found, study.judgement)}."
-        )
-    return sentences
+    return [
+        _scaling_sentence(study, column, what)
+        for column, what in (("wall_s", "training time"), ("peak_mib", "peak memory"))
+    ]
+
+
+def _scaling_sentence(study: Study, column: str, what: str) -> str:
+    fewest, most = study.settings.regression.samples[0], study.settings.regression.samples[-1]
+    first, last = (study.regression_values(OURS, samples, column) for samples in (fewest, most))
+    times, power = study.ratio(last, first), exponent(study, column)
+    if times is None or power is None:
+        return f"{what}: {FAILED}."
+    return (
+        f"From {count(fewest)} to {count(most)} samples ({most / fewest:g} times), {what} becomes {times} "
+        f"times what it was; exponent {show_exponent(power)}: {growth(power, study.judgement)}."
+    )
 
 
 def accuracy_sentences(study: Study) -> list[str]:
     """Best R², its range, whether accuracy is stable, and how ours compares with scikit-learn's."""
     samples = study.settings.regression.samples
-    means = {n: _mean(study.regression_values(OURS, n, "r2")) for n in samples}
-    there = {n: value for n, value in means.items() if value is not None}
-    if not there:
+    by_seed = {n: study.regression_values(OURS, n, "r2") for n in samples}
+    means = {n: mean(values) for n, values in by_seed.items() if values}
+    if not means:
         return [f"Accuracy: {FAILED}."]
-    best = max(there, key=there.__getitem__)
+    best = max(means, key=means.__getitem__)
+    limit = f"{study.regression.noise_r2:.4f}" if study.regression else _NOT_MEASURED
     sentences = [
-        f"Best R²: {there[best]:.4f} (at {count(best)} samples); range {min(there.values()):.4f} to "
-        f"{max(there.values()):.4f}. The function itself, without its noise, would have {_limit(study)}."
+        f"Best R²: {means[best]:.4f} (at {count(best)} samples); range {min(means.values()):.4f} to "
+        f"{max(means.values()):.4f}. The function itself, without its noise, would have {limit}."
     ]
     fewest, most = (study.regression_values(OURS, n, "rmse") for n in (samples[0], samples[-1]))
-    change = ratio(fewest, most, study.confidence)
+    change = study.ratio(fewest, most)
     if change is not None:
         sentences.append(
             f"RMSE with {count(samples[0])} samples is {change} times that with {count(samples[-1])}: "
             f"{trend(change, study.judgement)}."
         )
-    against = ratio(most, study.regression_values(THEIRS, samples[-1], "rmse"), study.confidence)
+    against = _against(study, samples[-1], "rmse")
     if against is not None:
+        side = against.side("**higher**", "**lower**", "no difference shown")
         sentences.append(
-            f"At {count(samples[-1])} samples our RMSE is {against} times scikit-learn's: {_side(against)}."
+            f"At {count(samples[-1])} samples our RMSE is {against} times scikit-learn's: {side}."
         )
     return sentences
 
@@ -185,37 +208,26 @@ def requirements(study: Study) -> list[tuple[str, str, bool | None]]:
     ]
 
 
-def time_against(study: Study) -> Ratio | None:
-    """Our fitting time over scikit-learn's with the most samples."""
-    samples = study.settings.regression.samples[-1]
-    ours, theirs = (study.regression_values(library, samples, "wall_s") for library in LIBRARIES)
-    return ratio(ours, theirs, study.confidence)
-
-
-def _side(found: Ratio) -> str:
-    return "**higher**" if found.above_one else "**lower**" if found.below_one else "no difference shown"
-
-
-def _limit(study: Study) -> str:
-    return f"{study.regression.noise_r2:.4f}" if study.regression else _NOT_MEASURED
+def requirement_table(study: Study) -> str:
+    """`requirements` with the answers in words."""
+    words = {True: "yes", False: "**no**", None: "not computed"}
+    columns: list[Column[tuple[str, str, bool | None]]] = [
+        ("asked", itemgetter(0)),
+        ("found", itemgetter(1)),
+        ("met", lambda asked: words[asked[2]]),
+    ]
+    return table(requirements(study), columns, align="lll")
 
 
 def _r2(study: Study, library: str, samples: int) -> str:
     values = study.regression_values(library, samples, "r2")
     if not values:
         return FAILED
-    return f"{_mean(values):.4f} ({min(values.values()):.4f} to {max(values.values()):.4f})"
-
-
-def _mean(values: dict[int, float]) -> float | None:
-    return sum(values.values()) / len(values) if values else None
+    return f"{mean(values):.4f} ({min(values.values()):.4f} to {max(values.values()):.4f})"
 
 
 def _deviation(values: dict[int, float]) -> str:
-    if len(values) < 2:
-        return _NOT_MEASURED
-    mean = sum(values.values()) / len(values)
-    return number((sum((value - mean) ** 2 for value in values.values()) / (len(values) - 1)) ** 0.5)
+    return number(stdev(values.values())) if len(values) > 1 else _NOT_MEASURED
 
 
 def recommendations(study: Study) -> list[str]:
@@ -227,9 +239,12 @@ def recommendations(study: Study) -> list[str]:
     evidence = "; ".join(f"{question}: {numbers}" for question, numbers, _ in asked)
     verdict = "meets what was asked of it" if met else "does not meet all that was asked of it"
     text = f"**`mlp5d`'s network on the smooth function** {verdict} ({evidence})."
-    times = time_against(study)
+    times = _against(study, study.settings.regression.samples[-1], "wall_s")
     if times is not None:
-        side = "slower to fit than" if times.above_one else "faster to fit than" if times.below_one else ""
-        verdict = f"It is shown to be {side}" if side else "It is not shown to differ in fitting time from"
+        verdict = times.side(
+            "It is shown to be slower to fit than",
+            "It is shown to be faster to fit than",
+            "It is not shown to differ in fitting time from",
+        )
         text += f" {verdict} scikit-learn's at equal epochs ({times} times its time)."
     return [text]

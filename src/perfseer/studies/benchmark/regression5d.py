@@ -5,8 +5,8 @@ epochs, number format and rows.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
+from perfseer.evaluation.environment import environment
 from perfseer.evaluation.metrics import FloatArray
 from perfseer.predictors.parts.learners.regressor import ArrayRegressor
 from perfseer.predictors.settings import Mlp5dSettings
@@ -22,14 +23,17 @@ from perfseer.studies.benchmark.isolation import prepare, run_apart
 from perfseer.studies.benchmark.prediction import repeat
 from perfseer.studies.benchmark.records import (
     LIBRARIES,
-    Cost,
+    REGRESSOR,
     Library,
     RegressionFitted,
     RegressionPoint,
+    RegressionRecord,
     RegressionScores,
+    regression_digests,
 )
 from perfseer.studies.benchmark.settings import BenchmarkSettings, RegressionSettings
 from perfseer.studies.benchmark.smooth import N_INPUTS, TEST_STREAM, Rows, draw, function
+from perfseer.validation import section
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,34 @@ def regression_scores(y: FloatArray, predicted: FloatArray) -> RegressionScores:
     )
 
 
+def run_experiment(
+    parameters: Mapping[str, Any], threads: int, log: Callable[[str], None]
+) -> RegressionRecord:
+    """Measure every point of the experiment.
+
+    Args:
+        parameters: raw mapping of params.yaml; sections ``seeds``, ``benchmark`` and `REGRESSOR`'s.
+        threads: of the numerical libraries, as this process was prepared.
+        log: receives a line per point.
+
+    Raises:
+        PerfseerError: a section is missing or at fault.
+    """
+    study = section(BenchmarkSettings, parameters, "benchmark")
+    digests = regression_digests(parameters)
+    settings = section(Mlp5dSettings, parameters["predictors"], REGRESSOR)
+    points, noise_r2 = run_regression(settings, parameters["seeds"], study, log)
+    return RegressionRecord(
+        settings=settings.model_dump(mode="json"),
+        regression=study.regression.model_dump(mode="json"),
+        noise_r2=noise_r2,
+        threads=threads,
+        digests=digests,
+        environment=environment(),
+        points=tuple(points),
+    )
+
+
 def run_regression(
     settings: Mlp5dSettings, seeds: Sequence[int], study: BenchmarkSettings, log: Callable[[str], None]
 ) -> tuple[list[RegressionPoint], float]:
@@ -94,7 +126,7 @@ def run_regression(
                 points.append(point)
                 log(_line(point))
                 if point.result is not None:
-                    task = Task(**{**vars(task), "epochs": point.result.epochs})
+                    task = replace(task, epochs=point.result.epochs)
     return points, float(np.mean(limits))
 
 
@@ -106,14 +138,7 @@ def _task(settings: Mlp5dSettings, sizes: RegressionSettings, samples: int, seed
 
 def _measure(library: Library, task: Task, samples: int, study: BenchmarkSettings) -> RegressionPoint:
     outcome = run_apart(partial(_point, library, task, study), study.timeout_s)
-    return RegressionPoint(
-        seed=task.seed,
-        status=outcome.status,
-        reason=outcome.reason,
-        library=library,
-        samples=samples,
-        result=None if outcome.result is None else RegressionFitted.model_validate(outcome.result),
-    )
+    return RegressionPoint(**vars(outcome), seed=task.seed, library=library, samples=samples)
 
 
 def _point(library: Library, task: Task, study: BenchmarkSettings) -> dict[str, Any]:
@@ -125,7 +150,7 @@ def _point(library: Library, task: Task, study: BenchmarkSettings) -> dict[str, 
         return partial(model.predict, test.x[(number * rows + np.arange(rows)) % len(test.x)])
 
     result = RegressionFitted(
-        cost=Cost(**asdict(meter.footprint)),
+        cost=meter.footprint,
         epochs=epochs,
         scores=regression_scores(test.y, model.predict(test.x)),
         predict_s={

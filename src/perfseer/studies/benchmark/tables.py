@@ -1,61 +1,65 @@
 """Tables of the benchmark report: rows are predictors, columns are sizes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import itemgetter
 
 from perfseer.evaluation.intervals import mean_interval
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
-from perfseer.reporting.tables import escape, markdown_table
-from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, interval
-from perfseer.studies.benchmark.scaling import Exponent, fit_exponent
-from perfseer.studies.benchmark.study import Study
-from perfseer.studies.benchmark.words import growth, ratio
+from perfseer.reporting.tables import Column, escape, table
+from perfseer.reporting.units import MISSING, NOT_APPLICABLE, Scale, choose_scale, count, interval, plural
+from perfseer.studies.benchmark.records import BenchmarkRecord
+from perfseer.studies.benchmark.scaling import Exponent
+from perfseer.studies.benchmark.study import Study, mean
+from perfseer.studies.benchmark.words import growth
 
 FAILED = "failed"
 
 
-def cell(study: Study, predictor: str, values: Mapping[int, float], factor: float = 1.0) -> str:
-    """Mean ± half width over seeds of ``values`` / ``factor``, or why there is none."""
+def absent(study: Study, predictor: str) -> str:
+    """Why a predictor has no points; empty text where it has."""
     if predictor not in study.records:
         return MISSING
-    if not study.supports(predictor):
-        return NOT_APPLICABLE
-    return summary(study, values, factor) or FAILED
+    return "" if study.supports(predictor) else NOT_APPLICABLE
+
+
+def cell(study: Study, predictor: str, values: Mapping[int, float], factor: float = 1.0) -> str:
+    """Mean ± half width over seeds of ``values`` / ``factor``, or why there is none."""
+    return absent(study, predictor) or summary(study, values, factor) or FAILED
 
 
 def summary(study: Study, values: Mapping[int, float], factor: float = 1.0) -> str:
     """Mean ± half width over seeds of ``values`` / ``factor``; empty text without a value."""
     if not values:
         return ""
-    found = interval(mean_interval([value / factor for value in values.values()], study.confidence))
-    partial = f" ({len(values)} of {len(study.seeds)} seeds)" if 1 < len(values) < len(study.seeds) else ""
-    return found + partial
-
-
-def size_titles(study: Study) -> list[str]:
-    """Column titles of the shares: networks and rows, mean over seeds."""
-    return [
-        f"{count(networks)} networks, {count(rows)} rows"
-        for networks, rows in (
-            (round(study.rows_at(share, "networks")), round(study.rows_at(share)))
-            for share in study.settings.shares
-        )
-    ]
+    shown = interval(mean_interval([value / factor for value in values.values()], study.confidence))
+    seeds = f" ({len(values)} of {len(study.seeds)} seeds)" if 1 < len(values) < len(study.seeds) else ""
+    return shown + seeds
 
 
 def model_table(study: Study) -> str:
     """Every predictor's settings, learned numbers and fitted labels."""
-    lines = []
-    for name in study.predictors:
-        record = study.records.get(name)
-        if record is None:
-            lines.append([name, MISSING, MISSING, MISSING])
-            continue
-        learned = study.fit_values(name, study.settings.shares[-1], "n_parameters")
-        shown = count(round(sum(learned.values()) / len(learned))) if learned else FAILED
-        labels = ", ".join(record.targets) or NOT_APPLICABLE
-        settings = ", ".join(_flat(record.settings[name])) or "none"
-        lines.append([name, shown if record.targets else NOT_APPLICABLE, labels, escape(settings)])
-    return markdown_table(["predictor", "learned numbers", "labels fitted", "settings"], lines, align="lrll")
+
+    def learned(record: BenchmarkRecord) -> str:
+        numbers = study.all_rows(record.predictor, "n_parameters")
+        if not record.targets:
+            return NOT_APPLICABLE
+        return count(round(mean(numbers))) if numbers else FAILED
+
+    def settings(record: BenchmarkRecord) -> str:
+        return escape(", ".join(_flat(record.settings[record.predictor])) or "none")
+
+    columns: list[Column[str]] = [
+        ("predictor", str),
+        ("learned numbers", _recorded(study, learned)),
+        ("labels fitted", _recorded(study, lambda record: ", ".join(record.targets) or NOT_APPLICABLE)),
+        ("settings", _recorded(study, settings)),
+    ]
+    return table(study.predictors, columns, align="lrll")
+
+
+def _recorded(study: Study, show: Callable[[BenchmarkRecord], str]) -> Callable[[str], str]:
+    return lambda name: show(study.records[name]) if name in study.records else MISSING
 
 
 def _flat(section: Mapping[str, object], prefix: str = "") -> list[str]:
@@ -71,14 +75,8 @@ def _flat(section: Mapping[str, object], prefix: str = "") -> list[str]:
 
 def fit_table(study: Study, column: str, kind: str, last: Sequence[Sequence[str]] = ()) -> str:
     """A number of the fits (a column of `Study.fits`) by predictor and size, in one unit; then ``last``."""
-    values = study.fits[column].dropna()
-    scale = choose_scale(values, kind)
-    lines = [
-        [name, *(_fit_cell(study, name, share, column, scale.factor) for share in study.settings.shares)]
-        for name in study.predictors
-    ]
-    unit = f" [{scale.unit}]" if scale.unit else ""
-    return markdown_table([f"predictor{unit}", *size_titles(study)], [*lines, *last])
+    scale = choose_scale(study.fits[column].dropna(), kind)
+    return _by_size(study, study.predictors, column, scale, last)
 
 
 def error_table(study: Study) -> str:
@@ -87,94 +85,100 @@ def error_table(study: Study) -> str:
     return fit_table(study, "test_mape_pct", "%", [[FLOOR, *[floor] * len(study.settings.shares)]])
 
 
-def _fit_cell(study: Study, name: str, share: float, column: str, factor: float) -> str:
-    return cell(study, name, study.fit_values(name, share, column), factor)
-
-
 def rounds_table(study: Study) -> str:
     """Epochs or trees until each fit stopped; predictors that have none are left out."""
-    names = [name for name in study.measured if study.fits_of(name)["rounds"].notna().any()]
-    lines = [
-        [name, *(_fit_cell(study, name, share, "rounds", 1.0) for share in study.settings.shares)]
-        for name in names
-    ]
-    return markdown_table(["predictor", *size_titles(study)], lines)
+    counted = set(study.fits.loc[study.fits["rounds"].notna(), "predictor"])
+    names = [name for name in study.measured if name in counted]
+    return _by_size(study, names, "rounds", Scale(1.0, ""))
+
+
+def _by_size(
+    study: Study, names: Iterable[str], column: str, scale: Scale, last: Sequence[Sequence[str]] = ()
+) -> str:
+    def shown(name: str, share: float) -> str:
+        return cell(study, name, study.fit_values(name, share, column), scale.factor)
+
+    sizes = [(_size_title(study, share), partial(shown, share=share)) for share in study.settings.shares]
+    return table(names, [(_title(scale), str), *sizes], last=last)
+
+
+def _size_title(study: Study, share: float) -> str:
+    """A share as its networks and rows, mean over seeds."""
+    networks, rows = (round(study.rows_at(share, column)) for column in ("networks", "train_rows"))
+    return f"{count(networks)} networks, {count(rows)} rows"
+
+
+def _title(scale: Scale) -> str:
+    return f"predictor [{scale.unit}]" if scale.unit else "predictor"
 
 
 def exponent(study: Study, predictor: str, column: str) -> Exponent | None:
-    """Exponent of a number of a predictor's fits over training rows; None with fewer than two sizes."""
-    found = study.fits_of(predictor).dropna(subset=[column])
-    found = found[found[column] > 0]
-    if found.empty:
-        return None
-    return fit_exponent(found["train_rows"], found[column], found["seed"].tolist(), study.confidence)
+    """Exponent of a number of a predictor's fits over training rows (`Study.exponent`)."""
+    return study.exponent(study.fits[study.fits["predictor"] == predictor], "train_rows", column)
 
 
-def show_exponent(found: Exponent | None) -> str:
+def show_exponent(power: Exponent | None) -> str:
     """``0.82 ± 0.10``, or why there is none."""
-    if found is None:
+    if power is None:
         return FAILED
-    value = f"{found.value:.2f}".replace("-", "−")
-    return f"{value} ± {found.half_width:.2f}" if found.half_width is not None else f"{value} (1 seed)"
+    value = f"{power.value:.2f}".replace("-", "−")
+    return f"{value} ± {power.half_width:.2f}" if power.half_width is not None else f"{value} (1 seed)"
 
 
 def scaling_table(study: Study) -> str:
     """Exponents of time and memory, their words, and the plain ratio of the largest to the smallest size."""
-    lines = []
-    for name in study.predictors:
-        if name not in study.measured:
-            lines.append([name, *[MISSING if name not in study.records else NOT_APPLICABLE] * 6])
-            continue
-        line = [name]
-        for column in ("wall_s", "peak_mib"):
-            found = exponent(study, name, column)
-            word = growth(found, study.judgement) if found else FAILED
-            line += [str(_size_ratio(study, name, column) or FAILED), show_exponent(found), word]
-        lines.append(line)
-    header = ["predictor"]
-    for what in ("time", "memory"):
-        header += [f"{what}, most over fewest rows", f"exponent of {what}", f"growth of {what}"]
-    return markdown_table(header, lines, align="lrrlrrl")
+
+    def size_ratio(name: str, column: str) -> str:
+        first, last = (
+            {seed: value for seed, value in study.fit_values(name, share, column).items() if value > 0}
+            for share in (study.settings.shares[0], study.settings.shares[-1])
+        )
+        return absent(study, name) or str(study.ratio(last, first) or FAILED)
+
+    def power(name: str, column: str) -> str:
+        return absent(study, name) or show_exponent(exponent(study, name, column))
+
+    def word(name: str, column: str) -> str:
+        fitted = exponent(study, name, column)
+        return absent(study, name) or (growth(fitted, study.judgement) if fitted else FAILED)
+
+    columns: list[Column[str]] = [("predictor", str)]
+    for what, column in (("time", "wall_s"), ("memory", "peak_mib")):
+        columns += [
+            (f"{what}, most over fewest rows", partial(size_ratio, column=column)),
+            (f"exponent of {what}", partial(power, column=column)),
+            (f"growth of {what}", partial(word, column=column)),
+        ]
+    return table(study.predictors, columns, align="lrrlrrl")
 
 
-def _size_ratio(study: Study, name: str, column: str) -> object:
-    shares = study.settings.shares
-    first, last = (
-        {seed: value for seed, value in study.fit_values(name, share, column).items() if value > 0}
-        for share in (shares[0], shares[-1])
-    )
-    return ratio(last, first, study.confidence)
-
-
-def prediction_table(study: Study, column: str, kind: str, per: Callable[[float, int], float]) -> str:
+def prediction_table(
+    study: Study, column: str, kind: str, per: Callable[[float, int], float] | None = None
+) -> str:
     """A number of the predictions by predictor and batch, in one unit.
 
     Args:
         study: the inputs.
         column: of `Study.predictions`.
         kind: of quantity (`perfseer.reporting.units.SCALES`).
-        per: from the number and the rows of the batch to what is shown.
+        per: from the number and the rows of the batch to what is shown; None shows the number.
     """
+
+    def values(name: str, rows: int) -> dict[int, float]:
+        by_seed = study.prediction_values(name, rows, column)
+        return {seed: per(value, rows) for seed, value in by_seed.items()} if per else by_seed
+
     batches = study.settings.batch_rows
-    shown = {
-        (name, rows): {
-            seed: per(value, rows) for seed, value in study.prediction_values(name, rows, column).items()
-        }
-        for name in study.predictors
-        for rows in batches
-    }
-    scale = choose_scale([value for values in shown.values() for value in values.values()], kind)
-    lines = [
-        [name, *(cell(study, name, shown[name, rows], scale.factor) for rows in batches)]
-        for name in study.predictors
-    ]
-    unit = f" [{scale.unit}]" if scale.unit else ""
-    return markdown_table([f"predictor{unit}", *batch_titles(batches)], lines)
+    scale = choose_scale(
+        [value for name in study.predictors for rows in batches for value in values(name, rows).values()],
+        kind,
+    )
 
+    def shown(name: str, rows: int) -> str:
+        return cell(study, name, values(name, rows), scale.factor)
 
-def batch_titles(batches: Sequence[int]) -> list[str]:
-    """Column titles of the batches."""
-    return [f"{count(rows)} row{'s' if rows > 1 else ''}" for rows in batches]
+    sizes = [(plural(rows, "row"), partial(shown, rows=rows)) for rows in batches]
+    return table(study.predictors, [(_title(scale), str), *sizes])
 
 
 def throughput(call_s: float, rows: int) -> float:
@@ -187,41 +191,42 @@ def per_row(call_s: float, rows: int) -> float:
     return call_s / rows
 
 
-def as_it_is(value: float, rows: int) -> float:
-    """The number of the whole batch."""
-    del rows
-    return value
-
-
-def failure_table(failures: Iterable[tuple[str, str, str, str]]) -> str:
-    """Points without numbers, with their reasons; empty text when there are none."""
-    lines = [[name, point, status, escape(reason)] for name, point, status, reason in failures]
-    return markdown_table(["predictor", "point", "status", "reason"], lines, align="llll") if lines else ""
+def failure_table(study: Study) -> str:
+    """Points without numbers, with their reasons."""
+    columns: list[Column[tuple[str, ...]]] = [
+        *((title, itemgetter(place)) for place, title in enumerate(("predictor", "point", "status"))),
+        ("reason", lambda failure: escape(failure[3])),
+    ]
+    return table(study.failures(), columns, align="llll")
 
 
 def record_table(study: Study, digests: Mapping[str, str]) -> str:
     """Every file the report was made from, its points and its digest; missing ones too."""
-    lines = []
-    for name in study.predictors:
-        record = study.records.get(name)
-        if record is None:
-            lines.append([f"{name}.json", MISSING, MISSING])
-            continue
-        points = f"{count(len(record.fits))} + {count(len(record.predictions))}"
-        lines.append([f"{name}.json", points, digests[name]])
-    header = ["file", "points: fits + predictions", "SHA-256 of the file, first digits"]
-    return markdown_table(header, lines)
+    columns: list[Column[str]] = [
+        ("file", lambda name: f"{name}.json"),
+        (
+            "points: fits + predictions",
+            _recorded(study, lambda r: f"{count(len(r.fits))} + {count(len(r.predictions))}"),
+        ),
+        ("SHA-256 of the file, first digits", lambda name: digests.get(name, MISSING)),
+    ]
+    return table(study.predictors, columns)
 
 
-def environment_table(environment: Mapping[str, object]) -> str:
-    """Machine and libraries, one a line."""
+def environment_table(study: Study) -> str:
+    """Machine and libraries, one a line; ``missing`` without a record."""
+    if not study.records:
+        return MISSING
     flat: dict[str, object] = {}
-    for key, value in environment.items():
+    for key, value in next(iter(study.records.values())).environment.items():
         flat |= value if isinstance(value, dict) else {key: value}
-    lines = [[escape(str(key)), escape(str(value))] for key, value in flat.items()]
-    return markdown_table(["what", "value"], lines, align="ll")
+    return settings_table(flat, "what")
 
 
-def share_text(value: float) -> str:
-    """A share as a percentage, ``90 %``."""
-    return f"{100 * value:g} %"
+def settings_table(settings: Mapping[str, object], what: str = "setting") -> str:
+    """Names and values, one a line."""
+    columns: list[Column[str]] = [
+        (what, escape),
+        ("value", lambda name: escape(str(settings[name]))),
+    ]
+    return table(settings, columns, align="ll")

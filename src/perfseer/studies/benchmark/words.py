@@ -44,6 +44,15 @@ class Ratio:
         """Whether the first is shown to be smaller."""
         return self.bounds[1] < 1
 
+    @property
+    def undecided(self) -> bool:
+        """Whether neither is shown."""
+        return not (self.above_one or self.below_one)
+
+    def side(self, larger: str, smaller: str, undecided: str) -> str:
+        """The word for what is shown of the first."""
+        return larger if self.above_one else smaller if self.below_one else undecided
+
     def __str__(self) -> str:
         if self.log.half_width is None:
             return f"{number(self.value)} (1 seed)"
@@ -83,13 +92,25 @@ def _growth_word(exponent: float, judge: BenchmarkJudgement) -> str:
     return next((word for bound, word in bounds if exponent < bound), "super-linear")
 
 
-def trend(found: Ratio, judge: BenchmarkJudgement) -> str:
+def trend(decline: Ratio, judge: BenchmarkJudgement) -> str:
     """How an error changes with the data, from error with the fewest rows over that with the most."""
-    if found.log.half_width is None:
+    if decline.log.half_width is None:
         return NOT_TESTED
-    low, high = found.bounds
+    low, high = decline.bounds
     if 1 / judge.stable_ratio <= low and high <= judge.stable_ratio:
         return "**stable**"
-    if found.above_one:
-        return "**falls with more data**"
-    return "**rises with more data**" if found.below_one else "no difference shown"
+    return decline.side("**falls with more data**", "**rises with more data**", "no difference shown")
+
+
+def share_text(value: float) -> str:
+    """A share as a percentage, ``90 %``."""
+    return f"{100 * value:g} %"
+
+
+def growth_words(judge: BenchmarkJudgement) -> str:
+    """What the words of `growth` mean."""
+    low, high = judge.linear_exponent
+    return (
+        f"constant between −{judge.constant_exponent:g} and {judge.constant_exponent:g}, sub-linear up to "
+        f"{low:g}, linear up to {high:g}, super-linear above"
+    )

@@ -1,16 +1,16 @@
 """Measurements against other measurements: short against long protocol, first time against again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from perfseer.evaluation.noise import PAPER_S, SAME, ProtocolComparison, ProtocolDifference
+from perfseer.evaluation.noise import PAPER_S, SAME, NoiseFloor, ProtocolComparison, ProtocolDifference
 from perfseer.reporting.floors import NOT_MEASURED
-from perfseer.reporting.tables import markdown_table
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import count, number, percent, signed
 from perfseer.studies.measurement.study import Study
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, TARGETS
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, TARGETS, Target
 
 PAIR_COLUMNS = ("label", "model_ref", "batch_size", "order", "first", "again", "difference_pct")
 SHORT_LONG_COLUMNS = ("label", "model_ref", "batch_size", "short", "long", "difference_pct")
@@ -27,13 +27,7 @@ def pairs(study: Study) -> pd.DataFrame:
         return pd.DataFrame(columns=list(PAIR_COLUMNS))
     again = study.repeats[study.repeats["status"] == "ok"]
     both = study.finished.merge(again, on=list(SAME), suffixes=("_first", "_again"))
-    parts = []
-    for target in TARGET_NAMES:
-        values = both[[f"{target}_first", f"{target}_again"]].astype("float64")
-        part = both[["model_ref", "batch_size"]].assign(label=target, order=both["order_again"])
-        part[["first", "again"]] = values.to_numpy()
-        parts.append(part[(values > 0).all(axis=1).to_numpy()])
-    return _with_difference(pd.concat(parts), "first", "again", PAIR_COLUMNS)
+    return _differences(both, "first", "again", PAIR_COLUMNS)
 
 
 def short_and_long(study: Study) -> pd.DataFrame:
@@ -48,16 +42,18 @@ def short_and_long(study: Study) -> pd.DataFrame:
     is_short = finished["protocol"].isin(study.table["protocol"])
     identity = [name for name in SAME if name != "protocol"]
     both = finished[is_short].merge(finished[~is_short], on=identity, suffixes=("_short", "_long"))
+    return _differences(both, "long", "short", SHORT_LONG_COLUMNS)
+
+
+def _differences(both: pd.DataFrame, base: str, other: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Labels of two measurements, label by label, from their columns with the suffixes base and other."""
     parts = []
     for target in TARGET_NAMES:
-        values = both[[f"{target}_short", f"{target}_long"]].astype("float64")
-        part = both[["model_ref", "batch_size"]].assign(label=target)
-        part[["short", "long"]] = values.to_numpy()
+        values = both[[f"{target}_{base}", f"{target}_{other}"]].astype("float64")
+        part = both[["model_ref", "batch_size"]].assign(label=target, order=both[f"order_{other}"])
+        part[[base, other]] = values.to_numpy()
         parts.append(part[(values > 0).all(axis=1).to_numpy()])
-    return _with_difference(pd.concat(parts), "long", "short", SHORT_LONG_COLUMNS)
-
-
-def _with_difference(table: pd.DataFrame, base: str, other: str, columns: Sequence[str]) -> pd.DataFrame:
+    table = pd.concat(parts)
     difference = 100.0 * (table[other] / table[base] - 1.0)
     return table.assign(difference_pct=difference)[list(columns)].reset_index(drop=True)
 
@@ -66,33 +62,20 @@ def floor_table(study: Study) -> str:
     """The noise floor of every label, and how much two measurements differ; empty without repeats."""
     if not study.floors:
         return ""
-    lines = []
-    for target in TARGETS:
-        floor = study.floors.get(target.name)
-        if floor is None:
-            lines.append([target.title, NOT_MEASURED, *["–"] * 5])
-            continue
-        lines.append(
-            [
-                target.title,
-                percent(floor.mape_pct),
-                f"{number(floor.low_pct)} to {number(floor.high_pct)}",
-                percent(floor.median_pct),
-                percent(floor.p95_pct),
-                count(floor.configurations),
-                count(floor.measurements),
-            ]
-        )
-    header = [
-        "label",
-        "noise floor (MAPE)",
-        "its interval [%]",
-        "two measurements differ by: median",
-        "95th percentile",
-        "configurations",
-        "measurements",
+
+    def known(show: Callable[[NoiseFloor], str], absent: str = "–") -> Callable[[Target], str]:
+        return lambda target: show(study.floors[target.name]) if target.name in study.floors else absent
+
+    columns: list[Column[Target]] = [
+        ("label", lambda target: target.title),
+        ("noise floor (MAPE)", known(lambda floor: percent(floor.mape_pct), NOT_MEASURED)),
+        ("its interval [%]", known(lambda floor: f"{number(floor.low_pct)} to {number(floor.high_pct)}")),
+        ("two measurements differ by: median", known(lambda floor: percent(floor.median_pct))),
+        ("95th percentile", known(lambda floor: percent(floor.p95_pct))),
+        ("configurations", known(lambda floor: count(floor.configurations))),
+        ("measurements", known(lambda floor: count(floor.measurements))),
     ]
-    return markdown_table(header, lines)
+    return table(TARGETS, columns)
 
 
 def floor_sentence(study: Study) -> str:
@@ -102,10 +85,10 @@ def floor_sentence(study: Study) -> str:
             "Nothing was measured twice, so the noise floor is not known; `perfseer remeasure` on the same "
             "device finds out."
         )
-    found = [
+    known = [
         f"{TARGET_BY_NAME[name].title} {percent(floor.mape_pct)}" for name, floor in study.floors.items()
     ]
-    return f"Noise floor, the MAPE below which nobody can predict a single measurement: {', '.join(found)}."
+    return f"Noise floor, the MAPE below which nobody can predict a single measurement: {', '.join(known)}."
 
 
 def protocol_table(study: Study) -> str:
@@ -113,35 +96,25 @@ def protocol_table(study: Study) -> str:
     if study.compared is None:
         return ""
     aims = study.aims
-    lines = [
-        [
-            TARGET_BY_NAME[found.target].title,
-            "mean" if found.against == "mean" else "label",
-            percent(found.median_pct),
-            _met(found.median_pct <= aims.median_pct),
-            percent(found.p95_pct),
-            _met(found.p95_pct <= aims.p95_pct),
-            f"{signed(found.bias_pct, 2)} %",
-            count(found.configurations),
-        ]
-        for found in _in_order(study.compared)
+    columns: list[Column[ProtocolDifference]] = [
+        ("label", lambda difference: TARGET_BY_NAME[difference.target].title),
+        ("against the long protocol's", lambda difference: difference.against),
+        ("median difference", lambda difference: percent(difference.median_pct)),
+        (
+            f"median at most {aims.median_pct:g} %",
+            lambda difference: _met(difference.median_pct <= aims.median_pct),
+        ),
+        ("95th percentile", lambda difference: percent(difference.p95_pct)),
+        (f"95th at most {aims.p95_pct:g} %", lambda difference: _met(difference.p95_pct <= aims.p95_pct)),
+        ("median, with sign", lambda difference: f"{signed(difference.bias_pct, 2)} %"),
+        ("configurations", lambda difference: count(difference.configurations)),
     ]
-    header = [
-        "label",
-        "against the long protocol's",
-        "median difference",
-        f"median at most {aims.median_pct:g} %",
-        "95th percentile",
-        f"95th at most {aims.p95_pct:g} %",
-        "median, with sign",
-        "configurations",
-    ]
-    return markdown_table(header, lines, align="llrlrlrr")
+    return table(_in_order(study.compared), columns, align="llrlrlrr")
 
 
 def _in_order(compared: ProtocolComparison) -> list[ProtocolDifference]:
     """Differences by label, each time's two below each other."""
-    return sorted(compared.differences, key=lambda found: TARGET_NAMES.index(found.target))
+    return sorted(compared.differences, key=lambda difference: TARGET_NAMES.index(difference.target))
 
 
 def _met(holds: bool) -> str:
@@ -155,9 +128,9 @@ def protocol_sentence(study: Study) -> str:
             "The short protocol was not held against a long one on this device; `perfseer protocol-study` "
             "does it."
         )
-    labels = [found for found in study.compared.differences if found.against == "label"]
-    medians = sum(found.median_pct <= study.aims.median_pct for found in labels)
-    tails = sum(found.p95_pct <= study.aims.p95_pct for found in labels)
+    labels = [difference for difference in study.compared.differences if difference.against == "label"]
+    medians = sum(difference.median_pct <= study.aims.median_pct for difference in labels)
+    tails = sum(difference.p95_pct <= study.aims.p95_pct for difference in labels)
     return (
         f"Against a long protocol on {count(study.compared.configurations)} configurations, {medians} of "
         f"{len(labels)} labels differ by at most {study.aims.median_pct:g} % in the median and {tails} of "

@@ -1,39 +1,21 @@
 """How the table was measured: device, protocol in words, where the time went, what failed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import choose_scale, count, number, percent, plural, share_text
-from perfseer.studies.measurement.study import Study, known
-from perfseer.studies.profile import SHOWN_REASONS, distinct
+from perfseer.studies.measurement.study import PHASE_WORDS, Study, known
+from perfseer.studies.profile import SHOWN_REASONS
 from perfseer.targets import PHASES
 
-_PHASE_WORDS = {"train": "training", "infer": "inference"}
 
-
-def facts(study: Study) -> dict[str, str]:
-    """Counts and names for the running text."""
-    table = study.table
-    columns = (
-        "device",
-        "device_kind",
-        "precision",
-        "memory_format",
-        "mode",
-        "input_shape",
-        "protocol_version",
-    )
-    return {
-        "configurations": count(len(table)),
-        "finished": count(len(study.finished)),
-        "networks": count(table["architecture"].nunique()),
-        "batch_sizes": ", ".join(map(str, sorted(table["batch_size"].unique()))),
-        **{column: distinct(table, column) for column in columns},
-    }
+def batch_sizes(study: Study) -> str:
+    """All that were measured, ascending."""
+    return ", ".join(map(str, sorted(study.table["batch_size"].unique())))
 
 
 def protocol_words(study: Study) -> list[str]:
@@ -89,15 +71,14 @@ def time_table(study: Study) -> str:
     total = float(known(study.table, "measured_s").sum())
     if not total:
         return ""
-    parts = _parts(study, total)
-    scale = choose_scale([total], "s")
-    rows = len(study.table)
-    lines = [
-        [name, scale.show(seconds), percent(100 * seconds / total), number(1000 * seconds / rows)]
-        for name, seconds in parts.items()
+    scale, rows = choose_scale([total], "s"), len(study.table)
+    columns: list[Column[tuple[str, float]]] = [
+        ("part", lambda part: part[0]),
+        (f"time [{scale.unit}]", lambda part: scale.show(part[1])),
+        ("share", lambda part: percent(100 * part[1] / total)),
+        ("per configuration [ms]", lambda part: number(1000 * part[1] / rows)),
     ]
-    lines.append(["all", scale.show(total), percent(100.0), number(1000 * total / rows)])
-    return markdown_table(["part", f"time [{scale.unit}]", "share", "per configuration [ms]"], lines)
+    return table([*_parts(study, total).items(), ("all", total)], columns)
 
 
 def _parts(study: Study, total: float) -> dict[str, float]:
@@ -107,7 +88,7 @@ def _parts(study: Study, total: float) -> dict[str, float]:
         for phase in PHASES:
             mean_ms = finished[f"{phase}_time_mean_ms"].fillna(finished[f"{phase}_time_ms"])
             seconds = (finished[f"{phase}_{steps}"] * mean_ms).sum() / 1000
-            parts[f"{word}, {_PHASE_WORDS[phase]}"] = float(seconds)
+            parts[f"{word}, {PHASE_WORDS[phase]}"] = float(seconds)
     failed = study.table[study.table["status"] != "ok"]
     parts["configurations that failed"] = float(known(failed, "measured_s").sum())
     # Estimates may exceed the whole where warm-up iterations were quicker than counted ones.
@@ -127,20 +108,17 @@ def status_table(study: Study) -> str:
         .sort_values(["rows", "status", "reason"], ascending=[False, True, True])
     )
     shown, rest = grouped.iloc[:SHOWN_REASONS], grouped.iloc[SHOWN_REASONS:]
-    lines = [
-        [
-            str(line["status"]),
-            str(line["reason"]),
-            share_text(line["rows"], len(rows)),
-            _time(line["seconds"]),
-        ]
-        for line in shown.to_dict("records")
+    columns: list[Column[Mapping[Hashable, Any]]] = [
+        ("status", lambda group: str(group["status"])),
+        ("reason", lambda group: str(group["reason"])),
+        ("configurations", lambda group: share_text(int(group["rows"]), len(rows))),
+        ("measuring time", lambda group: _time(float(group["seconds"]))),
     ]
+    groups = shown.to_dict("records")
     if len(rest):
-        others = share_text(int(rest["rows"].sum()), len(rows))
-        seconds = float(rest["seconds"].sum(min_count=1))
-        lines.append(["…", f"{len(rest)} further reasons", others, _time(seconds)])
-    return markdown_table(["status", "reason", "configurations", "measuring time"], lines, align="ll")
+        further = rest[["rows", "seconds"]].sum(min_count=1).to_dict()
+        groups.append({"status": "…", "reason": f"{len(rest)} further reasons", **further})
+    return table(groups, columns, align="ll")
 
 
 def _time(seconds: float) -> str:

@@ -9,15 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from perfseer.evaluation.noise import NoiseFloor
-from perfseer.graphs.perfgraph import IntArray
-from perfseer.reporting.floors import NOT_MEASURED
+from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.reporting.floors import NOT_MEASURED, Floors
 from perfseer.reporting.style import BLUE, GREY, ORANGE, VERMILION, log_ticks, panels, say_missing
 from perfseer.studies.measurement.agreement import pairs, short_and_long
 from perfseer.studies.measurement.precision import UNRECORDED, aims_pct, half_widths_pct
-from perfseer.studies.measurement.study import Study
+from perfseer.studies.measurement.study import PHASE_WORDS, Study
 from perfseer.targets import PHASES, TARGETS, Phase, Target
 
-_PHASE_TITLES = {"train": "training", "infer": "inference"}
 # Differences smaller than this cannot be told apart on a logarithmic axis and are drawn at it [%].
 _LEAST_PCT = 0.01
 # Rows over which the line through the machine's speed is the median.
@@ -41,15 +40,15 @@ def precision(study: Study) -> Figure:
     figure, axes = panels(1, 2, height=2.6)
     aims = aims_pct(study)
     for axis, phase in zip(axes, PHASES, strict=True):
-        axis.set_title(f"{_PHASE_TITLES[phase]} time")
+        axis.set_title(f"{PHASE_WORDS[phase]} time")
         widths = half_widths_pct(study, phase)
-        found = np.sort(np.maximum(widths[np.isfinite(widths)], _LEAST_PCT))
-        if not len(found):
+        known = np.sort(np.maximum(widths[np.isfinite(widths)], _LEAST_PCT))
+        if not len(known):
             say_missing(axis, "no intervals")
             continue
         # Rows without an interval never come within any width, so the curve ends below 100 %.
-        drawn = _spread(len(found))
-        axis.step(found[drawn], 100 * (drawn + 1) / len(widths), where="post", color=BLUE)
+        drawn = _spread(len(known))
+        axis.step(known[drawn], 100 * (drawn + 1) / len(widths), where="post", color=BLUE)
         for aim in np.unique(aims[np.isfinite(aims)]):
             axis.axvline(aim, color=VERMILION, linewidth=1.0, linestyle=(0, (4, 2)))
         axis.set_ylim(0, 102)
@@ -64,7 +63,7 @@ def machine(study: Study) -> Figure:
     """The machine's speed over the run: the probe on a processor, the clock on a GPU."""
     figure, axes = panels(1, 2, height=2.6)
     for axis, phase in zip(axes, PHASES, strict=True):
-        axis.set_title(f"while measuring {_PHASE_TITLES[phase]}")
+        axis.set_title(f"while measuring {PHASE_WORDS[phase]}")
         _speed(axis, study.finished, phase)
     return figure
 
@@ -96,52 +95,61 @@ def _spread(n: int) -> IntArray:
 
 def protocol(study: Study) -> Figure:
     """Short against long protocol: difference of every label over its size, a panel per label."""
-    found = short_and_long(study)
-    figure, axes = panels(2, 3)
-    for axis, target in zip(axes, TARGETS, strict=True):
-        part = found[found["label"] == target.name]
-        axis.set_title(target.title)
-        if not len(part):
-            say_missing(axis, NOT_MEASURED)
-            continue
-        aims = (study.aims.p95_pct, study.aims.median_pct)
-        for aim, shade in zip(aims, ("#F0F0F0", "#DDDDDD"), strict=True):
-            axis.axhspan(-aim, aim, color=shade, linewidth=0, zorder=0)
-        axis.axhline(0, color=GREY, linewidth=0.8)
-        difference = part["difference_pct"].to_numpy(dtype=np.float64)
-        axis.scatter(part["long"], difference, s=12, color=BLUE, alpha=0.7, linewidths=0)
-        reach = 1.15 * max(aims[0], float(np.abs(difference).max()))
-        axis.set_ylim(-reach, reach)
-        _label_axis(axis, target, "by the long protocol")
-        axis.set_ylabel("short − long [%]")
-    figure.suptitle(
-        "short protocol against long; shaded: the aims of median and 95th percentile", fontsize=10
+    return _by_label(
+        short_and_long(study),
+        partial(_short_and_long, (study.aims.p95_pct, study.aims.median_pct)),
+        "short protocol against long; shaded: the aims of median and 95th percentile",
     )
-    return figure
 
 
 def repeats(study: Study) -> Figure:
     """Two measurements of one configuration: size of the difference over the label, a panel per label."""
-    found = pairs(study)
+    return _by_label(
+        pairs(study),
+        partial(_first_and_again, study.floors),
+        "configurations measured again: solid the median, dashed the 95th percentile of the differences",
+    )
+
+
+def _by_label(
+    table: pd.DataFrame, draw: Callable[[Axes, Target, pd.DataFrame, FloatArray], None], title: str
+) -> Figure:
+    """A panel per label, drawn from its rows and their differences [%]."""
     figure, axes = panels(2, 3)
     for axis, target in zip(axes, TARGETS, strict=True):
-        part = found[found["label"] == target.name]
+        part = table[table["label"] == target.name]
         axis.set_title(target.title)
-        if not len(part):
+        if len(part):
+            draw(axis, target, part, part["difference_pct"].to_numpy(dtype=np.float64))
+        else:
             say_missing(axis, NOT_MEASURED)
-            continue
-        size = np.maximum(np.abs(part["difference_pct"].to_numpy(dtype=np.float64)), _LEAST_PCT)
-        axis.scatter(part["first"], size, s=9, color=BLUE, alpha=0.5, linewidths=0)
-        _quantile_lines(axis, study.floors.get(target.name))
-        axis.set_ylim(size.min() / 2, size.max() * 2)
-        log_ticks(axis, "y")
-        _label_axis(axis, target, "measured first")
-        axis.set_ylabel("difference [%]")
-    figure.suptitle(
-        "configurations measured again: solid the median, dashed the 95th percentile of the differences",
-        fontsize=10,
-    )
+    figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _short_and_long(
+    aims: tuple[float, float], axis: Axes, target: Target, part: pd.DataFrame, difference: FloatArray
+) -> None:
+    for aim, shade in zip(aims, ("#F0F0F0", "#DDDDDD"), strict=True):
+        axis.axhspan(-aim, aim, color=shade, linewidth=0, zorder=0)
+    axis.axhline(0, color=GREY, linewidth=0.8)
+    axis.scatter(part["long"], difference, s=12, color=BLUE, alpha=0.7, linewidths=0)
+    reach = 1.15 * max(aims[0], float(np.abs(difference).max()))
+    axis.set_ylim(-reach, reach)
+    _label_axis(axis, target, "by the long protocol")
+    axis.set_ylabel("short − long [%]")
+
+
+def _first_and_again(
+    floors: Floors, axis: Axes, target: Target, part: pd.DataFrame, difference: FloatArray
+) -> None:
+    size = np.maximum(np.abs(difference), _LEAST_PCT)
+    axis.scatter(part["first"], size, s=9, color=BLUE, alpha=0.5, linewidths=0)
+    _quantile_lines(axis, floors.get(target.name))
+    axis.set_ylim(size.min() / 2, size.max() * 2)
+    log_ticks(axis, "y")
+    _label_axis(axis, target, "measured first")
+    axis.set_ylabel("difference [%]")
 
 
 def _quantile_lines(axis: Axes, floor: NoiseFloor | None) -> None:

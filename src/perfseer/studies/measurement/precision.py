@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import choose_scale, count, number, percent, share_text, signed
-from perfseer.studies.measurement.study import Study, known
+from perfseer.studies.measurement.study import PHASE_WORDS, Study, known
 from perfseer.studies.profile import measurement_intervals
 from perfseer.targets import PHASES, Phase
 
@@ -48,36 +49,27 @@ def missed(study: Study, phase: Phase) -> int:
 
 def precision_table(study: Study) -> str:
     """Half widths of the time labels' own intervals, and how many rows missed the aim; empty without any."""
-    found = measurement_intervals(study.finished)
+    widths = measurement_intervals(study.finished)
     rows = len(study.finished)
-    lines = []
-    for phase in PHASES:
-        widths = found.get(f"{phase}_time_ms")
-        if widths is None:
-            continue
-        quantiles = (number(float(value)) for value in np.percentile(widths, [50, 90, 100]))
-        counted = known(study.finished, f"{phase}_iterations")
-        lines.append(
-            [
-                f"{'training' if phase == 'train' else 'inference'} time",
-                count(len(widths)),
-                count(rows - len(widths)),
-                *quantiles,
-                share_text(missed(study, phase), rows) if aim_words(study) else "–",
-                number(float(np.median(counted))),
-            ]
-        )
-    header = [
-        "label",
-        "rows with an interval",
-        "rows without",
-        "median [± %]",
-        "90th percentile [± %]",
-        "widest [± %]",
-        "missed the aim",
-        "iterations counted, median",
+
+    def quantile(percentile: float) -> Callable[[Phase], str]:
+        return lambda phase: number(float(np.percentile(widths[f"{phase}_time_ms"], percentile)))
+
+    columns: list[Column[Phase]] = [
+        ("label", lambda phase: f"{PHASE_WORDS[phase]} time"),
+        ("rows with an interval", lambda phase: count(len(widths[f"{phase}_time_ms"]))),
+        ("rows without", lambda phase: count(rows - len(widths[f"{phase}_time_ms"]))),
+        ("median [± %]", quantile(50)),
+        ("90th percentile [± %]", quantile(90)),
+        ("widest [± %]", quantile(100)),
+        ("missed the aim", lambda phase: share_text(missed(study, phase), rows) if aim_words(study) else "–"),
+        (
+            "iterations counted, median",
+            lambda phase: number(float(np.median(known(study.finished, f"{phase}_iterations")))),
+        ),
     ]
-    return markdown_table(header, lines) if lines else ""
+    phases = [phase for phase in PHASES if f"{phase}_time_ms" in widths]
+    return table(phases, columns) if phases else ""
 
 
 def aim_words(study: Study) -> str:
@@ -88,11 +80,9 @@ def aim_words(study: Study) -> str:
 
 def machine_table(study: Study) -> str:
     """What the machine did while the two phases were measured; empty where nothing was recorded."""
-    told = {name: cells for name, cells in _machine(study).items() if set(cells) != {UNRECORDED}}
-    if not told:
-        return ""
-    lines = [[name, *cells] for name, cells in told.items()]
-    return markdown_table(["while measuring", "training", "inference"], lines)
+    told = [(name, *cells) for name, cells in _machine(study).items() if set(cells) != {UNRECORDED}]
+    titles = ("while measuring", "training", "inference")
+    return table(told, [(title, itemgetter(i)) for i, title in enumerate(titles)]) if told else ""
 
 
 def unrecorded(study: Study) -> str:
@@ -105,17 +95,27 @@ def _machine(study: Study) -> dict[str, list[str]]:
     """Quantity → what is known of it in training and in inference."""
     quantities: dict[str, Callable[[pd.DataFrame, Phase], str]] = {
         "iterations set apart because the machine was slow": _set_apart,
-        "configurations with such iterations": _disturbed_rows,
-        "change of the times at the end of warm-up: median, 95th percentile": _drift,
-        "machine speed, time of the probe: median (5th to 95th percentile)": _probe,
-        "probe in the last fifth of the run against the first": _probe_change,
-        "cores other processes kept busy: mean (most)": _foreign_cores,
-        "device memory of other processes: most": _foreign_memory,
-        "clock of the multiprocessors: median (least)": _clock,
-        "clock in the last fifth of the run against the first": _clock_change,
+        "configurations with such iterations": _of("disturbed_iterations", _share_of_rows),
+        "change of the times at the end of warm-up: median, 95th percentile": _of("warmup_drift_pct", _drift),
+        "machine speed, time of the probe: median (5th to 95th percentile)": _of("probe_ms", _probe),
+        "probe in the last fifth of the run against the first": _of("probe_ms", _change),
+        "cores other processes kept busy: mean (most)": _of("foreign_cores", _cores),
+        "device memory of other processes: most": _of("foreign_mem_mib", _most_memory),
+        "clock of the multiprocessors: median (least)": _of("sm_clock_mhz", _clock),
+        "clock in the last fifth of the run against the first": _of("sm_clock_mhz", _change),
         "configurations with the clock held down": _throttled,
     }
     return {name: [tell(study.finished, phase) for phase in PHASES] for name, tell in quantities.items()}
+
+
+def _of(column: str, show: Callable[[FloatArray], str]) -> Callable[[pd.DataFrame, Phase], str]:
+    """What to show of a column's values, where there are any."""
+
+    def tell(rows: pd.DataFrame, phase: Phase) -> str:
+        values = known(rows, f"{phase}_{column}")
+        return show(values) if len(values) else UNRECORDED
+
+    return tell
 
 
 def _set_apart(rows: pd.DataFrame, phase: Phase) -> str:
@@ -124,34 +124,18 @@ def _set_apart(rows: pd.DataFrame, phase: Phase) -> str:
     return share_text(int(apart.sum()), whole) if len(apart) and whole else UNRECORDED
 
 
-def _disturbed_rows(rows: pd.DataFrame, phase: Phase) -> str:
-    apart = known(rows, f"{phase}_disturbed_iterations")
-    return share_text(int((apart > 0).sum()), len(apart)) if len(apart) else UNRECORDED
+def _share_of_rows(disturbed: FloatArray) -> str:
+    return share_text(int((disturbed > 0).sum()), len(disturbed))
 
 
-def _drift(rows: pd.DataFrame, phase: Phase) -> str:
-    drift = np.abs(known(rows, f"{phase}_warmup_drift_pct"))
-    if not len(drift):
-        return UNRECORDED
-    middle, high = (percent(float(value)) for value in np.percentile(drift, [50, 95]))
-    return f"{middle}, {high}"
+def _drift(drift_pct: FloatArray) -> str:
+    return ", ".join(percent(float(value)) for value in np.percentile(np.abs(drift_pct), [50, 95]))
 
 
-def _probe(rows: pd.DataFrame, phase: Phase) -> str:
-    probe = known(rows, f"{phase}_probe_ms")
-    if not len(probe):
-        return UNRECORDED
-    scale = choose_scale(probe, "ms")
-    low, middle, high = (scale.show(float(value)) for value in np.percentile(probe, [5, 50, 95]))
+def _probe(probe_ms: FloatArray) -> str:
+    scale = choose_scale(probe_ms, "ms")
+    low, middle, high = (scale.show(float(value)) for value in np.percentile(probe_ms, [5, 50, 95]))
     return f"{middle} {scale.unit} ({low} to {high})"
-
-
-def _probe_change(rows: pd.DataFrame, phase: Phase) -> str:
-    return _change(known(rows, f"{phase}_probe_ms"))
-
-
-def _clock_change(rows: pd.DataFrame, phase: Phase) -> str:
-    return _change(known(rows, f"{phase}_sm_clock_mhz"))
 
 
 def _change(values: FloatArray) -> str:
@@ -163,24 +147,17 @@ def _change(values: FloatArray) -> str:
     return f"{signed(100 * (last / first - 1), 2)} %"
 
 
-def _foreign_cores(rows: pd.DataFrame, phase: Phase) -> str:
-    cores = known(rows, f"{phase}_foreign_cores")
-    return f"{number(float(cores.mean()), 2)} ({number(float(cores.max()), 2)})" if len(cores) else UNRECORDED
+def _cores(busy: FloatArray) -> str:
+    return f"{number(float(busy.mean()), 2)} ({number(float(busy.max()), 2)})"
 
 
-def _foreign_memory(rows: pd.DataFrame, phase: Phase) -> str:
-    memory = known(rows, f"{phase}_foreign_mem_mib")
-    if not len(memory):
-        return UNRECORDED
-    most = float(memory.max())
+def _most_memory(memory_mib: FloatArray) -> str:
+    most = float(memory_mib.max())
     return choose_scale([most], "MiB").named(most) if most else "none"
 
 
-def _clock(rows: pd.DataFrame, phase: Phase) -> str:
-    clock = known(rows, f"{phase}_sm_clock_mhz")
-    if not len(clock):
-        return UNRECORDED
-    return f"{number(float(np.median(clock)))} MHz ({number(float(clock.min()))})"
+def _clock(clock_mhz: FloatArray) -> str:
+    return f"{number(float(np.median(clock_mhz)))} MHz ({number(float(clock_mhz.min()))})"
 
 
 def _throttled(rows: pd.DataFrame, phase: Phase) -> str:

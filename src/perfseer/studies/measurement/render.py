@@ -6,6 +6,7 @@ date, host or absolute path, so that equal inputs give equal bytes.
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import pandas as pd
 
 from perfseer.digests import file_digest
 from perfseer.reporting.document import Published, fill, publish
-from perfseer.reporting.tables import bullet_list, markdown_table
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING
 from perfseer.studies.measurement import agreement, collection, precision, rules
 from perfseer.studies.measurement.about import DOCUMENT
 from perfseer.studies.measurement.figures import figure_makers
 from perfseer.studies.measurement.study import Paths, Study, load_study
-from perfseer.studies.profile import described
+from perfseer.studies.profile import described, distinct
 
 PAGE = Path(__file__).with_name("page.md.j2")
 _FLOOR_COLUMNS = (
@@ -41,18 +42,13 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     """
     paths = Paths.below(results)
     study = load_study(parameters, paths)
-    digests = {path.name: file_digest(path) for path in _tables(paths) if path.is_file()}
     return publish(
         DOCUMENT,
-        markdown(study, digests),
+        markdown(study, paths),
         out,
         figures=figure_makers(study),
         tables=plot_tables(study),
     )
-
-
-def _tables(paths: Paths) -> tuple[Path, ...]:
-    return paths.table, paths.repeats, paths.protocol
 
 
 def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
@@ -72,74 +68,25 @@ def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
-def markdown(study: Study, digests: Mapping[str, str]) -> str:
+def markdown(study: Study, paths: Paths) -> str:
     """The document as Markdown.
 
     Args:
         study: what was read.
-        digests: file name → SHA-256 of the tables it was read from, first digits.
+        paths: of the tables it was read from, whose digests are shown.
     """
-    values = {
-        **_about_collection(study),
-        **_about_precision(study),
-        **_about_agreement(study),
-        **_about_rules(study),
-        "digests": markdown_table(
-            ["table", "SHA-256 of the file, first digits"],
-            [
-                [f"results/measurements/{name}", digests.get(name, MISSING)]
-                for name in ("local.parquet", "repeats.parquet", "protocol.parquet")
-            ],
-            align="ll",
-        ),
-    }
-    return fill(PAGE, **values)
-
-
-def _about_collection(study: Study) -> dict[str, object]:
-    return {
-        "facts": collection.facts(study),
-        "environment": described(study.table, "environment"),
-        "protocol_words": collection.protocol_words(study),
-        "protocol": described(study.table, "protocol"),
-        "speed": collection.speed_sentence(study),
-        "times": collection.time_table(study),
-        "statuses": collection.status_table(study),
-    }
-
-
-def _about_precision(study: Study) -> dict[str, object]:
-    return {
-        "intervals": precision.precision_table(study),
-        "aim": precision.aim_words(study),
-        "machine": precision.machine_table(study),
-        "unrecorded": precision.unrecorded(study),
-    }
-
-
-def _about_agreement(study: Study) -> dict[str, object]:
-    return {
-        "confidence": f"{100 * study.confidence:g} %",
-        "floor_sentence": agreement.floor_sentence(study),
-        "floors": agreement.floor_table(study),
-        "protocol_sentence": agreement.protocol_sentence(study),
-        "differences": agreement.protocol_table(study),
-        "cost": agreement.cost_sentence(study),
-        "long_words": agreement.long_protocol_words(study),
-    }
-
-
-def _about_rules(study: Study) -> dict[str, object]:
-    return {
-        "rule_sentence": rules.rule_sentence(study),
-        "rules": rules.rule_table(study),
-        "violations": rules.violation_tables(study),
-        "headlines": bullet_list(
-            [
-                collection.speed_sentence(study),
-                agreement.protocol_sentence(study),
-                agreement.floor_sentence(study),
-                rules.rule_sentence(study),
-            ]
-        ),
-    }
+    columns: list[Column[Path]] = [
+        ("table", lambda path: f"results/measurements/{path.name}"),
+        ("SHA-256 of the file, first digits", lambda path: file_digest(path) if path.is_file() else MISSING),
+    ]
+    return fill(
+        PAGE,
+        study=study,
+        agreement=agreement,
+        collection=collection,
+        precision=precision,
+        rules=rules,
+        distinct=partial(distinct, study.table),
+        described=partial(described, study.table),
+        digests=table(paths, columns, align="ll"),
+    )

@@ -1,9 +1,11 @@
 """The rules a table must obey: every rule with its verdict, and the rows that break it."""
 
+from typing import Any
+
 import pandas as pd
 
 from perfseer.measure.trust.sanity import Finding
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import count, plural
 from perfseer.studies.measurement.study import Study
 
@@ -12,16 +14,13 @@ VIOLATION_COLUMNS = ("rule", "model_ref", "batch_size", "order", "detail")
 
 def rule_table(study: Study) -> str:
     """All rules in their order: what they ask, rows checked, rows that break them."""
-    lines = [
-        [
-            escape(finding.rule),
-            escape(finding.meaning),
-            count(finding.checked) if not finding.unknown else "–",
-            _verdict(finding),
-        ]
-        for finding in study.findings
+    columns: list[Column[Finding]] = [
+        ("rule", lambda finding: escape(finding.rule)),
+        ("what it asks", lambda finding: escape(finding.meaning)),
+        ("rows checked", lambda finding: "–" if finding.unknown else count(finding.checked)),
+        ("rows that break it", _verdict),
     ]
-    return markdown_table(["rule", "what it asks", "rows checked", "rows that break it"], lines, align="llrl")
+    return table(study.findings, columns, align="llrl")
 
 
 def _verdict(finding: Finding) -> str:
@@ -33,45 +32,35 @@ def _verdict(finding: Finding) -> str:
 def rule_sentence(study: Study) -> str:
     """How many rules hold, are broken, could not be checked."""
     unknown = sum(bool(finding.unknown) for finding in study.findings)
-    broken = [finding for finding in study.findings if len(finding.violations)]
-    rows = sum(len(finding.violations) for finding in broken)
-    held = len(study.findings) - len(broken) - unknown
-    listed = (
-        f" ({', '.join(escape(finding.rule) for finding in broken)}; {plural(rows, 'row')})" if broken else ""
-    )
+    faulty = broken(study)
+    rows = sum(len(finding.violations) for finding in faulty)
+    held = len(study.findings) - len(faulty) - unknown
+    names = ", ".join(escape(finding.rule) for finding in faulty)
+    listed = f" ({names}; {plural(rows, 'row')})" if faulty else ""
     return (
-        f"Of {plural(len(study.findings), 'rule')} a sound table obeys, {held} hold, {len(broken)} "
-        f"{'is' if len(broken) == 1 else 'are'} broken{listed}, {unknown} could not be checked."
+        f"Of {plural(len(study.findings), 'rule')} a sound table obeys, {held} hold, {len(faulty)} "
+        f"{'is' if len(faulty) == 1 else 'are'} broken{listed}, {unknown} could not be checked."
     )
 
 
-def violation_tables(study: Study) -> dict[str, dict[str, str]]:
-    """Rule → its meaning, the rows that break it (as many as the aims list) and how many more there are."""
-    shown = {}
-    for finding in study.findings:
-        rows = finding.violations
-        if not len(rows):
-            continue
-        listed = rows.head(study.aims.listed)
-        lines = [
-            [escape(str(row.order)), escape(str(row.model_ref)), str(row.batch_size), escape(str(row.detail))]
-            for row in listed.itertuples(index=False)
-        ]
-        rest = len(rows) - len(listed)
-        shown[escape(finding.rule)] = {
-            "meaning": escape(finding.meaning),
-            "table": markdown_table(
-                ["order", "network", "batch size", "what was found"], lines, align="rlrl"
-            ),
-            "rest": f"and {count(rest)} more in plots/measurement_violations.csv" if rest else "",
-        }
-    return shown
+def broken(study: Study) -> list[Finding]:
+    """Rules that rows break."""
+    return [finding for finding in study.findings if len(finding.violations)]
+
+
+def violation_table(study: Study, finding: Finding) -> str:
+    """The rows that break a rule, as many as the aims list."""
+    columns: list[Column[Any]] = [
+        ("order", lambda row: escape(str(row.order))),
+        ("network", lambda row: escape(str(row.model_ref))),
+        ("batch size", lambda row: str(row.batch_size)),
+        ("what was found", lambda row: escape(str(row.detail))),
+    ]
+    return table(finding.violations.head(study.aims.listed).itertuples(index=False), columns, align="rlrl")
 
 
 def violation_rows(study: Study) -> pd.DataFrame:
     """All violations below each other, `VIOLATION_COLUMNS`."""
-    parts = [pd.DataFrame(columns=list(VIOLATION_COLUMNS))]
-    parts += [
-        f.violations.assign(rule=f.rule)[list(VIOLATION_COLUMNS)] for f in study.findings if len(f.violations)
-    ]
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    columns = list(VIOLATION_COLUMNS)
+    parts = [finding.violations.assign(rule=finding.rule)[columns] for finding in broken(study)]
+    return pd.concat(parts or [pd.DataFrame(columns=columns)], ignore_index=True)

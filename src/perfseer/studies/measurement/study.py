@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,10 @@ from perfseer.reporting.floors import Floors, require_comparable
 from perfseer.reporting.settings import MeasurementAims
 from perfseer.validation import section
 
+PHASE_WORDS = {"train": "training", "infer": "inference"}
 
-@dataclass(frozen=True)
-class Paths:
+
+class Paths(NamedTuple):
     """Where the inputs lie.
 
     Attributes:
@@ -39,11 +40,7 @@ class Paths:
     @classmethod
     def below(cls, results: Path) -> "Paths":
         """Where the verbs put them below the results folder."""
-        return cls(
-            table=results / "measurements/local.parquet",
-            repeats=results / "measurements/repeats.parquet",
-            protocol=results / "measurements/protocol.parquet",
-        )
+        return cls(*(results / f"measurements/{name}.parquet" for name in ("local", "repeats", "protocol")))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Figure of the report on NAS-Bench-201: how much lies within which tolerance."""
 
+from itertools import product
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -29,12 +31,10 @@ def shares(study: Study) -> Figure:
 
 def _panel(axis: Axes, study: Study, device: str) -> None:
     tolerances = study.settings.within_pct
-    for reading, predictor, name in study.runs:
-        if name != device:
-            continue
-        found = [study.mean((reading, predictor, name), within_name(x)) for x in tolerances]
-        means = [one.mean for one in found if one is not None]
-        if len(means) == len(found):
+    for reading, predictor in product(study.settings.readings, study.settings.predictor_names):
+        known = [study.mean(reading, predictor, device, within_name(x)) for x in tolerances]
+        means = [share.mean for share in known if share is not None]
+        if len(means) == len(known):
             axis.plot(
                 range(len(means)),
                 means,

@@ -8,16 +8,17 @@ Cells whose graphs are equal bound what any predictor of such graphs can reach: 
 by the median latency of all cells with its graph, test cells included.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from perfseer.data.files import read_json, write_json
+from perfseer.data.files import write_json
+from perfseer.data.settings import DatasetSettings
 from perfseer.data.sources.nasbench201.cells import (
     DEVICES,
     Cells,
@@ -29,15 +30,15 @@ from perfseer.data.sources.nasbench201.cells import (
 )
 from perfseer.data.sources.nasbench201.dataset import draw
 from perfseer.data.sources.nasbench201.graphs import OPERATIONS, cell_flows
-from perfseer.errors import PerfseerError
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
+from perfseer.evaluation.records import read_as
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.studies.nasbench201.settings import NasBench201Settings
+from perfseer.validation import section
 
 BoolArray = npt.NDArray[np.bool_]
 # Rounds of `graph_classes`: no path through a cell is longer.
 _ROUNDS = 3
-_WRITTEN_BY = "perfseer nasbench201 readings"
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -55,6 +56,25 @@ class DeviceReadings(BaseModel):
     data: str
     counts_mape_pct: dict[str, tuple[NonNegative, ...]]
     ceilings: dict[Reading, dict[str, NonNegative]]
+
+
+class _Devices(RootModel[dict[str, DeviceReadings]]):
+    """Readings by device, as the file holds them."""
+
+
+def describe_all(parameters: Mapping[str, Any]) -> dict[str, DeviceReadings]:
+    """`describe` every device of the study.
+
+    Args:
+        parameters: raw mapping of params.yaml; sections ``nasbench201``, ``seeds``, ``labels`` and
+            ``splits``.
+
+    Raises:
+        PerfseerError: a section is at fault, or the published files cannot be had.
+    """
+    settings = section(NasBench201Settings, parameters, "nasbench201")
+    seeds = DatasetSettings.from_mapping(parameters).seeds
+    return {name: describe(settings, seeds, DEVICES[name]) for name in settings.devices}
 
 
 def describe(settings: NasBench201Settings, seeds: Iterable[int], device: Device) -> DeviceReadings:
@@ -111,9 +131,9 @@ def graph_classes(operations: IntArray, ran: BoolArray) -> IntArray:
     return np.asarray(classes, dtype=np.int64)
 
 
-def write_readings(path: Path, found: dict[str, DeviceReadings]) -> None:
+def write_readings(path: Path, devices: dict[str, DeviceReadings]) -> None:
     """Write what `describe` found, by device."""
-    write_json(path, {name: readings.model_dump(mode="json") for name, readings in found.items()})
+    write_json(path, _Devices(devices).model_dump(mode="json"))
 
 
 def read_readings(path: Path) -> dict[str, DeviceReadings]:
@@ -122,15 +142,10 @@ def read_readings(path: Path) -> dict[str, DeviceReadings]:
     Raises:
         PerfseerError: the file is missing or damaged.
     """
-    try:
-        found = {
-            name: DeviceReadings.model_validate(value) for name, value in read_json(path, _WRITTEN_BY).items()
-        }
-    except ValidationError as error:
-        raise PerfseerError(f"{path} is damaged ({error}): run `{_WRITTEN_BY}` again") from error
+    devices = read_as(path, _Devices, "perfseer nasbench201 readings").root
     return {
         name: readings
-        for name, readings in found.items()
+        for name, readings in devices.items()
         if name in DEVICES and readings.data == data_digest(DEVICES[name])
     }
 

@@ -1,24 +1,22 @@
-"""What the report is rendered from: the records of the study and what the latencies say of themselves."""
+"""What the report is rendered from: the ledger of the study and what the latencies say of themselves."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-from perfseer.data.settings import DatasetSettings
-from perfseer.data.sources.nasbench201.cells import LABEL, Reading
-from perfseer.evaluation.intervals import Difference, Interval, mean_interval, paired_difference
-from perfseer.evaluation.records import RECORD_FILE, Record
-from perfseer.evaluation.settings import EvaluationSettings
-from perfseer.studies.nasbench201.fitting import Case, read_valid
+from perfseer.data.sources.nasbench201.cells import LABEL, N_CONNECTED
+from perfseer.evaluation.intervals import Interval
+from perfseer.evaluation.ledger import STALE, VALID, Contender, Ledger, Trial, trial_of
+from perfseer.evaluation.records import Record
+from perfseer.evaluation.trials import is_stale
+from perfseer.studies.nasbench201.fitting import Plan
 from perfseer.studies.nasbench201.readings import DeviceReadings, read_readings
 from perfseer.studies.nasbench201.settings import NasBench201Settings
-from perfseer.validation import section
 
 SUBJECT = "brp_nas"
 READINGS_FILE = "readings.json"
-Key = tuple[Reading, str, str]
 
 
 @dataclass(frozen=True)
@@ -28,51 +26,46 @@ class Study:
     Attributes:
         settings: section ``nasbench201`` of params.yaml.
         seeds: of params.yaml.
-        confidence: of the intervals over seeds.
-        runs: records by seed of each reading, predictor and device; what is absent has not been fitted.
+        ledger: all trials; a contender's variant is the reading, its split the device.
+        records: all there are, in the order of the ledger.
         readings: by device; empty where not computed.
-        n_older: records made by an earlier version of the code.
     """
 
     settings: NasBench201Settings
     seeds: tuple[int, ...]
-    confidence: float
-    runs: Mapping[Key, Mapping[int, Record]]
+    ledger: Ledger
+    records: Mapping[tuple[Contender, int], Record]
     readings: Mapping[str, DeviceReadings]
-    n_older: int
 
-    def values(self, key: Key, metric: str) -> dict[int, float]:
-        """A metric of the latency by seed, in its unit."""
-        found = {seed: record.metrics[LABEL][metric].value for seed, record in self.runs[key].items()}
-        return {seed: value for seed, value in found.items() if value is not None}
+    @property
+    def n_test(self) -> int:
+        """Cells that are tested on."""
+        return N_CONNECTED - self.settings.train_cells - self.settings.valid_cells
 
-    def mean(self, key: Key, metric: str) -> Interval | None:
-        """Its mean over seeds; None without a record."""
-        values = self.values(key, metric)
-        return mean_interval(list(values.values()), self.confidence) if values else None
+    @property
+    def n_expected(self) -> int:
+        """Records there should be."""
+        return len(self.records) + sum(map(len, self.ledger.missing().values()))
 
-    def difference(self, reading: Reading, device: str, other: str) -> Difference | None:
-        """MAPE of `SUBJECT` minus that of another predictor on the same cells [points]."""
-        first, second = (self.values((reading, name, device), "mape_pct") for name in (SUBJECT, other))
-        return paired_difference(first, second, self.confidence)
+    def mean(self, reading: str, predictor: str, device: str, metric: str) -> Interval | None:
+        """A metric of the latency, its mean over seeds, in its unit; None without a record."""
+        return self.ledger.mean(Contender(predictor, reading, device), LABEL, metric)
 
-    def records(self) -> Iterator[Record]:
-        """All there are."""
-        return (record for runs in self.runs.values() for record in runs.values())
+    def of(self, predictor: str) -> list[Record]:
+        """Records of one predictor."""
+        return [record for record in self.records.values() if record.predictor == predictor]
 
     def missing(self) -> list[str]:
         """Predictors without all their records, a line per reading with the devices at fault."""
-        lines = []
-        for reading, predictor in product(self.settings.readings, self.settings.predictor_names):
-            short = [
-                device
-                for device in self.settings.devices
-                if len(self.runs[reading, predictor, device]) < len(self.seeds)
-            ]
-            if short:
-                which = "every device" if len(short) == len(self.settings.devices) else ", ".join(short)
-                lines.append(f"`{predictor}` from {reading} graphs on {which}")
-        return lines
+        lacking: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for contender in self.ledger.missing():
+            lacking[contender.variant, contender.predictor].append(contender.split)
+        every = len(self.settings.devices)
+        return [
+            f"`{predictor}` from {reading} graphs on "
+            f"{'every device' if len(devices) == every else ', '.join(devices)}"
+            for (reading, predictor), devices in lacking.items()
+        ]
 
 
 def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
@@ -86,21 +79,22 @@ def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
     Raises:
         PerfseerError: a section is at fault, or readings.json is damaged.
     """
-    settings = section(NasBench201Settings, parameters, "nasbench201")
-    shared = DatasetSettings.from_mapping(parameters)
-    confidence = section(EvaluationSettings, parameters, "evaluation").confidence
-    labels, seeds = shared.labels, shared.seeds
-    runs: dict[Key, dict[int, Record]] = {}
-    n_older = 0
-    cases = product(settings.readings, settings.predictor_names, settings.devices)
-    for reading, predictor, device in cases:
-        case = Case(settings, labels, confidence, reading, predictor, device)
-        found = {seed: read_valid(folder / case.folder / str(seed) / RECORD_FILE, case) for seed in seeds}
-        present = {seed: record for seed, record in found.items() if record is not None}
-        code = case.digests().code if present else ""
-        n_older += sum(record.digests.code != code for record in present.values())
-        runs[reading, predictor, device] = present
+    plan = Plan.of(parameters)
+    trials: list[Trial] = []
+    records: dict[tuple[Contender, int], Record] = {}
+    for case in plan.cases():
+        contender, present = Contender(case.predictor, case.reading, case.device), case.digests()
+        for seed, record in case.records(folder).items():
+            stale = record is not None and is_stale(record, present)
+            trials.append(trial_of(contender, seed, record, STALE if stale else VALID))
+            if record is not None:
+                records[contender, seed] = record
     path = folder / READINGS_FILE
     readings = read_readings(path) if path.is_file() else {}
-    wanted = {name: readings[name] for name in settings.devices if name in readings}
-    return Study(settings, seeds, confidence, runs, wanted, n_older)
+    return Study(
+        settings=plan.settings,
+        seeds=plan.seeds,
+        ledger=Ledger.of("nasbench201", trials, plan.confidence),
+        records=records,
+        readings={name: readings[name] for name in plan.settings.devices if name in readings},
+    )

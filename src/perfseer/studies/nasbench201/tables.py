@@ -1,157 +1,163 @@
 """Tables of the report on NAS-Bench-201."""
 
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from itertools import product
+from operator import itemgetter
 from statistics import fmean, median
 
-from perfseer.data.sources.nasbench201.cells import DEVICES, Reading
-from perfseer.evaluation.intervals import Interval
+from perfseer.data.sources.nasbench201.cells import DEVICES, LABEL, Reading
+from perfseer.evaluation.ledger import Contender
 from perfseer.evaluation.metrics import within_name
+from perfseer.evaluation.records import Record
 from perfseer.reporting.floors import FLOOR, NOT_MEASURED
-from perfseer.reporting.tables import markdown_table
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING, choose_scale, count, interval, number, signed_interval
 from perfseer.studies.nasbench201.published import RANKS, SHARES, UNVERIFIED
 from perfseer.studies.nasbench201.readings import DeviceReadings
 from perfseer.studies.nasbench201.study import SUBJECT, Study
 
 RAN = {"all": "every operation", "leading": "those leading to the output", "pruned": "the pruned cell's"}
+_DEVICE: tuple[Column[str], ...] = (
+    ("device", lambda name: DEVICES[name].title),
+    ("batch", lambda name: str(DEVICES[name].batch_size)),
+)
 
 
-def subject_table(study: Study, reading: Reading) -> str:
+def subject_table(study: Study, reading: str) -> str:
     """BRP-NAS on every device: share within each tolerance, MAPE, Spearman."""
-    tolerances = study.settings.within_pct
-    metrics = [*(within_name(x) for x in tolerances), "mape_pct", "spearman"]
-    header = ["device", "batch", *(f"within {x:g} % [%]" for x in tolerances), "MAPE [%]", "Spearman"]
-    rows = [
-        [*_device(name), *(_shown(study.mean((reading, SUBJECT, name), metric)) for metric in metrics)]
-        for name in study.settings.devices
-    ]
-    return markdown_table(header, rows)
+    titles = {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
+    titles |= {"MAPE [%]": "mape_pct", "Spearman": "spearman"}
+    cells = [(title, partial(_mean, study, metric, reading, SUBJECT)) for title, metric in titles.items()]
+    return table(study.settings.devices, [*_DEVICE, *cells])
 
 
-def comparison_table(study: Study, reading: Reading, metric: str) -> str:
+def comparison_table(study: Study, reading: str, metric: str) -> str:
     """One metric of every predictor on every device; public latencies have no repeats to tell their noise."""
-    header = ["predictor", *(DEVICES[name].title for name in study.settings.devices)]
-    rows = [
-        [
-            f"`{predictor}`",
-            *(_shown(study.mean((reading, predictor, name), metric)) for name in study.settings.devices),
-        ]
-        for predictor in study.settings.predictor_names
-    ]
-    if metric == "mape_pct":
-        rows.append([FLOOR, *[NOT_MEASURED] * len(study.settings.devices)])
-    return markdown_table(header, rows)
+    devices = study.settings.devices
+    cells = [(DEVICES[name].title, partial(_mean, study, metric, reading, device=name)) for name in devices]
+    floor = [[FLOOR, *[NOT_MEASURED] * len(devices)]] if metric == "mape_pct" else []
+    return table(study.settings.predictor_names, [("predictor", _code), *cells], last=floor)
 
 
-def difference_table(study: Study, reading: Reading) -> str:
+def difference_table(study: Study, reading: str) -> str:
     """MAPE of BRP-NAS minus that of each other predictor, on the same cells [points]."""
+
+    def difference(other: str, device: str) -> str:
+        first, second = (Contender(name, reading, device) for name in (SUBJECT, other))
+        points = study.ledger.difference(first, second, LABEL)
+        return f"{signed_interval(points.interval)} {points.verdict}" if points else MISSING
+
     others = [name for name in study.settings.predictor_names if name != SUBJECT]
-    rows = []
-    for other in others:
-        cells = []
-        for device in study.settings.devices:
-            found = study.difference(reading, device, other)
-            cells.append(f"{signed_interval(found.interval)} {found.verdict}" if found else MISSING)
-        rows.append([f"`{other}`", *cells])
-    header = ["against", *(DEVICES[name].title for name in study.settings.devices)]
-    return markdown_table(header, rows, align="l" * len(header))
+    devices = study.settings.devices
+    cells = [(DEVICES[name].title, partial(difference, device=name)) for name in devices]
+    return table(others, [("against", _code), *cells], align="l" * (len(devices) + 1))
 
 
-def smallest(found: DeviceReadings) -> str:
+def smallest(readings: DeviceReadings) -> str:
     """The reading, a key of `RAN`, under which a sum over counts of operations errs least."""
-    return min(found.counts_mape_pct, key=lambda ran: fmean(found.counts_mape_pct[ran]))
+    return min(readings.counts_mape_pct, key=lambda ran: fmean(readings.counts_mape_pct[ran]))
 
 
 def reading_table(study: Study) -> str:
     """Error of a sum over counts of operations under each reading of what ran [%]."""
-    rows = []
-    for name in study.settings.devices:
-        found = study.readings.get(name)
-        if found is None:
-            rows.append([*_device(name), *[MISSING] * (len(RAN) + 1)])
-            continue
-        errors = [number(fmean(found.counts_mape_pct[ran])) for ran in RAN]
-        rows.append([*_device(name), *errors, RAN[smallest(found)]])
-    return markdown_table(["device", "batch", *RAN.values(), "smallest"], rows, align="l" + "r" * 4 + "l")
+
+    def error(name: str, ran: str) -> str:
+        readings = study.readings.get(name)
+        return number(fmean(readings.counts_mape_pct[ran])) if readings else MISSING
+
+    def least(name: str) -> str:
+        return RAN[smallest(study.readings[name])] if name in study.readings else MISSING
+
+    errors = [(title, partial(error, ran=ran)) for ran, title in RAN.items()]
+    return table(study.settings.devices, [*_DEVICE, *errors, ("smallest", least)], align="lrrrrl")
 
 
 def ceiling_table(study: Study) -> str:
     """What predicting each cell by the median of all cells with its graph gives."""
-    rows = []
-    for name in study.settings.devices:
-        found = study.readings.get(name)
-        for reading in study.settings.readings:
-            ceiling = found.ceilings.get(reading) if found else None
-            if ceiling is None:
-                rows.append([*_device(name), reading, *[MISSING] * (2 + len(study.settings.within_pct))])
-                continue
-            shares = [number(ceiling[within_name(x)]) for x in study.settings.within_pct]
-            rows.append(
-                [*_device(name), reading, count(int(ceiling["graphs"])), *shares, number(ceiling["mape_pct"])]
-            )
-    within = [f"within {x:g} % [%]" for x in study.settings.within_pct]
-    header = ["device", "batch", "reading", "different graphs", *within, "MAPE [%]"]
-    return markdown_table(header, rows, align="lrl")
+
+    def cell(row: tuple[str, Reading], metric: str) -> str:
+        readings = study.readings.get(row[0])
+        ceiling = readings.ceilings.get(row[1]) if readings else None
+        return (
+            (count(int(ceiling[metric])) if metric == "graphs" else number(ceiling[metric]))
+            if ceiling
+            else MISSING
+        )
+
+    titles = {"different graphs": "graphs"}
+    titles |= {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
+    columns: list[Column[tuple[str, Reading]]] = [
+        ("device", lambda row: DEVICES[row[0]].title),
+        ("batch", lambda row: str(DEVICES[row[0]].batch_size)),
+        ("reading", itemgetter(1)),
+        *(
+            (title, partial(cell, metric=metric))
+            for title, metric in (titles | {"MAPE [%]": "mape_pct"}).items()
+        ),
+    ]
+    return table(product(study.settings.devices, study.settings.readings), columns, align="lrl")
 
 
 def published_table(study: Study) -> str:
     """Remembered shares of BRP-NAS's own latencies beside ours, each device of ours a row."""
     tolerances = [x for x in study.settings.within_pct if x in SHARES[0].shares_pct]
-    header = ["latencies", "source", *(f"within {x:g} % [%]" for x in tolerances)]
-    rows = [[one.device, UNVERIFIED, *(number(one.shares_pct[x]) for x in tolerances)] for one in SHARES]
-    for reading in study.settings.readings:
-        rows += [
-            [
-                DEVICES[name].title,
-                f"ours, {reading}",
-                *(_shown(study.mean((reading, SUBJECT, name), within_name(x))) for x in tolerances),
-            ]
-            for name in study.settings.devices
-        ]
-    return markdown_table(header, rows, align="ll")
+    rows: list[tuple[str, str, Mapping[float, str]]] = [
+        (share.device, UNVERIFIED, {x: number(share.shares_pct[x]) for x in tolerances}) for share in SHARES
+    ]
+    for reading, name in product(study.settings.readings, study.settings.devices):
+        shares = {x: _mean(study, within_name(x), reading, SUBJECT, name) for x in tolerances}
+        rows.append((DEVICES[name].title, f"ours, {reading}", shares))
+    cells = [(f"within {x:g} % [%]", lambda row, x=x: row[2][x]) for x in tolerances]
+    return table(rows, [("latencies", itemgetter(0)), ("source", itemgetter(1)), *cells], align="ll")
 
 
 def rank_table(study: Study) -> str:
     """Published rank correlations beside the mean of ours over the devices."""
-    rows = [[one.system, "published", number(one.spearman)] for one in RANKS]
-    for reading in study.settings.readings:
-        for predictor in study.settings.predictor_names:
-            found = [study.mean((reading, predictor, name), "spearman") for name in study.settings.devices]
-            means = [one.mean for one in found if one is not None]
-            text = number(fmean(means)) if len(means) == len(found) else MISSING
-            rows.append(
-                [f"`{predictor}`, {count(study.settings.train_cells)} cells", f"ours, {reading}", text]
-            )
-    return markdown_table(["system", "source", "Spearman"], rows, align="ll")
+    settings = study.settings
+    rows = [(rank.system, "published", number(rank.spearman)) for rank in RANKS]
+    for reading, predictor in product(settings.readings, settings.predictor_names):
+        known = [study.mean(reading, predictor, name, "spearman") for name in settings.devices]
+        means = [mean.mean for mean in known if mean is not None]
+        text = number(fmean(means)) if len(means) == len(known) else MISSING
+        rows.append((f"{_code(predictor)}, {count(settings.train_cells)} cells", f"ours, {reading}", text))
+    titles = ("system", "source", "Spearman")
+    return table(rows, [(title, itemgetter(place)) for place, title in enumerate(titles)], align="ll")
 
 
 def cost_table(study: Study) -> str:
     """Parameters, fitting time and prediction time of every predictor, medians over all its records."""
-    rows = []
-    for predictor in study.settings.predictor_names:
-        records = [record for record in study.records() if record.predictor == predictor]
-        if not records:
-            rows.append([f"`{predictor}`", *[MISSING] * 4])
-            continue
-        fit_s = median(record.cost.fit_s for record in records)
-        predict_ms = median(record.cost.predict_ms_per_row for record in records)
-        sizes = sorted({record.n_parameters for record in records})
-        shown = count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
-        rows.append(
-            [
-                f"`{predictor}`",
-                count(len(records)),
-                shown,
-                choose_scale([fit_s], "s").named(fit_s),
-                choose_scale([predict_ms], "ms").named(predict_ms),
-            ]
-        )
-    return markdown_table(["predictor", "records", "parameters", "fitting one", "predicting a cell"], rows)
+
+    def cell(predictor: str, show: Callable[[list[Record]], str]) -> str:
+        records = study.of(predictor)
+        return show(records) if records else MISSING
+
+    columns: list[tuple[str, Callable[[list[Record]], str]]] = [
+        ("records", lambda records: count(len(records))),
+        ("parameters", _sizes),
+        ("fitting one", lambda records: _named((record.cost.fit_s for record in records), "s")),
+        ("predicting a cell", lambda records: _named((r.cost.predict_ms_per_row for r in records), "ms")),
+    ]
+    return table(
+        study.settings.predictor_names,
+        [("predictor", _code), *((title, partial(cell, show=show)) for title, show in columns)],
+    )
 
 
-def _device(name: str) -> tuple[str, str]:
-    device = DEVICES[name]
-    return device.title, str(device.batch_size)
+def _sizes(records: list[Record]) -> str:
+    sizes = sorted({record.n_parameters for record in records})
+    return count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
 
 
-def _shown(value: Interval | None) -> str:
-    return interval(value) if value else MISSING
+def _named(values: Iterable[float], kind: str) -> str:
+    middle = median(values)
+    return choose_scale([middle], kind).named(middle)
+
+
+def _mean(study: Study, metric: str, reading: str, predictor: str, device: str) -> str:
+    mean = study.mean(reading, predictor, device, metric)
+    return interval(mean) if mean else MISSING
+
+
+def _code(predictor: str) -> str:
+    return f"`{predictor}`"
