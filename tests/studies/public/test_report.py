@@ -10,13 +10,13 @@ import pytest
 
 from perfseer.data.files import write_json
 from perfseer.evaluation.intervals import Interval
-from perfseer.reporting.outputs import OUTPUTS
 from perfseer.reporting.units import interval
 from perfseer.studies.public import breakdown, devices, reasons
+from perfseer.studies.public.about import DOCUMENT
 from perfseer.studies.public.facts import row_facts, write_facts
 from perfseer.studies.public.fitting import Case, run
 from perfseer.studies.public.goals import Goal
-from perfseer.studies.public.render import floor_by_file, markdown, render
+from perfseer.studies.public.render import floor_by_file, markdown, render_study
 from perfseer.studies.public.study import load_study
 from perfseer.studies.public.tables import goal_verdict
 from perfseer.studies.public.unseen import UnseenCase, run_unseen
@@ -79,7 +79,7 @@ def study(chosen, folder):
 @pytest.fixture(scope="module")
 def report(study, tmp_path_factory):
     out = tmp_path_factory.mktemp("reports")
-    render(study, out)
+    render_study(study, out)
     return out
 
 
@@ -142,16 +142,9 @@ def test_verdicts_on_goals(mean, half_width, verdict):
 
 
 def test_the_report_is_complete_and_repeatable(study, report, tmp_path):
-    render(study, tmp_path)
+    render_study(study, tmp_path)
     names = sorted(path.relative_to(report).as_posix() for path in report.rglob("*.*"))
-    assert names == sorted(
-        [
-            "public.html",
-            "public.md",
-            *(f"public/figures/{stem}.svg" for stem in OUTPUTS["public"].figures),
-            *(f"public/plots/{stem}.csv" for stem in OUTPUTS["public"].tables),
-        ]
-    )
+    assert names == sorted(DOCUMENT.outputs())
     assert all((report / name).read_bytes() == (tmp_path / name).read_bytes() for name in names)
     text = (report / "public.md").read_text()
     shown = re.findall(r"\]\((public/figures/[^)]+)\)", text)

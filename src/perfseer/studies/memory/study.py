@@ -14,6 +14,7 @@ from perfseer.data.files import read_json, write_json, write_parquet
 from perfseer.data.settings import LabelSettings
 from perfseer.errors import require
 from perfseer.evaluation.environment import environment
+from perfseer.evaluation.group_folds import GROUPINGS
 from perfseer.evaluation.intervals import Interval, mean_interval
 from perfseer.predictors.conformal import IntervalCoverage, coverage
 from perfseer.predictors.memory.margins import Margin
@@ -23,13 +24,11 @@ from perfseer.studies.memory import forecasts, measured
 from perfseer.studies.memory.forecasts import Bin, Judged
 from perfseer.studies.memory.measured import Protocol
 from perfseer.studies.memory.shrunk import shrunk_batches
-from perfseer.studies.public.settings import Grouping
 from perfseer.targets import PHASES
 
 SCHEMA_VERSION = 1
 STUDY_FILE = "memory.json"
 WRITTEN_BY = "perfseer public memory"
-GROUPINGS: tuple[Grouping, ...] = ("architecture", "family")
 _CONFIDENCE = 0.95
 _TIMED_GRAPHS = 60
 

@@ -7,12 +7,12 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.significance import Resampled
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, count, number
 from perfseer.studies.public.goals import COVERAGE_PCT
 from perfseer.studies.public.records import INTERVAL
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 

@@ -7,13 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.reporting.style import BLUE, GREEN, GREY, ORANGE, VERMILION, panels, say_missing
 from perfseer.reporting.units import number
 from perfseer.studies.memory import section as memory
 from perfseer.studies.public.breakdown import Group, by_batch_size, by_family, by_size, coverage
 from perfseer.studies.public.devices import curves
 from perfseer.studies.public.goals import COVERAGE_PCT, goal_of
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import short_title, title
 

@@ -20,7 +20,7 @@ from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
 from perfseer.evaluation.environment import environment
-from perfseer.evaluation.group_folds import Draw, draw
+from perfseer.evaluation.group_folds import Draw, Grouping, draw
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.records import RECORD_FILE, Counts, Digests, as_floats, differing
 from perfseer.evaluation.trials import fitting_code
@@ -37,7 +37,7 @@ from perfseer.studies.public.records import (
     read_fold,
     write_fold,
 )
-from perfseer.studies.public.settings import Entrant, Grouping, PublicSettings
+from perfseer.studies.public.settings import Entrant, PublicSettings
 
 SUMMARY_FILE = "summary.json"
 # What all fits of the study depend on, besides the entrant's own section.

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.reporting.tables import escape, markdown_table
 from perfseer.reporting.units import number, percent
 from perfseer.studies.public.agreement import common, comparable
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 

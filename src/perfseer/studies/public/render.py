@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import predictor_class
 from perfseer.reporting.document import Published, fill, publish
@@ -16,7 +17,7 @@ from perfseer.studies.public import breakdown, devices, figures, reasons, tables
 from perfseer.studies.public.about import DOCUMENT
 from perfseer.studies.public.agreement import Agreement, agreements
 from perfseer.studies.public.goals import GOALS, goal_of
-from perfseer.studies.public.settings import Grouping, PublicSettings
+from perfseer.studies.public.settings import PublicSettings
 from perfseer.studies.public.study import Study, load_study
 from perfseer.studies.public.wording import short_title, title
 from perfseer.validation import section

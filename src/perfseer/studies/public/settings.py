@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, model
 
 from perfseer.data.settings import LabelSettings
 from perfseer.data.sources.timm_names import FILES
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import Percentage
 from perfseer.training.settings import Recipe, TrainingSettings
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-Grouping = Literal["architecture", "family"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -13,12 +13,13 @@ import pandas as pd
 
 from perfseer.data.sources.timm_names import parse_name
 from perfseer.errors import require
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.records import RECORD_FILE
 from perfseer.forecast.card import Card, HeldOut, write_card
 from perfseer.studies.public import source
 from perfseer.studies.public.fitting import Case, draw_folds, fit, read_valid
 from perfseer.studies.public.records import INTERVAL, read_fold, read_predictions
-from perfseer.studies.public.settings import Grouping, PublicSettings
+from perfseer.studies.public.settings import PublicSettings
 
 
 def ship(settings: PublicSettings, study: Path, out: Path, log: Callable[[str], None]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.intervals import Interval, mean_interval
 from perfseer.evaluation.metrics import relative_errors, within_name
 from perfseer.evaluation.records import RECORD_FILE
@@ -17,7 +18,7 @@ from perfseer.studies.memory.study import MemoryStudy
 from perfseer.studies.public.facts import FACT_COLUMNS, FACTS_FILE, read_facts
 from perfseer.studies.public.fitting import Case, read_valid
 from perfseer.studies.public.records import INTERVAL, FoldRecord, read_predictions
-from perfseer.studies.public.settings import Grouping, PublicSettings
+from perfseer.studies.public.settings import PublicSettings
 from perfseer.studies.public.unseen import UnseenCase, read_unseen_table, read_valid_unseen
 
 _ROW = ["grouping", "seed", "configuration"]

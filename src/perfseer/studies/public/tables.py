@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
 from perfseer.evaluation.significance import Resampled
@@ -10,7 +11,6 @@ from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, choose_scale, count, interval, number, signed
 from perfseer.studies.public.agreement import Agreement
 from perfseer.studies.public.goals import GOALS, Goal
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import short_title, title
 
