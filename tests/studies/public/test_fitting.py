@@ -13,11 +13,11 @@ from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.studies.public.agreement import agreements, common
 from perfseer.studies.public.facts import row_facts
-from perfseer.studies.public.fitting import Case, read_valid, run
+from perfseer.studies.public.fitting import Case, run
 from perfseer.studies.public.records import prediction_table, read_fold, read_predictions, times_ms
 from perfseer.studies.public.settings import PublicSettings
 from perfseer.studies.public.source import data_digest, place_of
-from perfseer.studies.public.unseen import UnseenCase, read_unseen_table, read_valid_unseen, run_unseen
+from perfseer.studies.public.unseen import UnseenCase, read_unseen_table, run_unseen
 from tests.helpers.public_results import CPU, FILES, GPU_NEW, GPU_OLD, TRAIN, results, settings, stand_in
 
 UNSEEN = {
@@ -74,19 +74,19 @@ def test_a_finished_fold_is_kept_and_a_missing_one_is_made(study):
     third.write_text("{", encoding="utf-8")
     first.unlink()
     run(case(), study, 1, silent)
-    assert read_valid(first.parent, case()) is not None
-    assert read_valid(third.parent, case()) is not None
+    assert case().kept(first.parent) is not None
+    assert case().kept(third.parent) is not None
     assert second.stat().st_mtime_ns == kept
 
 
 def test_records_of_other_parameters_are_refused_and_those_of_older_code_kept(study):
     path = run(case(), study, 1, silent)[0]
-    assert read_valid(path.parent, case(valid_share=0.3)) is None
-    assert read_valid(path.parent, case(seeds=(0,))) is not None
+    assert case(valid_share=0.3).kept(path.parent) is None
+    assert case(seeds=(0,)).kept(path.parent) is not None
     contents = json.loads(path.read_text())
     contents["digests"]["code"] = "0" * 12
     path.write_text(json.dumps(contents))
-    assert read_valid(path.parent, case()) is not None
+    assert case().kept(path.parent) is not None
 
 
 def test_a_table_that_was_exchanged_is_refused(study):
@@ -238,8 +238,8 @@ def test_an_unseen_device_is_predicted_and_calibrated(study):
     # Boosting cannot know the device: thirty times slower is what five measurements tell.
     one = UnseenCase(settings(unseen=UNSEEN, entrants=_pooled(), means={}, variants={}), "cpu", 0)
     path = run_unseen(one, study, silent)
-    record = read_valid_unseen(path.parent, one)
-    table = read_unseen_table(path.parent, record)
+    record = one.kept(path.parent)
+    table = read_unseen_table(path, record)
     assert sorted(table["measured"].unique()) == [0, 5, 10]
     assert len(record.chosen) == 10
     errors = (

@@ -187,7 +187,7 @@ def test_coverage_counts_measurements_inside(study):
     low, high = table["actual_ms"] * 0.9, table["actual_ms"] * 1.1
     inside = np.arange(len(table)) % 4 != 0
     widened = table.assign(low_ms=np.where(inside, low, high), high_ms=high * 2)
-    known = replace(study, tables={**study.tables, "boosting": widened}, _cache={})
+    known = replace(study, tables={**study.tables, "boosting": widened})
     rows = known.rows("boosting", "family", GPU_NEW)
     expected = 100 * ((rows["low_ms"] <= rows["actual_ms"]) & (rows["actual_ms"] <= rows["high_ms"])).mean()
     found = breakdown.coverage(known, "boosting", "family", (GPU_NEW,))
@@ -219,7 +219,7 @@ def altered(study, configuration, file, factor):
     mine = table["configuration"] == configuration
     table.loc[mine, "actual_ms"] *= factor
     table["error_pct"] = 100 * (table["predicted_ms"] / table["actual_ms"] - 1)
-    return replace(study, facts=facts, tables={**study.tables, "boosting": table}, _cache={})
+    return replace(study, facts=facts, tables={**study.tables, "boosting": table})
 
 
 def test_a_label_that_another_file_contradicts_is_suspect(study):
@@ -265,7 +265,7 @@ def test_every_rule_finds_its_cause(study, changes, words):
     facts = study.facts.copy()
     for column, value in changes.items():
         facts.loc[name, column] = value
-    strange = altered(replace(study, facts=facts, _cache={}), name, GPU_NEW, 1.0)
+    strange = altered(replace(study, facts=facts), name, GPU_NEW, 1.0)
     table = strange.tables["boosting"].copy()
     mine = table["configuration"] == name
     table.loc[mine, "error_pct"] = -95.0

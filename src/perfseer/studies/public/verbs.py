@@ -94,10 +94,9 @@ def report(
 ) -> None:
     """Render the report from whatever records there are."""
     from perfseer.parameters import load_mapping
-    from perfseer.studies.public.render import render_study
-    from perfseer.studies.public.study import load_study
+    from perfseer.studies.public.render import render_folder
 
-    tell(render_study(load_study(study_settings(load_mapping(params)), study), out))
+    tell(render_folder(study_settings(load_mapping(params)), study, out))
 
 
 def study_settings(mapping: dict[str, Any]) -> "PublicSettings":
