@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.ledger import Ledger
 from perfseer.studies.public.agreement import agreements, common
 from perfseer.studies.public.facts import row_facts
 from perfseer.studies.public.fitting import Case, run
@@ -92,7 +93,7 @@ def test_records_of_other_parameters_are_refused_and_those_of_older_code_kept(st
 def test_a_table_that_was_exchanged_is_refused(study):
     first, second, _ = run(case(), study, 1, silent)
     first.with_name("predictions.parquet").write_bytes(second.with_name("predictions.parquet").read_bytes())
-    with pytest.raises(PerfseerError, match="not the table its record was made with"):
+    with pytest.raises(PerfseerError, match=read_fold(first).predictions_digest):
         read_predictions(first, read_fold(first))
 
 
@@ -114,10 +115,10 @@ def test_a_variant_is_its_entrant_with_changes():
         ({"files": ("nothing",)}, r"files names \['nothing'\]"),
         ({"subject": "oracle"}, r"subject names \['oracle'\]"),
         ({"means": {"both": ("roofline", "oracle")}}, r"means.both names \['oracle'\]"),
-        ({"means": {"roofline": ("roofline", "boosting")}}, "stand in several of"),
+        ({"means": {"roofline": ("roofline", "boosting")}}, "roofline"),
         (
             {"variants": {"v": {"of": "boosting", "changes": {"nothing": 1}, "says": ""}}},
-            "no parameter nothing",
+            "nothing",
         ),
         (
             {"variants": {"v": {"of": "boosting", "changes": {"folds": [7]}, "says": ""}}},
@@ -132,12 +133,12 @@ def test_faults_in_the_section_are_named(changes, message):
 
 
 def test_faults_in_a_case_are_named():
-    with pytest.raises(PerfseerError, match="no entrant 'oracle'; there are roofline, boosting, stumps"):
+    with pytest.raises(PerfseerError, match=r"oracle.* roofline, boosting, stumps"):
         case("oracle")
-    with pytest.raises(PerfseerError, match=r"takes part with seed \(0, 1\), not with 7"):
+    with pytest.raises(PerfseerError, match=r"seed \(0, 1\).*7"):
         case(seed=7)
     entrants = {"boosting": {"predictor": "boosting", "settings": {"leaves": 3}}}
-    with pytest.raises(PerfseerError, match=r"public.entrants.boosting.settings: .*leaves: Extra inputs"):
+    with pytest.raises(PerfseerError, match=r"public\.entrants\.boosting\.settings\.leaves = 3"):
         case("boosting", entrants=entrants, means={}, variants={})
 
 
@@ -148,7 +149,7 @@ def test_files_of_ones_own_come_before_published_ones(tmp_path):
     assert place_of(with_folder, CPU) == own
     assert place_of(with_folder, GPU_NEW) == GPU_NEW
     assert data_digest(with_folder) != data_digest(settings())
-    with pytest.raises(PerfseerError, match=r"public\.files: 'unheard-of' is neither"):
+    with pytest.raises(PerfseerError, match=r"public\.files: 'unheard-of'"):
         place_of(with_folder, "unheard-of")
 
 
@@ -164,7 +165,7 @@ def test_rows_have_one_time_of_either_phase(data):
         rows["train_time_ms"].iloc[3],
     ]
     both = rows.assign(train_time_ms=1.0)
-    with pytest.raises(PerfseerError, match="one time each"):
+    with pytest.raises(PerfseerError, match="one time"):
         times_ms(both)
 
 
@@ -181,7 +182,7 @@ def test_predictions_are_taken_from_each_rows_own_phase(data):
     table = prediction_table(chosen, predicted, bounds)
     assert table["predicted_ms"].tolist() == [1.0, 4.0]
     assert table["low_ms"].tolist() == [5.0, 6.0]
-    with pytest.raises(PerfseerError, match="1 of 2 test rows have no finite prediction"):
+    with pytest.raises(PerfseerError, match="1 of 2"):
         prediction_table(chosen, predicted[["infer_time_ms"]])
 
 
@@ -261,9 +262,9 @@ def _pooled():
 
 
 def test_an_unseen_device_must_be_named_in_the_section():
-    with pytest.raises(PerfseerError, match="no device 'tpu'; there are cpu"):
+    with pytest.raises(PerfseerError, match=r"tpu.*cpu"):
         UnseenCase(settings(unseen=UNSEEN), "tpu", 0)
-    with pytest.raises(PerfseerError, match="has no unseen"):
+    with pytest.raises(PerfseerError, match="unseen"):
         UnseenCase(settings(), "cpu", 0)
 
 
@@ -282,26 +283,30 @@ def test_the_verbs_write_what_the_report_reads(study, tmp_path):
     common_options = ("--params", file, "--out", study)
     done = invoke("fit", "--entrant", "roofline", "--grouping", "family", "--seed", 1, *common_options)
     assert done.stdout.splitlines() == [str(study / f"roofline/family/1/{k}/record.json") for k in range(3)]
-    assert "roofline/family/1 fold 2:" in done.stderr
+    assert done.stderr.count("roofline/family/1") == 3
     assert invoke("describe", *common_options).stdout.strip() == str(study / "facts.parquet")
     done = invoke("report", "--params", file, "--study", study, "--out", tmp_path / "reports")
     assert done.exit_code == 0
-    assert "records are missing: `roofline` (3 of 12 folds)" in done.stderr
-    assert "288 rows" in (tmp_path / "reports" / "public.md").read_text()
+    assert "`roofline` (3 of 12" in done.stderr
+    assert " 288 " in (tmp_path / "reports" / "public.md").read_text()
+    assert Ledger.read(study / "ledger.parquet", 0.95).missing() == {
+        ("roofline", "", "architecture"): [0, 1],
+        ("roofline", "", "family"): [0],
+    }
 
 
 def test_a_file_without_the_section_is_refused(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("public: null\n")
-    with pytest.raises(PerfseerError, match=r"workflow/presets/public\.yaml has a complete one"):
+    with pytest.raises(PerfseerError, match="'public'"):
         invoke("describe", "--params", path)
     path.write_text("public: {files: []}\n")
-    with pytest.raises(PerfseerError, match="section public is at fault: files: "):
+    with pytest.raises(PerfseerError, match=r"public\.files = \[\]"):
         invoke("describe", "--params", path)
 
 
 def test_an_unknown_grouping_is_refused(tmp_path):
-    with pytest.raises(PerfseerError, match="no grouping 'shape'; there are architecture, family"):
+    with pytest.raises(PerfseerError, match=r"grouping.*shape"):
         invoke(
             *("fit", "--entrant", "roofline", "--grouping", "shape", "--seed", 0),
             *("--params", params(tmp_path), "--out", tmp_path),
