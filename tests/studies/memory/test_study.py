@@ -14,10 +14,12 @@ from perfseer.data.packed import PackedGraphs
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.predictors.memory import MemorySetup, memory_terms
-from perfseer.studies.memory import forecasts, measured, study
+from perfseer.reporting.units import interval
+from perfseer.studies.memory import forecasts, measured, study, tables
 from perfseer.studies.memory import section as report
 from perfseer.studies.memory.forecasts import fit_margins, judge, reliability
 from perfseer.studies.memory.shrunk import COLUMNS, has_other_limits, ladder, shrunk_batches
+from tests.helpers.reading import rows_of, table_after
 from tests.helpers.synthetic_graphs import LABELS, make_dataset
 
 KIND = "cuda-train-amp-fp16-eager"
@@ -145,11 +147,16 @@ def data():
 def test_both_beats_the_arithmetic_where_there_is_something_to_learn(data):
     protocol = measured.Protocol(seeds=(0,), folds=2)
     table = measured.compare(data, LABELS, protocol, lambda line: None)
-    found = measured.errors(table)
-    assert set(found) == {(m, t) for m in measured.METHODS for t in measured.TARGETS}
+    ledger = measured.ledger(table, 0.95)
+    assert len(ledger.table) == len(measured.METHODS) * len(measured.TARGETS)
+    assert set(ledger.table["n"]) == {len(data)}
     assert len(table) == len(data) * len(measured.METHODS) * 2
     for target in measured.TARGETS:
-        assert found["both", target][0] < found["analytic", target][0] < 30
+        both, analytic = (
+            ledger.values(measured.contender(method), target, "mape_pct")[0]
+            for method in ("both", "analytic")
+        )
+        assert both < analytic < 30
     assert (table["low_mib"] <= table["predicted_mib"]).all()
     margins = measured.measured_margins(data)
     assert set(margins) == {"cpu-train-fp32-eager", "cpu-infer-fp32-eager"}
@@ -165,9 +172,17 @@ def test_the_study_is_written_read_and_reported(data, tmp_path, monkeypatch):
     assert found.counts["file"]["rows"] == 400
     assert {one.grouping for one in found.judged} == {"architecture", "family"}
     text = report.section(found)
-    assert text.startswith("## Memory, and whether it fits")
-    assert "| trees on what the arithmetic misses |" in text
-    assert text.count(KIND) >= 3
+    assert text.startswith("## Memory")
+    methods = rows_of(tables.measured_table(found))
+    shown = {(one.method, one.target): one for one in found.accuracies}
+    cells = next(cells for method, cells in methods.items() if "nothing fitted" in method)
+    assert [cell.split(" (")[0] for cell in cells] == [
+        interval(shown["analytic", target].mape_pct) for target in measured.TARGETS
+    ]
+    forecast = table_after(tables.forecast_table(found), "")[2:]
+    assert [row[:2] for row in forecast] == [[KIND, "architecture"], [KIND, "family"]]
+    assert forecast[0][4] == f"{found.judged[0].pairs.n}"
+    assert len(table_after(tables.reliability_table(found), "")) - 2 == len(found.judged[0].reliability)
     assert report.figure(found).axes[0].lines
     again = report.section(report.load(tmp_path))
     assert again == text
@@ -178,5 +193,5 @@ def test_without_a_study_there_is_no_section(tmp_path):
     assert report.section(None) == ""
     assert report.figure(None).axes
     (tmp_path / study.STUDY_FILE).write_text('{"schema_version": 99}')
-    with pytest.raises(PerfseerError, match="version 99"):
+    with pytest.raises(PerfseerError, match="schema_version"):
         report.load(tmp_path)
