@@ -7,7 +7,7 @@ digests differ from the present parameters, code and dataset (`differing`).
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import pandas as pd
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
@@ -44,10 +44,43 @@ class Tabled(Strict):
     """A record of predictions that lie beside it.
 
     Attributes:
+        written_by: the verb that makes both.
+        columns: that their table has at least.
         predictions_digest: of their table.
     """
 
+    written_by: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
     predictions_digest: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and validate a record.
+
+        Raises:
+            PerfseerError: see `read_as`.
+        """
+        return read_as(path, cls, cls.written_by)
+
+    def read_table(self, record_path: Path, further: tuple[str, ...] = ()) -> pd.DataFrame:
+        """The predictions beside the record, checked against its digest.
+
+        Args:
+            record_path: of the record.
+            further: columns they must have besides `columns`.
+
+        Raises:
+            PerfseerError: the table is missing, was exchanged, or lacks columns.
+        """
+        path = record_path.with_name(PREDICTIONS_FILE)
+        table = read_parquet(path, (*self.columns, *further), self.written_by)
+        found = table_digest(table)
+        require(
+            found == self.predictions_digest,
+            f"{path} has content digest {found}, its record says {self.predictions_digest}; "
+            f"run `{self.written_by}` again",
+        )
+        return table
 
 
 class RecordedMeasure(Strict):
@@ -100,6 +133,9 @@ class Record(Tabled):
         unsupported: targets the predictor declares it cannot predict.
         predictions_digest: content digest of predictions.parquet beside the record.
     """
+
+    written_by = "perfseer train"
+    columns = IDENTITY
 
     schema_version: Literal[1] = 1
     status: Literal["ok"] = "ok"
@@ -239,7 +275,7 @@ def read_record(path: Path) -> Record:
     Raises:
         PerfseerError: see `read_as`.
     """
-    return read_as(path, Record, "perfseer train")
+    return Record.read(path)
 
 
 def read_as(path: Path, model: type[Model], written_by: str) -> Model:
@@ -261,30 +297,6 @@ def read_predictions(record_path: Path, record: Record) -> pd.DataFrame:
     """Predictions table beside a record, checked against the record's digest.
 
     Raises:
-        PerfseerError: see `read_table`.
-    """
-    columns = (*IDENTITY, *(predicted_column(name) for name in record.metrics))
-    return read_table(record_path, record, columns, "perfseer train")
-
-
-def read_table(record_path: Path, record: Tabled, columns: tuple[str, ...], written_by: str) -> pd.DataFrame:
-    """The table beside any record that holds its digest.
-
-    Args:
-        record_path: of the record.
-        record: what stands there.
-        columns: that the table must have.
-        written_by: the verb that makes both.
-
-    Raises:
         PerfseerError: the table is missing, was exchanged, or lacks columns.
     """
-    path = record_path.with_name(PREDICTIONS_FILE)
-    table = read_parquet(path, columns, written_by)
-    found = table_digest(table)
-    require(
-        found == record.predictions_digest,
-        f"{path} has content digest {found}, its record says {record.predictions_digest}; "
-        f"run `{written_by}` again",
-    )
-    return table
+    return record.read_table(record_path, tuple(predicted_column(name) for name in record.metrics))

@@ -15,10 +15,10 @@ from perfseer.evaluation.ledger import Ledger
 from perfseer.studies.public.agreement import agreements, common
 from perfseer.studies.public.facts import row_facts
 from perfseer.studies.public.fitting import Case, run
-from perfseer.studies.public.records import prediction_table, read_fold, read_predictions, times_ms
+from perfseer.studies.public.records import FoldRecord, prediction_table, times_ms
 from perfseer.studies.public.settings import PublicSettings
 from perfseer.studies.public.source import data_digest, place_of
-from perfseer.studies.public.unseen import UnseenCase, read_unseen_table, run_unseen
+from perfseer.studies.public.unseen import UnseenCase, run_unseen
 from tests.helpers.public_results import CPU, FILES, GPU_NEW, GPU_OLD, TRAIN, results, settings, stand_in
 
 UNSEEN = {
@@ -51,13 +51,13 @@ def case(name="roofline", grouping="architecture", seed=0, **changes):
 
 def test_every_row_is_predicted_once_by_one_that_never_saw_its_group(study, data):
     paths = run(case(), study, 1, silent)
-    tables = [read_predictions(path, read_fold(path)) for path in paths]
+    tables = [FoldRecord.read(path).read_table(path) for path in paths]
     together = pd.concat(tables)
     headline = data.rows[data.rows["source"].isin([GPU_NEW, TRAIN, CPU])]
     assert sorted(together["configuration"]) == sorted(headline["configuration"])
     owners = [set(table["architecture"]) for table in tables]
     assert sum(map(len, owners)) == len(set.union(*owners)) == 36
-    record = read_fold(paths[0])
+    record = FoldRecord.read(paths[0])
     assert [part.files for part in record.parts] == [(GPU_NEW,), (TRAIN,), (CPU,)]
     assert all(part.n.train + part.n.valid + part.n.test == 72 for part in record.parts)
     assert json.loads((paths[0].parents[1] / "summary.json").read_text())["entrant"] == "roofline"
@@ -93,8 +93,8 @@ def test_records_of_other_parameters_are_refused_and_those_of_older_code_kept(st
 def test_a_table_that_was_exchanged_is_refused(study):
     first, second, _ = run(case(), study, 1, silent)
     first.with_name("predictions.parquet").write_bytes(second.with_name("predictions.parquet").read_bytes())
-    with pytest.raises(PerfseerError, match=read_fold(first).predictions_digest):
-        read_predictions(first, read_fold(first))
+    with pytest.raises(PerfseerError, match=FoldRecord.read(first).predictions_digest):
+        FoldRecord.read(first).read_table(first)
 
 
 def test_a_variant_is_its_entrant_with_changes():
@@ -240,7 +240,7 @@ def test_an_unseen_device_is_predicted_and_calibrated(study):
     one = UnseenCase(settings(unseen=UNSEEN, entrants=_pooled(), means={}, variants={}), "cpu", 0)
     path = run_unseen(one, study, silent)
     record = one.kept(path.parent)
-    table = read_unseen_table(path, record)
+    table = record.read_table(path)
     assert sorted(table["measured"].unique()) == [0, 5, 10]
     assert len(record.chosen) == 10
     errors = (

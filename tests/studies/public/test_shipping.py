@@ -7,7 +7,7 @@ from perfseer.errors import PerfseerError
 from perfseer.forecast.card import read_card
 from perfseer.forecast.predictor import Predictor
 from perfseer.studies.public.fitting import Case, draw_folds, run
-from perfseer.studies.public.records import read_fold, read_predictions
+from perfseer.studies.public.records import FoldRecord
 from perfseer.studies.public.shipping import ship
 from tests.helpers.public_results import CPU, FILES, GPU_NEW, results, settings, stand_in
 
@@ -45,7 +45,7 @@ def test_it_carries_what_the_study_found(monkeypatch, data, tmp_path):
     assert card.sources == FILES
     assert card.default_target == "rtx3090-amp-fp16-nchw-eager-torch2.4"
     assert {entry.label for entry in card.held_out} == {"train_time_ms", "infer_time_ms"}
-    tables = [read_predictions(path, read_fold(path)) for path in paths]
+    tables = [FoldRecord.read(path).read_table(path) for path in paths]
     errors = [
         (rows["predicted_ms"] / rows["actual_ms"] - 1).abs()
         for rows in (table[table["source"] == CPU] for table in tables)

@@ -26,7 +26,7 @@ from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import create, settings_class
 from perfseer.predictors.settings import PredictorSettings
 from perfseer.studies.public import source
-from perfseer.studies.public.records import FoldRecord, Part, file_errors, prediction_table, read_fold
+from perfseer.studies.public.records import FoldRecord, Part, file_errors, prediction_table
 from perfseer.studies.public.settings import Complete, PublicSettings
 from perfseer.validation import validated
 
@@ -120,7 +120,7 @@ class Case:
 
     def kept(self, folder: Path) -> FoldRecord | None:
         """The record in the folder of a fold, if it is of the present parameters and data."""
-        return kept(folder / RECORD_FILE, self.digests(), read_fold)
+        return kept(folder / RECORD_FILE, self.digests(), FoldRecord.read)
 
 
 def run(case: Case, out: Path, threads: int, log: Log) -> list[Path]:
@@ -146,7 +146,7 @@ def run(case: Case, out: Path, threads: int, log: Log) -> list[Path]:
         for fold in missing:
             write_record(folders[fold], *_fit_fold(case, drawn, data, fold, threads, log))
     records = {fold: folder / RECORD_FILE for fold, folder in folders.items()}
-    summary = [{"fold": fold, "mape_pct": read_fold(path).mape_pct} for fold, path in records.items()]
+    summary = [{"fold": fold, "mape_pct": FoldRecord.read(path).mape_pct} for fold, path in records.items()]
     write_json(out / case.folder / SUMMARY_FILE, {"entrant": case.name, "folds": summary})
     return list(records.values())
 

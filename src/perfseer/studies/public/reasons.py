@@ -6,6 +6,7 @@ operators, the family, the batch. It names a cause that fits the direction of th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,25 +32,6 @@ _LAUNCH_US = 10.0  # of a GPU per operator: below, launching takes as long as co
 _EXTREME = 0.01  # quantile of the sizes in a file
 
 
-@dataclass(frozen=True)
-class Miss:
-    """One of the worst predictions.
-
-    Attributes:
-        facts: of the row (`studies.public.facts.FACT_COLUMNS`).
-        predicted_ms: geometric mean over seeds.
-        log_error: ln(predicted / measured), mean over seeds.
-        reasons: in words; empty where no rule found one.
-        remarks: what explains nothing but rules something out.
-    """
-
-    facts: "pd.Series[Any]"
-    predicted_ms: float
-    log_error: float
-    reasons: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class Context:
     """What rules look at besides the row.
@@ -66,11 +48,11 @@ class Context:
 
 
 @dataclass(frozen=True, eq=False)
-class Suspect:
-    """A bad prediction, as rules look at it.
+class Miss:
+    """One of the worst predictions.
 
     Attributes:
-        facts: of the row.
+        facts: of the row (`studies.public.facts.FACT_COLUMNS`).
         log_error: ln(predicted / measured), mean over seeds.
         context: the rows around it.
     """
@@ -78,6 +60,22 @@ class Suspect:
     facts: "pd.Series[Any]"
     log_error: float
     context: Context
+
+    @property
+    def predicted_ms(self) -> float:
+        """Geometric mean over seeds [ms]."""
+        return self.value("time_ms") * float(np.exp(self.log_error))
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """In words; empty where no rule found one."""
+        return tuple(reason for rule in RULES if (reason := rule(self)))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What explains nothing but rules something out."""
+        confirmed = None if self.reasons else _label_confirmed(self)
+        return (confirmed,) if confirmed else ()
 
     def value(self, name: str) -> float:
         """A number of the row's facts."""
@@ -94,7 +92,7 @@ class Suspect:
         return peers[peers["configuration"] == self.facts["configuration"]]
 
 
-Rule = Callable[[Suspect], str | None]
+Rule = Callable[[Miss], str | None]
 
 
 def worst(study: Study, grouping: Grouping, n: int) -> list[Miss]:
@@ -113,14 +111,7 @@ def worst(study: Study, grouping: Grouping, n: int) -> list[Miss]:
     logs = pd.Series(logs.to_numpy(), index=chosen["configuration"]).groupby(level=0).mean()
     context = Context(study.facts, logs, disagreements(study.facts))
     order = logs.abs().sort_values(ascending=False, kind="stable").index[:n]
-    return [_miss(Suspect(study.facts.loc[name], float(logs[name]), context)) for name in order]
-
-
-def _miss(suspect: Suspect) -> Miss:
-    reasons = tuple(reason for rule in RULES if (reason := rule(suspect)))
-    remark = None if reasons else _label_confirmed(suspect)
-    predicted_ms = suspect.value("time_ms") * float(np.exp(suspect.log_error))
-    return Miss(suspect.facts, predicted_ms, suspect.log_error, reasons, (remark,) if remark else ())
+    return [Miss(study.facts.loc[name], float(logs[name]), context) for name in order]
 
 
 def disagreements(facts: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +146,7 @@ def worst_table(misses: Sequence[Miss]) -> str:
             ("model", lambda miss: escape(f"{miss.facts['model']}")),
             ("labels", lambda miss: title(str(miss.facts["source"]))),
             ("batch", lambda miss: f"{miss.facts['batch_size']}"),
-            ("measured [ms]", lambda miss: number(float(miss.facts["time_ms"]))),
+            ("measured [ms]", lambda miss: number(miss.value("time_ms"))),
             ("predicted [ms]", lambda miss: number(miss.predicted_ms)),
             ("error [%]", lambda miss: _signed_pct(miss.log_error)),
             ("reason", lambda miss: "; ".join((*(miss.reasons or (NONE_FOUND,)), *miss.remarks))),
@@ -168,18 +159,18 @@ def _signed_pct(log_error: float) -> str:
     return f"{100 * np.expm1(log_error):+.0f}".replace("-", "−")
 
 
-def _other_files_disagree(suspect: Suspect) -> str | None:
+def _other_files_disagree(miss: Miss) -> str | None:
     """Another file of the device has this model where the prediction is.
 
     Under another version of the software alone, the label is suspect; in another layout or mode, the model is
     one that gains or suffers from it more than others.
     """
-    peers = suspect.peers()
+    peers = miss.peers()
     same = peers[peers["only_software"].astype(bool)]
     peers = same if len(same) else peers
     deviation = peers["log_deviation"].astype(float)
-    least = max(_EXPLAINS * abs(suspect.log_error), _SUSPECT)
-    fits = (np.sign(deviation) == -np.sign(suspect.log_error)) & (deviation.abs() >= least)
+    least = max(_EXPLAINS * abs(miss.log_error), _SUSPECT)
+    fits = (np.sign(deviation) == -np.sign(miss.log_error)) & (deviation.abs() >= least)
     if not fits.any():
         return None
     peer = peers.loc[deviation[fits].abs().idxmax()]
@@ -192,9 +183,9 @@ def _other_files_disagree(suspect: Suspect) -> str | None:
     )
 
 
-def _label_confirmed(suspect: Suspect) -> str | None:
+def _label_confirmed(miss: Miss) -> str | None:
     """Another version of the software measured the same, after the common factor."""
-    peers = suspect.peers()
+    peers = miss.peers()
     peers = peers[peers["only_software"].astype(bool)]
     deviation = peers["log_deviation"].astype(float).abs()
     if deviation.empty or deviation.min() > _CONFIRMS:
@@ -203,72 +194,72 @@ def _label_confirmed(suspect: Suspect) -> str | None:
     return f"the label is confirmed by {other} within {percent(100 * float(np.expm1(deviation.min())))}"
 
 
-def _relatives_err_alike(suspect: Suspect) -> str | None:
+def _relatives_err_alike(miss: Miss) -> str | None:
     """The whole family is over- or underestimated in this file."""
-    relatives = suspect.alike("family", "source")
-    relatives = relatives[relatives["architecture"] != suspect.facts["architecture"]]
-    errors = suspect.context.log_errors.reindex(relatives.index).dropna()
+    relatives = miss.alike("family", "source")
+    relatives = relatives[relatives["architecture"] != miss.facts["architecture"]]
+    errors = miss.context.log_errors.reindex(relatives.index).dropna()
     n = relatives.loc[errors.index, "architecture"].nunique()
     middle = float(errors.median()) if n >= _FEW_ARCHITECTURES else 0.0
-    if np.sign(middle) != np.sign(suspect.log_error) or abs(middle) < _EXPLAINS * abs(suspect.log_error):
+    if np.sign(middle) != np.sign(miss.log_error) or abs(middle) < _EXPLAINS * abs(miss.log_error):
         return None
-    family = suspect.facts["family"]
+    family = miss.facts["family"]
     return f"its family errs alike: median {_signed_pct(middle)} % over {n} other {family} models"
 
 
-def _few_relatives(suspect: Suspect) -> str | None:
+def _few_relatives(miss: Miss) -> str | None:
     """Hardly any model of the family is there to learn from."""
-    n = suspect.alike("family", "source")["architecture"].nunique()
+    n = miss.alike("family", "source")["architecture"].nunique()
     if n >= _FEW_ARCHITECTURES:
         return None
-    return f"family {suspect.facts['family']} has {n} architecture{'s' * (n > 1)} in this file"
+    return f"family {miss.facts['family']} has {n} architecture{'s' * (n > 1)} in this file"
 
 
-def _unknown_operators(suspect: Suspect) -> str | None:
+def _unknown_operators(miss: Miss) -> str | None:
     """Operators outside the vocabulary move much of the bytes."""
-    share = suspect.value("other_share")
+    share = miss.value("other_share")
     return f"unknown operators move {percent(100 * share)} of the bytes" if share > _OTHER_SHARE else None
 
 
-def _rare_operators(suspect: Suspect) -> str | None:
+def _rare_operators(miss: Miss) -> str | None:
     """Kinds of operators that hardly any other family has move much of the bytes."""
-    share = suspect.value("rare_share")
+    share = miss.value("rare_share")
     if share <= _RARE_SHARE:
         return None
-    return f"{percent(100 * share)} of the bytes in operators few families have ({suspect.facts['rare']})"
+    return f"{percent(100 * share)} of the bytes in operators few families have ({miss.facts['rare']})"
 
 
-def _grouped_nhwc(suspect: Suspect) -> str | None:
+def _grouped_nhwc(miss: Miss) -> str | None:
     """Grouped convolutions in channels-last, for which some versions have no fast kernel."""
-    share = suspect.value("grouped_share")
-    if suspect.facts["memory_format"] != "nhwc" or share <= _GROUPED_SHARE or suspect.log_error > 0:
+    share = miss.value("grouped_share")
+    if miss.facts["memory_format"] != "nhwc" or share <= _GROUPED_SHARE or miss.log_error > 0:
         return None
     return f"grouped convolutions in nhwc move {percent(100 * share)} of the bytes"
 
 
-def _far_batch(suspect: Suspect) -> str | None:
+def _far_batch(miss: Miss) -> str | None:
     """A batch unlike the others of the file: memory ran out, or the model is tiny."""
-    middle = float(suspect.alike("source")["batch_size"].median())
-    size = suspect.value("batch_size")
+    middle = float(miss.alike("source")["batch_size"].median())
+    size = miss.value("batch_size")
     if 1 / _FAR_BATCH < size / middle < _FAR_BATCH:
         return None
     return f"batch of {size:g} where the file's median is {middle:g}"
 
 
-def _launches(suspect: Suspect) -> str | None:
+def _launches(miss: Miss) -> str | None:
     """So short that a GPU waits for launches, in eager mode."""
-    per_node_us = 1e3 * suspect.value("time_ms") / max(suspect.value("n_nodes"), 1.0)
-    on_gpu = suspect.facts["precision"] != "fp32" and suspect.facts["mode"] == "eager"
-    if not on_gpu or per_node_us > _LAUNCH_US or suspect.log_error > 0:
+    per_node_us = 1e3 * miss.value("time_ms") / max(miss.value("n_nodes"), 1.0)
+    on_gpu = miss.facts["precision"] != "fp32" and miss.facts["mode"] == "eager"
+    if not on_gpu or per_node_us > _LAUNCH_US or miss.log_error > 0:
         return None
     return f"{number(per_node_us)} µs per operator: waiting for launches, not computing"
 
 
-def _extreme_size(suspect: Suspect) -> str | None:
+def _extreme_size(miss: Miss) -> str | None:
     """Among the smallest or largest of the file."""
-    there = suspect.alike("source")
+    there = miss.alike("source")
     sizes = there["flops"] / there["batch_size"]
-    size = suspect.value("flops") / suspect.value("batch_size")
+    size = miss.value("flops") / miss.value("batch_size")
     low, high = (float(value) for value in sizes.quantile([_EXTREME, 1 - _EXTREME]))
     if low <= size <= high:
         return None

@@ -5,7 +5,6 @@ A row of these files has one time, of inference or of training, so one column ho
 which file it is from.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,14 +14,13 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from perfseer.data.dataset import Dataset
 from perfseer.errors import require
 from perfseer.evaluation.metrics import mape_pct, relative_errors
-from perfseer.evaluation.records import Counts, Digests, NonNegative, Tabled, read_as, read_table
+from perfseer.evaluation.records import Counts, Digests, NonNegative, Tabled
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.targets import PHASES
 from perfseer.validation import Strict
 
 COLUMNS = ("source", "configuration", "architecture", "family", "batch_size", "actual_ms", "predicted_ms")
 INTERVAL = ("low_ms", "high_ms")
-WRITTEN_BY = "perfseer public fit"
 
 
 class Part(Strict):
@@ -56,6 +54,9 @@ class FoldRecord(Tabled):
         threads: of the numerical libraries.
         peak_mem_mib: peak resident memory of the process so far [MiB]; null where the system does not say.
     """
+
+    written_by = "perfseer public fit"
+    columns = COLUMNS
 
     schema_version: Literal[1] = 1
     name: str
@@ -135,24 +136,6 @@ def file_errors(table: pd.DataFrame) -> dict[str, float]:
         str(source): mape_pct(rows["actual_ms"], rows["predicted_ms"])
         for source, rows in table.groupby("source")
     }
-
-
-def read_fold(path: Path) -> FoldRecord:
-    """Read and validate a record.
-
-    Raises:
-        PerfseerError: no such file, or no record of this schema.
-    """
-    return read_as(path, FoldRecord, WRITTEN_BY)
-
-
-def read_predictions(record_path: Path, record: FoldRecord) -> pd.DataFrame:
-    """The table beside a record.
-
-    Raises:
-        PerfseerError: it is missing, lacks columns, or is not the one the record was made with.
-    """
-    return read_table(record_path, record, COLUMNS, WRITTEN_BY)
 
 
 def errors_pct(table: pd.DataFrame) -> FloatArray:

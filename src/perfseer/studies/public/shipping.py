@@ -18,7 +18,7 @@ from perfseer.evaluation.trials import Log
 from perfseer.forecast.card import Card, HeldOut, write_card
 from perfseer.studies.public import source
 from perfseer.studies.public.fitting import Case, draw_folds
-from perfseer.studies.public.records import inside, read_predictions
+from perfseer.studies.public.records import inside
 from perfseer.studies.public.settings import PublicSettings
 
 
@@ -90,7 +90,7 @@ def _predictions(settings: PublicSettings, study: Path, grouping: Grouping) -> p
                     f"no present record in {folder}: run `perfseer public fit --entrant {case.name} "
                     f"--grouping {grouping} --seed {seed}` first"
                 )
-            tables.append(read_predictions(folder / RECORD_FILE, record))
+            tables.append(record.read_table(folder / RECORD_FILE))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -1,6 +1,6 @@
 """What the report is rendered from: the records of the study, their predictions, facts of the rows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,16 +20,9 @@ from perfseer.studies.memory.section import load as load_memory
 from perfseer.studies.memory.study import MemoryStudy
 from perfseer.studies.public.facts import FACT_COLUMNS, FACTS_FILE, read_facts
 from perfseer.studies.public.fitting import Case
-from perfseer.studies.public.records import (
-    COLUMNS,
-    INTERVAL,
-    FoldRecord,
-    errors_pct,
-    read_fold,
-    read_predictions,
-)
+from perfseer.studies.public.records import COLUMNS, INTERVAL, FoldRecord, errors_pct
 from perfseer.studies.public.settings import PublicSettings
-from perfseer.studies.public.unseen import UnseenCase, UnseenRecord, read_unseen, read_unseen_table
+from perfseer.studies.public.unseen import UnseenCase, UnseenRecord
 
 LEDGER_FILE = "ledger.parquet"
 _ROW = ["grouping", "seed", "configuration"]
@@ -231,24 +224,19 @@ def _fitted(settings: PublicSettings, name: str, folder: Path) -> Iterator[Loade
         case = Case(settings, name, grouping, seed)
         present = case.digests()
         for fold in case.entrant.folds:
-            yield from _load(folder / case.folder / str(fold), present, read_fold, read_predictions)
+            yield from _load(folder / case.folder / str(fold), present, FoldRecord)
 
 
 def _without(case: UnseenCase, folder: Path) -> Iterator[Loaded[UnseenRecord]]:
-    yield from _load(folder / case.folder, case.digests(), read_unseen, read_unseen_table)
+    yield from _load(folder / case.folder, case.digests(), UnseenRecord)
 
 
-def _load(
-    folder: Path,
-    present: Digests,
-    read: Callable[[Path], AnyRecord],
-    read_rows: Callable[[Path, AnyRecord], pd.DataFrame],
-) -> Iterator[Loaded[AnyRecord]]:
+def _load(folder: Path, present: Digests, kind: type[AnyRecord]) -> Iterator[Loaded[AnyRecord]]:
     """The record in a folder, if it is of the present parameters and data, and its predictions."""
     path = folder / RECORD_FILE
-    record = kept(path, present, read)
+    record = kept(path, present, kind.read)
     if record is not None:
-        table = read_rows(path, record)
+        table = record.read_table(path)
         table = table.assign(error_pct=errors_pct(table), seed=record.seed)
         if isinstance(record, FoldRecord):
             table = table.assign(grouping=record.grouping, fold=record.fold)

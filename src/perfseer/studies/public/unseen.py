@@ -23,15 +23,7 @@ from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.predictions import table_digest
-from perfseer.evaluation.records import (
-    RECORD_FILE,
-    Digests,
-    NonNegative,
-    Tabled,
-    read_as,
-    read_table,
-    write_record,
-)
+from perfseer.evaluation.records import RECORD_FILE, Digests, NonNegative, Tabled, write_record
 from perfseer.evaluation.trials import Log, fitting_code, kept
 from perfseer.forecast.calibration import calibrate, choose, measuring_cost_s
 from perfseer.predictors.base import Predictor
@@ -45,7 +37,6 @@ UNSEEN_FOLDER = "unseen"
 # Besides `records.COLUMNS`: how many models were measured to calibrate with, and whether the architecture may
 # have been in training, on other devices.
 UNSEEN_COLUMNS = (*COLUMNS, "measured", "known")
-WRITTEN_BY = "perfseer public unseen"
 _GROUPING: Literal["architecture"] = "architecture"
 
 
@@ -58,6 +49,9 @@ class UnseenRecord(Tabled):
         chosen: models measured, in the order in which they are taken.
         fit_s: wall time of fitting the base [s].
     """
+
+    written_by = "perfseer public unseen"
+    columns = UNSEEN_COLUMNS
 
     schema_version: Literal[1] = 1
     device: str
@@ -127,25 +121,7 @@ class UnseenCase:
 
     def kept(self, folder: Path) -> UnseenRecord | None:
         """The record in a folder, if it is of the present parameters and data."""
-        return kept(folder / RECORD_FILE, self.digests(), read_unseen)
-
-
-def read_unseen(path: Path) -> UnseenRecord:
-    """Read and validate a record.
-
-    Raises:
-        PerfseerError: no such file, or no record of this schema.
-    """
-    return read_as(path, UnseenRecord, WRITTEN_BY)
-
-
-def read_unseen_table(record_path: Path, record: UnseenRecord) -> pd.DataFrame:
-    """The predictions beside a record.
-
-    Raises:
-        PerfseerError: they are missing, or not those the record was made with.
-    """
-    return read_table(record_path, record, UNSEEN_COLUMNS, WRITTEN_BY)
+        return kept(folder / RECORD_FILE, self.digests(), UnseenRecord.read)
 
 
 def run_unseen(case: UnseenCase, out: Path, log: Log) -> Path:
