@@ -212,7 +212,7 @@ def test_the_headline_table_has_the_numbers_of_the_records(study, report):
 
 
 def test_groups_of_sizes_hold_equally_many_rows(study):
-    groups = breakdown.by_size(study, "boosting", "architecture", GPU_NEW)
+    groups = breakdown.by_size(study, "architecture", GPU_NEW)
     assert [one.rows for one in groups] == [15, 14, 14, 14, 15]
     rows = study.rows("boosting", "architecture", GPU_NEW)
     weighted = sum(one.mape_pct * one.rows for one in groups) / 72
@@ -221,14 +221,14 @@ def test_groups_of_sizes_hold_equally_many_rows(study):
 
 
 def test_families_come_largest_error_first(study):
-    groups = breakdown.by_family(study, "boosting", "family", GPU_NEW)
+    groups = breakdown.by_family(study, GPU_NEW)
     assert groups == []  # none of the nine has five architectures
-    batches = breakdown.by_batch_size(study, "boosting", "family", GPU_NEW)
+    batches = breakdown.by_batch_size(study, "family", GPU_NEW)
     assert [(one.name, one.rows) for one in batches] == [("8", 72)]
 
 
 def test_coverage_counts_measurements_inside(study):
-    assert breakdown.coverage(study, "boosting", "family", (GPU_NEW,)) is None
+    assert breakdown.coverage(study, "family", (GPU_NEW,)) is None
     table = study.tables["boosting"]
     low, high = table["actual_ms"] * 0.9, table["actual_ms"] * 1.1
     inside = np.arange(len(table)) % 4 != 0
@@ -236,7 +236,7 @@ def test_coverage_counts_measurements_inside(study):
     known = replace(study, tables={**study.tables, "boosting": widened})
     rows = known.rows("boosting", "family", GPU_NEW)
     expected = 100 * ((rows["low_ms"] <= rows["actual_ms"]) & (rows["actual_ms"] <= rows["high_ms"])).mean()
-    found = breakdown.coverage(known, "boosting", "family", (GPU_NEW,))
+    found = breakdown.coverage(known, "family", (GPU_NEW,))
     assert found.mean[0] == pytest.approx(expected)
     assert "%, below the 88 to 92 %" in breakdown.coverage_verdict(known, "family")
 

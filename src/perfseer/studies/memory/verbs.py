@@ -31,8 +31,9 @@ def memory(
     from perfseer.parameters import load_mapping
     from perfseer.predictors.memory.margins import write_margins
     from perfseer.studies.memory.study import read_study, run
+    from perfseer.validation import section
 
-    labels = LabelSettings.model_validate(load_mapping(params)["labels"])
+    labels = section(LabelSettings, load_mapping(params), "labels")
     data = Dataset.open(dataset, graphs)
     path = run(data, labels, files or _published(), out, line_log(""))
     if margins is not None:

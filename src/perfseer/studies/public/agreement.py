@@ -98,8 +98,7 @@ def _agreement(first: str, second: str, joined: pd.DataFrame, confidence: float,
         errors[:, np.newaxis], joined["architecture"], confidence=confidence, resamples=resamples, seed=0
     )
     factor = float((joined["ms_first"] / joined["ms_second"]).median())
-    values = (float(drawn.mean[0]), float(drawn.low[0]), float(drawn.high[0]), float(np.median(errors)))
-    return Agreement(first, second, factor, *values, len(joined))
+    return Agreement(first, second, factor, *drawn.only, float(np.median(errors)), len(joined))
 
 
 def comparable(facts: pd.DataFrame) -> Iterator[tuple[str, str, bool]]:

@@ -48,20 +48,21 @@ class Group:
 
 
 @lru_cache(maxsize=_MEMORY)
-def by_family(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
-    """Families with several architectures, largest error first."""
-    families = study.rows(name, grouping, file).groupby("family")
-    large = (
-        (family, rows) for family, rows in families if rows["architecture"].nunique() >= _LEAST_ARCHITECTURES
-    )
-    groups = [_group(study, str(family), rows) for family, rows in large]
+def by_family(study: Study, file: str) -> list[Group]:
+    """Families with several architectures, none of which training saw, largest error first."""
+    families = study.rows(study.settings.subject, "family", file).groupby("family")
+    groups = [
+        _group(study, str(family), rows)
+        for family, rows in families
+        if rows["architecture"].nunique() >= _LEAST_ARCHITECTURES
+    ]
     return sorted(groups, key=lambda group: -group.mape_pct)
 
 
 @lru_cache(maxsize=_MEMORY)
-def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
+def by_size(study: Study, grouping: Grouping, file: str) -> list[Group]:
     """Fifths of the rows by forward FLOPs of one sample; the name gives the upper bound."""
-    rows = study.rows(name, grouping, file)
+    rows = study.rows(study.settings.subject, grouping, file)
     rows = rows[rows["configuration"].isin(study.facts.index)]
     if rows.empty:
         return []
@@ -77,9 +78,9 @@ def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Grou
 
 
 @lru_cache(maxsize=_MEMORY)
-def by_batch_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
+def by_batch_size(study: Study, grouping: Grouping, file: str) -> list[Group]:
     """Rows by their batch size, in steps of four times, smallest first."""
-    rows = study.rows(name, grouping, file)
+    rows = study.rows(study.settings.subject, grouping, file)
     steps = rows.groupby(np.searchsorted(_BATCH_SIZES, rows["batch_size"].to_numpy()))
     return [_group(study, _span(part["batch_size"]), part) for _, part in steps]
 
@@ -92,8 +93,8 @@ def _span(sizes: "pd.Series[int]") -> str:
 def _group(study: Study, name: str, rows: pd.DataFrame) -> Group:
     errors = rows["error_pct"]
     drawn = study.resampled(errors.abs().to_numpy(), rows["architecture"], rows["seed"])
-    values = (float(drawn.mean[0]), float(drawn.low[0]), float(drawn.high[0]), float(errors.median()))
-    return Group(name, rows["architecture"].nunique(), rows["configuration"].nunique(), *values)
+    n_architectures, n_rows = (rows[column].nunique() for column in ("architecture", "configuration"))
+    return Group(name, n_architectures, n_rows, *drawn.only, float(errors.median()))
 
 
 def group_table(what: str, groups: Sequence[Group]) -> str:
@@ -115,18 +116,19 @@ def group_table(what: str, groups: Sequence[Group]) -> str:
 
 def family_table(study: Study, file: str) -> str:
     """Families of a file that the subject errs most on, where training saw none of them."""
-    return group_table("family", by_family(study, study.settings.subject, "family", file)[:_SHOWN_FAMILIES])
+    return group_table("family", by_family(study, file)[:_SHOWN_FAMILIES])
 
 
 def size_table(study: Study, file: str, grouping: Grouping) -> str:
     """The subject's error on a file by size of the model."""
-    return group_table("GFLOPs a sample", by_size(study, study.settings.subject, grouping, file))
+    return group_table("GFLOPs a sample", by_size(study, grouping, file))
 
 
 @lru_cache(maxsize=_MEMORY)
-def coverage(study: Study, name: str, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
-    """Share of measurements inside their predicted intervals [%]; None where there are no intervals."""
-    parts = [part for part in (study.rows(name, grouping, file) for file in files) if not part.empty]
+def coverage(study: Study, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
+    """Share of measurements inside the subject's intervals [%]; None where there are no intervals."""
+    subject = study.settings.subject
+    parts = [part for part in (study.rows(subject, grouping, file) for file in files) if not part.empty]
     rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     covered = inside(rows)
     if covered is None:
@@ -149,7 +151,7 @@ def coverage_table(study: Study) -> str:
 
 def _coverage_cell(study: Study, grouping: Grouping, line: tuple[str, tuple[str, ...]]) -> str:
     label, files = line
-    shown = _coverage_text(coverage(study, study.settings.subject, grouping, files))
+    shown = _coverage_text(coverage(study, grouping, files))
     return f"**{shown}**" if label == _ALL else shown
 
 
@@ -168,7 +170,7 @@ def _width_cell(study: Study, grouping: Grouping, line: tuple[str, tuple[str, ..
 def _coverage_text(covered: Resampled | None) -> str:
     if covered is None:
         return MISSING
-    mean, low, high = (number(float(values[0])) for values in (covered.mean, covered.low, covered.high))
+    mean, low, high = map(number, covered.only)
     return f"{mean} ({low} to {high})"
 
 
@@ -179,10 +181,10 @@ def coverage_verdicts(study: Study) -> str:
 
 def coverage_verdict(study: Study, grouping: Grouping) -> str:
     """Whether all rows together are covered as they should be, in words."""
-    covered = coverage(study, study.settings.subject, grouping, study.files(study.settings.subject))
+    covered = coverage(study, grouping, study.files(study.settings.subject))
     if covered is None:
         return f"by {grouping}: {MISSING}"
     low, high = COVERAGE_PCT
-    share = float(covered.mean[0])
+    share, *_ = covered.only
     word = "within" if low <= share <= high else ("above" if share > high else "below")
     return f"by {grouping}: {_coverage_text(covered)} %, {word} the {low:g} to {high:g} % asked for"

@@ -98,7 +98,7 @@ def families(study: Study) -> Figure:
     figure, axes = panels(1, len(files), width=10.0, height=3.6)
     for axis, file in zip(axes, files, strict=True):
         axis.set_title(short_title(file))
-        worst = by_family(study, study.settings.subject, "family", file)[:_FAMILIES]
+        worst = by_family(study, file)[:_FAMILIES]
         if not worst:
             say_missing(axis)
             continue
@@ -118,11 +118,7 @@ def sizes(study: Study) -> Figure:
     rows = ((by_size, "forward FLOPs of a sample, up to [GFLOPs]"), (by_batch_size, "batch size"))
     cells = [(split, label, file) for split, label in rows for file in files]
     for axis, (split, label, file) in zip(axes, cells, strict=True):
-        drawn = {
-            grouping: split(study, study.settings.subject, grouping, file)
-            for grouping in study.settings.groupings
-        }
-        _size_panel(axis, drawn)
+        _size_panel(axis, {grouping: split(study, grouping, file) for grouping in study.settings.groupings})
         axis.set_title(short_title(file))
         axis.set_xlabel(label)
     return figure
@@ -155,9 +151,9 @@ def intervals(study: Study) -> Figure:
     wanted = 100 * study.settings.confidence
     for offset, grouping in enumerate(study.settings.groupings):
         for place, file in enumerate(files):
-            covered = coverage(study, subject, grouping, (file,))
+            covered = coverage(study, grouping, (file,))
             if covered is not None:
-                mean, low, high = (float(values[0]) for values in (covered.mean, covered.low, covered.high))
+                mean, low, high = covered.only
                 look = {**_WITH_ERRORS, "color": _COLOURS[grouping]}
                 label = f"by {grouping}" if place == 0 else None
                 height, spread = place + 0.22 * (offset - 0.5), [[mean - low], [high - mean]]

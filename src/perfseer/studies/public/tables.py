@@ -7,7 +7,7 @@ from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
 from perfseer.evaluation.significance import Resampled
-from perfseer.reporting.tables import table
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING, count, interval, number, signed
 from perfseer.studies.public.agreement import Agreement
 from perfseer.studies.public.goals import GOALS, Goal
@@ -66,17 +66,19 @@ def goal_verdict(goal: Goal, mean: Interval | None) -> str:
 
 def entrant_table(study: Study, file: str, grouping: Grouping) -> str:
     """Everyone on the same folds of one file: MAPE, median, shares, and the difference to the subject."""
-    subject = study.settings.subject
     within = {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
     metrics = {"MAPE [%]": "mape_pct", "median [%]": "median_pct", **within}
     return table(
         [name for name in study.names if study.mean(name, grouping, file)],
         [
             ("predictor", partial(_label, study)),
-            *((header, partial(_mean, study, grouping, file, metric)) for header, metric in metrics.items()),
+            *(
+                (header, partial(_mean, study, grouping, metric, file=file))
+                for header, metric in metrics.items()
+            ),
             (
-                f"MAPE against `{subject}` [points]",
-                lambda name: "" if name == subject else _difference(study, name, subject, file, grouping, ""),
+                f"MAPE against `{study.settings.subject}` [points]",
+                partial(_difference, study, grouping, file),
             ),
         ],
     )
@@ -87,20 +89,21 @@ def _label(study: Study, name: str) -> str:
     return f"`{name}` (mean of {', '.join(members)})" if members else f"`{name}`"
 
 
-def _mean(study: Study, grouping: str, file: str, metric: str, name: str) -> str:
+def _mean(study: Study, grouping: str, metric: str, name: str, file: str) -> str:
     return interval(study.mean(name, grouping, file, metric))
 
 
-def _difference(
-    study: Study, first: str, second: str, file: str, grouping: Grouping, absent: str = MISSING
-) -> str:
-    difference = study.difference(first, second, grouping, file)
-    return difference_text(difference) if difference else absent
+def _difference(study: Study, grouping: Grouping, file: str, name: str) -> str:
+    """Of a variant to its entrant, of others to the subject, which has none to itself."""
+    variant = study.settings.variants.get(name)
+    other = variant.of if variant else study.settings.subject
+    difference = None if name == other else study.difference(name, other, grouping, file)
+    return difference_text(difference) if difference else (MISSING if variant else "")
 
 
 def difference_text(difference: Resampled) -> str:
     """``+1.20 (+0.90 to +1.52), worse``: a difference with its bootstrap interval and what it shows."""
-    mean, low, high = (float(values[0]) for values in (difference.mean, difference.low, difference.high))
+    mean, low, high = difference.only
     verdict = "no difference shown" if low <= 0 <= high else ("better" if mean < 0 else "worse")
     return f"{signed(mean)} ({signed(low)} to {signed(high)}), {verdict}"
 
@@ -108,50 +111,30 @@ def difference_text(difference: Resampled) -> str:
 def file_table(study: Study) -> str:
     """The subject on every result file: MAPE and median under each grouping."""
     subject, groupings = study.settings.subject, study.settings.groupings
-    metrics = {"MAPE": "mape_pct", "median": "median_pct"}
-    return table(
-        study.files(subject),
-        [
-            ("labels", title),
-            ("n", partial(_n, study, groupings[0])),
-            *(
-                (
-                    f"{what}, by {grouping} [%]",
-                    lambda file, g=grouping, m=metric: _mean(study, g, file, m, subject),
-                )
-                for grouping in groupings
-                for what, metric in metrics.items()
-            ),
-        ],
-    )
+    columns: list[Column[str]] = [("labels", title), ("n", partial(_n, study, groupings[0]))]
+    for grouping in groupings:
+        for what, metric in (("MAPE", "mape_pct"), ("median", "median_pct")):
+            columns.append((f"{what}, by {grouping} [%]", partial(_mean, study, grouping, metric, subject)))
+    return table(study.files(subject), columns)
 
 
 def variant_table(study: Study) -> str:
     """What each addition is worth: MAPE of the variant minus that of what it is a variant of, same rows."""
-    settings = study.settings
-    entrants = {name: settings.entrant(name) for name in settings.variants}
-    cells = [
-        (file, grouping)
+    variants, settings = study.settings.variants, study.settings
+    entrants = [settings.entrant(name) for name in variants]
+    compared = [
+        (f"{short_title(file)}, {grouping}", partial(_difference, study, grouping, file))
         for file in settings.headline
         for grouping in settings.groupings
-        if any(file in one.files and grouping in one.groupings for one in entrants.values())
+        if any(file in entrant.files and grouping in entrant.groupings for entrant in entrants)
     ]
-    return table(
-        settings.variants,
-        [
-            ("variant", lambda name: settings.variants[name].says),
-            ("of", lambda name: f"`{settings.variants[name].of}`"),
-            ("seeds", lambda name: _seeds(study, name)),
-            *(
-                (
-                    f"{short_title(cell[0])}, {cell[1]}",
-                    lambda name, cell=cell: _difference(study, name, settings.variants[name].of, *cell),
-                )
-                for cell in cells
-            ),
-        ],
-        align="ll",
-    )
+    columns: list[Column[str]] = [
+        ("variant", lambda name: variants[name].says),
+        ("of", lambda name: f"`{variants[name].of}`"),
+        ("seeds", partial(_seeds, study)),
+        *compared,
+    ]
+    return table(variants, columns, align="ll")
 
 
 def _seeds(study: Study, name: str) -> str:
