@@ -19,7 +19,7 @@ from perfseer.studies.public.records import FoldRecord, prediction_table, times_
 from perfseer.studies.public.settings import PublicSettings
 from perfseer.studies.public.source import data_digest, place_of
 from perfseer.studies.public.unseen import UnseenCase, run_unseen
-from tests.helpers.public_results import CPU, FILES, GPU_NEW, GPU_OLD, TRAIN, results, settings, stand_in
+from tests.helpers.public_results import CPU, FILES, GPU_NEW, GPU_OLD, TRAIN, settings, silent, stand_in
 
 UNSEEN = {
     "entrant": "boosting",
@@ -30,19 +30,10 @@ UNSEEN = {
 ALONE = {"means": {}, "variants": {}, "subject": "roofline"}
 
 
-@pytest.fixture(scope="module")
-def data():
-    return results()
-
-
 @pytest.fixture
 def study(monkeypatch, data, tmp_path):
     stand_in(monkeypatch, data)
     return tmp_path
-
-
-def silent(line):
-    pass
 
 
 def case(name="roofline", grouping="architecture", seed=0, **changes):

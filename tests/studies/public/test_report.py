@@ -31,8 +31,8 @@ from tests.helpers.public_results import (
     GPU_NEW,
     GPU_OLD,
     TRAIN,
-    results,
     settings,
+    silent,
     stand_in,
 )
 from tests.helpers.reading import table_after
@@ -59,17 +59,16 @@ def chosen():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, chosen):
+def folder(tmp_path_factory, chosen, data):
     """Every record of the study but one."""
     out = tmp_path_factory.mktemp("study")
-    data = results()
     with pytest.MonkeyPatch.context() as patch:
         stand_in(patch, data)
         for name in chosen.fitted:
             entrant = chosen.entrant(name)
             for grouping, seed in product(entrant.groupings, entrant.seeds):
-                run(Case(chosen, name, grouping, seed), out, 1, lambda line: None)
-        run_unseen(UnseenCase(chosen, "cpu", 0), out, lambda line: None)
+                run(Case(chosen, name, grouping, seed), out, 1, silent)
+        run_unseen(UnseenCase(chosen, "cpu", 0), out, silent)
         write_facts(out, row_facts(data))
     (out / "roofline" / "family" / "1" / "2" / "record.json").unlink()
     return out

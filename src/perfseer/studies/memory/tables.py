@@ -16,9 +16,9 @@ _METHODS = {
 
 def measured_table(study: MemoryStudy) -> str:
     """A row per method, a column per label."""
-    found = {(accuracy.method, accuracy.target): accuracy for accuracy in study.accuracies}
+    known = {(accuracy.method, accuracy.target): accuracy for accuracy in study.accuracies}
     labels = (
-        (TARGET_BY_NAME[target].title, lambda method, target=target: _error(found.get((method, target))))
+        (TARGET_BY_NAME[target].title, lambda method, target=target: _error(known.get((method, target))))
         for target in TARGETS
     )
     return table(METHODS, [("method", lambda method: _METHODS[method]), *labels])

@@ -83,10 +83,10 @@ def agreements(facts: pd.DataFrame, *, confidence: float, resamples: int) -> lis
     return [_agreement(*pair, confidence, resamples) for pair in pairs if len(pair[-1]) >= _FEW]
 
 
-def floor_by_file(found: Iterable[Agreement]) -> dict[str, Agreement]:
+def floor_by_file(agreements: Iterable[Agreement]) -> dict[str, Agreement]:
     """File → its closest agreement with another version of the software: a bound on the noise of labels."""
     floors: dict[str, Agreement] = {}
-    for pair in sorted(found, key=lambda pair: pair.mean_pct):
+    for pair in sorted(agreements, key=lambda pair: pair.mean_pct):
         floors.setdefault(pair.first, pair)
         floors.setdefault(pair.second, pair)
     return floors
@@ -106,9 +106,9 @@ def comparable(facts: pd.DataFrame) -> Iterator[tuple[str, str, bool]]:
     files = {str(row["source"]): row for _, row in facts.drop_duplicates("source").iterrows()}
     ordered = sorted(files, key=lambda name: _version(str(files[name]["software"])), reverse=True)
     for first, second in combinations(ordered, 2):
-        one, other = files[first], files[second]
-        if one["device"] == other["device"] and one["phase"] == other["phase"]:
-            yield first, second, all(one[name] == other[name] for name in _SAME)
+        newer, older = files[first], files[second]
+        if newer["device"] == older["device"] and newer["phase"] == older["phase"]:
+            yield first, second, all(newer[name] == older[name] for name in _SAME)
 
 
 def _version(software: str) -> list[int]:

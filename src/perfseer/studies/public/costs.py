@@ -52,9 +52,9 @@ def peak_memory(study: Study) -> str:
 
 def machines(study: Study) -> str:
     """Systems, cores and versions of torch that fitted."""
-    found = {
+    names = {
         f"{environment.get('system')}, {environment.get('cores')} logical cores, "
         f"torch {environment.get('packages', {}).get('torch')}"
         for environment in (record.environment for record in study.all_records)
     }
-    return "; ".join(sorted(found)) or "none yet"
+    return "; ".join(sorted(names)) or "none yet"

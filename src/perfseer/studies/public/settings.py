@@ -168,14 +168,14 @@ class PublicSettings(Strict):
 
     def entrant(self, name: str) -> Complete:
         """An entrant or variant with its files, groupings, seeds and folds filled in."""
-        found = self.entrants[name] if name in self.entrants else self._resolved(name)
+        entrant = self.entrants[name] if name in self.entrants else self._resolved(name)
         every = {
-            "files": self.files if found.fit == "joint" else self.headline,
+            "files": self.files if entrant.fit == "joint" else self.headline,
             "groupings": self.groupings,
             "seeds": self.seeds,
             "folds": tuple(range(self.folds)),
         }
-        return Complete(**dict(found) | {field: getattr(found, field) or every[field] for field in every})
+        return Complete(**dict(entrant) | {field: getattr(entrant, field) or every[field] for field in every})
 
     def members(self, name: str) -> tuple[str, ...]:
         """Who is fitted for an entrant, variant or mean."""

@@ -76,14 +76,14 @@ class Study:
 
     @cached_property
     def _complete(self) -> dict[tuple[str, str, str], pd.DataFrame]:
-        found = {}
+        complete = {}
         for name, table in self.tables.items():
             members = map(self.settings.entrant, self.settings.members(name))
             folds = {fold for member in members for fold in member.folds}
             there = table.groupby(["grouping", "source", "seed"])["fold"].transform("nunique")
             for (grouping, file), rows in table[there == len(folds)].groupby(["grouping", "source"]):
-                found[name, str(grouping), str(file)] = rows
-        return found
+                complete[name, str(grouping), str(file)] = rows
+        return complete
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -203,15 +203,15 @@ def load_study(settings: PublicSettings, folder: Path) -> Study:
     without: dict[str, list[Loaded[UnseenRecord]]] = {}
     for device, seed in settings.unseen_draws:
         without.setdefault(device, []).extend(_without(UnseenCase(settings, device, seed), folder))
-    tables = {name: _joined(found) for name, found in fitted.items() if found}
+    tables = {name: _joined(loaded) for name, loaded in fitted.items() if loaded}
     for name, members in settings.means.items():
         if all(member in tables for member in members):
             tables[name] = _mean_table([tables[member] for member in members])
     return Study(
         settings,
-        records={name: tuple(record for record, _, _ in found) for name, found in fitted.items()},
+        records={name: tuple(record for record, _, _ in loaded) for name, loaded in fitted.items()},
         tables=tables,
-        unseen={device: _joined(found) for device, found in without.items() if found},
+        unseen={device: _joined(loaded) for device, loaded in without.items() if loaded},
         memory=load_memory(folder),
         facts=_facts(folder),
         older=_older(fitted.values()),
@@ -243,8 +243,8 @@ def _load(folder: Path, present: Digests, kind: type[AnyRecord]) -> Iterator[Loa
         yield record, table, is_stale(record, present)
 
 
-def _older(loaded: Iterable[Sequence[Loaded[AnyRecord]]]) -> tuple[AnyRecord, ...]:
-    return tuple(record for found in loaded for record, _, is_older in found if is_older)
+def _older(everything: Iterable[Sequence[Loaded[AnyRecord]]]) -> tuple[AnyRecord, ...]:
+    return tuple(record for loaded in everything for record, _, is_older in loaded if is_older)
 
 
 def _joined(loaded: Sequence[Loaded[AnyRecord]]) -> pd.DataFrame:
