@@ -8,6 +8,7 @@ from perfseer.errors import require
 from perfseer.evaluation.intervals import Interval
 
 MISSING, NOT_APPLICABLE = "missing", "n/a"
+PHASE_WORDS = {"train": "training", "infer": "inference"}
 
 # Ascending (factor, unit) of each kind of quantity, relative to the unit it is stored in.
 SCALES: dict[str, tuple[tuple[float, str], ...]] = {

@@ -2,7 +2,7 @@
 
 from perfseer.predictors.conformal import IntervalCoverage
 from perfseer.reporting.tables import table
-from perfseer.reporting.units import MISSING, choose_scale, count, interval, number, percent
+from perfseer.reporting.units import MISSING, PHASE_WORDS, choose_scale, count, interval, number, percent
 from perfseer.studies.memory.measured import METHODS, TARGETS
 from perfseer.studies.memory.study import Accuracy, MemoryStudy
 from perfseer.targets import TARGET_BY_NAME
@@ -78,6 +78,5 @@ def failures(study: MemoryStudy) -> str:
 def milliseconds(study: MemoryStudy) -> str:
     """What the arithmetic of one configuration takes, in both phases."""
     scale = choose_scale(study.milliseconds.values(), "ms")
-    words = {"train": "training", "infer": "inference"}
     taken = study.milliseconds.items()
-    return " and ".join(f"{scale.named(value, 2)} for {words[phase]}" for phase, value in taken)
+    return " and ".join(f"{scale.named(value, 2)} for {PHASE_WORDS[phase]}" for phase, value in taken)

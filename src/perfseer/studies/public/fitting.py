@@ -22,7 +22,6 @@ from perfseer.evaluation.group_folds import Draw, Grouping, draw
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.records import RECORD_FILE, Counts, Digests, as_floats, write_record
 from perfseer.evaluation.trials import Fitted, Log, fit, fitting_code, kept
-from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import create, settings_class
 from perfseer.predictors.settings import PredictorSettings
 from perfseer.studies.public import source
@@ -82,19 +81,16 @@ class Case:
         where = f"public.entrants.{self.name}.settings"
         return validated(settings_class(self.entrant.predictor), self.entrant.settings, where)
 
-    def create(self) -> Predictor:
-        """The predictor, not fitted yet."""
-        recipe = self.settings.training.changed(self.entrant.recipe)
-        return create(self.entrant.predictor, self.predictor_settings(), recipe)
-
     def fit(self, train: Dataset, valid: Dataset, log: Log) -> Fitted:
         """Fit the predictor; what it is tested on is the caller's.
 
         Raises:
             PerfseerError: learning diverged.
         """
+        recipe = self.settings.training.changed(self.entrant.recipe)
+        model = create(self.entrant.predictor, self.predictor_settings(), recipe)
         normaliser = fit_normaliser(train, self.settings.labels)
-        return fit(self.create(), Fold(self.grouping, self.seed, train, valid, valid, normaliser), log=log)
+        return fit(model, Fold(self.grouping, self.seed, train, valid, valid, normaliser), log=log)
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The result files of each fit."""

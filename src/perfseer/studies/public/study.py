@@ -18,7 +18,7 @@ from perfseer.evaluation.significance import Resampled, clustered_bootstrap
 from perfseer.evaluation.trials import is_stale, kept
 from perfseer.studies.memory.section import load as load_memory
 from perfseer.studies.memory.study import MemoryStudy
-from perfseer.studies.public.facts import FACT_COLUMNS, FACTS_FILE, read_facts
+from perfseer.studies.public.facts import read_facts
 from perfseer.studies.public.fitting import Case
 from perfseer.studies.public.records import COLUMNS, INTERVAL, FoldRecord, errors_pct
 from perfseer.studies.public.settings import PublicSettings
@@ -213,7 +213,7 @@ def load_study(settings: PublicSettings, folder: Path) -> Study:
         tables=tables,
         unseen={device: _joined(loaded) for device, loaded in without.items() if loaded},
         memory=load_memory(folder),
-        facts=_facts(folder),
+        facts=read_facts(folder),
         older=_older(fitted.values()),
         older_unseen=_older(without.values()),
     )
@@ -261,9 +261,3 @@ def _mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
     result = first.merge(merged, on=_ROW)
     result["predicted_ms"] = np.exp(result.pop("mean"))
     return result.assign(error_pct=errors_pct(result))
-
-
-def _facts(folder: Path) -> pd.DataFrame:
-    there = (folder / FACTS_FILE).is_file()
-    table = read_facts(folder) if there else pd.DataFrame(columns=list(FACT_COLUMNS))
-    return table.set_index("configuration", drop=False)
