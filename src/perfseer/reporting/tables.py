@@ -7,18 +7,20 @@ Row = TypeVar("Row")
 Column = tuple[str, Callable[[Row], str]]  # title, and the cell of a row
 
 
-def table(rows: Iterable[Row], columns: Sequence[Column[Row]], align: str = "l") -> str:
+def table(
+    rows: Iterable[Row], columns: Sequence[Column[Row]], align: str = "l", last: Iterable[Sequence[str]] = ()
+) -> str:
     """A pipe table with a line for each row.
 
     Args:
         rows: whatever the cells are made of.
         columns: title and cell of each column, from left to right.
         align: as in `markdown_table`.
+        last: cells of lines below them that are no such rows: a total, the noise floor.
     """
     cells = [cell for _, cell in columns]
-    return markdown_table(
-        [title for title, _ in columns], ([cell(row) for cell in cells] for row in rows), align
-    )
+    lines = [[cell(row) for cell in cells] for row in rows]
+    return markdown_table([title for title, _ in columns], [*lines, *last], align)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str = "l") -> str:

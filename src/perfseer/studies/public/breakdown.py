@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,6 @@ _LEAST_ARCHITECTURES = 5  # of a family that gets a line of its own
 _SHOWN_FAMILIES = 12  # lines of the table by family
 _PARTS = 5  # of the range of sizes, equal in rows
 _BATCH_SIZES = (1, 4, 16, 64, 256, 1024)  # upper bounds of groups
-_ALL = "**all**"
 _MEMORY = 1024  # results kept, since tables and figures show the same
 
 
@@ -138,29 +138,22 @@ def coverage(study: Study, grouping: Grouping, files: tuple[str, ...]) -> Resamp
 
 def coverage_table(study: Study) -> str:
     """Coverage of the subject's intervals on every file, and on all together."""
-    everything = study.files(study.settings.subject)
-    lines = [*((title(file), (file,)) for file in everything), (_ALL, everything)]
-    columns: list[Column[tuple[str, tuple[str, ...]]]] = [("labels", lambda line: line[0])]
-    for grouping in study.settings.groupings:
-        columns += [
-            (f"inside [%], by {grouping}", partial(_coverage_cell, study, grouping)),
-            (f"± [%], by {grouping}", partial(_width_cell, study, grouping)),
-        ]
-    return table(lines, columns)
+    files, groupings = study.files(study.settings.subject), study.settings.groupings
+    columns: list[Column[str]] = [("labels", title)]
+    for grouping in groupings:
+        columns.append((f"inside [%], by {grouping}", partial(_covered, study, grouping)))
+        columns.append((f"± [%], by {grouping}", partial(_width, study, grouping)))
+    pooled = [(f"**{_coverage_text(coverage(study, grouping, files))}**", "") for grouping in groupings]
+    return table(files, columns, last=[["**all**", *chain(*pooled)]])
 
 
-def _coverage_cell(study: Study, grouping: Grouping, line: tuple[str, tuple[str, ...]]) -> str:
-    label, files = line
-    shown = _coverage_text(coverage(study, grouping, files))
-    return f"**{shown}**" if label == _ALL else shown
+def _covered(study: Study, grouping: Grouping, file: str) -> str:
+    return _coverage_text(coverage(study, grouping, (file,)))
 
 
-def _width_cell(study: Study, grouping: Grouping, line: tuple[str, tuple[str, ...]]) -> str:
-    """Median half width as a share of the prediction [%], on the logarithmic scale."""
-    label, files = line
-    if label == _ALL:
-        return ""
-    rows = study.rows(study.settings.subject, grouping, files[0])
+def _width(study: Study, grouping: Grouping, file: str) -> str:
+    """Median half width of the intervals as a share of the prediction [%], on the logarithmic scale."""
+    rows = study.rows(study.settings.subject, grouping, file)
     if not set(INTERVAL) <= set(rows.columns):
         return MISSING
     half = np.sqrt((rows[INTERVAL[1]] / rows[INTERVAL[0]]).to_numpy())
