@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perfseer.errors import PerfseerError, require
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a value
+
+
+class Strict(BaseModel):
+    """Plain data where a name nobody knows is a fault, and so is a number that is not finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def validated(model: type[Model], value: Any, where: str = "") -> Model:

@@ -107,6 +107,15 @@ def test_mean_and_width_have_the_same_decimals(mean, half):
     assert len(re.sub(r"^[\d,]*\.?", "", left)) == len(re.sub(r"^[\d,]*\.?", "", right))
 
 
+def test_an_interval_that_is_not_there_is_missing():
+    assert units.interval(None) == units.interval(None, "%") == units.MISSING
+
+
+def test_a_single_value_is_named_in_its_own_scale():
+    assert units.named(7200.0, "s") == "2.00 h"
+    assert units.named(0.5, "MiB") == "512 KiB"
+
+
 def test_signed_uses_a_true_minus():
     assert [units.signed(v) for v in (1.5, -1.5, 0)] == ["+1.50", "−1.50", "0"]
     assert units.signed_interval(Interval(-2.0, 0.5, 3, 0.95)) == "−2.00 ± 0.50"

@@ -1,4 +1,4 @@
-"""Folds of the study: whole groups, drawn from the seed and the groups' names alone.
+"""Folds by group: whole groups, drawn from the seed and the groups' names alone.
 
 Groups (architectures, or families) are dealt in an order hashed from the seed, each to the fold with the
 fewest rows so far. So folds differ in size by at most the largest group, and a group is in the same fold in
@@ -8,13 +8,16 @@ every result file. A share of the training groups, drawn likewise, is kept to st
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import IntArray
-from perfseer.studies.public.settings import Grouping
+
+Grouping = Literal["architecture", "family"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ digests differ from the present parameters, code and dataset (`differing`).
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
 from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
 from perfseer.errors import PerfseerError, require
@@ -25,6 +25,7 @@ from perfseer.evaluation.predictions import (
 )
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.validation import Strict
 
 if TYPE_CHECKING:
     from perfseer.data.folds import Fold
@@ -36,14 +37,53 @@ RECORD_FILE, PREDICTIONS_FILE, HISTORY_FILE = "record.json", "predictions.parque
 SHARED_SECTIONS = ("labels", "splits", "training", "evaluation")
 
 NonNegative = Annotated[float, Field(ge=0)]
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class Tabled(Strict):
+    """A record of predictions that lie beside it.
+
+    Attributes:
+        written_by: the verb that makes both.
+        columns: that their table has at least.
+        predictions_digest: of their table.
+    """
+
+    written_by: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    predictions_digest: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and validate a record.
+
+        Raises:
+            PerfseerError: see `read_as`.
+        """
+        return read_as(path, cls, cls.written_by)
+
+    def read_table(self, record_path: Path, further: tuple[str, ...] = ()) -> pd.DataFrame:
+        """The predictions beside the record, checked against its digest.
+
+        Args:
+            record_path: of the record.
+            further: columns they must have besides `columns`.
+
+        Raises:
+            PerfseerError: the table is missing, was exchanged, or lacks columns.
+        """
+        path = record_path.with_name(PREDICTIONS_FILE)
+        table = read_parquet(path, (*self.columns, *further), self.written_by)
+        found = table_digest(table)
+        require(
+            found == self.predictions_digest,
+            f"{path} has content digest {found}, its record says {self.predictions_digest}; "
+            f"run `{self.written_by}` again",
+        )
+        return table
 
 
-class RecordedMeasure(_Strict):
+class RecordedMeasure(Strict):
     """A metric over n test rows; ``value`` is null where it is undefined."""
 
     value: float | None
@@ -51,7 +91,7 @@ class RecordedMeasure(_Strict):
     n: PositiveInt
 
 
-class Counts(_Strict):
+class Counts(Strict):
     """Rows of each part of the split."""
 
     train: PositiveInt
@@ -59,7 +99,7 @@ class Counts(_Strict):
     test: PositiveInt
 
 
-class Cost(_Strict):
+class Cost(Strict):
     """What fitting and predicting took; predicting starts from captured graphs.
 
     Attributes:
@@ -73,7 +113,7 @@ class Cost(_Strict):
     peak_mem_mib: NonNegative | None
 
 
-class Digests(_Strict):
+class Digests(Strict):
     """What a record was made from: parameters, source code, dataset manifest."""
 
     params: str
@@ -81,7 +121,7 @@ class Digests(_Strict):
     data: str
 
 
-class Record(_Strict):
+class Record(Tabled):
     """One fitted predictor on one split and seed, scored on its test rows (DESIGN: record).
 
     Attributes:
@@ -94,6 +134,9 @@ class Record(_Strict):
         predictions_digest: content digest of predictions.parquet beside the record.
     """
 
+    written_by = "perfseer train"
+    columns = IDENTITY
+
     schema_version: Literal[1] = 1
     status: Literal["ok"] = "ok"
     predictor: str
@@ -104,11 +147,10 @@ class Record(_Strict):
     n: Counts
     n_parameters: NonNegativeInt
     metrics: dict[str, dict[str, RecordedMeasure]]
-    validation_mape_pct: dict[str, NonNegative] = {}
+    validation_mape_pct: dict[str, NonNegative] = Field(default_factory=dict)
     unsupported: tuple[str, ...]
     cost: Cost
     environment: dict[str, Any]
-    predictions_digest: str
 
 
 def as_floats(value: Any) -> Any:
@@ -208,7 +250,7 @@ def _validation(rows: pd.DataFrame, predictions: pd.DataFrame | None) -> dict[st
     }
 
 
-def write_record(folder: Path, record: Record, table: pd.DataFrame) -> Path:
+def write_record(folder: Path, record: Tabled, table: pd.DataFrame) -> Path:
     """Write ``predictions.parquet``, then ``record.json``, each atomically: a record means the rest is there.
 
     Returns:
@@ -233,18 +275,18 @@ def read_record(path: Path) -> Record:
     Raises:
         PerfseerError: see `read_as`.
     """
-    return read_as(path, Record, "perfseer train")
+    return Record.read(path)
 
 
 def read_as(path: Path, model: type[Model], written_by: str) -> Model:
-    """Read a JSON file that holds one ``model``.
+    """Read a JSON file that holds one ``model``, a dataclass or a model of pydantic.
 
     Raises:
         PerfseerError: no such file, not of this schema, or a non-finite number in it.
     """
     value = read_json(path, written_by)
     try:
-        return model.model_validate(value)
+        return TypeAdapter(model).validate_python(value)
     except ValidationError as error:
         raise PerfseerError(
             f"{path} is no valid {model.__name__}: {error}; run `{written_by}` again"
@@ -257,13 +299,4 @@ def read_predictions(record_path: Path, record: Record) -> pd.DataFrame:
     Raises:
         PerfseerError: the table is missing, was exchanged, or lacks columns.
     """
-    path = record_path.with_name(PREDICTIONS_FILE)
-    expected = (*IDENTITY, *(predicted_column(name) for name in record.metrics))
-    table = read_parquet(path, expected, "perfseer train")
-    found = table_digest(table)
-    require(
-        found == record.predictions_digest,
-        f"{path} has content digest {found}, its record says {record.predictions_digest}; "
-        "run `perfseer train` again",
-    )
-    return table
+    return record.read_table(record_path, tuple(predicted_column(name) for name in record.metrics))

@@ -39,6 +39,11 @@ class Resampled:
     clusters: IntArray
     rows: IntArray
 
+    @property
+    def only(self) -> tuple[float, float, float]:
+        """Mean, lower and upper end of the one column there is."""
+        return float(self.mean[0]), float(self.low[0]), float(self.high[0])
+
 
 def clustered_bootstrap(
     values: FloatArray,

@@ -8,6 +8,7 @@ from perfseer.errors import require
 from perfseer.evaluation.intervals import Interval
 
 MISSING, NOT_APPLICABLE = "missing", "n/a"
+PHASE_WORDS = {"train": "training", "infer": "inference"}
 
 # Ascending (factor, unit) of each kind of quantity, relative to the unit it is stored in.
 SCALES: dict[str, tuple[tuple[float, str], ...]] = {
@@ -53,6 +54,11 @@ def choose_scale(values: Iterable[float], kind: str) -> Scale:
     middle = positive[len(positive) // 2] if positive else 1.0
     fitting = [pair for pair in SCALES[kind] if middle >= pair[0]]
     return Scale(*(fitting[-1] if fitting else SCALES[kind][0]))
+
+
+def named(value: float, kind: str) -> str:
+    """A value with its unit, in the scale that suits it; ``kind`` as in `choose_scale`."""
+    return choose_scale([value], kind).named(value)
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -111,13 +117,15 @@ def signed_interval(value: Interval) -> str:
     return text if value.mean == 0 else f"{'+' if value.mean > 0 else '−'}{text}"
 
 
-def interval(value: Interval, unit: str = "") -> str:
+def interval(value: Interval | None, unit: str = "") -> str:
     """``12.3 ± 1.4 %``; with a single seed ``12.3 % (1 seed)``. Both numbers have the same decimals.
 
     Args:
-        value: mean and half width.
+        value: mean and half width; None is said to be missing.
         unit: appended after a space where not empty.
     """
+    if value is None:
+        return MISSING
     suffix = f" {unit}" if unit else ""
     if value.half_width is None:
         return f"{number(value.mean)}{suffix} (1 seed)"

@@ -9,18 +9,17 @@ import torch
 from torch import nn
 
 from perfseer.data.captures import INDEX_COLUMNS, Captures
-from perfseer.data.dataset import Dataset
 from perfseer.data.packed import PackedGraphs
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
-from perfseer.predictors.memory import MemorySetup, memory_terms
-from perfseer.studies.memory import forecasts, measured, study
+from perfseer.reporting.units import interval
+from perfseer.studies.memory import forecasts, measured, study, tables
 from perfseer.studies.memory import section as report
 from perfseer.studies.memory.forecasts import fit_margins, judge, reliability
-from perfseer.studies.memory.shrunk import COLUMNS, has_other_limits, ladder, shrunk_batches
-from tests.helpers.synthetic_graphs import LABELS, make_dataset
-
-KIND = "cuda-train-amp-fp16-eager"
+from perfseer.studies.memory.shrunk import has_other_limits, ladder, shrunk_batches
+from tests.helpers.memory_results import KIND, made_up, measured_memory
+from tests.helpers.reading import rows_of, table_after
+from tests.helpers.synthetic_graphs import LABELS
 
 
 def test_the_ladder_goes_halfway_to_the_power_of_two_and_then_to_it():
@@ -29,25 +28,6 @@ def test_the_ladder_goes_halfway_to_the_power_of_two_and_then_to_it():
     assert ladder(512) == tried[2:]
     assert ladder(100) == (100, 96, 64, *tried[9:])
     assert ladder(1) == (1,)
-
-
-def made_up(n: int = 400, shift: float = 0.1, spread: float = 0.02) -> pd.DataFrame:
-    """Models that stop where their memory, off by a logistic factor, no longer fits."""
-    rng = np.random.default_rng(1)
-    room = 20e9
-    each = np.exp(rng.uniform(np.log(4e6), np.log(4e9), n))
-    true = each * np.exp(rng.logistic(shift, spread, n))
-    sizes = np.array(ladder(1024))
-    rows = []
-    for number in range(n):
-        place = int(np.argmax(true[number] * sizes <= room))
-        failed = int(sizes[place - 1]) if place else 0
-        ran = float(each[number] * sizes[place])
-        rows.append(
-            ("file", "NVIDIA GeForce RTX 3090", KIND, f"c{number}", f"net{number // 2}", f"fam{number % 20}")
-        )
-        rows[-1] += (int(sizes[place]), failed, ran, each[number] * failed if failed else np.nan, room, False)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def test_forecasts_find_the_limit_where_the_arithmetic_is_off_by_a_factor():
@@ -120,36 +100,22 @@ def test_limits_of_kernels_are_not_limits_of_memory():
 
 @pytest.fixture(scope="module")
 def data():
-    """Synthetic rows whose memory is what the arithmetic says, times a law of the batch size."""
-    made = make_dataset(60, seed=3)
-    factors = 1.0 + 0.05 * np.log2(np.asarray(made.graphs["batch_size"])[made.graph_rows])
-    labels = {}
-    for phase in ("train", "infer"):
-        terms = [memory_terms(made.graphs.graph(n), phase, MemorySetup("cpu")) for n in made.graph_rows]
-        labels[f"{phase}_mem_mib"] = np.array([one.allocated_bytes for one in terms]) / 2**20 * factors
-    rows = made.rows.assign(
-        **labels,
-        architecture=[f"net{number // 2}" for number in range(len(made))],
-        device="AMD EPYC",
-        device_kind="cpu",
-        precision="fp32",
-        memory_format="nchw",
-        mode="eager",
-        environment='{"torch": "2.13.0"}',
-    )
-    if "configuration" not in rows:
-        rows["configuration"] = [f"c{number}" for number in range(len(rows))]
-    return Dataset.from_rows(rows, made.graphs)
+    return measured_memory()
 
 
 def test_both_beats_the_arithmetic_where_there_is_something_to_learn(data):
     protocol = measured.Protocol(seeds=(0,), folds=2)
     table = measured.compare(data, LABELS, protocol, lambda line: None)
-    found = measured.errors(table)
-    assert set(found) == {(m, t) for m in measured.METHODS for t in measured.TARGETS}
+    ledger = measured.ledger(table, 0.95)
+    assert len(ledger.table) == len(measured.METHODS) * len(measured.TARGETS)
+    assert set(ledger.table["n"]) == {len(data)}
     assert len(table) == len(data) * len(measured.METHODS) * 2
     for target in measured.TARGETS:
-        assert found["both", target][0] < found["analytic", target][0] < 30
+        both, analytic = (
+            ledger.values(measured.contender(method), target, "mape_pct")[0]
+            for method in ("both", "analytic")
+        )
+        assert both < analytic < 30
     assert (table["low_mib"] <= table["predicted_mib"]).all()
     margins = measured.measured_margins(data)
     assert set(margins) == {"cpu-train-fp32-eager", "cpu-infer-fp32-eager"}
@@ -165,9 +131,17 @@ def test_the_study_is_written_read_and_reported(data, tmp_path, monkeypatch):
     assert found.counts["file"]["rows"] == 400
     assert {one.grouping for one in found.judged} == {"architecture", "family"}
     text = report.section(found)
-    assert text.startswith("## Memory, and whether it fits")
-    assert "| trees on what the arithmetic misses |" in text
-    assert text.count(KIND) >= 3
+    assert text.startswith("## Memory")
+    methods = rows_of(tables.measured_table(found))
+    shown = {(one.method, one.target): one for one in found.accuracies}
+    cells = next(cells for method, cells in methods.items() if "nothing fitted" in method)
+    assert [cell.split(" (")[0] for cell in cells] == [
+        interval(shown["analytic", target].mape_pct) for target in measured.TARGETS
+    ]
+    forecast = table_after(tables.forecast_table(found), "")[2:]
+    assert [row[:2] for row in forecast] == [[KIND, "architecture"], [KIND, "family"]]
+    assert forecast[0][4] == f"{found.judged[0].pairs.n}"
+    assert len(table_after(tables.reliability_table(found), "")) - 2 == len(found.judged[0].reliability)
     assert report.figure(found).axes[0].lines
     again = report.section(report.load(tmp_path))
     assert again == text
@@ -178,5 +152,5 @@ def test_without_a_study_there_is_no_section(tmp_path):
     assert report.section(None) == ""
     assert report.figure(None).axes
     (tmp_path / study.STUDY_FILE).write_text('{"schema_version": 99}')
-    with pytest.raises(PerfseerError, match="version 99"):
+    with pytest.raises(PerfseerError, match="schema_version"):
         report.load(tmp_path)

@@ -11,14 +11,15 @@ from typer.testing import CliRunner
 
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.ledger import Ledger
 from perfseer.studies.public.agreement import agreements, common
 from perfseer.studies.public.facts import row_facts
-from perfseer.studies.public.fitting import Case, read_valid, run
-from perfseer.studies.public.records import prediction_table, read_fold, read_predictions, times_ms
+from perfseer.studies.public.fitting import Case, run
+from perfseer.studies.public.records import FoldRecord, prediction_table, times_ms
 from perfseer.studies.public.settings import PublicSettings
 from perfseer.studies.public.source import data_digest, place_of
-from perfseer.studies.public.unseen import UnseenCase, read_unseen_table, read_valid_unseen, run_unseen
-from tests.helpers.public_results import CPU, FILES, GPU_NEW, GPU_OLD, TRAIN, results, settings, stand_in
+from perfseer.studies.public.unseen import UnseenCase, run_unseen
+from tests.helpers.public_results import CPU, FILES, GPU_NEW, GPU_OLD, TRAIN, settings, silent, stand_in
 
 UNSEEN = {
     "entrant": "boosting",
@@ -29,19 +30,10 @@ UNSEEN = {
 ALONE = {"means": {}, "variants": {}, "subject": "roofline"}
 
 
-@pytest.fixture(scope="module")
-def data():
-    return results()
-
-
 @pytest.fixture
 def study(monkeypatch, data, tmp_path):
     stand_in(monkeypatch, data)
     return tmp_path
-
-
-def silent(line):
-    pass
 
 
 def case(name="roofline", grouping="architecture", seed=0, **changes):
@@ -50,13 +42,13 @@ def case(name="roofline", grouping="architecture", seed=0, **changes):
 
 def test_every_row_is_predicted_once_by_one_that_never_saw_its_group(study, data):
     paths = run(case(), study, 1, silent)
-    tables = [read_predictions(path, read_fold(path)) for path in paths]
+    tables = [FoldRecord.read(path).read_table(path) for path in paths]
     together = pd.concat(tables)
     headline = data.rows[data.rows["source"].isin([GPU_NEW, TRAIN, CPU])]
     assert sorted(together["configuration"]) == sorted(headline["configuration"])
     owners = [set(table["architecture"]) for table in tables]
     assert sum(map(len, owners)) == len(set.union(*owners)) == 36
-    record = read_fold(paths[0])
+    record = FoldRecord.read(paths[0])
     assert [part.files for part in record.parts] == [(GPU_NEW,), (TRAIN,), (CPU,)]
     assert all(part.n.train + part.n.valid + part.n.test == 72 for part in record.parts)
     assert json.loads((paths[0].parents[1] / "summary.json").read_text())["entrant"] == "roofline"
@@ -74,26 +66,26 @@ def test_a_finished_fold_is_kept_and_a_missing_one_is_made(study):
     third.write_text("{", encoding="utf-8")
     first.unlink()
     run(case(), study, 1, silent)
-    assert read_valid(first.parent, case()) is not None
-    assert read_valid(third.parent, case()) is not None
+    assert case().kept(first.parent) is not None
+    assert case().kept(third.parent) is not None
     assert second.stat().st_mtime_ns == kept
 
 
 def test_records_of_other_parameters_are_refused_and_those_of_older_code_kept(study):
     path = run(case(), study, 1, silent)[0]
-    assert read_valid(path.parent, case(valid_share=0.3)) is None
-    assert read_valid(path.parent, case(seeds=(0,))) is not None
+    assert case(valid_share=0.3).kept(path.parent) is None
+    assert case(seeds=(0,)).kept(path.parent) is not None
     contents = json.loads(path.read_text())
     contents["digests"]["code"] = "0" * 12
     path.write_text(json.dumps(contents))
-    assert read_valid(path.parent, case()) is not None
+    assert case().kept(path.parent) is not None
 
 
 def test_a_table_that_was_exchanged_is_refused(study):
     first, second, _ = run(case(), study, 1, silent)
     first.with_name("predictions.parquet").write_bytes(second.with_name("predictions.parquet").read_bytes())
-    with pytest.raises(PerfseerError, match="not the table its record was made with"):
-        read_predictions(first, read_fold(first))
+    with pytest.raises(PerfseerError, match=FoldRecord.read(first).predictions_digest):
+        FoldRecord.read(first).read_table(first)
 
 
 def test_a_variant_is_its_entrant_with_changes():
@@ -114,10 +106,10 @@ def test_a_variant_is_its_entrant_with_changes():
         ({"files": ("nothing",)}, r"files names \['nothing'\]"),
         ({"subject": "oracle"}, r"subject names \['oracle'\]"),
         ({"means": {"both": ("roofline", "oracle")}}, r"means.both names \['oracle'\]"),
-        ({"means": {"roofline": ("roofline", "boosting")}}, "stand in several of"),
+        ({"means": {"roofline": ("roofline", "boosting")}}, "roofline"),
         (
             {"variants": {"v": {"of": "boosting", "changes": {"nothing": 1}, "says": ""}}},
-            "no parameter nothing",
+            "nothing",
         ),
         (
             {"variants": {"v": {"of": "boosting", "changes": {"folds": [7]}, "says": ""}}},
@@ -132,12 +124,12 @@ def test_faults_in_the_section_are_named(changes, message):
 
 
 def test_faults_in_a_case_are_named():
-    with pytest.raises(PerfseerError, match="no entrant 'oracle'; there are roofline, boosting, stumps"):
+    with pytest.raises(PerfseerError, match=r"oracle.* roofline, boosting, stumps"):
         case("oracle")
-    with pytest.raises(PerfseerError, match=r"takes part with seed \(0, 1\), not with 7"):
+    with pytest.raises(PerfseerError, match=r"seed \(0, 1\).*7"):
         case(seed=7)
     entrants = {"boosting": {"predictor": "boosting", "settings": {"leaves": 3}}}
-    with pytest.raises(PerfseerError, match=r"public.entrants.boosting.settings: .*leaves: Extra inputs"):
+    with pytest.raises(PerfseerError, match=r"public\.entrants\.boosting\.settings\.leaves = 3"):
         case("boosting", entrants=entrants, means={}, variants={})
 
 
@@ -148,7 +140,7 @@ def test_files_of_ones_own_come_before_published_ones(tmp_path):
     assert place_of(with_folder, CPU) == own
     assert place_of(with_folder, GPU_NEW) == GPU_NEW
     assert data_digest(with_folder) != data_digest(settings())
-    with pytest.raises(PerfseerError, match=r"public\.files: 'unheard-of' is neither"):
+    with pytest.raises(PerfseerError, match=r"public\.files: 'unheard-of'"):
         place_of(with_folder, "unheard-of")
 
 
@@ -164,7 +156,7 @@ def test_rows_have_one_time_of_either_phase(data):
         rows["train_time_ms"].iloc[3],
     ]
     both = rows.assign(train_time_ms=1.0)
-    with pytest.raises(PerfseerError, match="one time each"):
+    with pytest.raises(PerfseerError, match="one time"):
         times_ms(both)
 
 
@@ -181,7 +173,7 @@ def test_predictions_are_taken_from_each_rows_own_phase(data):
     table = prediction_table(chosen, predicted, bounds)
     assert table["predicted_ms"].tolist() == [1.0, 4.0]
     assert table["low_ms"].tolist() == [5.0, 6.0]
-    with pytest.raises(PerfseerError, match="1 of 2 test rows have no finite prediction"):
+    with pytest.raises(PerfseerError, match="1 of 2"):
         prediction_table(chosen, predicted[["infer_time_ms"]])
 
 
@@ -238,8 +230,8 @@ def test_an_unseen_device_is_predicted_and_calibrated(study):
     # Boosting cannot know the device: thirty times slower is what five measurements tell.
     one = UnseenCase(settings(unseen=UNSEEN, entrants=_pooled(), means={}, variants={}), "cpu", 0)
     path = run_unseen(one, study, silent)
-    record = read_valid_unseen(path.parent, one)
-    table = read_unseen_table(path.parent, record)
+    record = one.kept(path.parent)
+    table = record.read_table(path)
     assert sorted(table["measured"].unique()) == [0, 5, 10]
     assert len(record.chosen) == 10
     errors = (
@@ -261,9 +253,9 @@ def _pooled():
 
 
 def test_an_unseen_device_must_be_named_in_the_section():
-    with pytest.raises(PerfseerError, match="no device 'tpu'; there are cpu"):
+    with pytest.raises(PerfseerError, match=r"tpu.*cpu"):
         UnseenCase(settings(unseen=UNSEEN), "tpu", 0)
-    with pytest.raises(PerfseerError, match="has no unseen"):
+    with pytest.raises(PerfseerError, match="unseen"):
         UnseenCase(settings(), "cpu", 0)
 
 
@@ -282,26 +274,30 @@ def test_the_verbs_write_what_the_report_reads(study, tmp_path):
     common_options = ("--params", file, "--out", study)
     done = invoke("fit", "--entrant", "roofline", "--grouping", "family", "--seed", 1, *common_options)
     assert done.stdout.splitlines() == [str(study / f"roofline/family/1/{k}/record.json") for k in range(3)]
-    assert "roofline/family/1 fold 2:" in done.stderr
+    assert done.stderr.count("roofline/family/1") == 3
     assert invoke("describe", *common_options).stdout.strip() == str(study / "facts.parquet")
     done = invoke("report", "--params", file, "--study", study, "--out", tmp_path / "reports")
     assert done.exit_code == 0
-    assert "records are missing: `roofline` (3 of 12 folds)" in done.stderr
-    assert "288 rows" in (tmp_path / "reports" / "public.md").read_text()
+    assert "`roofline` (3 of 12" in done.stderr
+    assert " 288 " in (tmp_path / "reports" / "public.md").read_text()
+    assert Ledger.read(study / "ledger.parquet", 0.95).missing() == {
+        ("roofline", "", "architecture"): [0, 1],
+        ("roofline", "", "family"): [0],
+    }
 
 
 def test_a_file_without_the_section_is_refused(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("public: null\n")
-    with pytest.raises(PerfseerError, match=r"workflow/presets/public\.yaml has a complete one"):
+    with pytest.raises(PerfseerError, match="'public'"):
         invoke("describe", "--params", path)
     path.write_text("public: {files: []}\n")
-    with pytest.raises(PerfseerError, match="section public is at fault: files: "):
+    with pytest.raises(PerfseerError, match=r"public\.files = \[\]"):
         invoke("describe", "--params", path)
 
 
 def test_an_unknown_grouping_is_refused(tmp_path):
-    with pytest.raises(PerfseerError, match="no grouping 'shape'; there are architecture, family"):
+    with pytest.raises(PerfseerError, match=r"grouping.*shape"):
         invoke(
             *("fit", "--entrant", "roofline", "--grouping", "shape", "--seed", 0),
             *("--params", params(tmp_path), "--out", tmp_path),

@@ -10,12 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from perfseer.errors import require
-from perfseer.evaluation.group_folds import draw
+from perfseer.evaluation.group_folds import Grouping, draw
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.conformal import IntervalCoverage, coverage
 from perfseer.predictors.memory.margins import Margin
 from perfseer.studies.memory.shrunk import log_room
-from perfseer.studies.public.settings import Grouping
 
 # Fewer failures say too little of where the limit is.
 FEWEST_FAILURES = 50

@@ -1,6 +1,6 @@
 """Arithmetic, trees and both on measured memory: each row predicted by a model that never saw its network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.folds import fit_normaliser
+from perfseer.data.folds import Fold, fit_normaliser
 from perfseer.data.platforms import ROW_COLUMNS, Platform
 from perfseer.data.settings import LabelSettings
 from perfseer.errors import require
 from perfseer.evaluation.group_folds import draw
+from perfseer.evaluation.ledger import VALID, Contender, Entry, Ledger, Trial
 from perfseer.evaluation.metrics import mape_pct
+from perfseer.evaluation.trials import Log, fit
 from perfseer.graphs.perfgraph import IntArray
 from perfseer.predictors.library.memory import MemoryPredictor, MemorySettings
 from perfseer.predictors.memory.margins import Margin, margin_key
@@ -47,9 +49,7 @@ class Protocol:
     confidence: float = 0.9
 
 
-def compare(
-    data: Dataset, labels: LabelSettings, protocol: Protocol, log: Callable[[str], None]
-) -> pd.DataFrame:
+def compare(data: Dataset, labels: LabelSettings, protocol: Protocol, log: Log) -> pd.DataFrame:
     """Predict every row out of fold by every method.
 
     Args:
@@ -84,8 +84,8 @@ def _predicted(
     protocol: Protocol,
 ) -> pd.DataFrame:
     train, valid, test = (data.subset(part) for part in split)
-    model = MemoryPredictor(MemorySettings(method=method), TARGETS)
-    model.fit(train, valid, fit_normaliser(train, labels), seed=seed, log=_silent)
+    fold = Fold("architecture", seed, train, valid, test, fit_normaliser(train, labels))
+    model = fit(MemoryPredictor(MemorySettings(method=method), TARGETS), fold, log=_silent).model
     values, ends = model.predict(test), model.intervals(test, protocol.confidence)
     assert ends is not None
     parts = [
@@ -111,18 +111,20 @@ def _silent(_: str) -> None:
     """One of dozens of fits."""
 
 
-def errors(table: pd.DataFrame) -> dict[tuple[str, str], list[float]]:
-    """MAPE [%] of every seed by (method, label).
+def contender(method: str) -> Contender:
+    """A method in the ledger."""
+    return Contender("memory", method, "architecture")
 
-    Args:
-        table: of `compare`.
-    """
-    found: dict[tuple[str, str], list[float]] = {}
-    for (method, target, _), rows in table.groupby(["method", "target", "seed"], sort=True):
-        found.setdefault((str(method), str(target)), []).append(
-            mape_pct(rows["measured_mib"], rows["predicted_mib"])
-        )
-    return found
+
+def ledger(predictions: pd.DataFrame, confidence: float) -> Ledger:
+    """MAPE [%] of every method, seed and label of what `compare` gives; ``confidence`` over seeds."""
+    trials = []
+    for _, rows in predictions.groupby(["method", "seed", "target"]):
+        method, seed, target = rows.iloc[0][["method", "seed", "target"]]
+        error = mape_pct(rows["measured_mib"], rows["predicted_mib"])
+        entry = Entry(target, "mape_pct", error, len(rows))
+        trials.append(Trial(contender(method), int(seed), (entry,), VALID))
+    return Ledger.of("memory", trials, confidence)
 
 
 def measured_margins(data: Dataset) -> dict[str, Margin]:

@@ -17,6 +17,7 @@ import pandas as pd
 from perfseer.data.building import NO_GRAPH
 from perfseer.data.captures import Captures, Selected
 from perfseer.data.platforms import Platform
+from perfseer.data.sources.timm_results.names import FILES
 from perfseer.data.sources.timm_results.source import join
 from perfseer.data.sources.timm_results.tables import open_all
 from perfseer.errors import require
@@ -49,6 +50,11 @@ def ladder(start: int) -> tuple[int, ...]:
         half = below + below // 2
         sizes.append(half if below > 1 and half < sizes[-1] else below)
     return tuple(sizes)
+
+
+def gpu_files() -> tuple[str, ...]:
+    """Published files of GPUs; on CPUs every batch is 1, and nothing ever failed."""
+    return tuple(file.name for file in FILES if file.platform.device_kind == "cuda")
 
 
 def shrunk_batches(names: Sequence[str | Path], captures: Captures | None = None) -> pd.DataFrame:

@@ -1,36 +1,36 @@
 """The study of memory: fitting, judging, and one file that the report is made from."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.files import read_json, write_json, write_parquet
+from perfseer.data.files import write_json, write_parquet
 from perfseer.data.settings import LabelSettings
-from perfseer.errors import require
 from perfseer.evaluation.environment import environment
+from perfseer.evaluation.group_folds import GROUPINGS
 from perfseer.evaluation.intervals import Interval, mean_interval
+from perfseer.evaluation.records import read_as
+from perfseer.evaluation.trials import Log
 from perfseer.predictors.conformal import IntervalCoverage, coverage
 from perfseer.predictors.memory.margins import Margin
 from perfseer.predictors.memory.table import row_setups
 from perfseer.predictors.memory.terms import memory_terms
 from perfseer.studies.memory import forecasts, measured
-from perfseer.studies.memory.forecasts import Bin, Judged
-from perfseer.studies.memory.measured import Protocol
+from perfseer.studies.memory.forecasts import Judged
+from perfseer.studies.memory.measured import METHODS, TARGETS, Protocol
 from perfseer.studies.memory.shrunk import shrunk_batches
-from perfseer.studies.public.settings import Grouping
 from perfseer.targets import PHASES
 
-SCHEMA_VERSION = 1
 STUDY_FILE = "memory.json"
 WRITTEN_BY = "perfseer public memory"
-GROUPINGS: tuple[Grouping, ...] = ("architecture", "family")
-_CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of intervals over seeds and over architectures
 _TIMED_GRAPHS = 60
 
 
@@ -65,6 +65,7 @@ class MemoryStudy:
         margins: as fitted to everything, by key.
         milliseconds: phase → median time of the arithmetic of one measured graph.
         environment: of the process that ran it.
+        schema_version: of the file it is kept in.
     """
 
     accuracies: tuple[Accuracy, ...]
@@ -74,6 +75,22 @@ class MemoryStudy:
     margins: dict[str, Margin]
     milliseconds: dict[str, float]
     environment: dict[str, Any]
+    schema_version: Literal[1] = 1
+
+    @property
+    def n_measured(self) -> int:
+        """Configurations whose memory was measured."""
+        return max((accuracy.n for accuracy in self.accuracies), default=0)
+
+    @property
+    def n_seeds(self) -> int:
+        """Draws of folds they were predicted in."""
+        return max((accuracy.mape_pct.n for accuracy in self.accuracies), default=0)
+
+    @property
+    def dwelt_on(self) -> list[Judged]:
+        """Forecasts that table and figure of probabilities show: architectures unseen."""
+        return [judged for judged in self.judged if judged.grouping == "architecture"]
 
 
 def run(
@@ -81,7 +98,7 @@ def run(
     labels: LabelSettings,
     files: Sequence[str | Path],
     out: Path,
-    log: Callable[[str], None],
+    log: Log,
     protocol: Protocol | None = None,
 ) -> Path:
     """Compare methods on measured memory, judge forecasts on result files, and write both.
@@ -104,7 +121,7 @@ def run(
     study = MemoryStudy(
         accuracies=accuracies(predictions),
         interval_confidence=protocol.confidence,
-        judged=tuple(one for grouping in GROUPINGS for one in forecasts.judge(shrunk, grouping, seed=0)),
+        judged=tuple(j for grouping in GROUPINGS for j in forecasts.judge(shrunk, grouping, seed=0)),
         counts=count_failures(shrunk),
         margins={**measured.measured_margins(data), **forecasts.fit_margins(shrunk)},
         milliseconds=time_arithmetic(data),
@@ -112,19 +129,21 @@ def run(
     )
     write_parquet(out / "memory_measured.parquet", predictions)
     write_parquet(out / "memory_shrunk.parquet", shrunk)
-    write_json(out / STUDY_FILE, {"schema_version": SCHEMA_VERSION, **asdict(study)})
+    write_json(out / STUDY_FILE, asdict(study))
     return out / STUDY_FILE
 
 
 def accuracies(predictions: pd.DataFrame) -> tuple[Accuracy, ...]:
     """What `measured.compare` found, by method and label."""
+    ledger = measured.ledger(predictions, CONFIDENCE)
     found = []
-    for (method, target), values in measured.errors(predictions).items():
+    for method, target in sorted(product(METHODS, TARGETS)):
         rows = predictions[(predictions["method"] == method) & (predictions["target"] == target)]
         label, low, high = (rows[name].to_numpy() for name in ("measured_mib", "low_mib", "high_mib"))
-        inside = coverage(label, low, high, rows["architecture"], confidence=_CONFIDENCE)
-        n = int(rows["configuration"].nunique())
-        found.append(Accuracy(method, target, mean_interval(values, _CONFIDENCE), inside, n))
+        inside = coverage(label, low, high, rows["architecture"], confidence=CONFIDENCE)
+        mapes = list(ledger.values(measured.contender(method), target, "mape_pct").values())
+        mean = mean_interval(mapes, CONFIDENCE)
+        found.append(Accuracy(method, target, mean, inside, rows["configuration"].nunique()))
     return tuple(found)
 
 
@@ -164,28 +183,4 @@ def read_study(path: Path) -> MemoryStudy:
     Raises:
         PerfseerError: there is none, or it is of another version or damaged.
     """
-    contents = read_json(path, WRITTEN_BY)
-    version = contents.pop("schema_version", None)
-    require(version == SCHEMA_VERSION, f"{path} is of version {version}: run `{WRITTEN_BY}` again")
-    accuracy = [
-        Accuracy(
-            **{
-                **one,
-                "mape_pct": Interval(**one["mape_pct"]),
-                "coverage": IntervalCoverage(**one["coverage"]),
-            }
-        )
-        for one in contents["accuracies"]
-    ]
-    margins = {
-        key: Margin(**{**value, "devices": tuple(value["devices"])})
-        for key, value in contents["margins"].items()
-    }
-    judged = tuple(_judged(one) for one in contents["judged"])
-    return MemoryStudy(**{**contents, "accuracies": tuple(accuracy), "judged": judged, "margins": margins})
-
-
-def _judged(value: dict[str, Any]) -> Judged:
-    shares = {name: IntervalCoverage(**value[name]) for name in ("ran", "failed", "pairs", "unfitted")}
-    bins = tuple(Bin(**one) for one in value["reliability"])
-    return Judged(**{**value, **shares, "reliability": bins})
+    return read_as(path, MemoryStudy, WRITTEN_BY)

@@ -30,21 +30,16 @@ def memory(
     from perfseer.data.settings import LabelSettings
     from perfseer.parameters import load_mapping
     from perfseer.predictors.memory.margins import write_margins
+    from perfseer.studies.memory.shrunk import gpu_files
     from perfseer.studies.memory.study import read_study, run
+    from perfseer.validation import section
 
-    labels = LabelSettings.model_validate(load_mapping(params)["labels"])
+    labels = section(LabelSettings, load_mapping(params), "labels")
     data = Dataset.open(dataset, graphs)
-    path = run(data, labels, files or _published(), out, line_log(""))
+    path = run(data, labels, files or gpu_files(), out, line_log(""))
     if margins is not None:
         write_margins(margins, read_study(path).margins)
     typer.echo(path)
-
-
-def _published() -> list[str]:
-    """Files of GPUs; on CPUs every batch is 1, and nothing ever failed."""
-    from perfseer.data.sources.timm_results.names import FILES
-
-    return [file.name for file in FILES if file.platform.device_kind == "cuda"]
 
 
 def register(app: typer.Typer) -> None:

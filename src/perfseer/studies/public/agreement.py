@@ -4,7 +4,7 @@ Two files of one device differ by one common factor (another version of PyTorch 
 what remains of each model. Nobody can predict one file from graphs better than about what remains.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -78,19 +78,27 @@ def agreements(facts: pd.DataFrame, *, confidence: float, resamples: int) -> lis
         confidence: of the bootstrap intervals, a share.
         resamples: of the bootstrap.
     """
-    found = []
-    for first, second, only_software in comparable(facts):
-        joined = common(facts, first, second) if only_software else facts[:0]
-        if len(joined) < _FEW:
-            continue
-        errors = 100.0 * joined["deviation"].abs().to_numpy()
-        drawn = clustered_bootstrap(
-            errors[:, np.newaxis], joined["architecture"], confidence=confidence, resamples=resamples, seed=0
-        )
-        factor = float((joined["ms_first"] / joined["ms_second"]).median())
-        values = (float(drawn.mean[0]), float(drawn.low[0]), float(drawn.high[0]), float(np.median(errors)))
-        found.append(Agreement(first, second, factor, *values, len(joined)))
-    return found
+    alike = ((first, second) for first, second, only_software in comparable(facts) if only_software)
+    pairs = ((*names, common(facts, *names)) for names in alike)
+    return [_agreement(*pair, confidence, resamples) for pair in pairs if len(pair[-1]) >= _FEW]
+
+
+def floor_by_file(agreements: Iterable[Agreement]) -> dict[str, Agreement]:
+    """File → its closest agreement with another version of the software: a bound on the noise of labels."""
+    floors: dict[str, Agreement] = {}
+    for pair in sorted(agreements, key=lambda pair: pair.mean_pct):
+        floors.setdefault(pair.first, pair)
+        floors.setdefault(pair.second, pair)
+    return floors
+
+
+def _agreement(first: str, second: str, joined: pd.DataFrame, confidence: float, resamples: int) -> Agreement:
+    errors = 100.0 * joined["deviation"].abs().to_numpy()
+    drawn = clustered_bootstrap(
+        errors[:, np.newaxis], joined["architecture"], confidence=confidence, resamples=resamples, seed=0
+    )
+    factor = float((joined["ms_first"] / joined["ms_second"]).median())
+    return Agreement(first, second, factor, *drawn.only, float(np.median(errors)), len(joined))
 
 
 def comparable(facts: pd.DataFrame) -> Iterator[tuple[str, str, bool]]:
@@ -98,9 +106,9 @@ def comparable(facts: pd.DataFrame) -> Iterator[tuple[str, str, bool]]:
     files = {str(row["source"]): row for _, row in facts.drop_duplicates("source").iterrows()}
     ordered = sorted(files, key=lambda name: _version(str(files[name]["software"])), reverse=True)
     for first, second in combinations(ordered, 2):
-        one, other = files[first], files[second]
-        if one["device"] == other["device"] and one["phase"] == other["phase"]:
-            yield first, second, all(one[name] == other[name] for name in _SAME)
+        newer, older = files[first], files[second]
+        if newer["device"] == older["device"] and newer["phase"] == older["phase"]:
+            yield first, second, all(newer[name] == older[name] for name in _SAME)
 
 
 def _version(software: str) -> list[int]:

@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.significance import Resampled
-from perfseer.reporting.tables import markdown_table
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING, count, number
 from perfseer.studies.public.goals import COVERAGE_PCT
-from perfseer.studies.public.records import INTERVAL
-from perfseer.studies.public.settings import Grouping
+from perfseer.studies.public.records import INTERVAL, inside
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 
 _LEAST_ARCHITECTURES = 5  # of a family that gets a line of its own
+_SHOWN_FAMILIES = 12  # lines of the table by family
 _PARTS = 5  # of the range of sizes, equal in rows
 _BATCH_SIZES = (1, 4, 16, 64, 256, 1024)  # upper bounds of groups
 _MEMORY = 1024  # results kept, since tables and figures show the same
@@ -46,22 +48,22 @@ class Group:
 
 
 @lru_cache(maxsize=_MEMORY)
-def by_family(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
-    """Families with several architectures, largest error first."""
-    rows = study.rows(name, grouping, file)
-    if rows.empty:
-        return []
-    sizes = rows.groupby("family")["architecture"].nunique()
-    large = sizes.index[sizes >= _LEAST_ARCHITECTURES]
-    found = [_group(study, str(family), rows[rows["family"] == family]) for family in large]
-    return sorted(found, key=lambda one: -one.mape_pct)
+def by_family(study: Study, file: str) -> list[Group]:
+    """Families with several architectures, none of which training saw, largest error first."""
+    families = study.rows(study.settings.subject, "family", file).groupby("family")
+    groups = [
+        _group(study, str(family), rows)
+        for family, rows in families
+        if rows["architecture"].nunique() >= _LEAST_ARCHITECTURES
+    ]
+    return sorted(groups, key=lambda group: -group.mape_pct)
 
 
 @lru_cache(maxsize=_MEMORY)
-def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
+def by_size(study: Study, grouping: Grouping, file: str) -> list[Group]:
     """Fifths of the rows by forward FLOPs of one sample; the name gives the upper bound."""
-    rows = study.rows(name, grouping, file)
-    rows = rows[rows["configuration"].isin(study.facts.index)] if not rows.empty else rows
+    rows = study.rows(study.settings.subject, grouping, file)
+    rows = rows[rows["configuration"].isin(study.facts.index)]
     if rows.empty:
         return []
     # Parts are of configurations: each is in one part, however many seeds predicted it.
@@ -70,102 +72,112 @@ def by_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Grou
     part = pd.qcut(sizes.rank(method="first"), min(_PARTS, len(sizes)), labels=False)
     part_of = rows["configuration"].map(part)
     return [
-        _group(study, f"≤ {number(float(sizes[part == one].max()) / 1e9, 2)}", rows[part_of == one])
-        for one in sorted(set(part))
+        _group(study, f"≤ {number(float(sizes[part == place].max()) / 1e9, 2)}", rows[part_of == place])
+        for place in sorted(set(part))
     ]
 
 
 @lru_cache(maxsize=_MEMORY)
-def by_batch_size(study: Study, name: str, grouping: Grouping, file: str) -> list[Group]:
+def by_batch_size(study: Study, grouping: Grouping, file: str) -> list[Group]:
     """Rows by their batch size, in steps of four times, smallest first."""
-    rows = study.rows(name, grouping, file)
-    if rows.empty:
-        return []
-    part = np.searchsorted(_BATCH_SIZES, rows["batch_size"].to_numpy())
-    found = []
-    for place in sorted(set(part.tolist())):
-        group = rows[part == place]
-        low, high = int(group["batch_size"].min()), int(group["batch_size"].max())
-        found.append(_group(study, str(low) if low == high else f"{low}–{high}", group))
-    return found
+    rows = study.rows(study.settings.subject, grouping, file)
+    steps = rows.groupby(np.searchsorted(_BATCH_SIZES, rows["batch_size"].to_numpy()))
+    return [_group(study, _span(part["batch_size"]), part) for _, part in steps]
+
+
+def _span(sizes: "pd.Series[int]") -> str:
+    low, high = int(sizes.min()), int(sizes.max())
+    return str(low) if low == high else f"{low}–{high}"
 
 
 def _group(study: Study, name: str, rows: pd.DataFrame) -> Group:
     errors = rows["error_pct"]
     drawn = study.resampled(errors.abs().to_numpy(), rows["architecture"], rows["seed"])
-    values = (float(drawn.mean[0]), float(drawn.low[0]), float(drawn.high[0]), float(errors.median()))
-    return Group(name, rows["architecture"].nunique(), rows["configuration"].nunique(), *values)
+    n_architectures, n_rows = (rows[column].nunique() for column in ("architecture", "configuration"))
+    return Group(name, n_architectures, n_rows, *drawn.only, float(errors.median()))
 
 
 def group_table(what: str, groups: Sequence[Group]) -> str:
     """A table of groups: n, MAPE with its interval, bias; a word where there are none."""
     if not groups:
         return MISSING
-    header = [what, "architectures", "rows", "MAPE [%]", "interval [%]", "median signed error [%]"]
-    rows = [
+    return table(
+        groups,
         [
-            one.name,
-            count(one.architectures),
-            count(one.rows),
-            number(one.mape_pct),
-            f"{number(one.low_pct)} to {number(one.high_pct)}",
-            f"{one.bias_pct:+.1f}".replace("-", "−"),
-        ]
-        for one in groups
-    ]
-    return markdown_table(header, rows)
+            (what, lambda group: group.name),
+            ("architectures", lambda group: count(group.architectures)),
+            ("rows", lambda group: count(group.rows)),
+            ("MAPE [%]", lambda group: number(group.mape_pct)),
+            ("interval [%]", lambda group: f"{number(group.low_pct)} to {number(group.high_pct)}"),
+            ("median signed error [%]", lambda group: f"{group.bias_pct:+.1f}".replace("-", "−")),
+        ],
+    )
+
+
+def family_table(study: Study, file: str) -> str:
+    """Families of a file that the subject errs most on, where training saw none of them."""
+    return group_table("family", by_family(study, file)[:_SHOWN_FAMILIES])
+
+
+def size_table(study: Study, file: str, grouping: Grouping) -> str:
+    """The subject's error on a file by size of the model."""
+    return group_table("GFLOPs a sample", by_size(study, grouping, file))
 
 
 @lru_cache(maxsize=_MEMORY)
-def coverage(study: Study, name: str, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
-    """Share of measurements inside their predicted intervals [%]; None where there are no intervals."""
-    parts = [part for part in (study.rows(name, grouping, file) for file in files) if not part.empty]
-    if not parts or not set(INTERVAL) <= set(parts[0].columns):
+def coverage(study: Study, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
+    """Share of measurements inside the subject's intervals [%]; None where there are no intervals."""
+    subject = study.settings.subject
+    parts = [part for part in (study.rows(subject, grouping, file) for file in files) if not part.empty]
+    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    covered = inside(rows)
+    if covered is None:
         return None
-    rows = pd.concat(parts, ignore_index=True)
-    inside = (rows[INTERVAL[0]] <= rows["actual_ms"]) & (rows["actual_ms"] <= rows[INTERVAL[1]])
-    return study.resampled(100.0 * inside.to_numpy(dtype=np.float64), rows[grouping], rows["seed"])
-
-
-def width_pct(study: Study, name: str, grouping: Grouping, file: str) -> float | None:
-    """Median half width of the intervals as a share of the prediction [%], on the logarithmic scale."""
-    rows = study.rows(name, grouping, file)
-    if rows.empty or not set(INTERVAL) <= set(rows.columns):
-        return None
-    half = np.sqrt((rows[INTERVAL[1]] / rows[INTERVAL[0]]).to_numpy())
-    return float(100.0 * (np.median(half) - 1.0))
+    return study.resampled(100.0 * covered.to_numpy(dtype=np.float64), rows[grouping], rows["seed"])
 
 
 def coverage_table(study: Study) -> str:
     """Coverage of the subject's intervals on every file, and on all together."""
-    subject, groupings = study.settings.subject, study.settings.groupings
-    header = ["labels", *(f"{what}, by {one}" for one in groupings for what in ("inside [%]", "± [%]"))]
-    files = study.files(subject)
-    rows = []
-    for file in files:
-        cells = []
-        for grouping in groupings:
-            width = width_pct(study, subject, grouping, file)
-            shown = number(width) if width is not None else MISSING
-            cells += [_coverage_text(coverage(study, subject, grouping, (file,))), shown]
-        rows.append([title(file), *cells])
-    pooled = [coverage(study, subject, grouping, files) for grouping in groupings]
-    rows.append(["**all**", *(cell for one in pooled for cell in (f"**{_coverage_text(one)}**", ""))])
-    return markdown_table(header, rows)
+    files, groupings = study.files(study.settings.subject), study.settings.groupings
+    columns: list[Column[str]] = [("labels", title)]
+    for grouping in groupings:
+        columns.append((f"inside [%], by {grouping}", partial(_covered, study, grouping)))
+        columns.append((f"± [%], by {grouping}", partial(_width, study, grouping)))
+    pooled = [(f"**{_coverage_text(coverage(study, grouping, files))}**", "") for grouping in groupings]
+    return table(files, columns, last=[["**all**", *chain(*pooled)]])
 
 
-def _coverage_text(found: Resampled | None) -> str:
-    if found is None:
+def _covered(study: Study, grouping: Grouping, file: str) -> str:
+    return _coverage_text(coverage(study, grouping, (file,)))
+
+
+def _width(study: Study, grouping: Grouping, file: str) -> str:
+    """Median half width of the intervals as a share of the prediction [%], on the logarithmic scale."""
+    rows = study.rows(study.settings.subject, grouping, file)
+    if not set(INTERVAL) <= set(rows.columns):
         return MISSING
-    return f"{number(float(found.mean[0]))} ({number(float(found.low[0]))} to {number(float(found.high[0]))})"
+    half = np.sqrt((rows[INTERVAL[1]] / rows[INTERVAL[0]]).to_numpy())
+    return number(float(100.0 * (np.median(half) - 1.0)))
+
+
+def _coverage_text(covered: Resampled | None) -> str:
+    if covered is None:
+        return MISSING
+    mean, low, high = map(number, covered.only)
+    return f"{mean} ({low} to {high})"
+
+
+def coverage_verdicts(study: Study) -> str:
+    """Whether all rows together are covered as they should be, for every grouping."""
+    return "; ".join(coverage_verdict(study, grouping) for grouping in study.settings.groupings)
 
 
 def coverage_verdict(study: Study, grouping: Grouping) -> str:
     """Whether all rows together are covered as they should be, in words."""
-    found = coverage(study, study.settings.subject, grouping, study.files(study.settings.subject))
-    if found is None:
+    covered = coverage(study, grouping, study.files(study.settings.subject))
+    if covered is None:
         return f"by {grouping}: {MISSING}"
     low, high = COVERAGE_PCT
-    share = float(found.mean[0])
+    share, *_ = covered.only
     word = "within" if low <= share <= high else ("above" if share > high else "below")
-    return f"by {grouping}: {_coverage_text(found)} %, {word} the {low:g} to {high:g} % asked for"
+    return f"by {grouping}: {_coverage_text(covered)} %, {word} the {low:g} to {high:g} % asked for"

@@ -1,20 +1,19 @@
 """Devices that training never saw: errors against the number of models measured there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from perfseer.evaluation.intervals import Interval, mean_interval
-from perfseer.reporting.style import BLUE, GREEN, GREY, log_ticks, panels, say_missing
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, count, interval, number
-from perfseer.studies.public.records import INTERVAL
+from perfseer.studies.public.records import INTERVAL, inside
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 
-_KINDS = {False: "architecture unseen too", True: "architecture known from other devices"}
+# Of rows: whether other devices have shown the architecture.
+KINDS = {False: "architecture unseen too", True: "architecture known from other devices"}
 
 
 @dataclass(frozen=True)
@@ -45,43 +44,37 @@ def curve(study: Study, device: str, file: str, *, known: bool) -> list[Point]:
         file: one of its files.
         known: rows whose architecture other devices have shown, or rows where nothing was seen.
     """
-    table = study.unseen.get(device)
-    if table is None:
+    if device not in study.unseen:
         return []
+    table = study.unseen[device]
     rows = table[(table["source"] == file) & (table["known"] == known)]
-    return [_point(study, rows, measured) for measured in sorted(rows["measured"].unique().tolist())]
+    points = []
+    for measured in sorted(rows["measured"].unique().tolist()):
+        part = rows[rows["measured"] == measured]
+        mean = study.ledger.mean(study.without(device, measured, known=known), file, "mape_pct")
+        if mean is not None:
+            middle = float(part["error_pct"].abs().median())
+            points.append(Point(measured, mean, middle, _coverage_pct(part), part["configuration"].nunique()))
+    return points
 
 
-def _point(study: Study, rows: pd.DataFrame, measured: int) -> Point:
-    rows = rows[rows["measured"] == measured]
-    errors = rows["error_pct"].abs()
-    means = errors.groupby(rows["seed"]).mean().tolist()
-    covered = None
-    if set(INTERVAL) <= set(rows.columns) and rows[list(INTERVAL)].notna().all(axis=None):
-        inside = (rows[INTERVAL[0]] <= rows["actual_ms"]) & (rows["actual_ms"] <= rows[INTERVAL[1]])
-        covered = 100.0 * float(inside.mean())
-    return Point(
-        measured,
-        mean_interval(means, study.settings.seed_confidence),
-        float(errors.median()),
-        covered,
-        rows["configuration"].nunique(),
-    )
+def _coverage_pct(rows: pd.DataFrame) -> float | None:
+    covered = inside(rows)
+    if covered is None or rows[list(INTERVAL)].isna().any(axis=None):
+        return None
+    return 100.0 * float(covered.mean())
 
 
 def trained(study: Study, device: str, file: str) -> Interval | None:
     """The subject's error where the device was in training, on the same rows that were held out here."""
-    rows = study.rows(study.settings.subject, "architecture", file)
-    table = study.unseen.get(device)
-    if rows.empty or table is None:
+    if device not in study.unseen:
         return None
+    table, rows = study.unseen[device], study.rows(study.settings.subject, "architecture", file)
     held_out = table[~table["known"].astype(bool) & (table["source"] == file)]
-    pairs = held_out[["seed", "configuration"]].drop_duplicates()
-    same = rows.merge(pairs, on=["seed", "configuration"])
-    if same.empty:
-        return None
-    means = same["error_pct"].abs().groupby(same["seed"]).mean().tolist()
-    return mean_interval(means, study.settings.seed_confidence)
+    keys = ["seed", "configuration"]
+    same = rows[rows.set_index(keys).index.isin(held_out.set_index(keys).index)]
+    means = same["error_pct"].abs().groupby(same["seed"]).mean()
+    return mean_interval(means.tolist(), study.settings.seed_confidence) if len(means) else None
 
 
 def cases(study: Study) -> list[tuple[str, str]]:
@@ -95,62 +88,21 @@ def cases(study: Study) -> list[tuple[str, str]]:
 def device_table(study: Study) -> str:
     """MAPE, median and coverage after each number of measured models, and with the device in training."""
     header = ["device left out", "rows are", "measured", "n", "MAPE [%]", "median [%]", "inside [%]"]
-    rows = []
-    for device, file in cases(study):
-        for known, words in _KINDS.items():
-            for one in curve(study, device, file, known=known):
-                covered = MISSING if one.coverage_pct is None else number(one.coverage_pct)
-                rows.append(
-                    [
-                        title(file),
-                        words,
-                        "none" if one.measured == 0 else count(one.measured),
-                        count(one.rows),
-                        interval(one.mape_pct),
-                        number(one.median_pct),
-                        covered,
-                    ]
-                )
-        found = trained(study, device, file)
-        shown = interval(found) if found else MISSING
-        rows.append([title(file), "in training; the first rows of these", "all", "", shown, "", ""])
-    return markdown_table(header, rows, align="ll")
+    lines = (line for device, file in cases(study) for line in _lines(study, device, file))
+    return markdown_table(header, lines, align="ll")
 
 
-def curves(study: Study) -> Figure:
-    """MAPE against the number of measured models, a panel per device."""
-    found = cases(study)
-    figure, axes = panels(1, max(len(found), 1), width=9.0, height=3.0)
-    if not found:
-        say_missing(axes[0])
-    for axis, (device, file) in zip(axes, found, strict=False):
-        _panel(axis, study, device, file)
-    return figure
-
-
-def _panel(axis: Axes, study: Study, device: str, file: str) -> None:
-    axis.set_title(title(file))
-    for known, colour in ((False, BLUE), (True, GREY)):
-        points = curve(study, device, file, known=known)
-        if points:
-            axis.errorbar(
-                range(len(points)),
-                [one.mape_pct.mean for one in points],
-                [one.mape_pct.half_width or 0.0 for one in points],
-                color=colour,
-                marker="o",
-                markersize=4,
-                capsize=2,
-                label=_KINDS[known],
-            )
-            axis.set_xticks(range(len(points)), [str(one.measured) for one in points])
-    if not axis.containers:
-        say_missing(axis)
-        return
-    reached = trained(study, device, file)
-    if reached:
-        axis.axhline(reached.mean, color=GREEN, linestyle="--", linewidth=1.1, label="device in training")
-    log_ticks(axis, "y")  # a first guess may be ten times worse than what five measurements give
-    axis.set_xlabel("models measured on the device")
-    axis.set_ylabel("MAPE [%]")
-    axis.legend()
+def _lines(study: Study, device: str, file: str) -> Iterator[list[str]]:
+    for known, words in KINDS.items():
+        for point in curve(study, device, file, known=known):
+            yield [
+                title(file),
+                words,
+                count(point.measured) if point.measured else "none",
+                count(point.rows),
+                interval(point.mape_pct),
+                number(point.median_pct),
+                MISSING if point.coverage_pct is None else number(point.coverage_pct),
+            ]
+    shown = interval(trained(study, device, file))
+    yield [title(file), "in training; the first rows of these", "all", "", shown, "", ""]

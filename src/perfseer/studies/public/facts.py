@@ -63,12 +63,14 @@ def write_facts(folder: Path, table: pd.DataFrame) -> Path:
 
 
 def read_facts(folder: Path) -> pd.DataFrame:
-    """Read what `write_facts` wrote.
+    """What `write_facts` wrote, by configuration; no rows where it never did.
 
     Raises:
-        PerfseerError: it is missing or damaged.
+        PerfseerError: it is damaged.
     """
-    return read_parquet(folder / FACTS_FILE, FACT_COLUMNS, WRITTEN_BY)
+    path, none = folder / FACTS_FILE, pd.DataFrame(columns=list(FACT_COLUMNS))
+    table = read_parquet(path, FACT_COLUMNS, WRITTEN_BY) if path.is_file() else none
+    return table.set_index("configuration", drop=False)
 
 
 def _shares(data: Dataset) -> dict[str, FloatArray]:

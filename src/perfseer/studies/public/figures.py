@@ -2,23 +2,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from perfseer.reporting.style import BLUE, GREEN, GREY, ORANGE, VERMILION, panels, say_missing
+from perfseer.evaluation.group_folds import Grouping
+from perfseer.evaluation.intervals import Interval
+from perfseer.reporting.style import BLUE, GREEN, GREY, ORANGE, VERMILION, log_ticks, panels, say_missing
 from perfseer.reporting.units import number
 from perfseer.studies.memory import section as memory
+from perfseer.studies.public import devices
 from perfseer.studies.public.breakdown import Group, by_batch_size, by_family, by_size, coverage
-from perfseer.studies.public.devices import curves
 from perfseer.studies.public.goals import COVERAGE_PCT, goal_of
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import short_title, title
 
 _FAMILIES = 14  # shown at most in a panel
 _GOAL = "goal"
+# How means with their intervals are drawn.
+_WITH_ERRORS: dict[str, Any] = {"marker": "o", "markersize": 4, "capsize": 2}
 _COLOURS: dict[str, str] = {"architecture": BLUE, "family": ORANGE}
 
 
@@ -49,34 +53,36 @@ def errors(study: Study) -> Figure:
 
 def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> None:
     axis.set_title(f"{short_title(file)}, by {grouping}", fontsize=9)
-    found = {name: study.mean(name, grouping, file) for name in study.names}
-    there = {name: one for name, one in found.items() if one is not None}
-    if not there:
+    errors = {name: mean for name in study.names if (mean := study.mean(name, grouping, file))}
+    if not errors:
         say_missing(axis)
         return
-    # One bad baseline must not squeeze the others: its bar ends at the edge, its number stands inside.
-    middle = sorted(one.mean for one in there.values())[len(there) // 2]
-    edge = min(max(one.mean for one in there.values()) * 1.2, 4 * middle)
-    for place, (name, one) in enumerate(there.items()):
-        colour = BLUE if name == study.settings.subject else GREY
-        axis.barh(place, one.mean, height=0.7, color=colour, xerr=one.half_width, ecolor="#333333", capsize=2)
-        end, cut = one.mean + (one.half_width or 0.0), one.mean > edge
-        axis.annotate(
-            f"{number(one.mean, 2)} →" if cut else number(one.mean, 2),
-            (edge if cut else end, place),
-            xytext=(-3 if cut else 3, 0),
-            textcoords="offset points",
-            ha="right" if cut else "left",
-            va="center",
-            fontsize=7,
-            color="white" if cut else "black",
-        )
+    means = sorted(error.mean for error in errors.values())
+    edge = min(means[-1] * 1.2, 4 * means[len(means) // 2])
+    for place, (name, error) in enumerate(errors.items()):
+        _error_bar(axis, place, error, edge, BLUE if name == study.settings.subject else GREY)
     _goal_lines(axis, grouping, file)
-    axis.set_yticks(range(len(there)), list(there))
+    axis.set_yticks(range(len(errors)), list(errors))
     axis.invert_yaxis()
     axis.set_xlim(0, edge)
     axis.set_xlabel("MAPE [%]")
     axis.grid(visible=False, axis="y")
+
+
+def _error_bar(axis: Axes, place: int, error: Interval, edge: float, colour: str) -> None:
+    """One bad baseline must not squeeze the others: its bar ends at the edge, its number stands inside."""
+    axis.barh(place, error.mean, height=0.7, color=colour, xerr=error.half_width, ecolor="#333333", capsize=2)
+    end, cut = error.mean + (error.half_width or 0.0), error.mean > edge
+    axis.annotate(
+        f"{number(error.mean, 2)} →" if cut else number(error.mean, 2),
+        (edge if cut else end, place),
+        xytext=(-3 if cut else 3, 0),
+        textcoords="offset points",
+        ha="right" if cut else "left",
+        va="center",
+        fontsize=7,
+        color="white" if cut else "black",
+    )
 
 
 def _goal_lines(axis: Axes, grouping: str, file: str) -> None:
@@ -92,13 +98,13 @@ def families(study: Study) -> Figure:
     figure, axes = panels(1, len(files), width=10.0, height=3.6)
     for axis, file in zip(axes, files, strict=True):
         axis.set_title(short_title(file))
-        found = by_family(study, study.settings.subject, "family", file)[:_FAMILIES]
-        if not found:
+        worst = by_family(study, file)[:_FAMILIES]
+        if not worst:
             say_missing(axis)
             continue
-        places = np.arange(len(found))
-        axis.barh(places, [one.mape_pct for one in found], color=_COLOURS["family"], height=0.7)
-        axis.set_yticks(places, [f"{one.name} ({one.architectures})" for one in found])
+        places = np.arange(len(worst))
+        axis.barh(places, [group.mape_pct for group in worst], color=_COLOURS["family"], height=0.7)
+        axis.set_yticks(places, [f"{group.name} ({group.architectures})" for group in worst])
         axis.invert_yaxis()
         axis.set_xlabel("MAPE [%], family unseen")
         axis.grid(visible=False, axis="y")
@@ -112,11 +118,7 @@ def sizes(study: Study) -> Figure:
     rows = ((by_size, "forward FLOPs of a sample, up to [GFLOPs]"), (by_batch_size, "batch size"))
     cells = [(split, label, file) for split, label in rows for file in files]
     for axis, (split, label, file) in zip(axes, cells, strict=True):
-        drawn = {
-            grouping: split(study, study.settings.subject, grouping, file)
-            for grouping in study.settings.groupings
-        }
-        _size_panel(axis, drawn)
+        _size_panel(axis, {grouping: split(study, grouping, file) for grouping in study.settings.groupings})
         axis.set_title(short_title(file))
         axis.set_xlabel(label)
     return figure
@@ -126,24 +128,14 @@ def _size_panel(axis: Axes, drawn: Mapping[Grouping, Sequence[Group]]) -> None:
     if not any(drawn.values()):
         say_missing(axis)
         return
-    names = list(dict.fromkeys(one.name for groups in drawn.values() for one in groups))
+    names = list(dict.fromkeys(group.name for groups in drawn.values() for group in groups))
     for offset, (grouping, groups) in enumerate(drawn.items()):
-        places = [names.index(one.name) + 0.12 * (offset - 0.5) for one in groups]
-        spread = [
-            [one.mape_pct - one.low_pct for one in groups],
-            [one.high_pct - one.mape_pct for one in groups],
-        ]
-        means = [one.mape_pct for one in groups]
-        axis.errorbar(
-            places,
-            means,
-            spread,
-            color=_COLOURS[grouping],
-            marker="o",
-            markersize=4,
-            capsize=2,
-            label=grouping,
-        )
+        places = [names.index(group.name) + 0.12 * (offset - 0.5) for group in groups]
+        means = [group.mape_pct for group in groups]
+        below = [group.mape_pct - group.low_pct for group in groups]
+        above = [group.high_pct - group.mape_pct for group in groups]
+        look = {**_WITH_ERRORS, "color": _COLOURS[grouping], "label": grouping}
+        axis.errorbar(places, means, [below, above], **look)
     axis.set_xticks(range(len(names)), [name.removeprefix("≤ ") for name in names])
     axis.set_xlim(-0.5, len(names) - 0.5)
     axis.set_ylim(bottom=0)
@@ -159,19 +151,13 @@ def intervals(study: Study) -> Figure:
     wanted = 100 * study.settings.confidence
     for offset, grouping in enumerate(study.settings.groupings):
         for place, file in enumerate(files):
-            found = coverage(study, subject, grouping, (file,))
-            if found is not None:
-                mean, low, high = (float(values[0]) for values in (found.mean, found.low, found.high))
-                axis.errorbar(
-                    mean,
-                    place + 0.22 * (offset - 0.5),
-                    xerr=[[mean - low], [high - mean]],
-                    color=_COLOURS[grouping],
-                    marker="o",
-                    markersize=4,
-                    capsize=2,
-                    label=f"by {grouping}" if place == 0 else None,
-                )
+            covered = coverage(study, grouping, (file,))
+            if covered is not None:
+                mean, low, high = covered.only
+                look = {**_WITH_ERRORS, "color": _COLOURS[grouping]}
+                label = f"by {grouping}" if place == 0 else None
+                height, spread = place + 0.22 * (offset - 0.5), [[mean - low], [high - mean]]
+                axis.errorbar(mean, height, xerr=spread, label=label, **look)
     if not axis.containers:
         say_missing(axis)
         return figure
@@ -183,3 +169,42 @@ def intervals(study: Study) -> Figure:
     axis.grid(visible=False, axis="y")
     axis.legend(loc="lower left")
     return figure
+
+
+def curves(study: Study) -> Figure:
+    """MAPE against the number of measured models, a panel per device."""
+    scored = devices.cases(study)
+    figure, axes = panels(1, max(len(scored), 1), width=9.0, height=3.0)
+    if not scored:
+        say_missing(axes[0])
+    for axis, (device, file) in zip(axes, scored, strict=False):
+        _curve_panel(axis, study, device, file)
+    return figure
+
+
+def _curve_panel(axis: Axes, study: Study, device: str, file: str) -> None:
+    axis.set_title(title(file))
+    for known, colour in ((False, BLUE), (True, GREY)):
+        points = devices.curve(study, device, file, known=known)
+        if points:
+            places, means = range(len(points)), [point.mape_pct for point in points]
+            widths = [mean.half_width or 0.0 for mean in means]
+            axis.errorbar(
+                places,
+                [mean.mean for mean in means],
+                widths,
+                **_WITH_ERRORS,
+                color=colour,
+                label=devices.KINDS[known],
+            )
+            axis.set_xticks(places, [str(point.measured) for point in points])
+    if not axis.containers:
+        say_missing(axis)
+        return
+    reached = devices.trained(study, device, file)
+    if reached:
+        axis.axhline(reached.mean, color=GREEN, linestyle="--", linewidth=1.1, label="device in training")
+    log_ticks(axis, "y")  # a first guess may be ten times worse than what five measurements give
+    axis.set_xlabel("models measured on the device")
+    axis.set_ylabel("MAPE [%]")
+    axis.legend()

@@ -6,7 +6,7 @@ each operator's FLOPs and bytes. None of its figures is measured here.
 
 from dataclasses import dataclass
 
-from perfseer.studies.public.settings import Grouping
+from perfseer.evaluation.group_folds import Grouping
 
 
 @dataclass(frozen=True)

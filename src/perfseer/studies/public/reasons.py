@@ -4,21 +4,23 @@ A rule compares what can be known without the prediction: other files of the sam
 operators, the family, the batch. It names a cause that fits the direction of the error; it proves none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.evaluation.group_folds import Grouping
+from perfseer.reporting.tables import escape, table
 from perfseer.reporting.units import number, percent
 from perfseer.studies.public.agreement import common, comparable
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 
 NONE_FOUND = "none found"
+_DISAGREEMENT = ("configuration", "other", "ms", "other_ms", "log_deviation", "only_software")
 # A deviation between files explains an error of which it is at least this share.
 _EXPLAINS = 0.5
 _SUSPECT = np.log(1.2)  # deviations between files below this are ordinary
@@ -28,25 +30,6 @@ _FEW_ARCHITECTURES = 3
 _FAR_BATCH = 8.0  # times smaller or larger than the file's median
 _LAUNCH_US = 10.0  # of a GPU per operator: below, launching takes as long as computing
 _EXTREME = 0.01  # quantile of the sizes in a file
-
-
-@dataclass(frozen=True)
-class Miss:
-    """One of the worst predictions.
-
-    Attributes:
-        facts: of the row (`studies.public.facts.FACT_COLUMNS`).
-        predicted_ms: geometric mean over seeds.
-        log_error: ln(predicted / measured), mean over seeds.
-        reasons: in words; empty where no rule found one.
-        remarks: what explains nothing but rules something out.
-    """
-
-    facts: "pd.Series[Any]"
-    predicted_ms: float
-    log_error: float
-    reasons: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +47,52 @@ class Context:
     disagreements: pd.DataFrame
 
 
-Rule = Callable[["pd.Series[Any]", float, Context], str | None]
+@dataclass(frozen=True, eq=False)
+class Miss:
+    """One of the worst predictions.
+
+    Attributes:
+        facts: of the row (`studies.public.facts.FACT_COLUMNS`).
+        log_error: ln(predicted / measured), mean over seeds.
+        context: the rows around it.
+    """
+
+    facts: "pd.Series[Any]"
+    log_error: float
+    context: Context
+
+    @property
+    def predicted_ms(self) -> float:
+        """Geometric mean over seeds [ms]."""
+        return self.value("time_ms") * float(np.exp(self.log_error))
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """In words; empty where no rule found one."""
+        return tuple(reason for rule in RULES if (reason := rule(self)))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What explains nothing but rules something out."""
+        confirmed = None if self.reasons else _label_confirmed(self)
+        return (confirmed,) if confirmed else ()
+
+    def value(self, name: str) -> float:
+        """A number of the row's facts."""
+        return float(self.facts[name])
+
+    def alike(self, *names: str) -> pd.DataFrame:
+        """Facts of all rows that are as this one in the named columns."""
+        facts = self.context.facts
+        return facts[(facts[list(names)] == self.facts[list(names)]).all(axis=1)]
+
+    def peers(self) -> pd.DataFrame:
+        """The same model in other files of the device."""
+        peers = self.context.disagreements
+        return peers[peers["configuration"] == self.facts["configuration"]]
+
+
+Rule = Callable[[Miss], str | None]
 
 
 def worst(study: Study, grouping: Grouping, n: int) -> list[Miss]:
@@ -83,17 +111,7 @@ def worst(study: Study, grouping: Grouping, n: int) -> list[Miss]:
     logs = pd.Series(logs.to_numpy(), index=chosen["configuration"]).groupby(level=0).mean()
     context = Context(study.facts, logs, disagreements(study.facts))
     order = logs.abs().sort_values(ascending=False, kind="stable").index[:n]
-    return [
-        _miss(study.facts.loc[configuration], float(logs[configuration]), context) for configuration in order
-    ]
-
-
-def _miss(facts: "pd.Series[Any]", log_error: float, context: Context) -> Miss:
-    found = [rule(facts, log_error, context) for rule in RULES]
-    measured = float(facts["time_ms"])
-    reasons = tuple(filter(None, found))
-    remark = None if reasons else _label_confirmed(facts, context)
-    return Miss(facts, measured * float(np.exp(log_error)), log_error, reasons, (remark,) if remark else ())
+    return [Miss(study.facts.loc[name], float(logs[name]), context) for name in order]
 
 
 def disagreements(facts: pd.DataFrame) -> pd.DataFrame:
@@ -108,161 +126,144 @@ def disagreements(facts: pd.DataFrame) -> pd.DataFrame:
         joined = common(facts, first, second)
         logs = np.log1p(joined["deviation"])
         for side, back, sign, other in (("first", "second", 1, second), ("second", "first", -1, first)):
-            part = pd.DataFrame(
-                {
-                    "configuration": joined[f"configuration_{side}"],
-                    "other": other,
-                    "ms": joined[f"ms_{side}"],
-                    "other_ms": joined[f"ms_{back}"],
-                    "log_deviation": sign * logs,
-                    "only_software": only_software,
-                }
-            )
-            parts.append(part)
-    columns = ["configuration", "other", "ms", "other_ms", "log_deviation", "only_software"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+            part = {
+                "configuration": joined[f"configuration_{side}"],
+                "other": other,
+                "ms": joined[f"ms_{side}"],
+                "other_ms": joined[f"ms_{back}"],
+                "log_deviation": sign * logs,
+                "only_software": only_software,
+            }
+            parts.append(pd.DataFrame(part))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_DISAGREEMENT))
 
 
-def worst_table(misses: list[Miss]) -> str:
+def worst_table(misses: Sequence[Miss]) -> str:
     """The worst predictions, largest first."""
-    header = ["model", "labels", "batch", "measured [ms]", "predicted [ms]", "error [%]", "reason"]
-    rows = [
+    return table(
+        misses,
         [
-            escape(f"{one.facts['model']}"),
-            title(str(one.facts["source"])),
-            f"{one.facts['batch_size']}",
-            number(_value(one.facts, "time_ms")),
-            number(one.predicted_ms),
-            f"{100 * np.expm1(one.log_error):+.0f}".replace("-", "−"),
-            "; ".join((*(one.reasons or (NONE_FOUND,)), *one.remarks)),
-        ]
-        for one in misses
-    ]
-    return markdown_table(header, rows, align="llrrrrl")
+            ("model", lambda miss: escape(f"{miss.facts['model']}")),
+            ("labels", lambda miss: title(str(miss.facts["source"]))),
+            ("batch", lambda miss: f"{miss.facts['batch_size']}"),
+            ("measured [ms]", lambda miss: number(miss.value("time_ms"))),
+            ("predicted [ms]", lambda miss: number(miss.predicted_ms)),
+            ("error [%]", lambda miss: _signed_pct(miss.log_error)),
+            ("reason", lambda miss: "; ".join((*(miss.reasons or (NONE_FOUND,)), *miss.remarks))),
+        ],
+        align="llrrrrl",
+    )
 
 
-def _other_files_disagree(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _signed_pct(log_error: float) -> str:
+    return f"{100 * np.expm1(log_error):+.0f}".replace("-", "−")
+
+
+def _other_files_disagree(miss: Miss) -> str | None:
     """Another file of the device has this model where the prediction is.
 
     Under another version of the software alone, the label is suspect; in another layout or mode, the model is
     one that gains or suffers from it more than others.
     """
-    peers = context.disagreements[context.disagreements["configuration"] == facts["configuration"]]
+    peers = miss.peers()
     same = peers[peers["only_software"].astype(bool)]
     peers = same if len(same) else peers
     deviation = peers["log_deviation"].astype(float)
-    fits = (np.sign(deviation) == -np.sign(log_error)) & (
-        deviation.abs() >= max(_EXPLAINS * abs(log_error), _SUSPECT)
-    )
+    least = max(_EXPLAINS * abs(miss.log_error), _SUSPECT)
+    fits = (np.sign(deviation) == -np.sign(miss.log_error)) & (deviation.abs() >= least)
     if not fits.any():
         return None
-    one = peers.loc[deviation[fits].abs().idxmax()]
-    times = float(np.exp(one["log_deviation"]))
+    peer = peers.loc[deviation[fits].abs().idxmax()]
+    times = float(np.exp(peer["log_deviation"]))
     ratio = f"{number(times)} times" if times > 1 else f"1/{number(1 / times)} of"
-    what = "label suspect" if one["only_software"] else "unlike others in this layout and mode"
+    what = "label suspect" if peer["only_software"] else "unlike others in this layout and mode"
     return (
-        f"{what}: {number(float(one['ms']))} ms a sample here, {number(float(one['other_ms']))} in "
-        f"{title(str(one['other']))}, {ratio} the usual ratio of the two files"
+        f"{what}: {number(float(peer['ms']))} ms a sample here, {number(float(peer['other_ms']))} in "
+        f"{title(str(peer['other']))}, {ratio} the usual ratio of the two files"
     )
 
 
-def _label_confirmed(facts: "pd.Series[Any]", context: Context) -> str | None:
+def _label_confirmed(miss: Miss) -> str | None:
     """Another version of the software measured the same, after the common factor."""
-    peers = context.disagreements[context.disagreements["configuration"] == facts["configuration"]]
+    peers = miss.peers()
     peers = peers[peers["only_software"].astype(bool)]
     deviation = peers["log_deviation"].astype(float).abs()
     if deviation.empty or deviation.min() > _CONFIRMS:
         return None
-    other = title(str(peers.loc[deviation.idxmin(), "other"]))
+    other = title(str(peers["other"].iloc[int(np.argmin(deviation))]))
     return f"the label is confirmed by {other} within {percent(100 * float(np.expm1(deviation.min())))}"
 
 
-def _relatives_err_alike(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _relatives_err_alike(miss: Miss) -> str | None:
     """The whole family is over- or underestimated in this file."""
-    alike = context.facts[
-        (context.facts["family"] == facts["family"])
-        & (context.facts["source"] == facts["source"])
-        & (context.facts["architecture"] != facts["architecture"])
-    ]
-    errors = context.log_errors.reindex(alike.index).dropna()
-    n = alike.loc[errors.index, "architecture"].nunique()
+    relatives = miss.alike("family", "source")
+    relatives = relatives[relatives["architecture"] != miss.facts["architecture"]]
+    errors = miss.context.log_errors.reindex(relatives.index).dropna()
+    n = relatives.loc[errors.index, "architecture"].nunique()
     middle = float(errors.median()) if n >= _FEW_ARCHITECTURES else 0.0
-    if np.sign(middle) != np.sign(log_error) or abs(middle) < _EXPLAINS * abs(log_error):
+    if np.sign(middle) != np.sign(miss.log_error) or abs(middle) < _EXPLAINS * abs(miss.log_error):
         return None
-    signed = f"{100 * np.expm1(middle):+.0f}".replace("-", "−")
-    return f"its family errs alike: median {signed} % over {n} other {facts['family']} models"
+    family = miss.facts["family"]
+    return f"its family errs alike: median {_signed_pct(middle)} % over {n} other {family} models"
 
 
-def _few_relatives(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _few_relatives(miss: Miss) -> str | None:
     """Hardly any model of the family is there to learn from."""
-    del log_error
-    there = context.facts[
-        (context.facts["family"] == facts["family"]) & (context.facts["source"] == facts["source"])
-    ]
-    n = there["architecture"].nunique()
+    n = miss.alike("family", "source")["architecture"].nunique()
     if n >= _FEW_ARCHITECTURES:
         return None
-    return f"family {facts['family']} has {n} architecture{'s' * (n > 1)} in this file"
+    return f"family {miss.facts['family']} has {n} architecture{'s' * (n > 1)} in this file"
 
 
-def _unknown_operators(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _unknown_operators(miss: Miss) -> str | None:
     """Operators outside the vocabulary move much of the bytes."""
-    del log_error, context
-    share = _value(facts, "other_share")
+    share = miss.value("other_share")
     return f"unknown operators move {percent(100 * share)} of the bytes" if share > _OTHER_SHARE else None
 
 
-def _rare_operators(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _rare_operators(miss: Miss) -> str | None:
     """Kinds of operators that hardly any other family has move much of the bytes."""
-    del log_error, context
-    share = _value(facts, "rare_share")
+    share = miss.value("rare_share")
     if share <= _RARE_SHARE:
         return None
-    return f"{percent(100 * share)} of the bytes in operators few families have ({facts['rare']})"
+    return f"{percent(100 * share)} of the bytes in operators few families have ({miss.facts['rare']})"
 
 
-def _grouped_nhwc(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _grouped_nhwc(miss: Miss) -> str | None:
     """Grouped convolutions in channels-last, for which some versions have no fast kernel."""
-    del context
-    share = _value(facts, "grouped_share")
-    if facts["memory_format"] != "nhwc" or share <= _GROUPED_SHARE or log_error > 0:
+    share = miss.value("grouped_share")
+    if miss.facts["memory_format"] != "nhwc" or share <= _GROUPED_SHARE or miss.log_error > 0:
         return None
     return f"grouped convolutions in nhwc move {percent(100 * share)} of the bytes"
 
 
-def _far_batch(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _far_batch(miss: Miss) -> str | None:
     """A batch unlike the others of the file: memory ran out, or the model is tiny."""
-    del log_error
-    middle = float(context.facts.loc[context.facts["source"] == facts["source"], "batch_size"].median())
-    size = _value(facts, "batch_size")
+    middle = float(miss.alike("source")["batch_size"].median())
+    size = miss.value("batch_size")
     if 1 / _FAR_BATCH < size / middle < _FAR_BATCH:
         return None
     return f"batch of {size:g} where the file's median is {middle:g}"
 
 
-def _launches(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _launches(miss: Miss) -> str | None:
     """So short that a GPU waits for launches, in eager mode."""
-    del context
-    per_node_us = 1e3 * _value(facts, "time_ms") / max(_value(facts, "n_nodes"), 1.0)
-    if facts["precision"] == "fp32" or facts["mode"] != "eager" or per_node_us > _LAUNCH_US or log_error > 0:
+    per_node_us = 1e3 * miss.value("time_ms") / max(miss.value("n_nodes"), 1.0)
+    on_gpu = miss.facts["precision"] != "fp32" and miss.facts["mode"] == "eager"
+    if not on_gpu or per_node_us > _LAUNCH_US or miss.log_error > 0:
         return None
     return f"{number(per_node_us)} µs per operator: waiting for launches, not computing"
 
 
-def _extreme_size(facts: "pd.Series[Any]", log_error: float, context: Context) -> str | None:
+def _extreme_size(miss: Miss) -> str | None:
     """Among the smallest or largest of the file."""
-    del log_error
-    there = context.facts[context.facts["source"] == facts["source"]]
+    there = miss.alike("source")
     sizes = there["flops"] / there["batch_size"]
-    size = _value(facts, "flops") / _value(facts, "batch_size")
+    size = miss.value("flops") / miss.value("batch_size")
     low, high = (float(value) for value in sizes.quantile([_EXTREME, 1 - _EXTREME]))
     if low <= size <= high:
         return None
     return f"among the {'smallest' if size < low else 'largest'} {100 * _EXTREME:g} % of the file by FLOPs"
-
-
-def _value(facts: "pd.Series[Any]", name: str) -> float:
-    return float(facts[name])
 
 
 # In the order in which reasons are given: what speaks against the label first.

@@ -5,34 +5,25 @@ A row of these files has one time, of inference or of training, so one column ho
 which file it is from.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
-from perfseer.errors import PerfseerError, require
-from perfseer.evaluation.metrics import mape_pct
-from perfseer.evaluation.predictions import table_digest
-from perfseer.evaluation.records import PREDICTIONS_FILE, RECORD_FILE, Counts, Digests
+from perfseer.errors import require
+from perfseer.evaluation.metrics import mape_pct, relative_errors
+from perfseer.evaluation.records import Counts, Digests, NonNegative, Tabled
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.targets import PHASES
+from perfseer.validation import Strict
 
-SCHEMA_VERSION = 1
 COLUMNS = ("source", "configuration", "architecture", "family", "batch_size", "actual_ms", "predicted_ms")
 INTERVAL = ("low_ms", "high_ms")
-WRITTEN_BY = "perfseer public fit"
-NonNegative = Annotated[float, Field(ge=0)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Part(_Strict):
+class Part(Strict):
     """One fit of a fold.
 
     Attributes:
@@ -50,7 +41,7 @@ class Part(_Strict):
     predict_ms_per_row: NonNegative
 
 
-class FoldRecord(_Strict):
+class FoldRecord(Tabled):
     """What became of one fold.
 
     Attributes:
@@ -62,8 +53,10 @@ class FoldRecord(_Strict):
         mape_pct: result file → mean absolute percentage error on its test rows [%].
         threads: of the numerical libraries.
         peak_mem_mib: peak resident memory of the process so far [MiB]; null where the system does not say.
-        predictions_digest: of the table beside the record.
     """
+
+    written_by = "perfseer public fit"
+    columns = COLUMNS
 
     schema_version: Literal[1] = 1
     name: str
@@ -78,7 +71,6 @@ class FoldRecord(_Strict):
     threads: PositiveInt
     peak_mem_mib: NonNegative | None
     environment: dict[str, Any]
-    predictions_digest: str
 
     @property
     def fit_s(self) -> float:
@@ -141,45 +133,19 @@ def _of_phase(rows: pd.DataFrame, values: pd.DataFrame, suffix: str) -> FloatArr
 def file_errors(table: pd.DataFrame) -> dict[str, float]:
     """Result file → mean absolute percentage error [%]."""
     return {
-        str(source): mape_pct(rows["actual_ms"].to_numpy(), rows["predicted_ms"].to_numpy())
+        str(source): mape_pct(rows["actual_ms"], rows["predicted_ms"])
         for source, rows in table.groupby("source")
     }
 
 
-def write_fold(folder: Path, record: FoldRecord, table: pd.DataFrame) -> Path:
-    """Write the table, then the record, each atomically: a record means the table is there.
-
-    Returns:
-        The path of the record.
-    """
-    write_parquet(folder / PREDICTIONS_FILE, table)
-    path = folder / RECORD_FILE
-    write_json(path, record.model_dump(mode="json"))
-    return path
+def errors_pct(table: pd.DataFrame) -> FloatArray:
+    """[n] signed relative errors [%]; above 0 is predicted too slow."""
+    return 100.0 * relative_errors(table["actual_ms"], table["predicted_ms"])
 
 
-def read_fold(path: Path) -> FoldRecord:
-    """Read and validate a record.
-
-    Raises:
-        PerfseerError: no such file, or no record of this schema.
-    """
-    try:
-        return FoldRecord.model_validate(read_json(path, WRITTEN_BY))
-    except ValidationError as error:
-        raise PerfseerError(f"{path} is no valid record (schema {SCHEMA_VERSION}): {error}") from error
-
-
-def read_predictions(record_path: Path, record: FoldRecord) -> pd.DataFrame:
-    """The table beside a record.
-
-    Raises:
-        PerfseerError: it is missing, lacks columns, or is not the one the record was made with.
-    """
-    path = record_path.with_name(PREDICTIONS_FILE)
-    table = read_parquet(path, COLUMNS, WRITTEN_BY)
-    require(
-        table_digest(table) == record.predictions_digest,
-        f"{path} is not the table its record was made with; run `{WRITTEN_BY}` again",
-    )
-    return table
+def inside(table: pd.DataFrame) -> "pd.Series[bool] | None":
+    """[n] whether measurements lie inside their intervals; None where rows have none."""
+    if not set(INTERVAL) <= set(table.columns):
+        return None
+    low, high = (table[name] for name in INTERVAL)
+    return (low <= table["actual_ms"]) & (table["actual_ms"] <= high)

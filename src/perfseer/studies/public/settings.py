@@ -1,24 +1,25 @@
 """Settings of the study on published results: section ``public`` of the parameters. Imports no torch."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveInt, model_validator
+from pydantic import Field, JsonValue, PositiveInt, model_validator
 
 from perfseer.data.settings import LabelSettings
 from perfseer.data.sources.timm_results.names import FILES
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import Percentage
 from perfseer.training.settings import Recipe, TrainingSettings
+from perfseer.validation import Strict
 
-_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-Grouping = Literal["architecture", "family"]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Entrant(BaseModel):
+class Entrant(Strict):
     """One way to predict, fitted and scored on the study's folds.
 
     Attributes:
@@ -33,19 +34,26 @@ class Entrant(BaseModel):
         recipe: fields of the study's ``training`` that are other here.
     """
 
-    model_config = _STRICT
-
     predictor: str
     fit: Literal["file", "joint"] = "file"
     files: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
     folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
-    settings: dict[str, JsonValue] = {}
-    recipe: Recipe = {}
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    recipe: Recipe = Field(default_factory=Recipe)
 
 
-class Variant(BaseModel):
+class Complete(Entrant):
+    """An entrant with everything filled in that it left to the study."""
+
+    files: tuple[str, ...]
+    groupings: tuple[Grouping, ...]
+    seeds: tuple[Seed, ...]
+    folds: tuple[int, ...]
+
+
+class Variant(Strict):
     """An entrant that differs from another in a few settings: what an addition is worth.
 
     Attributes:
@@ -54,14 +62,12 @@ class Variant(BaseModel):
         says: the difference in words, for the report.
     """
 
-    model_config = _STRICT
-
     of: Name
     changes: Annotated[dict[str, JsonValue], Field(min_length=1)]
     says: str
 
 
-class Unseen(BaseModel):
+class Unseen(Strict):
     """Devices left out of training as a whole.
 
     Attributes:
@@ -72,8 +78,6 @@ class Unseen(BaseModel):
         measured: numbers of measured models to calibrate with; 0 is zero-shot.
     """
 
-    model_config = _STRICT
-
     entrant: Name
     devices: Annotated[dict[Name, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
@@ -81,7 +85,7 @@ class Unseen(BaseModel):
     measured: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
 
 
-class PublicSettings(BaseModel):
+class PublicSettings(Strict):
     """What is fitted on which published results. Complete in itself, so that other sections do not change it.
 
     Attributes:
@@ -108,8 +112,6 @@ class PublicSettings(BaseModel):
         unseen: devices left out of training.
     """
 
-    model_config = _STRICT
-
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     folder: str | None = None
     as_measured: bool
@@ -127,8 +129,8 @@ class PublicSettings(BaseModel):
     labels: LabelSettings
     training: TrainingSettings
     entrants: Annotated[dict[Name, Entrant], Field(min_length=1)]
-    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = {}
-    variants: dict[Name, Variant] = {}
+    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default_factory=dict)
+    variants: dict[Name, Variant] = Field(default_factory=dict)
     unseen: Unseen | None = None
 
     @model_validator(mode="after")
@@ -164,17 +166,34 @@ class PublicSettings(BaseModel):
         """Names of all that is fitted: entrants, then variants."""
         return (*self.entrants, *self.variants)
 
-    def entrant(self, name: str) -> Entrant:
+    def entrant(self, name: str) -> Complete:
         """An entrant or variant with its files, groupings, seeds and folds filled in."""
-        found = self.entrants[name] if name in self.entrants else self._resolved(name)
-        return found.model_copy(
-            update={
-                "files": found.files or (self.files if found.fit == "joint" else self.headline),
-                "groupings": found.groupings or self.groupings,
-                "seeds": found.seeds or self.seeds,
-                "folds": found.folds or tuple(range(self.folds)),
-            }
+        entrant = self.entrants[name] if name in self.entrants else self._resolved(name)
+        every = {
+            "files": self.files if entrant.fit == "joint" else self.headline,
+            "groupings": self.groupings,
+            "seeds": self.seeds,
+            "folds": tuple(range(self.folds)),
+        }
+        return Complete(**dict(entrant) | {field: getattr(entrant, field) or every[field] for field in every})
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Who is fitted for an entrant, variant or mean."""
+        return self.means.get(name, (name,))
+
+    def draws(self, name: str) -> tuple[tuple[Grouping, int], ...]:
+        """Groupings and seeds of an entrant or variant; of a mean, those that all its members have."""
+        first, *others = (self.entrant(member) for member in self.members(name))
+        return tuple(
+            (grouping, seed)
+            for grouping, seed in product(first.groupings, first.seeds)
+            if all(grouping in other.groupings and seed in other.seeds for other in others)
         )
+
+    @property
+    def unseen_draws(self) -> tuple[tuple[str, int], ...]:
+        """Devices that are left out, with each seed."""
+        return tuple(product(self.unseen.devices, self.unseen.seeds)) if self.unseen else ()
 
     def _resolved(self, name: str) -> Entrant:
         variant = self.variants[name]

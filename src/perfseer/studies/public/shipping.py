@@ -5,23 +5,24 @@ is the study's: a fold's predictor learned from four fifths of the groups, this 
 """
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from perfseer.data.sources.timm_results.names import parse_name
-from perfseer.errors import require
+from perfseer.errors import PerfseerError
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.records import RECORD_FILE
+from perfseer.evaluation.trials import Log
 from perfseer.forecast.card import Card, HeldOut, write_card
 from perfseer.studies.public import source
-from perfseer.studies.public.fitting import Case, draw_folds, fit, read_valid
-from perfseer.studies.public.records import INTERVAL, read_fold, read_predictions
-from perfseer.studies.public.settings import Grouping, PublicSettings
+from perfseer.studies.public.fitting import Case, draw_folds
+from perfseer.studies.public.records import inside
+from perfseer.studies.public.settings import PublicSettings
 
 
-def ship(settings: PublicSettings, study: Path, out: Path, log: Callable[[str], None]) -> None:
+def ship(settings: PublicSettings, study: Path, out: Path, log: Log) -> None:
     """Fit the study's subject on all files and save it with its card.
 
     Args:
@@ -40,8 +41,8 @@ def ship(settings: PublicSettings, study: Path, out: Path, log: Callable[[str], 
     data = source.dataset(settings, settings.files)
     aside = draw_folds(settings, case.grouping, case.seed).kept_aside(data.rows)
     learned = np.setdiff1d(np.arange(len(data)), aside)
-    model, seconds = fit(case, data.subset(learned), data.subset(aside), log)
-    model.save(out)
+    fitted = case.fit(data.subset(learned), data.subset(aside), log)
+    fitted.model.save(out)
     card = Card(
         description=(
             f"{settings.subject}: times, from {len(data):,} results of "
@@ -54,31 +55,26 @@ def ship(settings: PublicSettings, study: Path, out: Path, log: Callable[[str], 
         held_out=held_out,
     )
     write_card(out, card)
-    log(f"{model.n_parameters_:,} numbers, fitted in {seconds:.0f} s, saved to {out}")
+    log(f"{fitted.model.n_parameters_:,} numbers, fitted in {fitted.fit_s:.0f} s, saved to {out}")
 
 
 def _errors_on_record(settings: PublicSettings, study: Path, grouping: Grouping) -> list[HeldOut]:
     """Errors of the subject on unseen groups, per platform and phase, over all seeds."""
     table = _predictions(settings, study, grouping)
-    low, high = (table[name] for name in INTERVAL)
-    measured = table["actual_ms"]
-    table = table.assign(
-        error=(table["predicted_ms"] / measured - 1).abs(), inside=(measured >= low) & (measured <= high)
+    return [_held_out(str(file), grouping, rows) for file, rows in table.groupby("source", sort=False)]
+
+
+def _held_out(file: str, grouping: Grouping, rows: pd.DataFrame) -> HeldOut:
+    platform, phase = parse_name(file)
+    errors, covered = (rows["predicted_ms"] / rows["actual_ms"] - 1).abs(), inside(rows)
+    return HeldOut(
+        target=platform.key,
+        label=f"{phase}_time_ms",
+        grouping=grouping,
+        mape_pct=round(100 * float(errors.mean()), 3),
+        rows=int(rows["configuration"].nunique()),
+        interval_coverage_pct=None if covered is None else round(100 * float(covered.mean()), 2),
     )
-    found = []
-    for name, rows in table.groupby("source", sort=False):
-        platform, phase = parse_name(str(name))
-        found.append(
-            HeldOut(
-                target=platform.key,
-                label=f"{phase}_time_ms",
-                grouping=grouping,
-                mape_pct=round(100 * float(rows["error"].mean()), 3),
-                rows=int(rows["configuration"].nunique()),
-                interval_coverage_pct=round(100 * float(rows["inside"].mean()), 2),
-            )
-        )
-    return found
 
 
 def _predictions(settings: PublicSettings, study: Path, grouping: Grouping) -> pd.DataFrame:
@@ -86,15 +82,15 @@ def _predictions(settings: PublicSettings, study: Path, grouping: Grouping) -> p
     tables = []
     for seed in settings.seeds:
         case = Case(settings, settings.subject, grouping, seed)
-        for fold in case.entrant.folds or ():
+        for fold in case.entrant.folds:
             folder = study / case.folder / str(fold)
-            require(
-                read_valid(folder, case) is not None,
-                f"no present record in {folder}: run `perfseer public fit --entrant {case.name} "
-                f"--grouping {grouping} --seed {seed}` first",
-            )
-            path = folder / RECORD_FILE
-            tables.append(read_predictions(path, read_fold(path)))
+            record = case.kept(folder)
+            if record is None:
+                raise PerfseerError(
+                    f"no present record in {folder}: run `perfseer public fit --entrant {case.name} "
+                    f"--grouping {grouping} --seed {seed}` first"
+                )
+            tables.append(record.read_table(folder / RECORD_FILE))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -1,26 +1,37 @@
 """What the report is rendered from: the records of the study, their predictions, facts of the rows."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from perfseer.evaluation.intervals import Interval, mean_interval
-from perfseer.evaluation.metrics import relative_errors, within_name
-from perfseer.evaluation.records import RECORD_FILE
+from perfseer.evaluation.group_folds import Grouping
+from perfseer.evaluation.intervals import Interval
+from perfseer.evaluation.ledger import MISSING, STALE, VALID, Contender, Entry, Ledger, Trial
+from perfseer.evaluation.metrics import within_name
+from perfseer.evaluation.records import RECORD_FILE, Digests
 from perfseer.evaluation.significance import Resampled, clustered_bootstrap
+from perfseer.evaluation.trials import is_stale, kept
 from perfseer.studies.memory.section import load as load_memory
 from perfseer.studies.memory.study import MemoryStudy
-from perfseer.studies.public.facts import FACT_COLUMNS, FACTS_FILE, read_facts
-from perfseer.studies.public.fitting import Case, read_valid
-from perfseer.studies.public.records import INTERVAL, FoldRecord, read_predictions
-from perfseer.studies.public.settings import Grouping, PublicSettings
-from perfseer.studies.public.unseen import UnseenCase, read_unseen_table, read_valid_unseen
+from perfseer.studies.public.facts import read_facts
+from perfseer.studies.public.fitting import Case
+from perfseer.studies.public.records import COLUMNS, INTERVAL, FoldRecord, errors_pct
+from perfseer.studies.public.settings import PublicSettings
+from perfseer.studies.public.unseen import UnseenCase, UnseenRecord
 
+LEDGER_FILE = "ledger.parquet"
 _ROW = ["grouping", "seed", "configuration"]
+_NO_ROWS = pd.DataFrame(columns=[*COLUMNS, "grouping", "seed", "fold", "error_pct"]).astype(
+    {"error_pct": "float64"}
+)
+AnyRecord = TypeVar("AnyRecord", FoldRecord, UnseenRecord)
+# A record, its predictions with their errors, and whether the code has changed since.
+Loaded = tuple[AnyRecord, pd.DataFrame, bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +47,8 @@ class Study:
             ``known`` and ``error_pct``; see `studies.public.unseen`.
         memory: what is known of forecasts of memory; None where not computed.
         facts: one row per configuration, by its name; empty where not described.
-        n_older: records made by an earlier version of the code.
+        older: records made by an earlier version of the code.
+        older_unseen: the same of devices that were left out.
     """
 
     settings: PublicSettings
@@ -45,58 +57,106 @@ class Study:
     unseen: Mapping[str, pd.DataFrame]
     memory: MemoryStudy | None
     facts: pd.DataFrame
-    n_older: int
-    _cache: dict[tuple[str, str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
+    older: tuple[FoldRecord, ...]
+    older_unseen: tuple[UnseenRecord, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Entrants, then means: who is compared."""
         return (*self.settings.entrants, *self.settings.means)
 
+    @property
+    def all_records(self) -> list[FoldRecord]:
+        """Records of all entrants and variants."""
+        return [record for records in self.records.values() for record in records]
+
     def rows(self, name: str, grouping: str, file: str) -> pd.DataFrame:
         """Predictions of one file under one grouping, seeds that are complete only."""
-        key = (name, grouping, file)
-        if key not in self._cache:
-            table = self.tables.get(name)
-            found = pd.DataFrame() if table is None else _chosen(table, grouping, file)
-            self._cache[key] = self._complete(name, found)
-        return self._cache[key]
+        return self._complete.get((name, grouping, file), _NO_ROWS)
 
-    def _complete(self, name: str, rows: pd.DataFrame) -> pd.DataFrame:
-        if rows.empty:
-            return rows
-        folds = {fold for one in self._members(name) for fold in self.settings.entrant(one).folds or ()}
-        whole = rows.groupby("seed")["fold"].nunique() == len(folds)
-        return rows[rows["seed"].map(whole)]
+    @cached_property
+    def _complete(self) -> dict[tuple[str, str, str], pd.DataFrame]:
+        complete = {}
+        for name, table in self.tables.items():
+            members = map(self.settings.entrant, self.settings.members(name))
+            folds = {fold for member in members for fold in member.folds}
+            there = table.groupby(["grouping", "source", "seed"])["fold"].transform("nunique")
+            for (grouping, file), rows in table[there == len(folds)].groupby(["grouping", "source"]):
+                complete[name, str(grouping), str(file)] = rows
+        return complete
 
-    def _members(self, name: str) -> tuple[str, ...]:
-        return self.settings.means.get(name, (name,))
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Errors of everyone by grouping, file and seed, and of devices that were left out."""
+        trials = (*self._trials(), *self._unseen_trials())
+        return Ledger.of("public", trials, self.settings.seed_confidence)
 
-    def values(self, name: str, grouping: str, file: str, metric: str) -> dict[int, float]:
-        """A metric by seed [%]: ``mape_pct``, ``median_pct`` or ``within_<x>_pct``."""
-        rows = self.rows(name, grouping, file)
-        if rows.empty:
-            return {}
+    def contender(self, name: str, grouping: str) -> Contender:
+        """An entrant, mean or variant in the ledger."""
+        variant = self.settings.variants.get(name)
+        return Contender(variant.of, name, grouping) if variant else Contender(name, "", grouping)
+
+    def without(self, device: str, measured: int = 0, *, known: bool = False) -> Contender:
+        """Who predicts a device that was left out, in the ledger.
+
+        Args:
+            device: a key of ``unseen.devices``.
+            measured: models measured there.
+            known: whether other devices have shown the architectures.
+        """
+        entrant = self.settings.unseen.entrant if self.settings.unseen else ""
+        return Contender(entrant, f"{measured} measured, {'known' if known else 'new'} architectures", device)
+
+    def _trials(self) -> Iterator[Trial]:
+        older = {(record.name, record.grouping, record.seed) for record in self.older}
+        for name in (*self.names, *self.settings.variants):
+            for grouping, seed in sorted(self.settings.draws(name)):
+                entries = tuple(self._entries(name, grouping, seed))
+                stale = any((member, grouping, seed) in older for member in self.settings.members(name))
+                status = (STALE if stale else VALID) if entries else MISSING
+                yield Trial(self.contender(name, grouping), seed, entries, status)
+
+    def _entries(self, name: str, grouping: Grouping, seed: int) -> Iterator[Entry]:
         tolerances = {within_name(x): x for x in self.settings.within_pct}
-        return {
-            seed: _metric(rows.loc[rows["seed"] == seed, "error_pct"].abs(), metric, tolerances)
-            for seed in sorted(rows["seed"].unique().tolist())
-        }
+        for file in self.settings.files:
+            rows = self.rows(name, grouping, file)
+            sizes = rows.loc[rows["seed"] == seed, "error_pct"].abs()
+            if len(sizes):
+                yield Entry(file, "mape_pct", float(sizes.mean()), len(sizes))
+                yield Entry(file, "median_pct", float(sizes.median()), len(sizes))
+                for metric, x in tolerances.items():
+                    yield Entry(file, metric, float(100.0 * (sizes <= x + 1e-10).mean()), len(sizes))
+
+    def _unseen_trials(self) -> Iterator[Trial]:
+        older = {(record.device, record.seed) for record in self.older_unseen}
+        for device, table in self.unseen.items():
+            for _, rows in table.groupby(["measured", "known", "source"]):
+                head, sizes = rows.iloc[0], rows["error_pct"].abs().groupby(rows["seed"])
+                contender = self.without(device, int(head["measured"]), known=bool(head["known"]))
+                for seed, mean, n in zip(sorted(set(rows["seed"])), sizes.mean(), sizes.size(), strict=True):
+                    entry = Entry(str(head["source"]), "mape_pct", float(mean), int(n))
+                    yield Trial(contender, seed, (entry,), STALE if (device, seed) in older else VALID)
+        for device, seed in self.settings.unseen_draws:
+            if device not in self.unseen or seed not in set(self.unseen[device]["seed"]):
+                yield Trial(self.without(device)._replace(variant=""), seed, (), MISSING)
+
+    def values(self, name: str, grouping: str, file: str, metric: str = "mape_pct") -> dict[int, float]:
+        """A metric by seed [%]: ``mape_pct``, ``median_pct`` or ``within_<x>_pct``."""
+        return self.ledger.values(self.contender(name, grouping), file, metric)
 
     def mean(self, name: str, grouping: str, file: str, metric: str = "mape_pct") -> Interval | None:
-        """Its mean over seeds; None without a complete seed."""
-        values = list(self.values(name, grouping, file, metric).values())
-        return mean_interval(values, self.settings.seed_confidence) if values else None
+        """Mean of a metric over seeds [%]; None without a complete seed."""
+        return self.ledger.mean(self.contender(name, grouping), file, metric)
 
     def difference(self, first: str, second: str, grouping: Grouping, file: str) -> Resampled | None:
         """Absolute error of ``first`` minus that of ``second`` on the rows both predicted [points].
 
         Groups are resampled as a whole, and seeds; None where they share no row.
         """
-        one, other = (self.rows(name, grouping, file) for name in (first, second))
-        if one.empty or other.empty:
+        own, others = (self.rows(name, grouping, file) for name in (first, second))
+        if own.empty or others.empty:
             return None
-        joined = one.merge(other[[*_ROW, "error_pct"]], on=_ROW, suffixes=("", "_other"))
+        joined = own.merge(others[[*_ROW, "error_pct"]], on=_ROW, suffixes=("", "_other"))
         if joined.empty:
             return None
         values = joined["error_pct"].abs() - joined["error_pct_other"].abs()
@@ -115,22 +175,18 @@ class Study:
 
     def files(self, name: str) -> tuple[str, ...]:
         """Files that an entrant, variant or mean has predictions of, in the study's order."""
-        table = self.tables.get(name)
-        there = set() if table is None else set(table["source"])
+        there = set(self.tables.get(name, _NO_ROWS)["source"])
         return tuple(file for file in self.settings.files if file in there)
 
     def missing(self) -> list[str]:
-        """What was not fitted, a line for each entrant or variant at fault."""
+        """What was not fitted, a line for each entrant, variant or device at fault."""
         lines = []
         for name in self.settings.fitted:
-            wanted, found = len(list(_cases(self.settings, name))), len(self.records.get(name, ()))
-            expected = wanted * len(self.settings.entrant(name).folds or ())
-            if found < expected:
-                lines.append(f"`{name}` ({found} of {expected} folds)")
-        for device in self.settings.unseen.devices if self.settings.unseen else ():
-            if device not in self.unseen:
-                lines.append(f"unseen device `{device}`")
-        return lines
+            wanted = len(self.settings.draws(name)) * len(self.settings.entrant(name).folds)
+            if len(self.records[name]) < wanted:
+                lines.append(f"`{name}` ({len(self.records[name])} of {wanted} folds)")
+        devices = dict.fromkeys(device for device, _ in self.settings.unseen_draws)
+        return [*lines, *(f"unseen device `{device}`" for device in devices if device not in self.unseen)]
 
 
 def load_study(settings: PublicSettings, folder: Path) -> Study:
@@ -143,49 +199,56 @@ def load_study(settings: PublicSettings, folder: Path) -> Study:
     Raises:
         PerfseerError: a table is not the one its record was made with, or a file is damaged.
     """
-    records: dict[str, tuple[FoldRecord, ...]] = {}
-    tables: dict[str, pd.DataFrame] = {}
-    n_older = 0
-    for name in settings.fitted:
-        found, parts = [], []
-        for grouping, seed in _cases(settings, name):
-            case = Case(settings, name, grouping, seed)
-            for path, record in _valid(case, folder):
-                found.append(record)
-                n_older += record.digests.code != case.digests().code
-                parts.append(_table(path, record))
-        records[name] = tuple(found)
-        if parts:
-            tables[name] = pd.concat(parts, ignore_index=True)
+    fitted = {name: list(_fitted(settings, name, folder)) for name in settings.fitted}
+    without: dict[str, list[Loaded[UnseenRecord]]] = {}
+    for device, seed in settings.unseen_draws:
+        without.setdefault(device, []).extend(_without(UnseenCase(settings, device, seed), folder))
+    tables = {name: _joined(loaded) for name, loaded in fitted.items() if loaded}
     for name, members in settings.means.items():
         if all(member in tables for member in members):
             tables[name] = _mean_table([tables[member] for member in members])
     return Study(
-        settings, records, tables, _unseen(settings, folder), load_memory(folder), _facts(folder), n_older
+        settings,
+        records={name: tuple(record for record, _, _ in loaded) for name, loaded in fitted.items()},
+        tables=tables,
+        unseen={device: _joined(loaded) for device, loaded in without.items() if loaded},
+        memory=load_memory(folder),
+        facts=read_facts(folder),
+        older=_older(fitted.values()),
+        older_unseen=_older(without.values()),
     )
 
 
-def _cases(settings: PublicSettings, name: str) -> Iterator[tuple[Grouping, int]]:
-    entrant = settings.entrant(name)
-    return product(entrant.groupings or (), entrant.seeds or ())
+def _fitted(settings: PublicSettings, name: str, folder: Path) -> Iterator[Loaded[FoldRecord]]:
+    for grouping, seed in settings.draws(name):
+        case = Case(settings, name, grouping, seed)
+        present = case.digests()
+        for fold in case.entrant.folds:
+            yield from _load(folder / case.folder / str(fold), present, FoldRecord)
 
 
-def _valid(case: Case, folder: Path) -> Iterator[tuple[Path, FoldRecord]]:
-    for fold in case.entrant.folds or ():
-        place = folder / case.folder / str(fold)
-        record = read_valid(place, case)
-        if record is not None:
-            yield place / RECORD_FILE, record
+def _without(case: UnseenCase, folder: Path) -> Iterator[Loaded[UnseenRecord]]:
+    yield from _load(folder / case.folder, case.digests(), UnseenRecord)
 
 
-def _table(path: Path, record: FoldRecord) -> pd.DataFrame:
-    table = read_predictions(path, record)
-    table["error_pct"] = _errors(table)
-    return table.assign(grouping=record.grouping, seed=record.seed, fold=record.fold)
+def _load(folder: Path, present: Digests, kind: type[AnyRecord]) -> Iterator[Loaded[AnyRecord]]:
+    """The record in a folder, if it is of the present parameters and data, and its predictions."""
+    path = folder / RECORD_FILE
+    record = kept(path, present, kind.read)
+    if record is not None:
+        table = record.read_table(path)
+        table = table.assign(error_pct=errors_pct(table), seed=record.seed)
+        if isinstance(record, FoldRecord):
+            table = table.assign(grouping=record.grouping, fold=record.fold)
+        yield record, table, is_stale(record, present)
 
 
-def _errors(table: pd.DataFrame) -> np.ndarray:
-    return 100.0 * relative_errors(table["actual_ms"].to_numpy(), table["predicted_ms"].to_numpy())
+def _older(everything: Iterable[Sequence[Loaded[AnyRecord]]]) -> tuple[AnyRecord, ...]:
+    return tuple(record for loaded in everything for record, _, is_older in loaded if is_older)
+
+
+def _joined(loaded: Sequence[Loaded[AnyRecord]]) -> pd.DataFrame:
+    return pd.concat([table for _, table, _ in loaded], ignore_index=True)
 
 
 def _mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -197,38 +260,4 @@ def _mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
     merged = (logs / len(tables)).dropna().rename("mean").reset_index()
     result = first.merge(merged, on=_ROW)
     result["predicted_ms"] = np.exp(result.pop("mean"))
-    result["error_pct"] = _errors(result)
-    return result
-
-
-def _unseen_cases(settings: PublicSettings) -> Iterator[tuple[str, int]]:
-    unseen = settings.unseen
-    return product(unseen.devices, unseen.seeds) if unseen is not None else product((), ())
-
-
-def _unseen(settings: PublicSettings, folder: Path) -> dict[str, pd.DataFrame]:
-    """Predictions of devices that were left out, those with valid records."""
-    found: dict[str, list[pd.DataFrame]] = {}
-    for device, seed in _unseen_cases(settings):
-        case = UnseenCase(settings, device, seed)
-        record = read_valid_unseen(folder / case.folder, case)
-        if record is not None:
-            table = read_unseen_table(folder / case.folder, record)
-            found.setdefault(device, []).append(table.assign(error_pct=_errors(table), seed=seed))
-    return {device: pd.concat(parts, ignore_index=True) for device, parts in found.items()}
-
-
-def _facts(folder: Path) -> pd.DataFrame:
-    there = (folder / FACTS_FILE).is_file()
-    table = read_facts(folder) if there else pd.DataFrame(columns=list(FACT_COLUMNS))
-    return table.set_index("configuration", drop=False)
-
-
-def _chosen(table: pd.DataFrame, grouping: str, file: str) -> pd.DataFrame:
-    return table[(table["grouping"] == grouping) & (table["source"] == file)]
-
-
-def _metric(sizes_pct: "pd.Series[float]", metric: str, tolerances: Mapping[str, float]) -> float:
-    if metric in tolerances:
-        return float(100.0 * (sizes_pct <= tolerances[metric] + 1e-10).mean())
-    return float(sizes_pct.median() if metric == "median_pct" else sizes_pct.mean())
+    return result.assign(error_pct=errors_pct(result))

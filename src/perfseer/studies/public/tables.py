@@ -1,69 +1,87 @@
 """Tables of the report on published results."""
 
 from collections.abc import Mapping, Sequence
-from statistics import median
+from functools import partial
 
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
 from perfseer.evaluation.significance import Resampled
-from perfseer.reporting.tables import markdown_table
-from perfseer.reporting.units import MISSING, choose_scale, count, interval, number, signed
+from perfseer.reporting.tables import Column, table
+from perfseer.reporting.units import MISSING, count, interval, number, signed
 from perfseer.studies.public.agreement import Agreement
 from perfseer.studies.public.goals import GOALS, Goal
-from perfseer.studies.public.settings import Grouping
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import short_title, title
 
 
 def goal_table(study: Study, floors: Mapping[str, Agreement]) -> str:
-    """The goals, what the subject reached, and the noise of the labels."""
-    header = ["labels", "groups", "n", "best prototype", "reach", "aim", "here", "verdict", "label noise"]
-    rows = [_goal_row(study, goal, floors.get(goal.file)) for goal in GOALS if _is_shown(study, goal)]
-    return markdown_table(header, rows, align="llrrrrrlr")
+    """The goals, what the subject reached, and the noise of the labels.
+
+    Args:
+        study: with the subject's errors.
+        floors: file → how closely another version of the software agrees.
+    """
+    shown = [
+        goal
+        for goal in GOALS
+        if goal.file in study.settings.files and goal.grouping in study.settings.groupings
+    ]
+    reached = {goal: study.mean(study.settings.subject, goal.grouping, goal.file) for goal in shown}
+    return table(
+        shown,
+        [
+            ("labels", lambda goal: title(goal.file)),
+            ("groups", lambda goal: goal.grouping),
+            ("n", lambda goal: _n(study, goal.grouping, goal.file)),
+            ("best prototype", lambda goal: f"{goal.prototype:g}"),
+            ("reach", lambda goal: f"**{goal.reach:g}**"),
+            ("aim", lambda goal: f"{goal.aim:g}"),
+            ("here", lambda goal: f"**{interval(reached[goal])}**" if reached[goal] else MISSING),
+            ("verdict", lambda goal: goal_verdict(goal, reached[goal])),
+            ("label noise", lambda goal: _floor(floors.get(goal.file))),
+        ],
+        align="llrrrrrlr",
+    )
 
 
-def _is_shown(study: Study, goal: Goal) -> bool:
-    return goal.file in study.settings.files and goal.grouping in study.settings.groupings
+def _n(study: Study, grouping: str, file: str) -> str:
+    return count(study.rows(study.settings.subject, grouping, file)["configuration"].nunique())
 
 
-def _goal_row(study: Study, goal: Goal, floor: Agreement | None) -> list[str]:
-    subject = study.settings.subject
-    found = study.mean(subject, goal.grouping, goal.file)
-    rows = study.rows(subject, goal.grouping, goal.file)
-    n = 0 if rows.empty else rows["configuration"].nunique()
-    limits = [f"{value:g}" for value in (goal.prototype, goal.reach, goal.aim)]
-    limits[1] = f"**{limits[1]}**"
-    noise = f"≤ {number(floor.mean_pct, 2)}" if floor else "unknown"
-    shown = f"**{interval(found)}**" if found else MISSING
-    return [title(goal.file), goal.grouping, count(n), *limits, shown, goal_verdict(goal, found), noise]
+def _floor(floor: Agreement | None) -> str:
+    return f"≤ {number(floor.mean_pct, 2)}" if floor else "unknown"
 
 
-def goal_verdict(goal: Goal, found: Interval | None) -> str:
+def goal_verdict(goal: Goal, mean: Interval | None) -> str:
     """Whether a goal is met, hedged where the interval over seeds straddles the limit."""
-    if found is None:
+    if mean is None:
         return MISSING
     for limit, words in ((goal.aim, "aim reached"), (goal.reach, "reached")):
-        if found.mean <= limit:
-            straddles = found.mean + (found.half_width or 0.0) > limit
+        if mean.mean <= limit:
+            straddles = mean.mean + (mean.half_width or 0.0) > limit
             return f"{words} (interval straddles it)" if straddles else words
-    return "not reached" if found.mean <= goal.prototype else "not reached, behind the prototype"
+    return "not reached" if mean.mean <= goal.prototype else "not reached, behind the prototype"
 
 
 def entrant_table(study: Study, file: str, grouping: Grouping) -> str:
     """Everyone on the same folds of one file: MAPE, median, shares, and the difference to the subject."""
-    subject = study.settings.subject
-    tolerances = study.settings.within_pct
-    header = ["predictor", "MAPE [%]", "median [%]", *(f"within {x:g} % [%]" for x in tolerances)]
-    rows = []
-    for name in study.names:
-        metrics = ("mape_pct", "median_pct", *(within_name(x) for x in tolerances))
-        found = [study.mean(name, grouping, file, metric) for metric in metrics]
-        if found[0] is None:
-            continue
-        cells = [interval(one) if one else MISSING for one in found]
-        against = None if name == subject else study.difference(name, subject, grouping, file)
-        rows.append([_label(study, name), *cells, difference_text(against) if against else ""])
-    return markdown_table([*header, f"MAPE against `{subject}` [points]"], rows)
+    within = {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
+    metrics = {"MAPE [%]": "mape_pct", "median [%]": "median_pct", **within}
+    return table(
+        [name for name in study.names if study.mean(name, grouping, file)],
+        [
+            ("predictor", partial(_label, study)),
+            *(
+                (header, partial(_mean, study, grouping, metric, file=file))
+                for header, metric in metrics.items()
+            ),
+            (
+                f"MAPE against `{study.settings.subject}` [points]",
+                partial(_difference, study, grouping, file),
+            ),
+        ],
+    )
 
 
 def _label(study: Study, name: str) -> str:
@@ -71,96 +89,74 @@ def _label(study: Study, name: str) -> str:
     return f"`{name}` (mean of {', '.join(members)})" if members else f"`{name}`"
 
 
-def difference_text(found: Resampled) -> str:
+def _mean(study: Study, grouping: str, metric: str, name: str, file: str) -> str:
+    return interval(study.mean(name, grouping, file, metric))
+
+
+def _difference(study: Study, grouping: Grouping, file: str, name: str) -> str:
+    """Of a variant to its entrant, of others to the subject, which has none to itself."""
+    variant = study.settings.variants.get(name)
+    other = variant.of if variant else study.settings.subject
+    difference = None if name == other else study.difference(name, other, grouping, file)
+    return difference_text(difference) if difference else (MISSING if variant else "")
+
+
+def difference_text(difference: Resampled) -> str:
     """``+1.20 (+0.90 to +1.52), worse``: a difference with its bootstrap interval and what it shows."""
-    mean, low, high = (float(values[0]) for values in (found.mean, found.low, found.high))
+    mean, low, high = difference.only
     verdict = "no difference shown" if low <= 0 <= high else ("better" if mean < 0 else "worse")
     return f"{signed(mean)} ({signed(low)} to {signed(high)}), {verdict}"
 
 
 def file_table(study: Study) -> str:
     """The subject on every result file: MAPE and median under each grouping."""
-    groupings = study.settings.groupings
-    header = ["labels", "n", *(f"{what}, by {one} [%]" for one in groupings for what in ("MAPE", "median"))]
-    rows = []
-    for file in study.files(study.settings.subject):
-        found = [
-            study.mean(study.settings.subject, grouping, file, metric)
-            for grouping in groupings
-            for metric in ("mape_pct", "median_pct")
-        ]
-        first = study.rows(study.settings.subject, groupings[0], file)
-        n = 0 if first.empty else first["configuration"].nunique()
-        rows.append([title(file), count(n), *(interval(one) if one else MISSING for one in found)])
-    return markdown_table(header, rows)
+    subject, groupings = study.settings.subject, study.settings.groupings
+    columns: list[Column[str]] = [("labels", title), ("n", partial(_n, study, groupings[0]))]
+    for grouping in groupings:
+        for what, metric in (("MAPE", "mape_pct"), ("median", "median_pct")):
+            columns.append((f"{what}, by {grouping} [%]", partial(_mean, study, grouping, metric, subject)))
+    return table(study.files(subject), columns)
 
 
 def variant_table(study: Study) -> str:
     """What each addition is worth: MAPE of the variant minus that of what it is a variant of, same rows."""
-    cells = [
-        (file, grouping)
-        for file in study.settings.headline
-        for grouping in study.settings.groupings
-        if any(_has(study, name, file, grouping) for name in study.settings.variants)
+    variants, settings = study.settings.variants, study.settings
+    entrants = [settings.entrant(name) for name in variants]
+    compared = [
+        (f"{short_title(file)}, {grouping}", partial(_difference, study, grouping, file))
+        for file in settings.headline
+        for grouping in settings.groupings
+        if any(file in entrant.files and grouping in entrant.groupings for entrant in entrants)
     ]
-    header = ["variant", "of", "seeds", *(f"{short_title(file)}, {grouping}" for file, grouping in cells)]
-    rows = []
-    for name, variant in study.settings.variants.items():
-        found = [study.difference(name, variant.of, grouping, file) for file, grouping in cells]
-        shown = [difference_text(one) if one else MISSING for one in found]
-        rows.append([variant.says, f"`{variant.of}`", _seeds(study, name), *shown])
-    return markdown_table(header, rows, align="ll")
-
-
-def _has(study: Study, name: str, file: str, grouping: Grouping) -> bool:
-    entrant = study.settings.entrant(name)
-    return file in (entrant.files or ()) and grouping in (entrant.groupings or ())
+    columns: list[Column[str]] = [
+        ("variant", lambda name: variants[name].says),
+        ("of", lambda name: f"`{variants[name].of}`"),
+        ("seeds", partial(_seeds, study)),
+        *compared,
+    ]
+    return table(variants, columns, align="ll")
 
 
 def _seeds(study: Study, name: str) -> str:
     entrant = study.settings.entrant(name)
-    folds = len(entrant.folds or ())
-    part = "" if folds == study.settings.folds else f", {folds} of {study.settings.folds} folds"
-    return f"{len(entrant.seeds or ())}{part}"
+    folds, total = len(entrant.folds), study.settings.folds
+    return f"{len(entrant.seeds)}{'' if folds == total else f', {folds} of {total} folds'}"
 
 
-def agreement_table(found: Sequence[Agreement]) -> str:
+def agreement_table(agreements: Sequence[Agreement]) -> str:
     """How far two files agree on the same models, after one common factor."""
-    header = ["labels", "against", "models", "common factor", "mean difference [%]", "median [%]"]
-    rows = [
+    return table(
+        agreements,
         [
-            title(one.first),
-            title(one.second),
-            count(one.n),
-            number(one.factor),
-            f"{number(one.mean_pct)} ({number(one.low_pct)} to {number(one.high_pct)})",
-            number(one.median_pct),
-        ]
-        for one in found
-    ]
-    return markdown_table(header, rows, align="ll")
-
-
-def cost_table(study: Study) -> str:
-    """What fitting and predicting took, by entrant and variant."""
-    header = ["predictor", "folds fitted", "numbers learned", "fitting a fold", "in all", "predicting a row"]
-    rows = []
-    for name in study.settings.fitted:
-        records = study.records.get(name, ())
-        if not records:
-            rows.append([f"`{name}`", "0", *[MISSING] * 4])
-            continue
-        seconds = [record.fit_s for record in records]
-        predict_ms = median(part.predict_ms_per_row for record in records for part in record.parts)
-        sizes = [part.n_parameters for record in records for part in record.parts]
-        rows.append(
-            [
-                f"`{name}`",
-                count(len(records)),
-                count(round(median(sizes))),
-                choose_scale([median(seconds)], "s").named(median(seconds)),
-                choose_scale([sum(seconds)], "s").named(sum(seconds)),
-                choose_scale([predict_ms], "ms").named(predict_ms),
-            ]
-        )
-    return markdown_table(header, rows)
+            ("labels", lambda pair: title(pair.first)),
+            ("against", lambda pair: title(pair.second)),
+            ("models", lambda pair: count(pair.n)),
+            ("common factor", lambda pair: number(pair.factor)),
+            (
+                "mean difference [%]",
+                lambda pair: f"{number(pair.mean_pct)} ({number(pair.low_pct)} to {number(pair.high_pct)})",
+            ),
+            ("median [%]", lambda pair: number(pair.median_pct)),
+        ],
+        align="ll",
+    )

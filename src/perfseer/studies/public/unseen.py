@@ -6,29 +6,29 @@ no architecture of it was seen on any device, and nothing but the measured model
 rows of the device (architectures known from other devices) are scored too, those that were measured left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import NonNegativeInt
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
+from perfseer.data.files import write_json
 from perfseer.data.platforms import Platform
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.predictions import table_digest
-from perfseer.evaluation.records import PREDICTIONS_FILE, RECORD_FILE, Digests, differing
-from perfseer.evaluation.trials import fitting_code
+from perfseer.evaluation.records import RECORD_FILE, Digests, NonNegative, Tabled, write_record
+from perfseer.evaluation.trials import Log, fitting_code, kept
 from perfseer.forecast.calibration import calibrate, choose, measuring_cost_s
 from perfseer.predictors.base import Predictor
 from perfseer.studies.public import source
-from perfseer.studies.public.fitting import SUMMARY_FILE, Case, draw_folds, fit
+from perfseer.studies.public.fitting import SUMMARY_FILE, Case, draw_folds
 from perfseer.studies.public.records import COLUMNS, INTERVAL, prediction_table
 from perfseer.studies.public.settings import PublicSettings, Unseen
 from perfseer.targets import Phase
@@ -37,11 +37,10 @@ UNSEEN_FOLDER = "unseen"
 # Besides `records.COLUMNS`: how many models were measured to calibrate with, and whether the architecture may
 # have been in training, on other devices.
 UNSEEN_COLUMNS = (*COLUMNS, "measured", "known")
-WRITTEN_BY = "perfseer public unseen"
 _GROUPING: Literal["architecture"] = "architecture"
 
 
-class UnseenRecord(BaseModel):
+class UnseenRecord(Tabled):
     """What became of one device at one seed.
 
     Attributes:
@@ -49,10 +48,10 @@ class UnseenRecord(BaseModel):
         fold: of the study's draw at this seed that was held out.
         chosen: models measured, in the order in which they are taken.
         fit_s: wall time of fitting the base [s].
-        predictions_digest: of the table beside the record.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    written_by = "perfseer public unseen"
+    columns = UNSEEN_COLUMNS
 
     schema_version: Literal[1] = 1
     device: str
@@ -60,9 +59,8 @@ class UnseenRecord(BaseModel):
     fold: NonNegativeInt
     digests: Digests
     chosen: tuple[str, ...]
-    fit_s: Annotated[float, Field(ge=0)]
+    fit_s: NonNegative
     environment: dict[str, Any]
-    predictions_digest: str
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,12 @@ class UnseenCase:
             }
         )
 
+    def kept(self, folder: Path) -> UnseenRecord | None:
+        """The record in a folder, if it is of the present parameters and data."""
+        return kept(folder / RECORD_FILE, self.digests(), UnseenRecord.read)
 
-def run_unseen(case: UnseenCase, out: Path, log: Callable[[str], None]) -> Path:
+
+def run_unseen(case: UnseenCase, out: Path, log: Log) -> Path:
     """Fit without the device and record its predictions, unless a valid record is there; then summary.json.
 
     Returns:
@@ -132,56 +134,29 @@ def run_unseen(case: UnseenCase, out: Path, log: Callable[[str], None]) -> Path:
         PerfseerError: files cannot be had, or nothing is left to train on or to score.
     """
     folder = out / case.folder
-    if read_valid_unseen(folder, case) is None:
-        _record(case, folder, log)
+    if case.kept(folder) is None:
+        write_record(folder, *_fit_without(case, log))
     path = folder / RECORD_FILE
     write_json(folder / SUMMARY_FILE, {"device": case.device, "record": file_digest(path)})
     return path
 
 
-def read_valid_unseen(folder: Path, case: UnseenCase) -> UnseenRecord | None:
-    """The record in ``folder`` if it is of the present parameters and data; None if not or if absent."""
-    path = folder / RECORD_FILE
-    if not path.is_file():
-        return None
-    try:
-        record = UnseenRecord.model_validate(read_json(path, WRITTEN_BY))
-    except (ValidationError, PerfseerError):
-        return None  # of an older schema, or cut off: as good as absent
-    present = case.digests().model_copy(update={"code": record.digests.code})
-    return None if differing(record.digests, present) else record
-
-
-def read_unseen_table(folder: Path, record: UnseenRecord) -> pd.DataFrame:
-    """The predictions beside a record.
-
-    Raises:
-        PerfseerError: they are missing, or not those the record was made with.
-    """
-    table = read_parquet(folder / PREDICTIONS_FILE, UNSEEN_COLUMNS, WRITTEN_BY)
-    require(
-        table_digest(table) == record.predictions_digest,
-        f"{folder / PREDICTIONS_FILE} is not the table its record was made with; run `{WRITTEN_BY}` again",
-    )
-    return table
-
-
-def _record(case: UnseenCase, folder: Path, log: Callable[[str], None]) -> None:
-    files = case.case.entrant.files or ()
+def _fit_without(case: UnseenCase, log: Log) -> tuple[UnseenRecord, pd.DataFrame]:
+    """Fit on the other devices: the record, and the predictions of the device's rows."""
     device_files = case.unseen.devices[case.device]
     scored = device_files[: case.unseen.scored]
-    data = source.dataset(case.settings, tuple(dict.fromkeys((*files, *scored))))
+    data = source.dataset(case.settings, tuple(dict.fromkeys((*case.case.entrant.files, *scored))))
     drawn = draw_folds(case.settings, _GROUPING, case.seed)
     is_device = data.rows["source"].isin(device_files).to_numpy()
     train, valid, _ = (data.subset(part[~is_device[part]]) for part in drawn.parts(data.rows, case.fold))
     require(len(train) > 0, f"no rows of other devices than {case.device} to train on")
     digests = case.digests()
-    base, fit_s = fit(case.case, train, valid, log)
+    base = case.case.fit(train, valid, log)
     tables, chosen = [], []
     for name in scored:
         rows = data.subset(np.flatnonzero(data.rows["source"] == name))
         is_test = rows.rows[_GROUPING].map(drawn.fold_of).to_numpy() == case.fold
-        table, names = _curve(base, rows, is_test, case.unseen.measured, case.settings.confidence)
+        table, names = _curve(base.model, rows, is_test, case.unseen.measured, case.settings.confidence)
         tables.append(table)
         chosen += names
     table = _without_gaps(pd.concat(tables, ignore_index=True))
@@ -191,12 +166,11 @@ def _record(case: UnseenCase, folder: Path, log: Callable[[str], None]) -> None:
         fold=case.fold,
         digests=digests,
         chosen=tuple(chosen),
-        fit_s=fit_s,
+        fit_s=base.fit_s,
         environment=environment(),
         predictions_digest=table_digest(table),
     )
-    write_parquet(folder / PREDICTIONS_FILE, table)
-    write_json(folder / RECORD_FILE, record.model_dump(mode="json"))
+    return record, table
 
 
 def _curve(

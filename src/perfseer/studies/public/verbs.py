@@ -1,7 +1,7 @@
 """``perfseer public`` fit, describe, unseen, ship and report: the study of published results."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -9,6 +9,7 @@ from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
 from perfseer.console.progress import line_log, tell
 
 if TYPE_CHECKING:
+    from perfseer.evaluation.group_folds import Grouping
     from perfseer.studies.public.settings import PublicSettings
 
 _STUDY = Path("results/public")
@@ -29,15 +30,10 @@ def fit(
     threads: Threads = 1,
 ) -> None:
     """Fit one entrant on every fold of one draw; valid records are kept."""
-    from perfseer.errors import require
-    from perfseer.parameters import load_mapping
     from perfseer.studies.public.fitting import Case, run
     from perfseer.training.process import prepare_process
 
-    settings = study_settings(load_mapping(params))
-    known = ", ".join(settings.groupings)
-    require(grouping in settings.groupings, f"no grouping {grouping!r}; there are {known}")
-    case = Case(settings, entrant, "family" if grouping == "family" else "architecture", seed)
+    case = Case(_settings(params), entrant, cast("Grouping", grouping), seed)
     prepare_process(threads)
     for record in run(case, out, threads, line_log("")):
         typer.echo(record)
@@ -45,11 +41,10 @@ def fit(
 
 def describe(params: Params = _PRESET, out: Folder = _STUDY) -> None:
     """Tabulate what is known of every row besides its time: size, operators, platform."""
-    from perfseer.parameters import load_mapping
     from perfseer.studies.public.facts import row_facts, write_facts
     from perfseer.studies.public.source import dataset
 
-    settings = study_settings(load_mapping(params))
+    settings = _settings(params)
     typer.echo(write_facts(out, row_facts(dataset(settings, settings.files))))
 
 
@@ -60,11 +55,10 @@ def ship(
     threads: Threads = 1,
 ) -> None:
     """Fit the subject on the rows of every file and save it, with the study's errors on its card."""
-    from perfseer.parameters import load_mapping
     from perfseer.studies.public.shipping import ship as fit_and_save
     from perfseer.training.process import prepare_process
 
-    settings = study_settings(load_mapping(params))
+    settings = _settings(params)
     prepare_process(threads)
     fit_and_save(settings, study, out, line_log(""))
     typer.echo(out)
@@ -78,11 +72,10 @@ def unseen(
     threads: Threads = 1,
 ) -> None:
     """Fit without a device, predict it, and calibrate on a few of its models; a valid record is kept."""
-    from perfseer.parameters import load_mapping
     from perfseer.studies.public.unseen import UnseenCase, run_unseen
     from perfseer.training.process import prepare_process
 
-    case = UnseenCase(study_settings(load_mapping(params)), device, seed)
+    case = UnseenCase(_settings(params), device, seed)
     prepare_process(threads)
     typer.echo(run_unseen(case, out, line_log("")))
 
@@ -93,23 +86,22 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("reports"),
 ) -> None:
     """Render the report from whatever records there are."""
-    from perfseer.parameters import load_mapping
-    from perfseer.studies.public.render import render_study
-    from perfseer.studies.public.study import load_study
+    from perfseer.studies.public.render import render_folder
 
-    tell(render_study(load_study(study_settings(load_mapping(params)), study), out))
+    tell(render_folder(_settings(params), study, out))
 
 
-def study_settings(mapping: dict[str, Any]) -> "PublicSettings":
+def _settings(params: str) -> "PublicSettings":
     """Section ``public`` of the parameters, validated.
 
     Raises:
         PerfseerError: it is missing or at fault.
     """
+    from perfseer.parameters import load_mapping
     from perfseer.studies.public.settings import PublicSettings
     from perfseer.validation import section
 
-    return section(PublicSettings, mapping, "public")
+    return section(PublicSettings, load_mapping(params), "public")
 
 
 def register(app: typer.Typer) -> None:
