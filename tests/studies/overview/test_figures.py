@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from perfseer.reporting.document import draw
+from perfseer.reporting.document import publish
 from perfseer.reporting.style import save, styled
 from perfseer.studies.experiment import load_experiment
+from perfseer.studies.overview.about import DOCUMENT
 from perfseer.studies.overview.figures import figure_makers, mape_by_predictor, scatter
 from perfseer.studies.overview.graph_figure import graph_figure, layers, positions
 from perfseer.studies.results import Results
@@ -41,13 +43,13 @@ def test_equal_data_give_equal_bytes(results, tmp_path):
     assert b"<dc:date>" not in first
 
 
-def test_stale_figures_of_the_same_document_are_removed(results, tmp_path):
-    for name in ("old", "comparison_old", "ablation_old"):
-        (tmp_path / f"{name}.svg").write_text("<svg/>")
-    makers = {"mape_by_predictor": lambda: mape_by_predictor(results)}
-    assert draw("perfseer", makers, tmp_path) == [tmp_path / "mape_by_predictor.svg"]
-    kept = {"mape_by_predictor.svg", "comparison_old.svg", "ablation_old.svg"}
-    assert {path.name for path in tmp_path.iterdir()} == kept
+def test_stale_figures_of_the_same_document_are_removed(tmp_path):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    for name in ("graph_old", "comparison_old", "ablation_old"):
+        (folder / f"{name}.svg").write_text("<svg/>")
+    publish(DOCUMENT, "text", tmp_path, figures={"graph": Figure}, tables={})
+    assert {path.stem for path in folder.iterdir()} == {"graph", "comparison_old", "ablation_old"}
 
 
 def test_bars_stand_for_the_recorded_mape(results):
