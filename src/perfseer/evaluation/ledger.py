@@ -85,6 +85,13 @@ def entries_of(record: Record) -> tuple[Entry, ...]:
     return (*scored, *chosen, *(Entry("", name, costs[name], record.n.test) for name in OF_THE_FIT))
 
 
+def trial_of(contender: Contender, seed: int, record: Record | None, status: str = VALID) -> Trial:
+    """What a record says of a trial; without one it is missing."""
+    return (
+        Trial(contender, seed, entries_of(record), status) if record else Trial(contender, seed, (), MISSING)
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Ledger:
     """All trials of one study.

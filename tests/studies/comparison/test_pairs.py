@@ -11,7 +11,7 @@ from perfseer.studies.comparison.figures import cost_dots, group_maps, mape_bars
 from perfseer.studies.comparison.pairs import compare_all
 from perfseer.studies.comparison.ranking import p_text, ranking
 from perfseer.studies.experiment import load_experiment
-from perfseer.studies.results import Results
+from perfseer.studies.experiment import Experiment
 from tests.helpers.experiment_files import MISSING, write_experiment
 
 TIME = "train_time_ms"
@@ -34,7 +34,7 @@ def pairs(aligned):
 
 @pytest.fixture(scope="module")
 def empty(results):
-    return align(Results(dataclasses.replace(results.experiment, runs={})), "architecture")
+    return align(Results(dataclasses.replace(experiment, runs={})), "architecture")
 
 
 def texts(axes):
@@ -53,15 +53,15 @@ def test_every_predictors_errors_stand_in_the_same_rows(aligned):
 
 
 def test_the_order_of_a_predictors_rows_does_not_matter(results, aligned):
-    runs = dict(results.experiment.runs)
+    runs = dict(experiment.runs)
     key = ("seernet", "architecture", 1)
     runs[key] = dataclasses.replace(runs[key], predictions=runs[key].predictions.iloc[::-1])
-    shuffled = align(Results(dataclasses.replace(results.experiment, runs=runs)), "architecture")
+    shuffled = align(Results(dataclasses.replace(experiment, runs=runs)), "architecture")
     assert shuffled.errors[TIME]["seernet"].equals(aligned.errors[TIME]["seernet"])
 
 
 def test_predictions_are_recovered_in_their_unit(results, aligned):
-    run = results.experiment.runs["ensemble", "architecture", 0]
+    run = experiment.runs["ensemble", "architecture", 0]
     expected = run.predictions.set_index("configuration")[f"predicted_{TIME}"]
     rows = aligned.rows["configuration"].iloc[:10]
     assert predicted(aligned, "ensemble", TIME)[:10] == pytest.approx(expected.loc[rows].to_numpy())
@@ -111,7 +111,7 @@ def test_the_worst_group_needs_enough_rows(aligned):
     sizes = groups[TIME, "batch size"].sizes
     assert sizes.sum() == 22
     worst = worst_group(aligned, groups, "boosting", TIME)
-    least = aligned.results.experiment.report.judgement.group_rows
+    least = aligned.experiment.report.judgement.group_rows
     assert groups[TIME, worst.grouping].sizes[worst.group] >= least
     assert worst.ratio == pytest.approx(worst.mape_pct / aligned.absolute[TIME]["boosting"].mean())
 

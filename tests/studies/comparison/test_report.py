@@ -15,7 +15,7 @@ from perfseer.studies.comparison.memory import mig_table
 from perfseer.studies.comparison.pairs import compare_all
 from perfseer.studies.comparison.render import markdown, render
 from perfseer.studies.experiment import load_experiment
-from perfseer.studies.results import Results
+from perfseer.studies.experiment import Experiment
 from tests.helpers.experiment_files import MISSING, NOISE, write_experiment
 from tests.helpers.reading import rows_after, rows_of, table_after
 from tests.helpers.rendered import check_figures, check_outputs, check_pages, files_in
@@ -51,7 +51,7 @@ def text(written):
 
 def rendered(mapping, paths):
     results = Results(load_experiment(mapping, paths))
-    aligned = align(results, results.experiment.headline)
+    aligned = align(results, experiment.headline)
     return markdown(aligned, compare_all(aligned), group_all(aligned), "0" * 12)
 
 

@@ -12,7 +12,7 @@ from perfseer.studies.experiment import load_experiment
 from perfseer.studies.overview.about import DOCUMENT
 from perfseer.studies.overview.figures import figure_makers, mape_by_predictor, scatter
 from perfseer.studies.overview.graph_figure import graph_figure, layers, positions
-from perfseer.studies.results import Results
+from perfseer.studies.experiment import Experiment
 from tests.helpers.experiment_files import write_experiment
 from tests.helpers.synthetic import make_graph
 
@@ -66,7 +66,7 @@ def test_the_floor_is_a_line_across_the_bars(results):
 
 
 def test_without_repeats_there_is_no_line(results):
-    figure = mape_by_predictor(Results(replace(results.experiment, floors={})))
+    figure = mape_by_predictor(Results(replace(experiment, floors={})))
     assert not [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
     assert "floor" not in figure.get_suptitle()
 
@@ -79,7 +79,7 @@ def test_missing_and_unsupported_panels_say_so(results):
 def test_scatter_shows_every_test_row(results):
     axes = scatter(results, "seernet").axes[0]
     (points,) = [c for c in axes.collections if len(c.get_offsets()) > 1]
-    rows = sum(run.record.n.test for run in results.experiment.runs_of("seernet", "architecture"))
+    rows = sum(run.record.n.test for run in experiment.runs_of("seernet", "architecture"))
     assert len(points.get_offsets()) == rows
 
 
@@ -100,7 +100,7 @@ def test_nodes_do_not_overlap():
 
 
 def test_graph_figure_names_the_network(results):
-    (axes,) = graph_figure(results.experiment).axes
-    number, graph = results.experiment.example
-    assert results.experiment.rows.iloc[number]["architecture"] in axes.get_title()
+    (axes,) = graph_figure(experiment).axes
+    number, graph = experiment.example
+    assert experiment.rows.iloc[number]["architecture"] in axes.get_title()
     assert f"{graph.n_nodes} operators" in axes.get_title()

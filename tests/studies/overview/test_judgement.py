@@ -11,7 +11,7 @@ from perfseer.studies.experiment import load_experiment
 from perfseer.studies.overview import judgement
 from perfseer.studies.overview.checks import checks
 from perfseer.studies.profile import constant_note
-from perfseer.studies.results import Results
+from perfseer.studies.experiment import Experiment
 from tests.helpers.experiment_files import parameters, write_experiment
 
 
@@ -22,12 +22,12 @@ def results(tmp_path_factory):
 
 def changed(results, **update):
     """The same results under other report settings."""
-    report = results.experiment.report.model_copy(update=update)
-    return Results(dataclasses.replace(results.experiment, report=report))
+    report = experiment.report.model_copy(update=update)
+    return Results(dataclasses.replace(experiment, report=report))
 
 
 def with_threshold(results, **update):
-    return changed(results, judgement=results.experiment.report.judgement.model_copy(update=update))
+    return changed(results, judgement=experiment.report.judgement.model_copy(update=update))
 
 
 def found(results, start):
@@ -50,7 +50,7 @@ def test_grades_must_ascend():
 def test_grade_says_when_the_interval_reaches_another_word(results):
     # MAPE 8.1 ± 1.27: inside good; with the bound at 9 it reaches fair.
     assert judgement.grade(results, "train_time_ms") == "good"
-    grades = results.experiment.report.grades.model_copy(update={"good": 9.0})
+    grades = experiment.report.grades.model_copy(update={"good": 9.0})
     assert (
         judgement.grade(changed(results, grades=grades), "train_time_ms")
         == "good (the interval reaches fair)"
@@ -78,7 +78,7 @@ def test_noise_is_judged_by_the_floor_where_there_is_one(results):
     assert not train.triggered
     assert found(with_threshold(results, noise_share=0.25), "Does measurement noise")[0].triggered
     assert "3.5 × the noise floor" in judgement.assessments(results)[0]
-    once = Results(dataclasses.replace(results.experiment, floors={}))
+    once = Results(dataclasses.replace(experiment, floors={}))
     assert found(once, "Does measurement noise")[0].found.startswith("median half width 2.00 % over 46 rows")
     assert "noise floor" not in judgement.assessments(once)[0]
 
@@ -103,15 +103,15 @@ def test_a_busy_machine_is_called_busy(results):
 
 def test_a_label_that_does_not_vary_is_called_constant(results):
     assert not found(results, "Are labels practically constant")[0].triggered
-    rows = results.experiment.rows.assign(
-        train_util_pct=np.linspace(99.0, 100.0, len(results.experiment.rows))
+    rows = experiment.rows.assign(
+        train_util_pct=np.linspace(99.0, 100.0, len(experiment.rows))
     )
-    flat = Results(dataclasses.replace(results.experiment, rows=rows))
+    flat = Results(dataclasses.replace(experiment, rows=rows))
     (check,) = found(flat, "Are labels practically constant")
     # 90 % of a range of one point around 99.5.
     assert (check.triggered, check.found) == (True, "training utilisation: middle 90 % within 0.905 %")
     assert "training utilisation" in constant_note(flat.experiment)
-    assert constant_note(results.experiment) == ""
+    assert constant_note(experiment) == ""
 
 
 def test_noise_beside_error(results):
@@ -121,7 +121,7 @@ def test_noise_beside_error(results):
 
 
 def test_checks_that_lead_to_the_same_advice_share_a_line(results):
-    once = Results(dataclasses.replace(results.experiment, floors={}))
+    once = Results(dataclasses.replace(experiment, floors={}))
     strict = with_threshold(once, noise_share=0.24)
     lines = judgement.recommendations(checks(strict), ("data", "measurement"))
     (line,) = [line for line in lines if line.startswith("Measure longer")]
@@ -130,9 +130,9 @@ def test_checks_that_lead_to_the_same_advice_share_a_line(results):
 
 
 def test_noise_of_too_few_rows_is_not_computed(results):
-    rows = results.experiment.rows.copy()
+    rows = experiment.rows.copy()
     rows.loc[rows.index[3:], ["train_time_ci_low_ms", "train_time_ci_high_ms"]] = float("nan")
-    sparse = Results(dataclasses.replace(results.experiment, rows=rows, floors={}))
+    sparse = Results(dataclasses.replace(experiment, rows=rows, floors={}))
     noise = found(sparse, "Does measurement noise limit training")[0]
     assert (noise.triggered, noise.found) == (None, "only 3 rows with an interval")
     missed = found(sparse, "Did many measurements of training")[0]
@@ -153,7 +153,7 @@ def test_validation_far_above_training_is_overfitting(results):
 
 
 def test_a_check_without_data_is_not_computed(results):
-    empty = Results(dataclasses.replace(results.experiment, runs={}))
+    empty = Results(dataclasses.replace(experiment, runs={}))
     states = {check.question: check.triggered for check in checks(empty)}
     assert states["Are results missing?"] is True
     assert states["Is there little to learn from?"] is None

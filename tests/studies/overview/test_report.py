@@ -19,7 +19,7 @@ from perfseer.studies.experiment import load_experiment
 from perfseer.studies.overview.about import DOCUMENT
 from perfseer.studies.overview.figures import label_distributions
 from perfseer.studies.overview.render import markdown, render
-from perfseer.studies.results import Results
+from perfseer.studies.experiment import Experiment
 from perfseer.targets import TARGET_NAMES
 from tests.helpers.experiment_files import MISSING, write_experiment
 from tests.helpers.reading import table_after
@@ -220,7 +220,7 @@ def test_a_dataset_with_times_only_is_reported(copy, tmp_path):
     others = [name for name in TARGET_NAMES if "time" not in name]
     rows = experiment.rows.assign(**dict.fromkeys(others, float("nan")))
     results = Results(dataclasses.replace(experiment, rows=rows, runs={}))
-    assert [target.name for target in results.experiment.targets] == ["train_time_ms", "infer_time_ms"]
+    assert [target.name for target in experiment.targets] == ["train_time_ms", "infer_time_ms"]
     content = markdown(results, "0" * 12)
     assert len(table_after(content, "## Dataset Profile")[0]) == 1 + 3 + 2
     rows = {row[0]: row[1:] for row in table_after(content, "### Measured networks beside the paper's")}

@@ -1,5 +1,7 @@
 """What predicted memory suggests: the slice of a GPU, beside the one that measured memory asks for."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from perfseer.graphs.perfgraph import FloatArray, IntArray
@@ -7,7 +9,6 @@ from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, count, share_text
 from perfseer.studies.comparison.aligned import Aligned, measured, predicted
 from perfseer.studies.comparison.mig import PROFILES
-from perfseer.studies.comparison.ranking import absent
 from perfseer.targets import TARGETS
 
 MEMORIES = tuple(target for target in TARGETS if target.quantity == "mem")
@@ -25,13 +26,11 @@ def mig_table(aligned: Aligned) -> str:
     }
     if not any(gap.any() for gap in gaps.values()):
         return "Every predictor of memory suggests the profile that is needed, for every test row."
-    lines = [
-        [name, *(cell for target in MEMORIES for cell in _cells(aligned, gaps, name, target.name))]
-        for name in aligned.results.experiment.predictors
-    ]
-    header = ["predictor"]
+    header, lines = ["predictor"], [[name] for name in aligned.experiment.predictors]
     for target in MEMORIES:
         header += [f"{target.title}: the profile needed", "too small", "too large"]
+        for line in lines:
+            line += _cells(aligned, gaps, line[0], target.name)
     return markdown_table(header, lines)
 
 
@@ -42,9 +41,11 @@ def _gaps(aligned: Aligned, predictor: str, target: str) -> IntArray:
     return _profile(suggested[known]) - _profile(needed[known])
 
 
-def _cells(aligned: Aligned, gaps: dict[tuple[str, str], IntArray], predictor: str, target: str) -> list[str]:
+def _cells(
+    aligned: Aligned, gaps: Mapping[tuple[str, str], IntArray], predictor: str, target: str
+) -> list[str]:
     if (predictor, target) not in gaps:
-        return [absent(aligned, predictor, target)] * 3
+        return [aligned.experiment.absent(predictor, target)] * 3
     gap = gaps[predictor, target]
     return [share_text(int(side.sum()), len(gap)) for side in (gap == 0, gap < 0, gap > 0)]
 

@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from perfseer.evaluation.intervals import Interval, paired_difference
+from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.significance import Resampled, clustered_bootstrap, holm
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.reporting.settings import Comparison
 from perfseer.studies.comparison.aligned import Aligned
+from perfseer.studies.experiment import Experiment
 
 Verdict = Literal["better", "worse", "not shown"]
 _MIRRORED: dict[Verdict, Verdict] = {"better": "worse", "worse": "better", "not shown": "not shown"}
@@ -55,11 +55,7 @@ class Pair:
     @property
     def over_seeds(self) -> bool:
         """Whether the Student-t interval over seeds, uncorrected, excludes zero."""
-        return (
-            self.seeds is not None
-            and self.seeds.half_width is not None
-            and abs(self.seeds.mean) > self.seeds.half_width
-        )
+        return self.seeds is not None and self.seeds.excludes_zero
 
     def mirrored(self) -> "Pair":
         """The same seen from ``second``."""
@@ -103,11 +99,11 @@ def compare_all(aligned: Aligned) -> Pairs:
     ]
     if not keys:
         return Pairs({})
-    settings = aligned.results.experiment.report.comparison
+    settings = aligned.experiment.report.comparison
     tested = clustered_bootstrap(
         np.stack([_gap(aligned, key) for key in keys], axis=1),
         aligned.rows["architecture"].to_numpy(dtype=str),
-        confidence=aligned.results.experiment.evaluation.confidence,
+        confidence=aligned.experiment.evaluation.confidence,
         resamples=settings.resamples,
         seed=settings.resample_seed,
         repeats=aligned.rows["seed"].to_numpy(),
@@ -142,10 +138,8 @@ def _corrected(keys: list[Key], tested: Resampled) -> FloatArray:
 
 def _pair(aligned: Aligned, key: Key, tested: Resampled, place: int, p_holm: float) -> Pair:
     target, first, second = key
-    results = aligned.results
-    headline, confidence = results.experiment.headline, results.experiment.evaluation.confidence
-    own, other = (results.by_seed(name, headline, target, "mape_pct") for name in (first, second))
-    difference = paired_difference(own, other, confidence)
+    experiment = aligned.experiment
+    difference = experiment.difference(first, second, experiment.headline, target)
     pair = Pair(
         target=target,
         first=first,
@@ -160,14 +154,18 @@ def _pair(aligned: Aligned, key: Key, tested: Resampled, place: int, p_holm: flo
         seeds=None if difference is None else difference.interval,
         verdict="not shown",
     )
+    own, other = (
+        experiment.values(name, experiment.headline, target, "mape_pct") for name in (first, second)
+    )
     gaps = [own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())]
-    return replace(pair, verdict=_verdict(pair, gaps, confidence, results.experiment.report.comparison))
+    return replace(pair, verdict=_verdict(pair, gaps, experiment))
 
 
-def _verdict(pair: Pair, gaps: list[float], confidence: float, settings: Comparison) -> Verdict:
+def _verdict(pair: Pair, gaps: list[float], experiment: Experiment) -> Verdict:
     """What the rule at the head of this module says; ``gaps`` are the differences of the seeds."""
+    settings = experiment.report.comparison
     enough = len(gaps) >= settings.min_seeds and pair.networks >= settings.min_networks
     agree = all(gap * pair.mean > 0 for gap in gaps)
-    if not enough or not agree or pair.p_holm > 1 - confidence:
+    if not enough or not agree or pair.p_holm > 1 - experiment.evaluation.confidence:
         return "not shown"
     return "better" if pair.mean < 0 else "worse"
