@@ -86,9 +86,7 @@ def test_a_difference_by_hand(study):
     expected = []
     for seed in study.seeds:
         mape = [
-            np.mean(
-                [study.fitted[name, seed].record.metrics[t]["mape_pct"].value for t in study.base.targets]
-            )
+            np.mean([study.runs[name, seed].record.metrics[t]["mape_pct"].value for t in study.base.targets])
             for name in ("without_node_features", "base")
         ]
         expected.append(mape[0] - mape[1])

@@ -15,8 +15,7 @@ from perfseer.studies.comparison.memory import mig_table
 from perfseer.studies.comparison.pairs import compare_all
 from perfseer.studies.comparison.render import markdown, render
 from perfseer.studies.experiment import load_experiment
-from perfseer.studies.experiment import Experiment
-from tests.helpers.experiment_files import MISSING, NOISE, write_experiment
+from tests.helpers.experiment_files import MISSING, NOISE
 from tests.helpers.reading import rows_after, rows_of, table_after
 from tests.helpers.rendered import check_figures, check_outputs, check_pages, files_in
 
@@ -36,12 +35,11 @@ SECTIONS = (
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Parameters, paths and the folder of a rendered comparison; three records are missing."""
-    results, reports = tmp_path_factory.mktemp("results"), tmp_path_factory.mktemp("reports")
-    mapping, paths = write_experiment(results, MISSING)
-    render(mapping, results, reports)
-    return mapping, paths, reports
+def written(part, tmp_path_factory):
+    """Parameters, paths and the folder of the rendered report."""
+    reports = tmp_path_factory.mktemp("reports")
+    render(part[0], part[1].models.parent, reports)
+    return *part, reports
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +48,8 @@ def text(written):
 
 
 def rendered(mapping, paths):
-    results = Results(load_experiment(mapping, paths))
-    aligned = align(results, experiment.headline)
+    experiment = load_experiment(mapping, paths)
+    aligned = align(experiment, experiment.headline)
     return markdown(aligned, compare_all(aligned), group_all(aligned), "0" * 12)
 
 
@@ -179,7 +177,7 @@ def test_memory_suggests_a_profile(text, copy):
     experiment = load_experiment(mapping, paths)
     tested = experiment.runs["seernet", "architecture", 0].predictions["configuration"].iloc[:2]
     experiment.rows.loc[experiment.rows["configuration"].isin(tested), "train_mem_mib"] = 4_800.0
-    aligned = align(Results(experiment), "architecture")
+    aligned = align(experiment, "architecture")
     content = mig_table(aligned)
     # Errors are kept, so predictions are 4 to 25 % off 4,800 MiB, below or above the bound.
     assert rows_of(content)["ensemble"][:3] == ["21 of 22 (95.5 %)", "1 of 22 (4.55 %)", "0 of 22 (0 %)"]

@@ -19,9 +19,8 @@ from perfseer.studies.experiment import load_experiment
 from perfseer.studies.overview.about import DOCUMENT
 from perfseer.studies.overview.figures import label_distributions
 from perfseer.studies.overview.render import markdown, render
-from perfseer.studies.experiment import Experiment
 from perfseer.targets import TARGET_NAMES
-from tests.helpers.experiment_files import MISSING, write_experiment
+from tests.helpers.experiment_files import MISSING
 from tests.helpers.reading import table_after
 from tests.helpers.rendered import check_figures, check_outputs, check_pages, files_in
 
@@ -43,12 +42,11 @@ SECTIONS = (
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Parameters, paths and the folder of a rendered report; three records are missing."""
-    results, reports = tmp_path_factory.mktemp("results"), tmp_path_factory.mktemp("reports")
-    mapping, paths = write_experiment(results, MISSING)
-    render(mapping, results, reports)
-    return mapping, paths, reports
+def written(part, tmp_path_factory):
+    """Parameters, paths and the folder of the rendered report."""
+    reports = tmp_path_factory.mktemp("reports")
+    render(part[0], part[1].models.parent, reports)
+    return *part, reports
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +155,7 @@ def test_a_changed_record_changes_the_report(copy, text):
     record = json.loads(path.read_text())
     record["metrics"]["train_time_ms"]["mape_pct"]["value"] = 42.0
     path.write_text(json.dumps(record))
-    changed = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
+    changed = markdown(load_experiment(mapping, paths), "0" * 12)
     assert changed != text
     rows = {(row[0], row[1]): row[2:] for row in table_after(changed, "#### Split `architecture`")[2:]}
     assert rows["training time", "seernet"][0].startswith("25.1 ± ")
@@ -208,7 +206,7 @@ def test_without_any_record_the_report_says_so(copy):
     shutil.rmtree(paths.models)
     shutil.rmtree(paths.ensembles)
     paths.survey.unlink()
-    content = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
+    content = markdown(load_experiment(mapping, paths), "0" * 12)
     assert "**30 records missing:**" in content
     assert "no survey was made" in content
     assert "There is no record of seernet for training time" in content
@@ -219,13 +217,13 @@ def test_a_dataset_with_times_only_is_reported(copy, tmp_path):
     experiment = load_experiment(mapping, paths)
     others = [name for name in TARGET_NAMES if "time" not in name]
     rows = experiment.rows.assign(**dict.fromkeys(others, float("nan")))
-    results = Results(dataclasses.replace(experiment, rows=rows, runs={}))
+    experiment = dataclasses.replace(experiment, rows=rows, runs={})
     assert [target.name for target in experiment.targets] == ["train_time_ms", "infer_time_ms"]
-    content = markdown(results, "0" * 12)
+    content = markdown(experiment, "0" * 12)
     assert len(table_after(content, "## Dataset Profile")[0]) == 1 + 3 + 2
     rows = {row[0]: row[1:] for row in table_after(content, "### Measured networks beside the paper's")}
     assert rows["training memory"][1] == "not measured"
-    figure = label_distributions(results)
+    figure = label_distributions(experiment)
     assert [text.get_text() for text in figure.axes[1].texts] == ["not measured"]
 
 
@@ -245,7 +243,7 @@ def test_the_verb_names_what_to_open(copy, tmp_path, monkeypatch, document):
 def test_without_repeats_the_floor_is_not_measured(copy):
     mapping, paths = copy
     paths.repeats.unlink()
-    content = markdown(Results(load_experiment(mapping, paths)), "0" * 12)
+    content = markdown(load_experiment(mapping, paths), "0" * 12)
     assert "**Measurement noise (floor): not measured.**" in content
     rows = {(row[0], row[1]): row[2:] for row in table_after(content, "#### Split `architecture`")[2:]}
     assert rows["training time", FLOOR] == ["not measured", "–", "–", "–", "–"]
