@@ -217,8 +217,8 @@ class Experiment:
         """Detailed predictors with a training history on the headline split."""
         return [
             name
-            for name in self.detailed
-            if any(len(run.history) for run in self.runs_of(name, self.headline))
+            for name in self.predictors
+            if name in self.detailed and any(len(run.history) for run in self.runs_of(name, self.headline))
         ]
 
 

@@ -52,13 +52,17 @@ def _difference(of: Callable[[Row], Tested | None]) -> list[Column[Row]]:
 
 def claim_table(judged: Sequence[Judged]) -> str:
     """Every claim, what was measured and the outcome."""
+
+    def tested(row: tuple[int, Judged]) -> Tested | None:
+        return row[1].tested
+
     return table(
         list(enumerate(judged, start=1)),
         [
             ("", lambda row: str(row[0])),
             ("the paper", lambda row: _said(row[1])),
             ("tested by", lambda row: row[1].claim.test),
-            *_difference(lambda row: row[1].tested),
+            *_difference(tested),
             ("outcome", lambda row: _outcome(row[1])),
         ],
         align="lllrrrrrl",
@@ -81,6 +85,7 @@ def accuracy_table(study: Study) -> str:
     Last the noise floor, below which no variant can come.
     """
     targets = study.base.targets
+    labels: list[tuple[str, tuple[str, ...]]]
     labels = [(TARGET_BY_NAME[target].title, (target,)) for target in targets]
     labels += [("mean", targets)] if len(targets) > 1 else []
     return table(
@@ -208,19 +213,17 @@ def base_table(study: Study) -> str:
         sections.items(),
         [
             ("section", lambda item: f"`{item[0]}`"),
-            (
-                "settings",
-                lambda item: ", ".join(f"{key} {_setting(value)}" for key, value in item[1].items()),
-            ),
+            ("settings", lambda item: ", ".join(_settings(item[1]))),
         ],
         align="ll",
     )
 
 
-def _setting(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"({', '.join(f'{key} {_plain(entry)}' for key, entry in value.items())})"
-    return _plain(value)
+def _settings(section: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{key} ({', '.join(_settings(value))})" if isinstance(value, Mapping) else f"{key} {_plain(value)}"
+        for key, value in section.items()
+    ]
 
 
 def record_table(study: Study) -> str:
