@@ -11,8 +11,8 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.folds import open_fold
 from perfseer.evaluation.records import Cost, build_record, write_record
 from perfseer.evaluation.settings import EvaluationSettings
-from perfseer.studies.ablation.study import Paths
 from perfseer.studies.ablation.variants import Variant, resolve, variant_digests
+from perfseer.studies.experiment import Paths
 from tests.helpers.experiment_files import FakePredictor, measurements, write_dataset_files
 from tests.helpers.places import ROOT
 

@@ -48,6 +48,7 @@ class Paths:
         survey: survey.parquet; may not exist, then the report says so.
         ensembles: the same as ``models`` for the ensembles; may not exist.
         repeats: repeats.parquet, configurations measured again; may not exist.
+        ablation: folder with <variant>/<seed>/record.json.
     """
 
     models: Path
@@ -57,6 +58,7 @@ class Paths:
     survey: Path
     ensembles: Path
     repeats: Path
+    ablation: Path
 
     @classmethod
     def below(cls, results: Path) -> "Paths":
@@ -69,6 +71,7 @@ class Paths:
             index=results / "graphs/index.parquet",
             survey=results / "zoo/survey.parquet",
             repeats=results / "measurements/repeats.parquet",
+            ablation=results / "ablation",
         )
 
 

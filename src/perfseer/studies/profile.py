@@ -101,22 +101,17 @@ def _measured(rows: pd.DataFrame, column: str) -> bool:
 
 def facts(experiment: Experiment) -> dict[str, str]:
     """Counts and names for the running text."""
-    rows = experiment.rows
-    attempted = len(rows) + n_refused(experiment)
+    rows, captured = experiment.rows, experiment.index["reason"].isna()
+    columns = ("device", "device_kind", "precision", "memory_format", "mode", "input_shape")
     return {
         "configurations": count(len(rows)),
-        "attempted": count(attempted),
+        "attempted": count(len(rows) + n_refused(experiment)),
         "architectures": count(rows["architecture"].nunique()),
         "batch_sizes": ", ".join(map(str, sorted(rows["batch_size"].unique()))),
-        "graphs": count(int(experiment.index["reason"].isna().sum())),
-        "graphs_failed": count(int(experiment.index["reason"].notna().sum())),
-        "devices": distinct(rows, "device"),
-        "device_kinds": distinct(rows, "device_kind"),
-        "precisions": distinct(rows, "precision"),
-        "memory_formats": distinct(rows, "memory_format"),
-        "modes": distinct(rows, "mode"),
-        "input_shapes": distinct(rows, "input_shape"),
+        "graphs": count(int(captured.sum())),
+        "graphs_failed": count(int((~captured).sum())),
         "protocol_versions": distinct(rows, "protocol_version"),
+        **{f"{column}s": distinct(rows, column) for column in columns},
     }
 
 

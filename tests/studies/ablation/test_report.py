@@ -17,8 +17,9 @@ from perfseer.studies.ablation.about import DOCUMENT
 from perfseer.studies.ablation.claims import CLAIMS, judge
 from perfseer.studies.ablation.contrasts import Contrast, compare
 from perfseer.studies.ablation.render import against_base, compare_all, render
-from perfseer.studies.ablation.study import Paths, load_study
+from perfseer.studies.ablation.study import load_study
 from perfseer.studies.ablation.tables import accuracy_table, mark
+from perfseer.studies.experiment import Paths
 from tests.helpers.ablation_files import MISSING, write_study
 from tests.helpers.reading import table_after
 from tests.helpers.rendered import check_figures, check_outputs, check_pages, files_in

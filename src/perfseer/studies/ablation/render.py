@@ -16,7 +16,8 @@ from perfseer.studies.ablation.about import DOCUMENT
 from perfseer.studies.ablation.claims import CLAIMS, Judged, contrast_of, judge
 from perfseer.studies.ablation.contrasts import Contrast, Tested, compare
 from perfseer.studies.ablation.settings import BASE
-from perfseer.studies.ablation.study import Paths, Study, load_study
+from perfseer.studies.ablation.study import Study, load_study
+from perfseer.studies.experiment import Paths
 
 PAGE = Path(__file__).with_name("page.md.j2")
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,28 +16,9 @@ from perfseer.reporting.floors import Floors, load_floors
 from perfseer.reporting.settings import Comparison
 from perfseer.studies.ablation.settings import BASE
 from perfseer.studies.ablation.variants import Variant, resolve, variant_digests
+from perfseer.studies.experiment import Paths
 from perfseer.studies.runs import Expected, Run, load_runs
 from perfseer.validation import section
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where the inputs lie.
-
-    Attributes:
-        ablation: folder with <variant>/<seed>/record.json.
-        dataset: folder with manifest.json and rows.parquet.
-        repeats: repeats.parquet, configurations measured again; may not exist.
-    """
-
-    ablation: Path
-    dataset: Path
-    repeats: Path
-
-    @classmethod
-    def below(cls, results: Path) -> "Paths":
-        """Where the verbs put them below the results folder."""
-        return cls(results / "ablation", results / "dataset", results / "measurements/repeats.parquet")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.reporting.tables import markdown_table
 from perfseer.reporting.units import MISSING, count, share_text
 from perfseer.studies.comparison.aligned import Aligned, measured, predicted
-from perfseer.studies.comparison.mig import PROFILES
 from perfseer.targets import TARGETS
 
 MEMORIES = tuple(target for target in TARGETS if target.quantity == "mem")
+# Upper bounds in MB (10^6 bytes) and profiles of an A100 with 40 GB, by size: DIPPM's rule (METHODS 4).
+PROFILES = ((5_000.0, "1g.5gb"), (10_000.0, "2g.10gb"), (20_000.0, "3g.20gb"), (40_000.0, "7g.40gb"))
 TOO_LARGE = "more than the whole device"
 
 
@@ -38,7 +39,7 @@ def _gaps(aligned: Aligned, predictor: str, target: str) -> IntArray:
     """[n] number of the suggested profile minus that of the needed one, over rows with a prediction."""
     suggested, needed = predicted(aligned, predictor, target), measured(aligned, target)
     known = np.isfinite(suggested)
-    return _profile(suggested[known]) - _profile(needed[known])
+    return profiles(suggested[known]) - profiles(needed[known])
 
 
 def _cells(
@@ -50,8 +51,8 @@ def _cells(
     return [share_text(int(side.sum()), len(gap)) for side in (gap == 0, gap < 0, gap > 0)]
 
 
-def _profile(memory_mib: FloatArray) -> IntArray:
-    """[n] number of the smallest profile that holds each; len(PROFILES) where none does."""
+def profiles(memory_mib: FloatArray) -> IntArray:
+    """[n] number of the smallest profile whose bound lies above each; len(PROFILES) where none does."""
     bounds_mib = np.array([bound for bound, _ in PROFILES]) * 1e6 / 2**20
     return np.searchsorted(bounds_mib, memory_mib, side="right").astype(np.int64)
 
@@ -62,9 +63,9 @@ def needed_sentence(aligned: Aligned) -> str:
     for target in MEMORIES:
         if target.name not in aligned.errors:
             continue
-        profiles = _profile(measured(aligned, target.name))
+        needed = profiles(measured(aligned, target.name))
         names = [*(name for _, name in PROFILES), TOO_LARGE]
-        listed = [f"{names[i]} in {count(int(n))}" for i, n in enumerate(np.bincount(profiles)) if n]
+        listed = [f"{names[i]} in {count(int(n))}" for i, n in enumerate(np.bincount(needed)) if n]
         parts.append(f"{target.title} needs {', '.join(listed)}")
     return (
         f"By measured memory, of {count(len(aligned.rows))} test rows: {'; '.join(parts)}." if parts else ""

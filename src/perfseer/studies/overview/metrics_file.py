@@ -71,16 +71,9 @@ def _prediction_rows(experiment: Experiment) -> pd.DataFrame:
     for predictor in experiment.detailed:
         table = experiment.predictions(predictor)
         for target in predicted_targets(table):
+            part = {"measured": table[actual_column(target)], "predicted": table[predicted_column(target)]}
             parts.append(
-                pd.DataFrame(
-                    {
-                        "predictor": predictor,
-                        "label": target,
-                        "seed": table["seed"],
-                        "measured": table[actual_column(target)],
-                        "predicted": table[predicted_column(target)],
-                    }
-                )
+                pd.DataFrame({"predictor": predictor, "label": target, "seed": table["seed"], **part})
             )
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
