@@ -1,4 +1,6 @@
-"""Reading rendered Markdown back."""
+"""Reading rendered Markdown and printed sentences back."""
+
+import re
 
 
 def table_after(text, heading):
@@ -21,3 +23,17 @@ def rows_after(text, heading, key=0):
 def rows_of(table):
     """The rows of a table alone, by its first column."""
     return rows_after(table, "")
+
+
+def numbers(text):
+    """The numbers of a sentence, in their order; ``2,476`` is one."""
+    found = re.findall(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?", text)
+    return [float(number.replace(",", "")) for number in found]
+
+
+def counts(text):
+    """What a collector's summary counts: ``4 configurations (3 ok, 1 oom), 2 of them measured now; …``."""
+    found = re.search(r"(\d+) configurations \((.*?)\), (\d+) of them measured now", " ".join(text.split()))
+    assert found, text
+    status = {name: int(count) for count, name in (part.split(" ") for part in found[2].split(", "))}
+    return {"configurations": int(found[1]), **status, "now": int(found[3])}

@@ -164,8 +164,8 @@ def test_a_changed_record_changes_the_report(copy, text):
 @pytest.mark.parametrize(
     ("section", "key", "value", "refused"),
     [
-        ("training", "learning_rate", 0.5, "parameters digest"),
-        ("evaluation", "confidence", 0.9, "parameters digest"),
+        ("training", "learning_rate", 0.5, "parameters"),
+        ("evaluation", "confidence", 0.9, "parameters"),
     ],
 )
 def test_records_of_other_parameters_are_refused(copy, section, key, value, refused):
@@ -188,7 +188,7 @@ def test_records_of_another_dataset_are_refused(copy):
     mapping, paths = copy
     manifest = paths.dataset / "manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
-    with pytest.raises(PerfseerError, match="dataset digest"):
+    with pytest.raises(PerfseerError, match="dataset"):
         load_experiment(mapping, paths)
 
 

@@ -16,7 +16,7 @@ def against_reference(experiment: Experiment) -> Iterator[Check]:
     """Whether the analysed predictor is behind the reference on the same rows."""
     ours, theirs = experiment.report.predictor, experiment.report.reference
     for target in TIMES if ours != theirs else ():
-        yield _positive(
+        yield positive(
             f"Is {ours} worse than {theirs} at {target.title}?",
             experiment.difference(ours, theirs, experiment.headline, target.name),
             f"use {theirs} for {target.title}; {ours} has not earned its place there",
@@ -24,7 +24,7 @@ def against_reference(experiment: Experiment) -> Iterator[Check]:
         )
 
 
-def _positive(question: str, difference: Difference | None, shown: str, not_shown: str) -> Check:
+def positive(question: str, difference: Difference | None, shown: str, not_shown: str) -> Check:
     """Whether a mean difference is positive; the advice depends on whether the seeds establish it."""
     if difference is None:
         return Check(question, "model", "no records of common seeds")
@@ -44,7 +44,7 @@ def multi_task(experiment: Experiment) -> Iterator[Check]:
     if not {single, multi} <= set(experiment.predictors):
         return
     shared, separate = (experiment.mean_mape(name, experiment.headline) for name in (multi, single))
-    yield _positive(
+    yield positive(
         "Does the shared trunk cost accuracy (mean of six labels)?",
         paired_difference(shared, separate, experiment.evaluation.confidence),
         f"prefer the six single networks where accuracy counts; {multi} is the cheaper one",
