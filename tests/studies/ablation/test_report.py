@@ -147,8 +147,8 @@ def test_claims_are_found_by_what_variants_change(tampered):
     variants["max"]["predictors.seernet.blocks"] = 2
     shutil.move(paths.ablation / "without_gnpb", paths.ablation / "no_boost")
     shutil.rmtree(paths.ablation / "max")
-    outcomes = {one.claim: one for one in judged(load_study(mapping, paths))}
-    boost, lost = (outcomes[one] for part in (NO_GNPB, MAX) for one in CLAIMS if one.worse == (part,))
+    outcomes = judged(load_study(mapping, paths))
+    boost, lost = (one for part in (NO_GNPB, MAX) for one in outcomes if one.claim.worse == (part,))
     assert boost.tested is not None
     assert (lost.outcome, lost.missing) == ("not computed", ("predictors.seernet.aggregation=max",))
 
