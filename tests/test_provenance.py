@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from perfseer.evaluation.provenance import CODE_ROOMS
 
+from perfseer.evaluation.provenance import CODE_ROOMS
 from perfseer.predictors.registry import PREDICTOR_NAMES
 from tests.helpers.places import ROOT
 from tests.test_rooms import imported_modules

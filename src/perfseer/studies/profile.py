@@ -285,11 +285,7 @@ def quarantine_table(experiment: Experiment) -> str:
         listed.append(("…", f"{len(rest)} further reasons, see quarantine.csv", int(rest.sum())))
     return table(
         listed,
-        [
-            ("column", lambda row: row[0]),
-            ("reason", lambda row: row[1]),
-            ("rows", lambda row: count(row[2])),
-        ],
+        [("column", lambda row: row[0]), ("reason", lambda row: row[1]), ("rows", lambda row: count(row[2]))],
         align="ll",
     )
 

@@ -211,10 +211,7 @@ def base_table(study: Study) -> str:
     }
     return table(
         sections.items(),
-        [
-            ("section", lambda item: f"`{item[0]}`"),
-            ("settings", lambda item: ", ".join(_settings(item[1]))),
-        ],
+        [("section", lambda item: f"`{item[0]}`"), ("settings", lambda item: ", ".join(_settings(item[1])))],
         align="ll",
     )
 

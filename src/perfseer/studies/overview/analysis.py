@@ -170,11 +170,7 @@ def sample_rows(experiment: Experiment, target: str) -> pd.DataFrame:
         return pd.DataFrame()
     rows = runs[0].predictions
     actual, predicted = rows[actual_column(target)], rows[predicted_column(target)]
-    rows = rows.assign(
-        actual=actual,
-        predicted=predicted,
-        error_pct=100.0 * (predicted - actual) / actual,
-    )
+    rows = rows.assign(actual=actual, predicted=predicted, error_pct=100.0 * (predicted - actual) / actual)
     order = rows["error_pct"].abs().sort_values(kind="stable").index.to_numpy()
     generator = np.random.default_rng(experiment.report.sample_seed)
     strata = np.array_split(order, min(experiment.report.samples, len(order)))
