@@ -1,8 +1,6 @@
 """Differences between variants, tested over seeds and resampled networks, corrected for their number.
 
-A difference is shown when its p-value over resampled networks and seeds, after Holm's correction, is at
-most 1 − confidence, it has the same sign in every seed, and seeds and networks are not too few
-(``report.comparison``): the rule of the comparison report.
+What is called shown is said by `Comparison.shows`, as in the comparison report.
 """
 
 from collections.abc import Iterable
@@ -122,8 +120,10 @@ def _tested(study: Study, errors: pd.DataFrame, sides: FloatArray) -> list[Teste
 
 
 def _verdict(study: Study, tested: Tested) -> Verdict:
-    """What the rule at the head of this module says."""
-    few = tested.seeds.n < study.comparison.min_seeds or tested.networks < study.comparison.min_networks
-    if few or not tested.same_sign or tested.p_holm > 1 - study.evaluation.confidence:
+    """What is shown, by the rule of the comparison report."""
+    confidence = study.evaluation.confidence
+    if not study.comparison.shows(
+        tested.seeds.n, tested.networks, tested.same_sign, tested.p_holm, confidence
+    ):
         return "not shown"
     return "larger" if tested.seeds.mean > 0 else "smaller"

@@ -1,9 +1,7 @@
 """Which of two predictors is better: paired tests over networks and seeds, corrected for their number.
 
-A difference is called shown when three things hold: its p-value over resampled networks and seeds, after
-Holm's correction for all pairs of the label, is at most 1 − confidence; it has the same sign in every seed;
-and there are not too few seeds and networks (``report.comparison``). The Student-t interval over seeds stands
-beside it.
+P-values are over resampled networks and seeds, corrected for all pairs of a label; what is called shown is
+said by `Comparison.shows`. The Student-t interval over seeds stands beside it.
 """
 
 from dataclasses import dataclass, replace
@@ -162,10 +160,9 @@ def _pair(aligned: Aligned, key: Key, tested: Resampled, place: int, p_holm: flo
 
 
 def _verdict(pair: Pair, gaps: list[float], experiment: Experiment) -> Verdict:
-    """What the rule at the head of this module says; ``gaps`` are the differences of the seeds."""
-    settings = experiment.report.comparison
-    enough = len(gaps) >= settings.min_seeds and pair.networks >= settings.min_networks
-    agree = all(gap * pair.mean > 0 for gap in gaps)
-    if not enough or not agree or pair.p_holm > 1 - experiment.evaluation.confidence:
+    """What is shown; ``gaps`` are the differences of the seeds."""
+    same_sign = all(gap * pair.mean > 0 for gap in gaps)
+    rule, confidence = experiment.report.comparison, experiment.evaluation.confidence
+    if not rule.shows(len(gaps), pair.networks, same_sign, pair.p_holm, confidence):
         return "not shown"
     return "better" if pair.mean < 0 else "worse"
