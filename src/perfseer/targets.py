@@ -49,3 +49,4 @@ TARGETS: tuple[Target, ...] = tuple(
 )
 TARGET_NAMES: tuple[str, ...] = tuple(target.name for target in TARGETS)
 TARGET_BY_NAME: dict[str, Target] = {target.name: target for target in TARGETS}
+TIMES: tuple[Target, ...] = tuple(target for target in TARGETS if target.quantity == "time")

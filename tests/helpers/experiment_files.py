@@ -76,20 +76,27 @@ def write_experiment(
     """
     mapping = parameters()
     paths = Paths.below(folder)
-    for path in (paths.graphs, paths.survey):
-        path.parent.mkdir(parents=True)
     table = measurements()
     write_repeats(paths, table)
+    data = write_dataset_files(folder, mapping, table)
+    paths.survey.parent.mkdir()
+    survey = pd.DataFrame({"flops": [1e9, 4e10], "bytes": [1e8, 2e9], "n_parameters": [1e6, 9e6]})
+    survey.to_parquet(paths.survey, index=False)
+    write_records(mapping, paths, data, missing)
+    return mapping, paths
+
+
+def write_dataset_files(folder: Path, mapping: dict[str, Any], table: pd.DataFrame) -> Dataset:
+    """Graphs and dataset of some measurements, below the results folder."""
+    paths = Paths.below(folder)
+    paths.graphs.parent.mkdir(parents=True)
     store, index = make_store(table)
     store.save(paths.graphs)
     index.to_parquet(paths.index, index=False)
     settings = DatasetSettings.from_mapping(mapping)
     inputs = {"graphs": paths.graphs, "index": paths.index}
     write_dataset(assemble(table, store, index, settings), paths.dataset, inputs=inputs, settings=settings)
-    survey = pd.DataFrame({"flops": [1e9, 4e10], "bytes": [1e8, 2e9], "n_parameters": [1e6, 9e6]})
-    survey.to_parquet(paths.survey, index=False)
-    write_records(mapping, paths, missing)
-    return mapping, paths
+    return Dataset.open(paths.dataset, paths.graphs)
 
 
 def write_repeats(paths: Paths, table: pd.DataFrame) -> None:
@@ -105,8 +112,10 @@ def write_repeats(paths: Paths, table: pd.DataFrame) -> None:
     write_table(again, paths.repeats)
 
 
-def write_records(mapping: dict[str, Any], paths: Paths, missing: tuple[tuple[str, str, int], ...]) -> None:
-    data = Dataset.open(paths.dataset, paths.graphs)
+def write_records(
+    mapping: dict[str, Any], paths: Paths, data: Dataset, missing: tuple[tuple[str, str, int], ...]
+) -> None:
+    """A record of each predictor of `NOISE`, split and seed, but for ``missing`` ones."""
     for name in NOISE:
         for split in mapping["splits"]["names"]:
             for seed in mapping["seeds"]:

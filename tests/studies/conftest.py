@@ -1,4 +1,4 @@
-"""A private copy of an experiment's files, to be tampered with."""
+"""An experiment on disk that studies are rendered from, and a private copy of it to be tampered with."""
 
 import json
 import shutil
@@ -6,12 +6,18 @@ import shutil
 import pytest
 
 from perfseer.studies.experiment import Paths
+from tests.helpers.experiment_files import MISSING, write_experiment
+
+
+@pytest.fixture(scope="session")
+def part(tmp_path_factory):
+    """Parameters and paths of an experiment; three records are missing."""
+    return write_experiment(tmp_path_factory.mktemp("experiment"), MISSING)
 
 
 @pytest.fixture
-def copy(written, tmp_path):
+def copy(part, tmp_path):
     """A private copy of the inputs, to be tampered with."""
-    mapping, paths, _ = written
-    root = paths.models.parent
-    shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns("reports"))
+    mapping, paths = part
+    shutil.copytree(paths.models.parent, tmp_path / "copy")
     return json.loads(json.dumps(mapping)), Paths.below(tmp_path / "copy")

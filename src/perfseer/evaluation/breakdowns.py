@@ -1,5 +1,7 @@
 """Errors by group: by stage style, by batch size, by size quartile."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -47,6 +49,14 @@ def by_quartile(size: pd.Series) -> pd.Series:
     return pd.Series(
         pd.Categorical([QUARTILES[i] for i in index], list(QUARTILES), ordered=True), index=size.index
     )
+
+
+# What rows are grouped by, in words → group of each row of a table of configurations.
+GROUPINGS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "stage style": by_style,
+    "batch size": by_batch_size,
+    "quarter by FLOPs": lambda table: by_quartile(table["flops"]),
+}
 
 
 def grouped_errors(errors: pd.Series, groups: pd.Series) -> pd.DataFrame:

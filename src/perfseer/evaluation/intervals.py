@@ -31,6 +31,11 @@ class Interval:
     n: int
     confidence: float
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside; never for a single value."""
+        return self.half_width is not None and abs(self.mean) > self.half_width
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -47,10 +52,9 @@ class Difference:
     @property
     def verdict(self) -> str:
         """``better``, ``worse``, ``no difference shown`` or, with one seed, ``not tested``."""
-        width = self.interval.half_width
-        if width is None:
+        if self.interval.half_width is None:
             return "not tested"
-        if abs(self.interval.mean) <= width:
+        if not self.interval.excludes_zero:
             return "no difference shown"
         return "better" if self.interval.mean < 0 else "worse"
 

@@ -96,6 +96,19 @@ class Comparison(_Frozen):
     min_seeds: Annotated[int, Field(ge=2)]
     min_networks: Annotated[int, Field(ge=2)]
 
+    def shows(self, seeds: int, networks: int, same_sign: bool, p_holm: float, confidence: float) -> bool:
+        """Whether a difference counts as shown: four things have to hold.
+
+        Args:
+            seeds: its number, at least ``min_seeds``.
+            networks: their number, at least ``min_networks``.
+            same_sign: whether the difference has one sign in all seeds, which it must.
+            p_holm: p-value after Holm's correction, at most 1 − confidence.
+            confidence: share, such as 0.95.
+        """
+        enough = seeds >= self.min_seeds and networks >= self.min_networks
+        return enough and same_sign and p_holm <= 1 - confidence
+
 
 class BenchmarkJudgement(_Frozen):
     """Thresholds behind the words of benchmark.md.

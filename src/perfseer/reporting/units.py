@@ -137,6 +137,13 @@ def interval(value: Interval | None, unit: str = "") -> str:
     return f"{mean} ± {value.half_width:,.{decimals}f}{suffix}"
 
 
+def over_seeds(value: Interval | None, expected: int) -> str:
+    """`interval` that says when some of the ``expected`` seeds are missing; empty text without a value."""
+    if value is None:
+        return ""
+    return interval(value) + (f" ({value.n} of {expected} seeds)" if 1 < value.n < expected else "")
+
+
 def _decimals(value: float, digits: int = 3) -> int:
     if value == 0:
         return 2

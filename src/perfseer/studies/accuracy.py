@@ -1,8 +1,11 @@
 """How good the predictions are: tables of metrics over predictors, splits and labels."""
 
+from collections.abc import Callable, Sequence
+from itertools import product
+
 from perfseer.evaluation.metrics import within_name
 from perfseer.reporting.floors import FLOOR, floor_cell, mean_floor_cell
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import (
     MISSING,
     NOT_APPLICABLE,
@@ -14,8 +17,10 @@ from perfseer.reporting.units import (
 )
 from perfseer.studies.experiment import Experiment
 from perfseer.studies.published import PARAMETERS, PUBLISHED_SPLIT, SEERNET, PublishedFigure
-from perfseer.studies.results import Results
-from perfseer.targets import TARGET_NAMES, TARGETS
+from perfseer.studies.runs import Run
+from perfseer.targets import TARGET_NAMES, TARGETS, TIMES, Target
+
+Key = tuple[str, str, int]  # predictor, split, seed
 
 
 def metric_columns(experiment: Experiment) -> dict[str, str]:
@@ -24,192 +29,221 @@ def metric_columns(experiment: Experiment) -> dict[str, str]:
     return {"mape_pct": "MAPE [%]", "rmspe_pct": "RMSPE [%]", **within, "spearman": "Spearman"}
 
 
-def accuracy_table(results: Results, split: str) -> str:
+def score(experiment: Experiment, predictor: str, split: str, target: str, metric: str = "mape_pct") -> str:
+    """A metric as `Experiment.cell`; the predictor `FLOOR` stands for the noise floor, which is a MAPE."""
+    if predictor != FLOOR:
+        return experiment.cell(predictor, split, target, metric)
+    return floor_cell(experiment.floors, target) if metric == "mape_pct" else "–"
+
+
+def metric_cells(experiment: Experiment, split: str) -> list[Column[tuple[Target, str]]]:
+    """Columns of all metrics on one split, mean ± interval over seeds; a row is a label and a predictor."""
+
+    def cells(metric: str) -> Callable[[tuple[Target, str]], str]:
+        return lambda row: score(experiment, row[1], split, row[0].name, metric)
+
+    return [(title, cells(metric)) for metric, title in metric_columns(experiment).items()]
+
+
+def accuracy_table(experiment: Experiment, split: str) -> str:
     """All metrics of all labels of the detailed predictors on one split, mean ± interval over seeds."""
-    metrics = metric_columns(results.experiment)
-    lines = []
-    for target in TARGETS:
-        for predictor in results.experiment.detailed:
-            cells = [results.cell(predictor, split, target.name, metric) for metric in metrics]
-            lines.append([target.title, predictor, *cells])
-        lines.append([target.title, FLOOR, *floor_metrics(results.experiment, target.name)])
-    return markdown_table(["label", "predictor", *metrics.values()], lines, align="ll")
-
-
-def floor_metrics(experiment: Experiment, target: str) -> list[str]:
-    """The noise floor of a label under `metric_columns`: it is a MAPE, the other columns stay empty."""
-    return [
-        floor_cell(experiment.floors, target) if metric == "mape_pct" else "–"
-        for metric in metric_columns(experiment)
-    ]
-
-
-def error_table(results: Results, split: str) -> str:
-    """MAE and RMSE of the detailed predictors in physical units."""
-    lines = []
-    for target in TARGETS:
-        for predictor in results.experiment.detailed:
-            cells = [results.cell(predictor, split, target.name, metric) for metric in ("mae", "rmse")]
-            lines.append([f"{target.title} [{target.unit}]", predictor, *cells])
-    return markdown_table(["label", "predictor", "MAE", "RMSE"], lines, align="ll")
-
-
-def overview_table(results: Results, splits: tuple[str, ...]) -> str:
-    """MAPE of every predictor and label on these splits [%], the mean over the labels; last the floor."""
-    floors, lines = results.experiment.floors, []
-    for split in splits:
-        for predictor in results.experiment.predictors:
-            cells = [results.cell(predictor, split, name, "mape_pct") for name in TARGET_NAMES]
-            lines.append([split, predictor, *cells, mean_cell(results, predictor, split)])
-    cells = [floor_cell(floors, name) for name in TARGET_NAMES]
-    lines.append(["any" if len(splits) > 1 else splits[0], FLOOR, *cells, mean_floor_cell(floors)])
-    header = ["split", "predictor", *(target.title for target in TARGETS), "mean of six"]
-    return markdown_table(header, lines, align="ll")
-
-
-def mean_cell(results: Results, predictor: str, split: str) -> str:
-    """MAPE averaged over the six labels; ``n/a`` for a predictor that does not support them all."""
-    if not results.experiment.runs_of(predictor, split):
-        return MISSING
-    if not all(results.supports(predictor, split, name) for name in TARGET_NAMES):
-        return NOT_APPLICABLE
-    return results.show(results.mean_mape_by_seed(predictor, split))
-
-
-def comparison_table(results: Results) -> str:
-    """The analysed predictor against the other detailed ones on the same rows, paired by seed."""
-    experiment, ours = results.experiment, results.experiment.report.predictor
-    lines = []
-    for other in (name for name in experiment.detailed if name != ours):
-        for target in TARGETS:
-            difference = results.difference(ours, other, experiment.headline, target.name)
-            if difference is None:
-                continue
-            mine, theirs = (
-                results.cell(name, experiment.headline, target.name, "mape_pct") for name in (ours, other)
-            )
-            shown = signed_interval(difference.interval)
-            floor = floor_cell(experiment.floors, target.name)
-            lines.append([target.title, other, mine, theirs, shown, difference.verdict, floor])
-    if not lines:
-        return f"{MISSING}: no two predictors have records of the same seeds."
-    header = ["label", "against", f"{ours} [%]", "other [%]", "difference [points]", f"{ours} is"]
-    return markdown_table([*header, f"{FLOOR} [%]"], lines, align="llrrrlr")
-
-
-def published_table(results: Results) -> str:
-    """Published MAPE beside ours on the published protocol's split and on the headline split."""
-    experiment = results.experiment
-    lines = [
+    return table(
+        list(product(TARGETS, (*experiment.detailed, FLOOR))),
         [
-            entry.system,
-            "mean of six" if entry.target == "mean" else entry.target,
-            "not published" if entry.value is None else f"{entry.value:g}",
-            ours(results, entry, PUBLISHED_SPLIT),
-            ours(results, entry, experiment.headline),
-            published_floor(experiment, entry),
-            entry.source,
-        ]
-        for entry in SEERNET
+            ("label", lambda row: row[0].title),
+            ("predictor", lambda row: row[1]),
+            *metric_cells(experiment, split),
+        ],
+        align="ll",
+    )
+
+
+def error_table(experiment: Experiment, split: str) -> str:
+    """MAE and RMSE of the detailed predictors in physical units."""
+    return table(
+        list(product(TARGETS, experiment.detailed)),
+        [
+            ("label", lambda row: f"{row[0].title} [{row[0].unit}]"),
+            ("predictor", lambda row: row[1]),
+            ("MAE", lambda row: score(experiment, row[1], split, row[0].name, "mae")),
+            ("RMSE", lambda row: score(experiment, row[1], split, row[0].name, "rmse")),
+        ],
+        align="ll",
+    )
+
+
+def overview_table(experiment: Experiment, splits: Sequence[str]) -> str:
+    """MAPE of every predictor and label on these splits [%], the mean over the labels; last the floor."""
+    return table(
+        [*product(splits, experiment.predictors), ("any" if len(splits) > 1 else splits[0], FLOOR)],
+        [
+            ("split", lambda row: row[0]),
+            ("predictor", lambda row: row[1]),
+            *((t.title, lambda row, t=t: score(experiment, row[1], row[0], t.name)) for t in TARGETS),
+            ("mean of six", lambda row: mean_score(experiment, row[1], row[0])),
+        ],
+        align="ll",
+    )
+
+
+def mean_score(experiment: Experiment, predictor: str, split: str) -> str:
+    """MAPE averaged over the six labels; ``n/a`` for a predictor that does not support them all."""
+    if predictor == FLOOR:
+        return mean_floor_cell(experiment.floors)
+    if not experiment.runs_of(predictor, split):
+        return MISSING
+    if not all(experiment.supports(predictor, split, name) for name in TARGET_NAMES):
+        return NOT_APPLICABLE
+    return experiment.show(experiment.mean_mape(predictor, split))
+
+
+def comparison_table(experiment: Experiment) -> str:
+    """The analysed predictor against the other detailed ones on the same rows, paired by seed."""
+    ours, headline = experiment.report.predictor, experiment.headline
+    rows = [
+        (target, other, difference)
+        for other, target in product(experiment.detailed, TARGETS)
+        if other != ours and (difference := experiment.difference(ours, other, headline, target.name))
     ]
-    header = [
-        "system",
-        "label",
-        "published [%]",
-        f"ours, {PUBLISHED_SPLIT} split [%]",
-        f"ours, {experiment.headline} split [%]",
-        f"{FLOOR} of ours [%]",
-        "source",
-    ]
-    return markdown_table(header, lines, align="llrrrrl")
+    if not rows:
+        return f"{MISSING}: no two predictors have records of the same seeds."
+    return table(
+        rows,
+        [
+            ("label", lambda row: row[0].title),
+            ("against", lambda row: row[1]),
+            (f"{ours} [%]", lambda row: score(experiment, ours, headline, row[0].name)),
+            ("other [%]", lambda row: score(experiment, row[1], headline, row[0].name)),
+            ("difference [points]", lambda row: signed_interval(row[2].interval)),
+            (f"{ours} is", lambda row: row[2].verdict),
+            (f"{FLOOR} [%]", lambda row: floor_cell(experiment.floors, row[0].name)),
+        ],
+        align="llrrrlr",
+    )
+
+
+def published_table(experiment: Experiment) -> str:
+    """Published MAPE beside ours on the published protocol's split and on the headline split."""
+    return table(
+        SEERNET,
+        [
+            ("system", lambda entry: entry.system),
+            ("label", lambda entry: "mean of six" if entry.target == "mean" else entry.target),
+            ("published [%]", published_value),
+            (f"ours, {PUBLISHED_SPLIT} split [%]", lambda entry: ours(experiment, entry, PUBLISHED_SPLIT)),
+            (
+                f"ours, {experiment.headline} split [%]",
+                lambda entry: ours(experiment, entry, experiment.headline),
+            ),
+            (f"{FLOOR} of ours [%]", lambda entry: published_floor(experiment, entry)),
+            ("source", lambda entry: entry.source),
+        ],
+        align="llrrrrl",
+    )
+
+
+def published_value(entry: PublishedFigure) -> str:
+    """The figure, or that there is none."""
+    return "not published" if entry.value is None else f"{entry.value:g}"
 
 
 def published_floor(experiment: Experiment, entry: PublishedFigure) -> str:
     """The noise floor below which our figure beside a published MAPE cannot come; ``–`` for other metrics."""
-    if entry.metric != "mape_pct":
-        return "–"
-    floors = experiment.floors
-    return mean_floor_cell(floors) if entry.target == "mean" else floor_cell(floors, entry.target)
+    if entry.target == "mean" and entry.metric == "mape_pct":
+        return mean_floor_cell(experiment.floors)
+    return score(experiment, FLOOR, "", entry.target, entry.metric)
 
 
-def ours(results: Results, entry: PublishedFigure, split: str) -> str:
+def ours(experiment: Experiment, entry: PublishedFigure, split: str) -> str:
     """Our figure beside a published one, on one of our splits."""
-    if split not in results.experiment.splits or entry.predictor not in results.experiment.predictors:
+    if split not in experiment.splits or entry.predictor not in experiment.predictors:
         return MISSING
     if entry.target == "mean":
-        return mean_cell(results, entry.predictor, split)
-    return results.cell(entry.predictor, split, entry.target, entry.metric)
+        return mean_score(experiment, entry.predictor, split)
+    return experiment.cell(entry.predictor, split, entry.target, entry.metric)
 
 
-def size_table(results: Results, predictors: tuple[str, ...]) -> str:
+def size_table(experiment: Experiment, predictors: Sequence[str]) -> str:
     """Learned numbers of these predictors, published and ours."""
-    split, lines = results.experiment.headline, []
-    for system, predictor, published, source in PARAMETERS:
-        if predictor not in predictors:
-            continue
-        runs = results.experiment.runs_of(predictor, split)
-        ours = count(runs[0].record.n_parameters) if runs else MISSING
-        lines.append([system, count(published), f"{predictor}: {ours}", source])
-    return markdown_table(["system", "published", "ours, all labels together", "source"], lines, align="lrrl")
+    return table(
+        [row for row in PARAMETERS if row[1] in predictors],
+        [
+            ("system", lambda row: row[0]),
+            ("published", lambda row: count(row[2])),
+            ("ours, all labels together", lambda row: f"{row[1]}: {_learned(experiment, row[1])}"),
+            ("source", lambda row: row[3]),
+        ],
+        align="lrrl",
+    )
 
 
-def cost_table(results: Results, predictors: tuple[str, ...]) -> str:
+def cost_table(experiment: Experiment, predictors: Sequence[str]) -> str:
     """Learned numbers, fitting and predicting time of each predictor on the headline split."""
-    split, lines = results.experiment.headline, []
-    for predictor in predictors:
-        runs = results.experiment.runs_of(predictor, split)
-        if not runs:
-            lines.append([predictor, *[MISSING] * 4])
-            continue
-        costs = [run.record.cost for run in runs]
-        memory = max((cost.peak_mem_mib for cost in costs if cost.peak_mem_mib is not None), default=None)
-        lines.append(
-            [
-                predictor,
-                count(runs[0].record.n_parameters),
-                _mean([cost.fit_s for cost in costs], "s"),
-                _mean([cost.predict_ms_per_row for cost in costs], "ms"),
-                MISSING if memory is None else choose_scale([memory], "MiB").named(memory),
-            ]
-        )
-    header = ["predictor", "learned numbers", "fitting, all its labels", "predicting, per row", "peak memory"]
-    return markdown_table(header, lines)
+    return table(
+        predictors,
+        [
+            ("predictor", str),
+            ("learned numbers", lambda name: _learned(experiment, name)),
+            ("fitting, all its labels", lambda name: mean_cost(experiment, name, "fit_s", "s")),
+            ("predicting, per row", lambda name: mean_cost(experiment, name, "predict_ms_per_row", "ms")),
+            (
+                "peak memory",
+                lambda name: _named(max(costs(experiment, name, "peak_mem_mib"), default=None), "MiB"),
+            ),
+        ],
+    )
 
 
-def _mean(values: list[float], kind: str) -> str:
-    mean = sum(values) / len(values)
-    return choose_scale([mean], kind).named(mean)
+def costs(experiment: Experiment, predictor: str, metric: str) -> list[float]:
+    """One of `ledger.OF_THE_FIT` on the headline split, a number per seed that has it."""
+    return list(experiment.values(predictor, experiment.headline, "", metric).values())
 
 
-def record_table(results: Results, predictors: tuple[str, ...]) -> str:
+def mean_cost(experiment: Experiment, predictor: str, metric: str, kind: str) -> str:
+    """Mean over seeds with its unit, a scale of ``kind``; ``missing`` without a record."""
+    values = costs(experiment, predictor, metric)
+    return _named(sum(values) / len(values) if values else None, kind)
+
+
+def _named(value: float | None, kind: str) -> str:
+    return MISSING if value is None else choose_scale([value], kind).named(value)
+
+
+def _learned(experiment: Experiment, predictor: str) -> str:
+    numbers = costs(experiment, predictor, "n_parameters")
+    return count(int(numbers[0])) if numbers else MISSING
+
+
+def record_table(experiment: Experiment, predictors: Sequence[str]) -> str:
     """The records of these predictors: path, file digest, rows, mean MAPE; missing ones too."""
-    experiment, lines = results.experiment, []
-    for predictor in predictors:
-        for split in experiment.splits:
-            for seed in experiment.seeds:
-                run = experiment.runs.get((predictor, split, seed))
-                if run is None:
-                    lines.append([f"{predictor}/{split}/{seed}/record.json", *[MISSING] * 3])
-                    continue
-                scores = [run.record.metrics[name]["mape_pct"].value or 0.0 for name in run.record.metrics]
-                rows = "/".join(
-                    count(part) for part in (run.record.n.train, run.record.n.valid, run.record.n.test)
-                )
-                mean = sum(scores) / len(scores)
-                lines.append([escape(run.source), run.digest, rows, f"{number(mean)} ({len(scores)} labels)"])
-    header = ["record", "SHA-256 of the file, first digits", "train/validation/test rows", "mean MAPE [%]"]
-    return markdown_table(header, lines, align="ll")
+
+    def of(cell: Callable[[Run], str]) -> Callable[[Key], str]:
+        return lambda key: cell(experiment.runs[key]) if key in experiment.runs else MISSING
+
+    return table(
+        list(product(predictors, experiment.splits, experiment.seeds)),
+        [
+            ("record", lambda key: f"{'/'.join(map(str, key))}/record.json"),
+            ("SHA-256 of the file, first digits", of(lambda run: run.digest)),
+            ("train/validation/test rows", of(_rows)),
+            ("mean MAPE [%]", of(_mean_of_labels)),
+        ],
+        align="ll",
+    )
 
 
-def headline_sentence(results: Results) -> str:
+def _rows(run: Run) -> str:
+    return "/".join(count(part) for part in (run.record.n.train, run.record.n.valid, run.record.n.test))
+
+
+def _mean_of_labels(run: Run) -> str:
+    scores = [measures["mape_pct"].value or 0.0 for measures in run.record.metrics.values()]
+    return f"{number(sum(scores) / len(scores))} ({len(scores)} labels)"
+
+
+def headline_sentence(experiment: Experiment) -> str:
     """The result in one sentence: MAPE of both times on the headline split."""
-    experiment = results.experiment
-    ours = experiment.report.predictor
-    parts = []
-    for target in TARGETS:
-        if target.quantity != "time":
-            continue
-        found = results.mape(ours, experiment.headline, target.name)
-        shown = MISSING if found is None else f"{interval(found, '%')}"
-        parts.append(f"{target.title} {shown}")
-    return f"{ours} on the {experiment.headline} split: MAPE of " + ", of ".join(parts)
+    predictor, headline = experiment.report.predictor, experiment.headline
+    found = [(target.title, experiment.mape(predictor, headline, target.name)) for target in TIMES]
+    parts = [f"{title} {MISSING if mape is None else interval(mape, '%')}" for title, mape in found]
+    return f"{predictor} on the {headline} split: MAPE of " + ", of ".join(parts)

@@ -1,12 +1,11 @@
-"""Everything a report is rendered from: dataset, records and settings, read once and checked.
+"""The experiment: dataset, records and settings, read once and checked, and the numbers of its records.
 
-A record whose digests differ from the present parameters, code or dataset is refused: the report
-would otherwise mix results of different experiments.
+Numbers come from the ledger, which every document about the experiment writes (`Experiment.write_ledger`).
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,24 @@ from perfseer.data.assembly import read_index
 from perfseer.data.dataset import Dataset, check_digest, read_manifest
 from perfseer.data.features import GLOBAL_COLUMNS
 from perfseer.data.files import read_parquet
-from perfseer.digests import file_digest
-from perfseer.errors import PerfseerError, require
-from perfseer.evaluation.records import (
-    HISTORY_FILE,
-    RECORD_FILE,
-    Record,
-    differing,
-    read_predictions,
-    read_record,
-)
+from perfseer.errors import require
+from perfseer.evaluation.breakdowns import errors_of
+from perfseer.evaluation.intervals import Difference, Interval
+from perfseer.evaluation.ledger import Contender, Ledger, trial_of
 from perfseer.evaluation.settings import EvaluationSettings
-from perfseer.evaluation.trials import present_digests, require_valid
+from perfseer.evaluation.trials import present_digests
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.settings import SETTINGS
 from perfseer.reporting.floors import Floors, load_floors
 from perfseer.reporting.settings import ReportSettings, detailed_predictors
-from perfseer.targets import TARGETS, Target
+from perfseer.reporting.units import MISSING, NOT_APPLICABLE, over_seeds
+from perfseer.studies.runs import Expected, Run, load_runs
+from perfseer.targets import TARGET_NAMES, TARGETS, Target
 from perfseer.validation import section
 
 # Columns joined to the rows from their graphs: name here → global feature.
 GRAPH_COLUMNS = {"flops": "total_flops", "bytes": "total_bytes", "n_parameters": "n_parameters"}
-HISTORY_COLUMNS = ("target", "epoch", "train_loss", "valid_loss")
+UNDEFINED = "undefined"
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,7 @@ class Paths:
         survey: survey.parquet; may not exist, then the report says so.
         ensembles: the same as ``models`` for the ensembles; may not exist.
         repeats: repeats.parquet, configurations measured again; may not exist.
+        ablation: folder with <variant>/<seed>/record.json.
     """
 
     models: Path
@@ -62,6 +58,7 @@ class Paths:
     survey: Path
     ensembles: Path
     repeats: Path
+    ablation: Path
 
     @classmethod
     def below(cls, results: Path) -> "Paths":
@@ -74,26 +71,8 @@ class Paths:
             index=results / "graphs/index.parquet",
             survey=results / "zoo/survey.parquet",
             repeats=results / "measurements/repeats.parquet",
+            ablation=results / "ablation",
         )
-
-
-@dataclass(frozen=True)
-class Run:
-    """One fitted predictor: record, predictions of its test rows, training history.
-
-    Attributes:
-        folder: where the record lies.
-        source: path of the record below the models (or ensembles) folder, as shown in reports.
-        digest: of the record file.
-        history: columns `HISTORY_COLUMNS` and more; empty for predictors that have no epochs.
-    """
-
-    record: Record
-    predictions: pd.DataFrame
-    history: pd.DataFrame
-    folder: Path
-    source: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -161,6 +140,94 @@ class Experiment:
         keys = [(predictor, split, seed) for seed in self.seeds]
         return [self.runs[key] for key in keys if key in self.runs]
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Every number of every record, and which records are missing."""
+        keys = product(self.predictors, self.splits, self.seeds)
+        records = {key: run.record for key, run in self.runs.items()}
+        trials = (trial_of(_contender(*key[:2]), key[2], records.get(key)) for key in keys)
+        return Ledger.of("comparison", trials, self.evaluation.confidence)
+
+    def write_ledger(self, results: Path) -> Path:
+        """Write the ledger below the results folder; returns its path."""
+        return self.ledger.write(results / "ledger/comparison.parquet")
+
+    def values(self, predictor: str, split: str, target: str, metric: str) -> dict[int, float]:
+        """Value of a metric by seed; seeds without a record or with an undefined value are absent."""
+        return self.ledger.values(_contender(predictor, split), target, metric)
+
+    def mean_mape(
+        self, predictor: str, split: str, targets: Sequence[str] = TARGET_NAMES
+    ) -> dict[int, float]:
+        """MAPE averaged over ``targets`` by seed [%]; only seeds that have all of them."""
+        return self.ledger.mean_of(_contender(predictor, split), targets, "mape_pct")
+
+    def mape(self, predictor: str, split: str, target: str) -> Interval | None:
+        """MAPE of one target over seeds [%]."""
+        return self.ledger.mean(_contender(predictor, split), target, "mape_pct")
+
+    def difference(self, first: str, second: str, split: str, target: str) -> Difference | None:
+        """MAPE of ``first`` minus that of ``second`` on the same rows, paired by seed [percentage points]."""
+        return self.ledger.difference(_contender(first, split), _contender(second, split), target)
+
+    def missing(self) -> list[str]:
+        """Predictors of params.yaml without all their records, a line for each split."""
+        return [
+            f"{lacking.predictor} / {lacking.split} / seed {', '.join(map(str, seeds))}"
+            for lacking, seeds in self.ledger.missing().items()
+        ]
+
+    @property
+    def n_missing(self) -> int:
+        """Predictor / split / seed combinations of params.yaml that have no record."""
+        return sum(map(len, self.ledger.missing().values()))
+
+    def supports(self, predictor: str, split: str, target: str) -> bool:
+        """Whether the predictor declares the target; True while nothing is trained."""
+        runs = self.runs_of(predictor, split)
+        return not runs or target not in runs[0].record.unsupported
+
+    def absent(self, predictor: str, target: str) -> str:
+        """Why there is no number on the headline split: ``n/a`` or ``missing``."""
+        return MISSING if self.supports(predictor, self.headline, target) else NOT_APPLICABLE
+
+    def cell(self, predictor: str, split: str, target: str, metric: str) -> str:
+        """Table cell: mean ± half width, ``n/a``, ``missing`` or ``undefined``; names missing seeds."""
+        if not self.supports(predictor, split, target):
+            return NOT_APPLICABLE
+        if not self.runs_of(predictor, split):
+            return MISSING
+        return self.show(self.values(predictor, split, target, metric)) or UNDEFINED
+
+    def show(self, values: Mapping[int, float]) -> str:
+        """Mean ± half width over seeds; empty text without a value; says when seeds are missing."""
+        return over_seeds(self.ledger.interval(values), len(self.seeds))
+
+    def predictions(self, predictor: str) -> pd.DataFrame:
+        """Headline predictions, all seeds below each other, with a column ``seed``; may be empty."""
+        runs = self.runs_of(predictor, self.headline)
+        tables = [run.predictions.assign(seed=run.record.seed) for run in runs]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    def errors(self, predictor: str, target: str) -> pd.Series:
+        """Signed relative errors of all seeds' test rows [%], indexed like `predictions`; may be empty."""
+        table = self.predictions(predictor)
+        if table.empty or not self.supports(predictor, self.headline, target):
+            return pd.Series(dtype="float64")
+        return errors_of(table, target)
+
+    def with_history(self) -> list[str]:
+        """Detailed predictors with a training history on the headline split."""
+        return [
+            name
+            for name in self.predictors
+            if name in self.detailed and any(len(run.history) for run in self.runs_of(name, self.headline))
+        ]
+
+
+def _contender(predictor: str, split: str) -> Contender:
+    return Contender(predictor, "", split)
+
 
 def load_experiment(parameters: Mapping[str, Any], paths: Paths) -> Experiment:
     """Read and check everything.
@@ -220,43 +287,11 @@ def registered_order(parameters: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _load_runs(parameters: Mapping[str, Any], paths: Paths) -> dict[tuple[str, str, int], Run]:
-    runs: dict[tuple[str, str, int], Run] = {}
-    faults: list[str] = []
+    expected = {}
     for predictor in registered_order(parameters):
         present = present_digests(parameters, predictor, paths.dataset)
         root = paths.models if predictor in parameters["predictors"] else paths.ensembles
         for split, seed in product(parameters["splits"]["names"], parameters["seeds"]):
-            path = root / predictor / split / str(seed) / RECORD_FILE
-            if not path.exists():
-                continue
-            run = _load_run(path, path.relative_to(root).as_posix())
-            identity = (run.record.predictor, run.record.split, run.record.seed)
-            faults_found = differing(run.record.digests, present)
-            if identity != (predictor, split, seed):
-                faults_found.append("it is the record of " + " / ".join(map(str, identity)))
-            faults += [f"{run.source}: {fault}" for fault in faults_found]
-            runs[predictor, split, seed] = run
-    require_valid(faults, "perfseer train")
-    return runs
-
-
-def _load_run(path: Path, source: str) -> Run:
-    record = read_record(path)
-    return Run(
-        record=record,
-        predictions=read_predictions(path, record),
-        history=_read_history(path.with_name(HISTORY_FILE)),
-        folder=path.parent,
-        source=source,
-        digest=file_digest(path),
-    )
-
-
-def _read_history(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        return pd.DataFrame(columns=list(HISTORY_COLUMNS))
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except json.JSONDecodeError as error:
-        raise PerfseerError(f"{path} is damaged ({error}); run `perfseer train` again") from error
-    return pd.DataFrame(lines) if lines else pd.DataFrame(columns=list(HISTORY_COLUMNS))
+            key = (predictor, split, seed)
+            expected[key] = Expected(root, "/".join(map(str, key)), key, present)
+    return load_runs(expected, "perfseer train")

@@ -1,35 +1,34 @@
 """What was measured: the dataset's profile, its coverage, what was refused, how it was split."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.evaluation.breakdowns import by_style
+from perfseer.reporting.tables import escape, markdown_table, table
 from perfseer.reporting.units import MISSING, choose_scale, count, number, percent
 from perfseer.studies.experiment import Experiment
 from perfseer.studies.published import DISTRIBUTION, Distribution
-from perfseer.targets import PHASES, TARGETS
+from perfseer.targets import PHASES
 
 SHOWN_REASONS = 12
-FOLDS = ("train", "valid", "test", "unused")
 FloatArray = npt.NDArray[np.float64]
 
 
 def profile_table(experiment: Experiment) -> str:
     """Mean, minimum, median and maximum of the quantities there are, units chosen from the data."""
-    header, columns = ["statistic"], []
+    header, lines = ["statistic"], [["mean"], ["minimum"], ["median"], ["maximum"]]
     for entry in (entry for entry in DISTRIBUTION if _measured(experiment.rows, entry.column)):
         values = experiment.rows[entry.column].to_numpy(dtype=np.float64)
         scale = choose_scale(values, entry.kind)
         header.append(f"{entry.title} [{scale.unit}]" if scale.unit else entry.title)
-        columns.append([scale.show(value) for value in summary(values)])
-    names = ("mean", "minimum", "median", "maximum")
-    return markdown_table(
-        header, [[name, *(column[i] for column in columns)] for i, name in enumerate(names)]
-    )
+        for line, value in zip(lines, summary(values), strict=True):
+            line.append(scale.show(value))
+    return markdown_table(header, lines)
 
 
 def summary(values: FloatArray) -> tuple[float, float, float, float]:
@@ -67,18 +66,19 @@ def constant_note(experiment: Experiment) -> str:
 
 def distribution_table(experiment: Experiment) -> str:
     """The paper's dataset beside the measured one and the surveyed search space (medians and ranges)."""
-    header = ["quantity", "paper", "measured here", "search space, surveyed"]
-    rows = []
-    for entry in DISTRIBUTION:
-        rows.append(
-            [
-                entry.title,
-                _spread((entry.mean, entry.minimum, entry.median, entry.maximum), entry.kind),
-                _tabled(experiment.rows, entry),
-                MISSING if experiment.survey is None else _tabled(experiment.survey, entry),
-            ]
-        )
-    return markdown_table(header, rows)
+    survey = experiment.survey
+    return table(
+        DISTRIBUTION,
+        [
+            ("quantity", lambda entry: entry.title),
+            (
+                "paper",
+                lambda entry: _spread((entry.mean, entry.minimum, entry.median, entry.maximum), entry.kind),
+            ),
+            ("measured here", lambda entry: _tabled(experiment.rows, entry)),
+            ("search space, surveyed", lambda entry: MISSING if survey is None else _tabled(survey, entry)),
+        ],
+    )
 
 
 def _spread(values: Sequence[float], kind: str) -> str:
@@ -88,35 +88,30 @@ def _spread(values: Sequence[float], kind: str) -> str:
     return f"{median} ({low} – {high}), mean {mean}"
 
 
-def _tabled(table: pd.DataFrame, entry: Distribution) -> str:
-    if not _measured(table, entry.column):
+def _tabled(rows: pd.DataFrame, entry: Distribution) -> str:
+    if not _measured(rows, entry.column):
         return "not measured"
-    return _spread(summary(table[entry.column].to_numpy(dtype=np.float64)), entry.kind)
+    return _spread(summary(rows[entry.column].to_numpy(dtype=np.float64)), entry.kind)
 
 
-def _measured(table: pd.DataFrame, column: str) -> bool:
-    """Whether the table has the quantity; a label that was not measured is NaN throughout."""
-    return column in table.columns and bool(table[column].notna().all())
+def _measured(rows: pd.DataFrame, column: str) -> bool:
+    """Whether the rows have the quantity; a label that was not measured is NaN throughout."""
+    return column in rows.columns and bool(rows[column].notna().all())
 
 
 def facts(experiment: Experiment) -> dict[str, str]:
     """Counts and names for the running text."""
-    rows = experiment.rows
-    attempted = len(rows) + n_refused(experiment)
+    rows, captured = experiment.rows, experiment.index["reason"].isna()
+    columns = ("device", "device_kind", "precision", "memory_format", "mode", "input_shape")
     return {
         "configurations": count(len(rows)),
-        "attempted": count(attempted),
+        "attempted": count(len(rows) + n_refused(experiment)),
         "architectures": count(rows["architecture"].nunique()),
         "batch_sizes": ", ".join(map(str, sorted(rows["batch_size"].unique()))),
-        "graphs": count(int(experiment.index["reason"].isna().sum())),
-        "graphs_failed": count(int(experiment.index["reason"].notna().sum())),
-        "devices": distinct(rows, "device"),
-        "device_kinds": distinct(rows, "device_kind"),
-        "precisions": distinct(rows, "precision"),
-        "memory_formats": distinct(rows, "memory_format"),
-        "modes": distinct(rows, "mode"),
-        "input_shapes": distinct(rows, "input_shape"),
+        "graphs": count(int(captured.sum())),
+        "graphs_failed": count(int((~captured).sum())),
         "protocol_versions": distinct(rows, "protocol_version"),
+        **{f"{column}s": distinct(rows, column) for column in columns},
     }
 
 
@@ -137,8 +132,11 @@ def described(rows: pd.DataFrame, column: str) -> str:
     for text in texts:
         for key, value in _flatten(_parse(text)).items():
             found.setdefault(key, set()).add(escape(value))
-    lines = [[escape(key), ", ".join(sorted(values))] for key, values in sorted(found.items())]
-    return markdown_table(["key", "value"], lines, align="ll")
+    return table(
+        sorted(found.items()),
+        [("key", lambda item: escape(item[0])), ("value", lambda item: ", ".join(sorted(item[1])))],
+        align="ll",
+    )
 
 
 def _parse(text: str) -> object:
@@ -202,57 +200,56 @@ def foreign_cores(experiment: Experiment, target: str) -> FloatArray | None:
 
 def interval_table(experiment: Experiment) -> str:
     """How precise the time labels are: half width of the confidence interval, and how many missed the aim."""
-    lines = []
-    for target, widths in measurement_intervals(experiment.rows).items():
-        quantiles = (number(float(value)) for value in np.percentile(widths, [50, 90, 100]))
-        share = wide_share_pct(experiment, target)
-        busy = foreign_cores(experiment, target)
-        load = MISSING if busy is None else number(float(busy.mean()), 2)
-        without = count(len(experiment.rows) - len(widths))
-        lines.append([target, count(len(widths)), without, *quantiles, percent(share or 0.0), load])
-    if not lines:
+    widths = measurement_intervals(experiment.rows)
+    if not widths:
         return "The measurement table has no confidence intervals."
-    header = [
-        "label",
-        "rows with an interval",
-        "rows without",
-        "median [± %]",
-        "90th percentile [± %]",
-        "widest [± %]",
-        "missed the aim",
-        "cores other processes used, mean",
-    ]
-    return markdown_table(header, lines)
+
+    def quantile(target: str, percentile: int) -> str:
+        return number(float(np.percentile(widths[target], percentile)))
+
+    def load(target: str) -> str:
+        busy = foreign_cores(experiment, target)
+        return MISSING if busy is None else number(float(busy.mean()), 2)
+
+    return table(
+        widths,
+        [
+            ("label", str),
+            ("rows with an interval", lambda target: count(len(widths[target]))),
+            ("rows without", lambda target: count(len(experiment.rows) - len(widths[target]))),
+            ("median [± %]", lambda target: quantile(target, 50)),
+            ("90th percentile [± %]", lambda target: quantile(target, 90)),
+            ("widest [± %]", lambda target: quantile(target, 100)),
+            ("missed the aim", lambda target: percent(wide_share_pct(experiment, target) or 0.0)),
+            ("cores other processes used, mean", load),
+        ],
+    )
 
 
-def coverage_tables(experiment: Experiment) -> dict[str, str]:
-    """Configurations by stage style and by batch size."""
-    rows = experiment.rows
-    styles = rows["family"].str.split("+").map(lambda tokens: sorted(set(tokens))).explode()
-    return {
-        "styles": markdown_table(
-            ["stage style", "configurations", "architectures"],
-            [
-                [
-                    escape(str(style)),
-                    count(len(part)),
-                    count(rows.loc[part.index, "architecture"].nunique()),
-                ]
-                for style, part in styles.groupby(styles)
-            ],
-        ),
-        "batches": markdown_table(
-            ["batch size", "configurations", "median training time", "median inference time"],
-            [
-                [
-                    str(size),
-                    count(len(part)),
-                    *(_median(part[name]) for name in ("train_time_ms", "infer_time_ms")),
-                ]
-                for size, part in rows.groupby("batch_size")
-            ],
-        ),
-    }
+def style_table(experiment: Experiment) -> str:
+    """Configurations by stage style; a network counts under each of its styles."""
+    styles, rows = by_style(experiment.rows), experiment.rows
+    return table(
+        list(styles.groupby(styles)),
+        [
+            ("stage style", lambda group: escape(str(group[0]))),
+            ("configurations", lambda group: count(len(group[1]))),
+            ("architectures", lambda group: count(rows.loc[group[1].index, "architecture"].nunique())),
+        ],
+    )
+
+
+def batch_table(experiment: Experiment) -> str:
+    """Configurations by batch size."""
+    return table(
+        list(experiment.rows.groupby("batch_size")),
+        [
+            ("batch size", lambda group: str(group[0])),
+            ("configurations", lambda group: count(len(group[1]))),
+            ("median training time", lambda group: _median(group[1]["train_time_ms"])),
+            ("median inference time", lambda group: _median(group[1]["infer_time_ms"])),
+        ],
+    )
 
 
 def _median(values: pd.Series) -> str:
@@ -264,63 +261,96 @@ def _median(values: pd.Series) -> str:
 
 def n_refused(experiment: Experiment) -> int:
     """Rows in quarantine; a row with several faults counts once."""
-    table = experiment.quarantine
-    return int(table["row"].nunique()) if "row" in table.columns else len(table)
+    refused = experiment.quarantine
+    return int(refused["row"].nunique()) if "row" in refused.columns else len(refused)
 
 
 def quarantine_table(experiment: Experiment) -> str:
     """Refused rows by reason, the most frequent first; a row with several faults counts in each."""
-    table = experiment.quarantine
-    if not len(table):
+    refused = experiment.quarantine
+    if not len(refused):
         return ""
-    grouped = table.assign(reason=table["reason"].astype(str).map(escape)).groupby(["column", "reason"])
+    grouped = refused.assign(reason=refused["reason"].astype(str).map(escape)).groupby(["column", "reason"])
     counts = (
         grouped.size()
         .reset_index(name="rows")
         .sort_values(["rows", "column", "reason"], ascending=[False, True, True])
     )
-    lines = [
-        [escape(str(entry["column"])), str(entry["reason"]), count(int(entry["rows"]))]
+    listed = [
+        (escape(str(entry["column"])), str(entry["reason"]), int(entry["rows"]))
         for entry in counts.head(SHOWN_REASONS).to_dict("records")
     ]
     rest = counts["rows"].iloc[SHOWN_REASONS:]
     if len(rest):
-        lines.append(["…", f"{len(rest)} further reasons, see quarantine.csv", count(int(rest.sum()))])
-    return markdown_table(["column", "reason", "rows"], lines, align="ll")
+        listed.append(("…", f"{len(rest)} further reasons, see quarantine.csv", int(rest.sum())))
+    return table(
+        listed,
+        [("column", lambda row: row[0]), ("reason", lambda row: row[1]), ("rows", lambda row: count(row[2]))],
+        align="ll",
+    )
 
 
 def split_table(experiment: Experiment) -> str:
     """Rows of each fold by split and seed, and how many test rows share their architecture with training."""
-    lines = []
+    parts = {
+        (split, seed): fold_rows(experiment, split, seed)
+        for split, seed in product(experiment.splits, experiment.seeds)
+    }
+
+    def rows_in(fold: str) -> Callable[[tuple[str, int]], str]:
+        return lambda key: count(int((parts[key]["fold"] == fold).sum()))
+
+    def shared(key: tuple[str, int]) -> str:
+        share = shared_architectures_pct(parts[key])
+        return MISSING if share is None else percent(share)
+
+    return table(
+        parts,
+        [
+            ("split", lambda key: _titled(experiment, *key)),
+            ("seed", lambda key: str(key[1])),
+            ("train", rows_in("train")),
+            ("validation", rows_in("valid")),
+            ("test", rows_in("test")),
+            ("unused", rows_in("unused")),
+            ("test rows whose network is in train", shared),
+        ],
+    )
+
+
+def leak_sentence(experiment: Experiment) -> str:
+    """Which splits share networks between training and test, from the assignment itself."""
+    clean: list[str] = []
+    leaking: dict[str, float] = {}
     for split in experiment.splits:
-        for seed in experiment.seeds:
-            part = fold_rows(experiment, split, seed)
-            sizes = part["fold"].value_counts()
-            shared = shared_architectures_pct(part)
-            held_out = _held_out(experiment, split, seed)
-            lines.append(
-                [
-                    f"{split}, {held_out} held out" if held_out else split,
-                    str(seed),
-                    *(count(int(sizes.get(name, 0))) for name in FOLDS),
-                    MISSING if shared is None else percent(shared),
-                ]
-            )
-    header = ["split", "seed", "train", "validation", "test", "unused", "test rows whose network is in train"]
-    return markdown_table(header, lines)
+        parts = [fold_rows(experiment, split, seed) for seed in experiment.seeds]
+        share = max(shared_architectures_pct(part) or 0.0 for part in parts)
+        if share > 0:
+            leaking[split] = share
+        else:
+            clean.append(f"`{split}`")
+    sentences = [f"No network is in both training and test under {', '.join(clean)}."] if clean else []
+    sentences += [
+        f"Under `{name}`, up to {percent(share)} of the test rows are of networks seen in training at "
+        "another batch size: it leaks, and is reported for comparison only."
+        for name, share in leaking.items()
+    ]
+    return " ".join(sentences)
 
 
 def fold_rows(experiment: Experiment, split: str, seed: int) -> pd.DataFrame:
     """Fold and architecture of every row under one split and seed."""
-    table = experiment.assignment
-    part = table[(table["split"] == split) & (table["seed"] == seed)]
+    drawn = experiment.assignment
+    part = drawn[(drawn["split"] == split) & (drawn["seed"] == seed)]
     architecture = experiment.rows.set_index("configuration")["architecture"]
     return part.assign(architecture=part["configuration"].map(architecture))
 
 
-def _held_out(experiment: Experiment, split: str, seed: int) -> str:
+def _titled(experiment: Experiment, split: str, seed: int) -> str:
+    """The split, and what this seed holds out where the split says so."""
     described = experiment.manifest.get("splits", {}).get(split, {}).get(str(seed), {})
-    return escape(str(described.get("held_out", "")))
+    held_out = escape(str(described.get("held_out", "")))
+    return f"{split}, {held_out} held out" if held_out else split
 
 
 def unknown_operators(experiment: Experiment) -> str:
@@ -339,8 +369,3 @@ def shared_architectures_pct(part: pd.DataFrame) -> float | None:
     if not len(test):
         return None
     return float(100.0 * test["architecture"].isin(set(train["architecture"])).mean())
-
-
-def label_list() -> str:
-    """The six labels with their units, in words."""
-    return ", ".join(f"{target.title} [{target.unit}]" for target in TARGETS)

@@ -1,15 +1,18 @@
 """Published figures with their sources (METHODS 1.1, 1.3, 1.5, 1.6, 2.2, 3, 4). None is measured here.
 
-``None`` is a figure that was looked for and is not published.
+Accuracy stands in ``published.csv``, a row per figure. Figures only remembered, which could not be checked,
+are left out; an empty ``value`` is a figure that was looked for and is not published.
 """
 
+import csv
 from dataclasses import dataclass
+from pathlib import Path
 
+TABLE = Path(__file__).with_name("published.csv")
 PAPER = "PerfSeer paper (arXiv 2502.01206)"
 PAPER_REPOSITORY = "upuuuuuu/PerfSeer, README"
 PEER = "JustinLinKK/PerfSeer-predictor"
 CITED = f"{PAPER}, as cited in {PEER}"
-FAITHFUL = f"{PEER}, six-model reproduction"
 PUBLISHED_SPLIT = "random"
 
 
@@ -18,142 +21,39 @@ class PublishedFigure:
     """One figure of one system.
 
     Attributes:
+        document: the first that shows it: perfseer for SeerNet itself, comparison for what other systems
+            publish of themselves or of each other.
         system: as the source names it.
         predictor: our predictor it corresponds to.
         target: column name, or ``mean`` over the six labels.
-        value: in the metric's unit, None where not published.
-        source: where the figure stands.
         metric: key of our records' metrics.
+        value: in the metric's unit, None where not published.
         split: ours that asks most nearly the same question.
         differs: what is not the same there, besides device and data.
+        source: where the figure stands.
     """
 
+    document: str
     system: str
     predictor: str
     target: str
+    metric: str
     value: float | None
+    split: str
+    differs: str
     source: str
-    metric: str = "mape_pct"
-    split: str = PUBLISHED_SPLIT
-    differs: str = "RTX 3090, 53,407 configurations, 256 wide; random split"
 
 
-_LEDGER = f"{PEER}, ledger run full_20260601_122347"
-_ONE_SEED = "the paper's data, 256 wide, random split; one seed, no interval"
+def _figure(value: str, **names: str) -> PublishedFigure:
+    return PublishedFigure(value=float(value) if value else None, **names)
 
-SEERNET: tuple[PublishedFigure, ...] = (
-    PublishedFigure("SeerNet (paper)", "seernet", "mean", 5.14, CITED),
-    *(
-        PublishedFigure("SeerNet (paper)", "seernet", name, None, "no per-label figure found")
-        for name in ("train_time_ms", "infer_time_ms")
-    ),
-    PublishedFigure("SeerNet-Multi with PCGrad (paper)", "seernet_multi", "mean", 7.75, CITED),
-    *(
-        PublishedFigure("SeerNet (reproduction)", "seernet", name, value, source, differs=_ONE_SEED)
-        for name, value, source in (
-            ("mean", 3.898, FAITHFUL),
-            ("train_time_ms", 5.606, FAITHFUL),
-            ("train_mem_mib", 2.008, FAITHFUL),
-            ("train_util_pct", None, "not published singly"),
-            ("infer_time_ms", 5.521, FAITHFUL),
-            ("infer_mem_mib", 2.131, FAITHFUL),
-            ("infer_util_pct", None, "not published singly"),
-        )
-    ),
-    PublishedFigure(
-        "Multi-task, 256 wide, PCGrad (reproduction)",
-        "seernet_multi",
-        "mean",
-        3.923,
-        _LEDGER,
-        differs=_ONE_SEED,
-    ),
-)
 
-_STUDENT = "A100, batch size 1, 496 rows of unseen networks, a student transferred from another GPU"
-_NN_METER = (
-    "26,000 CNNs at batch size 1 on an edge runtime that fuses operators; thousands of kernels per type"
-)
-_HELP = "HELP (HayeonLee/HELP), README"
-_NNLQ = "wizwand.com, leaderboard of BRP-NAS on NNLQ"
+def _read(document: str) -> tuple[PublishedFigure, ...]:
+    with TABLE.open(encoding="utf-8", newline="") as file:
+        return tuple(_figure(**row) for row in csv.DictReader(file) if row["document"] == document)
 
-# What other systems publish of themselves or of each other. Figures only remembered, which could not be
-# checked, are left out.
-OTHERS: tuple[PublishedFigure, ...] = (
-    *(
-        PublishedFigure(f"{name} (reproduction)", "seernet", "mean", value, _LEDGER, differs=_ONE_SEED)
-        for name, value in (("Two gated blocks, its best", 3.827), ("Distilled, 128 wide, deployed", 3.861))
-    ),
-    *(
-        PublishedFigure(
-            "Student on unseen networks (reproduction)",
-            "seernet_multi",
-            target,
-            value,
-            f"{PEER}, src/perfseer_v4",
-            metric,
-            "architecture",
-            _STUDENT,
-        )
-        for target, metric, value in (
-            ("train_time_ms", "within_5_pct", 12.7),
-            ("train_time_ms", "within_10_pct", 32.7),
-            ("infer_time_ms", "within_5_pct", 72.0),
-            ("infer_time_ms", "within_10_pct", 90.9),
-        )
-    ),
-    *(
-        PublishedFigure(
-            f"nn-Meter, {device}",
-            "nn_meter",
-            "infer_time_ms",
-            value,
-            "nn-Meter (MobiSys 2021), microsoft/nn-Meter",
-            "within_10_pct",
-            "architecture",
-            _NN_METER,
-        )
-        for device, value in (
-            ("Cortex-A76 CPU", 99.0),
-            ("Adreno 640", 99.1),
-            ("Adreno 630", 99.0),
-            ("Myriad VPU", 83.4),
-        )
-    ),
-    *(
-        PublishedFigure(
-            f"BRP-NAS, {n} samples",
-            "brp_nas",
-            "infer_time_ms",
-            value,
-            _HELP,
-            "spearman",
-            "architecture",
-            "cells of NAS-Bench-201 on other devices: one skeleton, one batch size",
-        )
-        for n, value in (("900", 0.789), ("3,200", 0.805))
-    ),
-    *(
-        PublishedFigure(
-            f"BRP-NAS, {family} held out",
-            "brp_nas",
-            "infer_time_ms",
-            value,
-            _NNLQ,
-            split="family",
-            differs="another family held out; ours is the mean over the held-out styles",
-        )
-        for family, value in (("GoogLeNet", 25.48), ("ResNet", 15.84), ("VGG", 30.95))
-    ),
-    PublishedFigure(
-        "DIPPM, its best",
-        "dippm",
-        "mean",
-        1.9,
-        "DIPPM (arXiv 2303.11733), abstract",
-        differs="latency, energy and memory of 10,508 graphs on an A100, 487 epochs",
-    ),
-)
+
+SEERNET, OTHERS = _read("perfseer"), _read("comparison")
 
 # Parameters of one model. Ours differ with the width set in params.yaml.
 PARAMETERS: tuple[tuple[str, str, int, str], ...] = (
@@ -181,6 +81,7 @@ class PublishedTime:
     source: str
 
 
+_LEDGER = f"{PEER}, ledger run full_20260601_122347"
 _RYZEN = "forward pass only, batch 1, median; Ryzen 9 9950X3D, 32 threads"
 PREDICTING: tuple[PublishedTime, ...] = (
     PublishedTime(

@@ -9,101 +9,32 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from perfseer.data.assembly import assemble, write_dataset
-from perfseer.data.dataset import Dataset
-from perfseer.data.folds import open_fold
-from perfseer.data.settings import DatasetSettings
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.ledger import Ledger
 from perfseer.evaluation.noise import NoiseFloor
-from perfseer.evaluation.records import Cost, build_record, write_record
-from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.reporting.floors import FLOOR
-from perfseer.reporting.outputs import OUTPUTS
-from perfseer.studies.ablation.claims import CLAIMS, judge
+from perfseer.studies.ablation.about import DOCUMENT
+from perfseer.studies.ablation.claims import CLAIMS, MAX, NO_GNPB, judge
 from perfseer.studies.ablation.contrasts import Contrast, compare
 from perfseer.studies.ablation.render import against_base, compare_all, render
-from perfseer.studies.ablation.study import Paths, load_study
+from perfseer.studies.ablation.study import load_study
 from perfseer.studies.ablation.tables import accuracy_table, mark
-from perfseer.studies.ablation.variants import resolve, variant_digests
-from tests.helpers.experiment_files import ROOT, FakePredictor, measurements
-from tests.helpers.synthetic import make_store
-from tests.studies.overview.test_report import table_after
-
-# Relative errors of the made-up variants; whatever is not listed errs like the base, up to noise.
-BASE_ERROR = 0.10
-ERRORS = {
-    "without_node_features": 0.30,
-    "without_edge_features": 0.12,
-    "without_global_features": 0.20,
-    "max": 0.08,
-    "mean": 0.13,
-    "multi_pcgrad": 0.14,
-    "multi_sum": 0.15,
-    "operator_one_hot": 0.101,
-}
-MISSING = (("blocks_3", 0), ("blocks_3", 1), ("blocks_3", 2), ("multi_sum", 2))
-
-
-def parameters():
-    mapping = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    mapping["seeds"] = [0, 1, 2]
-    mapping["report"]["comparison"] |= {"resamples": 4000, "min_networks": 20}
-    return mapping
-
-
-def write_dataset_files(folder, mapping):
-    table = measurements(n_architectures=60)
-    store, index = make_store(table)
-    store.save(folder / "graphs.safetensors")
-    index.to_parquet(folder / "index.parquet", index=False)
-    settings = DatasetSettings.from_mapping(mapping)
-    inputs = {"graphs": folder / "graphs.safetensors", "index": folder / "index.parquet"}
-    write_dataset(
-        assemble(table, store, index, settings), folder / "dataset", inputs=inputs, settings=settings
-    )
-    return Dataset.open(folder / "dataset", folder / "graphs.safetensors")
-
-
-def predict(part, variant, seed):
-    """Off by ± the variant's error, with noise above the excess of `operator_one_hot`."""
-    rng = np.random.default_rng([1, seed, len(part), *variant.name.encode()])
-    error = ERRORS.get(variant.name, BASE_ERROR) * (1 + 0.2 * rng.uniform(-1, 1, len(part)))
-    signs = np.where(np.arange(len(part)) % 2, 1.0, -1.0)
-    values = part.rows[list(variant.targets)].to_numpy() * (1 + signs * error)[:, None]
-    return pd.DataFrame(values, columns=list(variant.targets))
-
-
-def write_run(folder, mapping, data, variant, seed):
-    fold = open_fold(data, folder / "dataset", variant.split, seed)
-    record, table = build_record(
-        FakePredictor(variant.predictor, 1000 + len(variant.name)),
-        fold,
-        predict(fold.test, variant, seed),
-        settings=variant.fitting["settings"],
-        digests=variant_digests(variant, folder / "dataset"),
-        cost=Cost(fit_s=4.5, predict_ms_per_row=0.25, peak_mem_mib=300.0),
-        environment={"python": "3.11"},
-        evaluation=EvaluationSettings.model_validate(mapping["evaluation"]),
-        valid_predictions=predict(fold.valid, variant, seed),
-    )
-    write_record(folder / "ablation" / variant.name / str(seed), record, table)
+from perfseer.studies.experiment import Paths
+from tests.helpers.ablation_files import MISSING, write_study
+from tests.helpers.reading import numbers, table_after
+from tests.helpers.rendered import check_figures, check_outputs, check_pages, files_in
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Parameters, paths and the folder of a rendered report; some records are missing."""
-    folder = tmp_path_factory.mktemp("ablation")
-    mapping = parameters()
-    data = write_dataset_files(folder, mapping)
-    for variant in resolve(mapping).values():
-        for seed in mapping["seeds"]:
-            if (variant.name, seed) not in MISSING:
-                write_run(folder, mapping, data, variant, seed)
-    paths = Paths(folder / "ablation", folder / "dataset", folder / "repeats.parquet")
-    render(mapping, paths, folder / "reports")
-    return mapping, paths, folder / "reports"
+    """Parameters, results and the folder of a rendered report; some records are missing."""
+    results = tmp_path_factory.mktemp("ablation")
+    mapping, _ = write_study(results)
+    reports = tmp_path_factory.mktemp("reports")
+    published = render(mapping, results, reports)
+    assert len(published.missing) == len({name for name, _ in MISSING})
+    return mapping, results, reports
 
 
 def judged(study):
@@ -117,7 +48,7 @@ def only(study, first, second):
 
 @pytest.fixture(scope="module")
 def study(written):
-    return load_study(written[0], written[1])
+    return load_study(written[0], Paths.below(written[1]))
 
 
 @pytest.fixture(scope="module")
@@ -127,28 +58,17 @@ def text(written):
 
 @pytest.fixture
 def tampered(written, tmp_path):
-    """A private copy of parameters and records."""
-    mapping, paths, _ = written
-    shutil.copytree(paths.ablation, tmp_path / "ablation")
-    return copy.deepcopy(mapping), Paths(tmp_path / "ablation", paths.dataset, paths.repeats)
+    """Parameters and a private copy of the records."""
+    mapping, results, _ = written
+    shutil.copytree(results, tmp_path / "results", ignore=shutil.ignore_patterns("ledger"))
+    return copy.deepcopy(mapping), Paths.below(tmp_path / "results")
 
 
 def test_outcomes_follow_from_the_errors(study):
-    outcomes = {one.claim.says: one.outcome for one in judged(study)}
-    assert outcomes == {
-        "The choice of features is worth more than the architecture": "agrees",
-        "Node features matter": "agrees",
-        "Global features have a very large share once node features exist": "agrees",
-        "Edge features are measurable": "agrees",
-        "Edge features are worth less than global ones": "agrees",
-        "SynMM is better than the maximum alone": "contradicts",
-        "SynMM is better than the mean alone": "agrees",
-        "The global-node boost (GNPB) helps": "no difference shown",
-        "The operator's category is harmful": "no difference shown",
-        "One network for all labels costs accuracy": "agrees",
-        # Two seeds of three: never shown.
-        "PCGrad helps SeerNet-Multi": "no difference shown",
-    }
+    outcomes = [one.outcome for one in judged(study)]
+    # In the order of the claims: features, nodes, globals, edges, edges under globals, max, mean, GNPB, …
+    agrees, differs = ["agrees"], ["no difference shown"]
+    assert outcomes == [*agrees * 5, "contradicts", *agrees, *differs * 2, *agrees, *differs]
 
 
 def test_a_difference_by_hand(study):
@@ -157,9 +77,7 @@ def test_a_difference_by_hand(study):
     expected = []
     for seed in study.seeds:
         mape = [
-            np.mean(
-                [study.fitted[name, seed].record.metrics[t]["mape_pct"].value for t in study.base.targets]
-            )
+            np.mean([study.runs[name, seed].record.metrics[t]["mape_pct"].value for t in study.base.targets])
             for name in ("without_node_features", "base")
         ]
         expected.append(mape[0] - mape[1])
@@ -216,10 +134,8 @@ def test_marks_say_what_a_verdict_hangs_on(study):
 def test_a_claim_and_its_variant_have_one_verdict(study):
     """They are one comparison, counted once."""
     compared = compare_all(study)
-    claims = {one.claim.says: one for one in judge(study, compared)}
-    assert (
-        claims["The global-node boost (GNPB) helps"].tested is against_base(study, compared)["without_gnpb"]
-    )
+    (boost,) = (one for one in judge(study, compared) if one.claim.worse == (NO_GNPB,))
+    assert boost.tested is against_base(study, compared)["without_gnpb"]
     assert len(compared) == len(study.variants) - 1 + 3  # three claims compare something else
 
 
@@ -231,9 +147,9 @@ def test_claims_are_found_by_what_variants_change(tampered):
     variants["max"]["predictors.seernet.blocks"] = 2
     shutil.move(paths.ablation / "without_gnpb", paths.ablation / "no_boost")
     shutil.rmtree(paths.ablation / "max")
-    outcomes = {one.claim.says: one for one in judged(load_study(mapping, paths))}
-    assert outcomes["The global-node boost (GNPB) helps"].tested is not None
-    lost = outcomes["SynMM is better than the maximum alone"]
+    outcomes = judged(load_study(mapping, paths))
+    boost, lost = (one for part in (NO_GNPB, MAX) for one in outcomes if one.claim.worse == (part,))
+    assert boost.tested is not None
     assert (lost.outcome, lost.missing) == ("not computed", ("predictors.seernet.aggregation=max",))
 
 
@@ -243,6 +159,17 @@ def test_few_seeds_or_networks_show_nothing(tampered):
         strict = copy.deepcopy(mapping)
         strict["report"]["comparison"] |= change
         assert {one.outcome for one in judged(load_study(strict, paths))} == {"no difference shown"}
+
+
+def test_the_ledger_holds_every_record_and_what_is_missing(written, study):
+    table = Ledger.read(written[1] / "ledger/ablation.parquet", 0.95).table
+    assert set(table["variant"]) == set(study.variants)
+    lacking = table.loc[table["status"] == "missing", ["variant", "seed"]]
+    assert set(lacking.itertuples(index=False, name=None)) == set(MISSING)
+    value = study.runs["max", 1].record.metrics["infer_time_ms"]["mape_pct"].value
+    rows = table.query("variant == 'max' and seed == 1 and label == 'infer_time_ms' and metric == 'mape_pct'")
+    assert rows["value"].tolist() == [value]
+    assert study.ledger.values(study.contender("base"), "", "n_parameters") == dict.fromkeys(range(3), 1004.0)
 
 
 def test_every_variant_and_claim_has_its_line(written, text):
@@ -256,7 +183,6 @@ def test_every_variant_and_claim_has_its_line(written, text):
 
 def test_the_floor_stands_below_the_variants(study, text):
     assert table_after(text, "### Accuracy and cost")[-1][-3:] == ["not measured"] * 3
-    assert "**Measurement noise (floor): not measured.**" in text
     known = {
         target: NoiseFloor(target, size, size - 1, size + 1, 2.0, 4.0, configurations=12, measurements=36)
         for target, size in (("train_time_ms", 3.0), ("infer_time_ms", 4.0))
@@ -277,11 +203,9 @@ def test_accuracy_of_a_variant(text):
 
 
 def test_missing_results_are_shown_as_missing(text):
-    assert "**Missing records:** blocks_3 / seed 0, 1, 2; multi_sum / seed 2." in text
     for heading in ("### Against the base", "### Accuracy and cost", "### Label by label"):
         row = next(row for row in table_after(text, heading) if row[0] == "blocks_3")
         assert "missing" in row[1]
-    assert "not computed: `blocks_3`" in text
 
 
 def test_choices_that_no_claim_is_about_are_listed_apart(text):
@@ -293,31 +217,20 @@ def test_choices_that_no_claim_is_about_are_listed_apart(text):
 
 
 def test_headline_counts_the_outcomes(text):
-    assert "agree with 7, contradict 1, and show no difference for 3.**" in text
+    headline = next(line for line in text.splitlines() if line.startswith("**"))
+    assert numbers(headline) == [len(CLAIMS), 7, 1, 3]
 
 
-def test_no_impossible_number(written, text):
-    page = (written[2] / "ablation.html").read_text(encoding="utf-8")
-    for content in (text, page[page.index("<body>") :]):
-        words = re.findall(r"[A-Za-z]+|\d[\d.,e+-]*", content)
-        assert not {"nan", "NaN", "inf", "Inf", "None", "Undefined"} & set(words)
+def test_the_document_is_whole(written):
+    check_pages(written[2], "ablation")
+    check_figures(written[2], "ablation", 2)
+    check_outputs(DOCUMENT, written[2])
 
 
 def test_rendering_again_changes_no_byte(written, tmp_path):
-    mapping, paths, reports = written
-    render(mapping, paths, tmp_path)
-    first = {path.relative_to(reports): path.read_bytes() for path in reports.rglob("*") if path.is_file()}
-    again = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert first == again
-
-
-def test_the_workflow_waits_for_what_the_report_writes(written):
-    found = {path.relative_to(written[2]).as_posix() for path in written[2].rglob("*") if path.is_file()}
-    outputs = OUTPUTS["ablation"]
-    expected = {"ablation.md", "ablation.html"}
-    expected |= {f"plots/{name}.csv" for name in outputs.tables}
-    expected |= {f"figures/{stem}.svg" for stem in outputs.figures}
-    assert found == expected
+    mapping, results, reports = written
+    render(mapping, results, tmp_path)
+    assert files_in(tmp_path) == files_in(reports)
 
 
 def test_plot_tables(written):
@@ -334,14 +247,14 @@ def test_a_changed_record_changes_the_report(tampered, text, tmp_path):
     record = json.loads(path.read_text())
     record["metrics"]["train_time_ms"]["mape_pct"]["value"] = 42.0
     path.write_text(json.dumps(record))
-    render(mapping, paths, tmp_path / "out")
+    render(mapping, tmp_path / "results", tmp_path / "out")
     assert (tmp_path / "out" / "ablation.md").read_text() != text
 
 
 def test_records_of_other_parameters_are_refused(tampered):
     mapping, paths = tampered
     mapping["ablation"]["base"]["training.max_epochs"] = 7
-    with pytest.raises(PerfseerError, match="parameters digest"):
+    with pytest.raises(PerfseerError, match="parameters"):
         load_study(mapping, paths)
 
 
@@ -363,9 +276,10 @@ def test_a_record_in_the_wrong_place_is_refused(tampered):
         load_study(mapping, paths)
 
 
-def test_nothing_fitted_yet_is_a_report_too(written, tmp_path):
-    mapping, paths, _ = written
-    markdown, _ = render(mapping, Paths(tmp_path / "nothing", paths.dataset, paths.repeats), tmp_path / "out")
-    text = markdown.read_text()
-    assert f"{len(CLAIMS)} could not be computed" in text
-    assert "not computed" in text
+def test_nothing_fitted_yet_is_a_report_too(tampered, tmp_path):
+    mapping, paths = tampered
+    shutil.rmtree(paths.ablation)
+    published = render(mapping, tmp_path / "results", tmp_path / "out")
+    rows = table_after(published.paths[0].read_text(), "## The paper's claims")[2:]
+    assert [row[3] for row in rows] == ["missing"] * len(CLAIMS)
+    assert len(published.missing) == 1 + len(mapping["ablation"]["variants"])

@@ -111,13 +111,13 @@ def test_a_fault_names_the_variant(mapping, changes, message):
     ],
 )
 def test_a_variant_equal_to_the_base_is_refused(mapping, changes):
-    with pytest.raises(PerfseerError, match=r"ablation\.variants\.same fits the same as base"):
+    with pytest.raises(PerfseerError, match=r"ablation\.variants\.same .* base"):
         resolve(study(mapping, {"same": changes}))
 
 
 def test_two_equal_variants_are_refused(mapping):
     change = {"predictors.seernet.blocks": 2}
-    with pytest.raises(PerfseerError, match=r"ablation\.variants\.b fits the same as a"):
+    with pytest.raises(PerfseerError, match=r"ablation\.variants\.b .* a:"):
         resolve(study(mapping, {"a": change, "b": change}))
 
 

@@ -11,20 +11,19 @@ from perfseer.studies.comparison.figures import cost_dots, group_maps, mape_bars
 from perfseer.studies.comparison.pairs import compare_all
 from perfseer.studies.comparison.ranking import p_text, ranking
 from perfseer.studies.experiment import load_experiment
-from perfseer.studies.results import Results
 from tests.helpers.experiment_files import MISSING, write_experiment
 
 TIME = "train_time_ms"
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return Results(load_experiment(*write_experiment(tmp_path_factory.mktemp("experiment"), MISSING)))
+def experiment(tmp_path_factory):
+    return load_experiment(*write_experiment(tmp_path_factory.mktemp("experiment"), MISSING))
 
 
 @pytest.fixture(scope="module")
-def aligned(results):
-    return align(results, "architecture")
+def aligned(experiment):
+    return align(experiment, "architecture")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +32,8 @@ def pairs(aligned):
 
 
 @pytest.fixture(scope="module")
-def empty(results):
-    return align(Results(dataclasses.replace(results.experiment, runs={})), "architecture")
+def empty(experiment):
+    return align(dataclasses.replace(experiment, runs={}), "architecture")
 
 
 def texts(axes):
@@ -52,16 +51,16 @@ def test_every_predictors_errors_stand_in_the_same_rows(aligned):
     assert "roofline" not in aligned.errors["train_util_pct"].columns
 
 
-def test_the_order_of_a_predictors_rows_does_not_matter(results, aligned):
-    runs = dict(results.experiment.runs)
+def test_the_order_of_a_predictors_rows_does_not_matter(experiment, aligned):
+    runs = dict(experiment.runs)
     key = ("seernet", "architecture", 1)
     runs[key] = dataclasses.replace(runs[key], predictions=runs[key].predictions.iloc[::-1])
-    shuffled = align(Results(dataclasses.replace(results.experiment, runs=runs)), "architecture")
+    shuffled = align(dataclasses.replace(experiment, runs=runs), "architecture")
     assert shuffled.errors[TIME]["seernet"].equals(aligned.errors[TIME]["seernet"])
 
 
-def test_predictions_are_recovered_in_their_unit(results, aligned):
-    run = results.experiment.runs["ensemble", "architecture", 0]
+def test_predictions_are_recovered_in_their_unit(experiment, aligned):
+    run = experiment.runs["ensemble", "architecture", 0]
     expected = run.predictions.set_index("configuration")[f"predicted_{TIME}"]
     rows = aligned.rows["configuration"].iloc[:10]
     assert predicted(aligned, "ensemble", TIME)[:10] == pytest.approx(expected.loc[rows].to_numpy())
@@ -111,7 +110,7 @@ def test_the_worst_group_needs_enough_rows(aligned):
     sizes = groups[TIME, "batch size"].sizes
     assert sizes.sum() == 22
     worst = worst_group(aligned, groups, "boosting", TIME)
-    least = aligned.results.experiment.report.judgement.group_rows
+    least = aligned.experiment.report.judgement.group_rows
     assert groups[TIME, worst.grouping].sizes[worst.group] >= least
     assert worst.ratio == pytest.approx(worst.mape_pct / aligned.absolute[TIME]["boosting"].mean())
 
@@ -141,8 +140,8 @@ def test_cells_of_the_map_are_the_groups_means(aligned):
     assert len(texts(axes)) == table.size
 
 
-def test_costs_are_sorted_by_error(results):
-    axes = cost_dots(results).axes
+def test_costs_are_sorted_by_error(experiment):
+    axes = cost_dots(experiment).axes
     names = [label.get_text() for label in axes[0].get_yticklabels()]
     assert names == ["ensemble", "boosting", "seernet", "seernet_multi", "roofline"]
     assert texts(axes[1]) == ["12"] * 5
@@ -153,5 +152,5 @@ def test_figures_without_records_say_so(empty):
     nothing = compare_all(empty)
     assert nothing.once() == []
     assert set(texts(mape_bars(empty).axes[0])) == {"missing"}
-    for figure in (pair_matrices(empty, nothing), group_maps(empty, {}), cost_dots(empty.results)):
+    for figure in (pair_matrices(empty, nothing), group_maps(empty, {}), cost_dots(empty.experiment)):
         assert {text for axes in figure.axes for text in texts(axes)} == {"missing"}

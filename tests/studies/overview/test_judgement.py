@@ -6,32 +6,40 @@ import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.intervals import Difference, Interval
 from perfseer.reporting.settings import ReportSettings
 from perfseer.studies.experiment import load_experiment
-from perfseer.studies.overview import judgement
-from perfseer.studies.overview.checks import checks
-from perfseer.studies.profile import constant_note
-from perfseer.studies.results import Results
+from perfseer.studies.overview import data_checks, judgement, model_checks
+from perfseer.studies.overview.check import Check
+from perfseer.studies.overview.checks import RULES, checks
+from perfseer.studies.profile import constant_labels, constant_note
 from tests.helpers.experiment_files import parameters, write_experiment
+from tests.helpers.reading import numbers
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    return Results(load_experiment(*write_experiment(tmp_path_factory.mktemp("experiment"))))
+def experiment(tmp_path_factory):
+    return load_experiment(*write_experiment(tmp_path_factory.mktemp("experiment")))
 
 
-def changed(results, **update):
+def changed(experiment, **update):
     """The same results under other report settings."""
-    report = results.experiment.report.model_copy(update=update)
-    return Results(dataclasses.replace(results.experiment, report=report))
+    report = experiment.report.model_copy(update=update)
+    return dataclasses.replace(experiment, report=report)
 
 
-def with_threshold(results, **update):
-    return changed(results, judgement=results.experiment.report.judgement.model_copy(update=update))
+def with_threshold(experiment, **update):
+    return changed(experiment, judgement=experiment.report.judgement.model_copy(update=update))
 
 
-def found(results, start):
-    return [check for check in checks(results) if check.question.startswith(start)]
+def triggered(rule, experiment, **update):
+    """Which checks of a rule trigger, under other thresholds."""
+    return [check.triggered for check in rule(with_threshold(experiment, **update))]
+
+
+def found(rule, experiment):
+    """The numbers its checks found."""
+    return [numbers(check.found) for check in rule(experiment)]
 
 
 @pytest.mark.parametrize(
@@ -47,137 +55,137 @@ def test_grades_must_ascend():
         ReportSettings.model_validate(section)
 
 
-def test_grade_says_when_the_interval_reaches_another_word(results):
+def test_grade_says_when_the_interval_reaches_another_word(experiment):
     # MAPE 8.1 ± 1.27: inside good; with the bound at 9 it reaches fair.
-    assert judgement.grade(results, "train_time_ms") == "good"
-    grades = results.experiment.report.grades.model_copy(update={"good": 9.0})
-    assert (
-        judgement.grade(changed(results, grades=grades), "train_time_ms")
-        == "good (the interval reaches fair)"
-    )
+    assert judgement.grade(experiment, "train_time_ms") == "good"
+    grades = experiment.report.grades.model_copy(update={"good": 9.0})
+    hedged = judgement.grade(changed(experiment, grades=grades), "train_time_ms")
+    assert hedged == "good (the interval reaches fair)"
 
 
-def test_a_network_worse_than_boosting_is_called_so_with_both_numbers(results):
-    (sentence, _) = judgement.verdicts(results, "time")
-    assert "seernet is **worse than boosting**" in sentence
-    assert "8.10 ± 1.27 % against 5.10 ± 1.27 %" in sentence
-    advice = judgement.recommendations(checks(results), ("model", "training"))
-    assert any(line.startswith("Use boosting for training time") for line in advice)
+def test_a_network_worse_than_boosting_is_called_so_with_both_numbers(experiment):
+    (sentence, _) = judgement.verdicts(experiment)
+    assert "**worse than boosting**" in sentence
+    assert numbers(sentence) == [8.10, 1.27, 5.10, 1.27, 3.00, 0.0]
+    assert triggered(model_checks.against_reference, experiment) == [True, True]
 
 
-def test_a_better_network_is_called_better(results):
-    swapped = changed(results, predictor="boosting", reference="seernet")
-    assert all("**better than seernet**" in sentence for sentence in judgement.verdicts(swapped, "time"))
-    assert not any(check.triggered for check in found(swapped, "Is boosting worse"))
+def test_a_better_network_is_called_better(experiment):
+    swapped = changed(experiment, predictor="boosting", reference="seernet")
+    assert all("**better than seernet**" in sentence for sentence in judgement.verdicts(swapped))
+    assert triggered(model_checks.against_reference, swapped) == [False, False]
 
 
-def test_noise_is_judged_by_the_floor_where_there_is_one(results):
-    # Floor 2.30 %, MAPE 8.10 %: a share of 0.28.
-    (train, _) = found(results, "Does measurement noise limit")
-    assert train.found == "noise floor 2.30 % (24 configurations measured again), MAPE 8.10 %"
-    assert not train.triggered
-    assert found(with_threshold(results, noise_share=0.25), "Does measurement noise")[0].triggered
-    assert "3.5 × the noise floor" in judgement.assessments(results)[0]
-    once = Results(dataclasses.replace(results.experiment, floors={}))
-    assert found(once, "Does measurement noise")[0].found.startswith("median half width 2.00 % over 46 rows")
-    assert "noise floor" not in judgement.assessments(once)[0]
+def test_noise_is_judged_by_the_floor_where_there_is_one(experiment):
+    # Floor 2.30 %, from 24 configurations, MAPE 8.10 %: a share of 0.28.
+    assert found(data_checks.noise, experiment) == [[2.30, 24, 8.10]] * 2
+    assert triggered(data_checks.noise, experiment) == [False, False]
+    assert triggered(data_checks.noise, experiment, noise_share=0.25) == [True, True]
+    assert numbers(judgement.assessments(experiment)[0])[-1] == 3.5
 
 
-def test_few_rows(results):
-    assert found(results, "Is there little")[0].triggered
-    assert not found(with_threshold(results, rows=10), "Is there little")[0].triggered
+def test_without_a_floor_noise_is_judged_by_half_widths(experiment):
+    # Half widths are 2 %, over 46 rows, MAPE 8.1 %: a share of 0.247.
+    once = dataclasses.replace(experiment, floors={})
+    assert found(data_checks.noise, once) == [[2.00, 46, 8.10]] * 2
+    assert triggered(data_checks.noise, once) == [False, False]
+    assert triggered(data_checks.noise, once, noise_share=0.24) == [True, True]
+    assert numbers(judgement.assessments(once)[0]) == [8.10, 1.27]
 
 
-def test_quarantine_share_is_counted_by_row(results):
-    (check,) = found(results, "Were many configurations refused")
-    assert check.found == "2 of 48 (4.17 %)"
-    assert check.triggered
-    assert not found(with_threshold(results, quarantine_pct=5), "Were many")[0].triggered
+def test_few_rows(experiment):
+    assert triggered(data_checks.amount, experiment) == [True]
+    assert triggered(data_checks.amount, experiment, rows=10) == [False]
 
 
-def test_a_busy_machine_is_called_busy(results):
-    (check, _) = found(results, "Were other processes busy")
-    assert (check.found, check.triggered) == ("0.25 cores on average", True)
-    assert not found(with_threshold(results, foreign_cores=0.3), "Were other processes")[0].triggered
+def test_quarantine_share_is_counted_by_row(experiment):
+    assert found(data_checks.label_quality, experiment)[-1] == [2, 48, 4.17]
+    assert triggered(data_checks.label_quality, experiment)[-1] is True
+    assert triggered(data_checks.label_quality, experiment, quarantine_pct=5)[-1] is False
 
 
-def test_a_label_that_does_not_vary_is_called_constant(results):
-    assert not found(results, "Are labels practically constant")[0].triggered
-    rows = results.experiment.rows.assign(
-        train_util_pct=np.linspace(99.0, 100.0, len(results.experiment.rows))
-    )
-    flat = Results(dataclasses.replace(results.experiment, rows=rows))
-    (check,) = found(flat, "Are labels practically constant")
+def test_a_busy_machine_is_called_busy(experiment):
+    assert found(data_checks.quiet_machine, experiment) == [[0.25]] * 2
+    assert triggered(data_checks.quiet_machine, experiment) == [True, True]
+    assert triggered(data_checks.quiet_machine, experiment, foreign_cores=0.3) == [False, False]
+
+
+def test_a_label_that_does_not_vary_is_called_constant(experiment):
+    assert triggered(data_checks.constant, experiment) == [False]
+    assert constant_note(experiment) == ""
+    rows = experiment.rows.assign(train_util_pct=np.linspace(99.0, 100.0, len(experiment.rows)))
+    flat = dataclasses.replace(experiment, rows=rows)
+    assert triggered(data_checks.constant, flat) == [True]
     # 90 % of a range of one point around 99.5.
-    assert (check.triggered, check.found) == (True, "training utilisation: middle 90 % within 0.905 %")
-    assert "training utilisation" in constant_note(flat.experiment)
-    assert constant_note(results.experiment) == ""
+    assert constant_labels(flat) == {"training utilisation": pytest.approx(0.905, abs=5e-4)}
+    assert numbers(constant_note(flat)) == [90, 0.905]
 
 
-def test_noise_beside_error(results):
-    # Half widths are 2 %, MAPE 8.1 %: a share of 0.247.
-    assert not found(results, "Does measurement noise")[0].triggered
-    assert found(with_threshold(results, noise_share=0.24), "Does measurement noise")[0].triggered
+def test_a_test_error_far_above_the_validation_error_is_a_matter_of_data(experiment):
+    # The made-up predictors err alike on all rows.
+    assert found(data_checks.generalisation, experiment) == [[8.10, 8.10]] * 2
+    assert triggered(data_checks.generalisation, experiment) == [False, False]
+    assert triggered(data_checks.generalisation, experiment, generalisation_ratio=0.5) == [True, True]
 
 
-def test_checks_that_lead_to_the_same_advice_share_a_line(results):
-    once = Results(dataclasses.replace(results.experiment, floors={}))
-    strict = with_threshold(once, noise_share=0.24)
-    lines = judgement.recommendations(checks(strict), ("data", "measurement"))
-    (line,) = [line for line in lines if line.startswith("Measure longer")]
-    assert "limit training time?" in line
-    assert "limit inference time?" in line
+def test_checks_that_lead_to_the_same_advice_share_a_line():
+    same = [Check(f"{label}?", "data", "2", "1", True, "measure longer") for label in ("train", "infer")]
+    other = [
+        Check("rows?", "data", "2", "1", False, "add rows"),
+        Check("fit?", "model", "2", "1", True, "fit"),
+    ]
+    assert len(judgement.recommendations([*same, *other], ("data",))) == 1
 
 
-def test_noise_of_too_few_rows_is_not_computed(results):
-    rows = results.experiment.rows.copy()
+def test_noise_of_too_few_rows_is_not_computed(experiment):
+    rows = experiment.rows.copy()
     rows.loc[rows.index[3:], ["train_time_ci_low_ms", "train_time_ci_high_ms"]] = float("nan")
-    sparse = Results(dataclasses.replace(results.experiment, rows=rows, floors={}))
-    noise = found(sparse, "Does measurement noise limit training")[0]
-    assert (noise.triggered, noise.found) == (None, "only 3 rows with an interval")
-    missed = found(sparse, "Did many measurements of training")[0]
-    assert missed.found == "93.5 %"  # 43 of 46 rows have no interval
+    sparse = dataclasses.replace(experiment, rows=rows, floors={})
+    noise = next(data_checks.noise(sparse))
+    assert (noise.triggered, numbers(noise.found)) == (None, [3])
+    assert found(data_checks.label_quality, sparse)[0] == [93.5]  # 43 of 46 rows have no interval
 
 
-def test_curves_that_end_at_their_best_are_cut_short(results):
-    (check,) = found(results, "Did training end")
-    assert check.triggered
-    assert check.found.startswith("12 of 12 curves")
+def test_curves_that_end_at_their_best_are_cut_short(experiment):
+    assert triggered(model_checks.cut_short, experiment) == [True]
+    assert found(model_checks.cut_short, experiment)[0][:2] == [12, 12]
 
 
-def test_validation_far_above_training_is_overfitting(results):
+def test_validation_far_above_training_is_overfitting(experiment):
     # The made-up histories have 1.2 / epoch against 1 / epoch.
-    (check,) = found(results, "Is validation loss far above")
-    assert (check.found, check.triggered) == ("median ratio 1.20 over 12 curves", False)
-    assert found(with_threshold(results, overfit_ratio=1.1), "Is validation loss far above")[0].triggered
+    assert found(model_checks.overfitting, experiment) == [[1.20, 12]]
+    assert triggered(model_checks.overfitting, experiment) == [False]
+    assert triggered(model_checks.overfitting, experiment, overfit_ratio=1.1) == [True]
 
 
-def test_a_check_without_data_is_not_computed(results):
-    empty = Results(dataclasses.replace(results.experiment, runs={}))
-    states = {check.question: check.triggered for check in checks(empty)}
-    assert states["Are results missing?"] is True
-    assert states["Is there little to learn from?"] is None
-    assert judgement.grade(empty, "train_time_ms") == "not graded: no record"
-    assert "no record of seernet" in judgement.conclusion(empty, checks(empty))
+def test_a_check_without_data_is_not_computed(experiment):
+    empty = dataclasses.replace(experiment, runs={})
+    assert triggered(model_checks.complete, empty) == [True]
+    for rule in (data_checks.amount, data_checks.generalisation, data_checks.noise, model_checks.cut_short):
+        assert set(triggered(rule, empty)) == {None}, rule
+    assert judgement.grade(empty, "train_time_ms").startswith("not graded")
+    assert numbers(judgement.conclusion(empty, [])) == [0, 0]
 
 
-def test_every_recommendation_names_a_number(results):
+def test_every_rule_is_asked(experiment):
+    assert len(checks(experiment)) == sum(len(list(rule(experiment))) for rule in RULES)
+
+
+def test_every_recommendation_names_a_number(experiment):
     for areas in (("data", "measurement"), ("model", "training")):
-        for line in judgement.recommendations(checks(results), areas):
-            assert any(character.isdigit() for character in line)
+        for line in judgement.recommendations(checks(experiment), areas):
+            assert numbers(line)
 
 
-def test_unknown_predictor_in_the_report_section(results, tmp_path):
+def test_unknown_predictor_in_the_report_section(tmp_path):
     mapping, paths = write_experiment(tmp_path)
     mapping["report"]["predictor"] = "crystal_ball"
     with pytest.raises(PerfseerError, match="crystal_ball"):
         load_experiment(mapping, paths)
 
 
-def test_the_cost_of_the_shared_trunk_is_claimed_only_with_its_interval(results):
-    (check,) = found(results, "Does the shared trunk")
-    gap, half = (float(part.split()[0]) for part in check.found.split("±"))
-    established = gap > half
-    assert check.triggered == (gap > 0)
-    assert check.advice.startswith("prefer the six") == established
-    assert ("do not establish" in check.advice) == (not established)
+@pytest.mark.parametrize(("half_width", "advice"), [(1.0, "shown"), (3.0, "not shown"), (None, "not shown")])
+def test_a_difference_is_claimed_only_with_its_interval(half_width, advice):
+    difference = Difference(Interval(2.0, half_width, 2, 0.95), (0, 1))
+    check = model_checks.positive("worse?", difference, "shown", "not shown")
+    assert (check.triggered, check.advice) == (True, advice)

@@ -1,8 +1,6 @@
 """Differences between variants, tested over seeds and resampled networks, corrected for their number.
 
-A difference is shown when its p-value over resampled networks and seeds, after Holm's correction, is at
-most 1 − confidence, it has the same sign in every seed, and seeds and networks are not too few
-(``report.comparison``): the rule of the comparison report.
+What is called shown is said by `Comparison.shows`, as in the comparison report.
 """
 
 from collections.abc import Iterable
@@ -64,11 +62,6 @@ class Tested:
         """Whether the p-value alone, not corrected for the number of comparisons, would show it."""
         return self.same_sign and self.p_value <= 1 - self.seeds.confidence
 
-    @property
-    def over_seeds(self) -> bool:
-        """Whether the Student-t interval over seeds, uncorrected, excludes zero."""
-        return self.seeds.half_width is not None and abs(self.seeds.mean) > self.seeds.half_width
-
 
 def compare(study: Study, contrasts: Iterable[Contrast]) -> dict[Contrast, Tested | None]:
     """Test contrasts as one family; None for those whose variants have no test row in common.
@@ -79,10 +72,10 @@ def compare(study: Study, contrasts: Iterable[Contrast]) -> dict[Contrast, Teste
             corrected for their number.
     """
     errors = study.errors()
-    sides = {one: _sides(errors, one) for one in dict.fromkeys(contrasts)}
-    computed = [one for one in sides.values() if one is not None]
+    sides = {contrast: _sides(errors, contrast) for contrast in dict.fromkeys(contrasts)}
+    computed = [values for values in sides.values() if values is not None]
     tested = iter(_tested(study, errors, np.stack(computed, axis=1)) if computed else [])
-    return {one: None if values is None else next(tested) for one, values in sides.items()}
+    return {contrast: None if values is None else next(tested) for contrast, values in sides.items()}
 
 
 def _sides(errors: pd.DataFrame, contrast: Contrast) -> FloatArray | None:
@@ -112,7 +105,7 @@ def _tested(study: Study, errors: pd.DataFrame, sides: FloatArray) -> list[Teste
     found = []
     for column in range(gaps.shape[1]):
         values = by_seed[column].dropna().to_numpy()
-        one = Tested(
+        tested = Tested(
             seeds=mean_interval(values.tolist(), study.evaluation.confidence),
             reference=float(np.nanmean(sides[:, column, 1])),
             low=float(resampled.low[column]),
@@ -122,13 +115,15 @@ def _tested(study: Study, errors: pd.DataFrame, sides: FloatArray) -> list[Teste
             networks=int(resampled.clusters[column]),
             same_sign=bool((values > 0).all() or (values < 0).all()),
         )
-        found.append(replace(one, verdict=_verdict(study, one)))
+        found.append(replace(tested, verdict=_verdict(study, tested)))
     return found
 
 
-def _verdict(study: Study, one: Tested) -> Verdict:
-    """What the rule at the head of this module says."""
-    few = one.seeds.n < study.comparison.min_seeds or one.networks < study.comparison.min_networks
-    if few or not one.same_sign or one.p_holm > 1 - study.evaluation.confidence:
+def _verdict(study: Study, tested: Tested) -> Verdict:
+    """What is shown, by the rule of the comparison report."""
+    confidence = study.evaluation.confidence
+    if not study.comparison.shows(
+        tested.seeds.n, tested.networks, tested.same_sign, tested.p_holm, confidence
+    ):
         return "not shown"
-    return "larger" if one.seeds.mean > 0 else "smaller"
+    return "larger" if tested.seeds.mean > 0 else "smaller"

@@ -11,9 +11,8 @@ from perfseer.reporting.style import BLUE, GREEN, GREY, VERMILION, panels
 from perfseer.reporting.units import MISSING
 from perfseer.studies.ablation.claims import Judged
 from perfseer.studies.ablation.contrasts import Tested, Verdict
-from perfseer.studies.ablation.settings import BASE
 from perfseer.studies.ablation.study import Study
-from perfseer.studies.ablation.tables import label_differences
+from perfseer.studies.ablation.tables import label_difference
 from perfseer.targets import TARGET_BY_NAME
 
 _LINE_HEIGHT = 0.24
@@ -26,14 +25,12 @@ _LARGER_AGREES: dict[Verdict, str] = {"larger": GREEN, "smaller": VERMILION, "no
 
 def differences(study: Study, tested: Mapping[str, Tested | None]) -> Figure:
     """Every variant against the base: on the mean of the labels, then label by label."""
-    targets = study.base.targets
-    names = [name for name in study.variants if name != BASE]
+    targets, names = study.base.targets, study.compared
     figure, axes = panels(1, 1 + len(targets), width=10.5, height=1.1 + _LINE_HEIGHT * len(names))
     for place, name in enumerate(names):
         _tested_line(axes[0], place, tested[name], _WORSE_IS_BAD)
-        by_label = label_differences(study, name)
         for axis, target in zip(axes[1:], targets, strict=True):
-            _interval_line(axis, place, by_label.get(target))
+            _interval_line(axis, place, label_difference(study, name, target))
     axes[0].set_title("mean of the labels")
     for axis, target in zip(axes[1:], targets, strict=True):
         axis.set_title(TARGET_BY_NAME[target].title)

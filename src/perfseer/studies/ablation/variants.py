@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from perfseer.data.settings import LabelSettings
 from perfseer.digests import digest
@@ -18,11 +16,11 @@ from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.studies.ablation.about import NETWORKS
 from perfseer.studies.ablation.settings import BASE, AblationSettings
 from perfseer.training.settings import TrainingSettings
+from perfseer.validation import section, validated
 
 # What changes the fitting of one predictor on a given dataset; a change elsewhere would change nothing.
 _SECTIONS = ("labels", "training", "predictors")
 _OWN = ("ablation.predictor", "ablation.targets")
-Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def resolve(mapping: Mapping[str, Any]) -> dict[str, Variant]:
         PerfseerError: names the variant whose path is unknown or without effect on fitting, whose value is
             refused, or which fits the same as the base or as another variant.
     """
-    settings = _validated(AblationSettings, mapping.get("ablation"), "ablation")
+    settings = section(AblationSettings, mapping, "ablation")
     base = _variant(BASE, {}, mapping, settings)
     resolved = {BASE: base}
     for name, changes in settings.variants.items():
@@ -140,9 +138,9 @@ def _variant(
 def _check(variant: Variant, paths: list[str], where: str) -> None:
     """Validate every section that the variant depends on or names."""
     parameters = variant.parameters
-    _validated(AblationSettings, parameters["ablation"], f"{where}: ablation")
-    _validated(LabelSettings, parameters["labels"], f"{where}: labels")
-    _validated(TrainingSettings, parameters["training"], f"{where}: training")
+    validated(AblationSettings, parameters["ablation"], f"{where}: ablation")
+    validated(LabelSettings, parameters["labels"], f"{where}: labels")
+    validated(TrainingSettings, parameters["training"], f"{where}: training")
     sections = parameters["predictors"]
     require(
         variant.predictor in sections and variant.predictor in PREDICTOR_NAMES,
@@ -150,15 +148,4 @@ def _check(variant: Variant, paths: list[str], where: str) -> None:
     )
     named = {path.split(".")[1] for path in paths if path.startswith("predictors.")}
     for name in sorted(named | {variant.predictor}):
-        _validated(settings_class(name), sections[name], f"{where}: predictors.{name}")
-
-
-def _validated(model: type[Model], value: Any, where: str) -> Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join([where, *map(str, fault['loc'])])} = {fault['input']!r}: {fault['msg']}"
-            for fault in error.errors()
-        ]
-        raise PerfseerError("; ".join(faults)) from error
+        validated(settings_class(name), sections[name], f"{where}: predictors.{name}")

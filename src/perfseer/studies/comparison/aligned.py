@@ -10,8 +10,8 @@ import pandas as pd
 from perfseer.evaluation.breakdowns import errors_of
 from perfseer.evaluation.predictions import predicted_column
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.studies.experiment import Experiment
 from perfseer.studies.profile import constant_labels
-from perfseer.studies.results import Results
 from perfseer.targets import TARGET_NAMES
 
 
@@ -20,12 +20,12 @@ class Aligned:
     """Test rows of one split, all seeds below each other, and every predictor's error on each.
 
     Attributes:
-        results: where they come from.
+        experiment: where they come from.
         rows: [n] seed, configuration, architecture, family, batch_size and the dataset's further columns.
         errors: target → [n, predictors that have it] signed relative errors [%]; NaN without a prediction.
     """
 
-    results: Results
+    experiment: Experiment
     rows: pd.DataFrame
     errors: Mapping[str, pd.DataFrame]
 
@@ -37,10 +37,8 @@ class Aligned:
     @cached_property
     def varying(self) -> tuple[str, ...]:
         """Labels that are not practically constant (`profile.constant_labels`)."""
-        constant = constant_labels(self.results.experiment)
-        return tuple(
-            target.name for target in self.results.experiment.targets if target.title not in constant
-        )
+        constant = constant_labels(self.experiment)
+        return tuple(target.name for target in self.experiment.targets if target.title not in constant)
 
     @cached_property
     def absolute(self) -> dict[str, pd.DataFrame]:
@@ -63,7 +61,7 @@ class Aligned:
         return 100.0 * (ends / self.rows[[target]].to_numpy(dtype=np.float64) - 1.0)
 
 
-def align(results: Results, split: str) -> Aligned:
+def align(experiment: Experiment, split: str) -> Aligned:
     """Bring the predictions of every predictor on one split into the same order.
 
     A row counts once per seed in which it is tested. Where a predictor has no record of a seed, its column
@@ -71,10 +69,10 @@ def align(results: Results, split: str) -> Aligned:
     """
     tables = {
         (name, run.record.seed): run.predictions.set_index("configuration")
-        for name in results.experiment.predictors
-        for run in results.experiment.runs_of(name, split)
+        for name in experiment.predictors
+        for run in experiment.runs_of(name, split)
     }
-    rows = _rows(results, tables)
+    rows = _rows(experiment, tables)
     index = pd.MultiIndex.from_frame(rows[["seed", "configuration"]])
     errors = {}
     for target in TARGET_NAMES:
@@ -87,10 +85,10 @@ def align(results: Results, split: str) -> Aligned:
         }
         if columns:
             errors[target] = pd.DataFrame(columns)
-    return Aligned(results, rows, errors)
+    return Aligned(experiment, rows, errors)
 
 
-def _rows(results: Results, tables: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
+def _rows(experiment: Experiment, tables: Mapping[tuple[str, int], pd.DataFrame]) -> pd.DataFrame:
     """Every (seed, configuration) some predictor was tested on, with the dataset's columns."""
     pairs = [
         pd.DataFrame({"seed": seed, "configuration": table.index}) for (_, seed), table in tables.items()
@@ -98,7 +96,7 @@ def _rows(results: Results, tables: Mapping[tuple[str, int], pd.DataFrame]) -> p
     if not pairs:
         return pd.DataFrame(columns=["seed", "configuration", "architecture", "family", "batch_size"])
     tested = pd.concat(pairs, ignore_index=True).drop_duplicates().sort_values("seed", kind="stable")
-    return tested.merge(results.experiment.rows, on="configuration", how="left", validate="many_to_one")
+    return tested.merge(experiment.rows, on="configuration", how="left", validate="many_to_one")
 
 
 def _column(tables: Mapping[tuple[str, int], pd.DataFrame], name: str, target: str) -> pd.Series:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from perfseer.evaluation.breakdowns import by_batch_size, by_quartile, by_style
+from perfseer.evaluation.breakdowns import GROUPINGS
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.floors import FLOOR, floor_cell
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import escape, markdown_table, table
 from perfseer.reporting.units import MISSING, count, number, percent
 from perfseer.studies.comparison.aligned import Aligned
-from perfseer.studies.comparison.ranking import absent
 from perfseer.targets import TARGETS
-
-GROUPINGS = ("stage style", "batch size", "quarter by FLOPs")
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ def group_all(aligned: Aligned) -> Groups:
 
     By stage style a network counts in each of its styles.
     """
-    groups = {name: _groups(aligned.rows, name) for name in GROUPINGS} if len(aligned.rows) else {}
+    groups = {name: group(aligned.rows) for name, group in GROUPINGS.items()} if len(aligned.rows) else {}
     return {
         (target, name): _grouped(aligned.absolute[target], places)
         for target in aligned.errors
@@ -49,15 +46,9 @@ def group_all(aligned: Aligned) -> Groups:
 
 def _grouped(errors: pd.DataFrame, groups: pd.Series) -> Grouped:
     # A row may be in several groups, so its label in the index may repeat.
-    table, keys = errors.loc[groups.index].reset_index(drop=True), groups.reset_index(drop=True)
-    by = table.groupby(keys, observed=True, sort=True)
+    rows, keys = errors.loc[groups.index].reset_index(drop=True), groups.reset_index(drop=True)
+    by = rows.groupby(keys, observed=True, sort=True)
     return Grouped(by.size(), by.mean())
-
-
-def _groups(rows: pd.DataFrame, grouping: str) -> pd.Series:
-    if grouping == "stage style":
-        return by_style(rows)
-    return by_batch_size(rows) if grouping == "batch size" else by_quartile(rows["flops"])
 
 
 def group_table(aligned: Aligned, groups: Groups, target: str, grouping: str) -> str:
@@ -66,14 +57,13 @@ def group_table(aligned: Aligned, groups: Groups, target: str, grouping: str) ->
     if found is None:
         return MISSING
     lines = [["test rows", *(count(int(size)) for size in found.sizes), count(len(aligned.rows))]]
-    for name in aligned.results.experiment.predictors:
+    for name in aligned.experiment.predictors:
         if name not in found.mape.columns:
-            lines.append([name, *[absent(aligned, name, target)] * (len(found.sizes) + 1)])
+            lines.append([name, *[aligned.experiment.absent(name, target)] * (len(found.sizes) + 1)])
             continue
         whole = float(aligned.absolute[target][name].mean())
         lines.append([name, *_cells(found.mape[name].to_numpy(dtype=np.float64)), number(whole)])
-    floor = floor_cell(aligned.results.experiment.floors, target)
-    lines.append([FLOOR, *["–"] * len(found.sizes), floor])
+    lines.append([FLOOR, *["–"] * len(found.sizes), floor_cell(aligned.experiment.floors, target)])
     header = ["predictor", *(escape(str(group)) for group in found.sizes.index), "all rows"]
     return markdown_table(header, lines)
 
@@ -101,7 +91,7 @@ class Worst:
 
 def worst_group(aligned: Aligned, groups: Groups, predictor: str, target: str) -> Worst | None:
     """The worst group of at least ``judgement.group_rows`` test rows; None where there is none."""
-    least = aligned.results.experiment.report.judgement.group_rows
+    least = aligned.experiment.report.judgement.group_rows
     whole = float(aligned.absolute[target][predictor].mean())
     candidates = []
     for grouping in GROUPINGS:
@@ -115,21 +105,21 @@ def worst_group(aligned: Aligned, groups: Groups, predictor: str, target: str) -
 
 def worst_table(aligned: Aligned, groups: Groups) -> str:
     """The worst group of every predictor and label, its MAPE, and that over the MAPE of all rows."""
-    lines = [
-        [name, *(_worst_cell(aligned, groups, name, target.name) for target in TARGETS)]
-        for name in aligned.results.experiment.predictors
-    ]
-    return markdown_table(["predictor", *(target.title for target in TARGETS)], lines, align="lllllll")
+    return table(
+        aligned.experiment.predictors,
+        [
+            ("predictor", str),
+            *((t.title, lambda name, t=t: _worst_cell(aligned, groups, name, t.name)) for t in TARGETS),
+        ],
+        align="lllllll",
+    )
 
 
 def _worst_cell(aligned: Aligned, groups: Groups, predictor: str, target: str) -> str:
     if predictor not in aligned.predictors(target):
-        return absent(aligned, predictor, target)
+        return aligned.experiment.absent(predictor, target)
     worst = worst_group(aligned, groups, predictor, target)
     if worst is None:
         return "groups too small"
-    return f"{_group_text(worst)}: {percent(worst.mape_pct)}, {number(worst.ratio, 2)} ×"
-
-
-def _group_text(worst: Worst) -> str:
-    return f"batch size {worst.group}" if worst.grouping == "batch size" else escape(worst.group)
+    group = f"batch size {worst.group}" if worst.grouping == "batch size" else escape(worst.group)
+    return f"{group}: {percent(worst.mape_pct)}, {number(worst.ratio, 2)} ×"

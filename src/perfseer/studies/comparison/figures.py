@@ -8,18 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 
+from perfseer.evaluation.breakdowns import GROUPINGS
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.floors import draw_floor
 from perfseer.reporting.style import BLUE, GREY, ORANGE, SKY, log_ticks, panels, say_missing
 from perfseer.reporting.units import number
+from perfseer.studies.accuracy import costs
 from perfseer.studies.comparison.aligned import Aligned
-from perfseer.studies.comparison.failures import GROUPINGS, Groups
+from perfseer.studies.comparison.failures import Groups
 from perfseer.studies.comparison.pairs import Pairs
-from perfseer.studies.comparison.ranking import absent, ranking
-from perfseer.studies.results import Results
-from perfseer.targets import TARGETS
+from perfseer.studies.comparison.ranking import ranking
+from perfseer.studies.experiment import Experiment
+from perfseer.targets import TARGETS, TIMES
 
-TIMES = tuple(target for target in TARGETS if target.quantity == "time")
 LINE = 0.2  # inches of figure height per predictor
 
 
@@ -27,7 +28,7 @@ def figure_makers(aligned: Aligned, pairs: Pairs, groups: Groups) -> dict[str, C
     """File stem → function that draws it."""
     return {
         "comparison_mape": partial(mape_bars, aligned),
-        "comparison_cost": partial(cost_dots, aligned.results),
+        "comparison_cost": partial(cost_dots, aligned.experiment),
         "comparison_pairs": partial(pair_matrices, aligned, pairs),
         "comparison_groups": partial(group_maps, aligned, groups),
     }
@@ -35,20 +36,20 @@ def figure_makers(aligned: Aligned, pairs: Pairs, groups: Groups) -> dict[str, C
 
 def mape_bars(aligned: Aligned) -> Figure:
     """MAPE of every predictor with its interval over seeds, one panel per label, headline split."""
-    results = aligned.results
-    names = results.experiment.predictors
+    experiment = aligned.experiment
+    names = experiment.predictors
     figure, axes = panels(2, 3, height=0.9 + LINE * len(names))
     for place, (axis, target) in enumerate(zip(axes, TARGETS, strict=True)):
-        found = [results.mape(name, results.experiment.headline, target.name) for name in names]
+        found = [experiment.mape(name, experiment.headline, target.name) for name in names]
         _bars(
             axis, aligned, target.name, [(None, None) if x is None else (x.mean, x.half_width) for x in found]
         )
-        draw_floor(axis, results.experiment.floors, (target.name,), upright=True)
+        draw_floor(axis, experiment.floors, (target.name,), upright=True)
         axis.set_title(target.title)
         axis.set_xlabel("MAPE [%]")
         _predictor_axis(axis, names, labelled=place % 3 == 0)
-    dashed = "; dashed: measurement noise (floor)" if results.experiment.floors else ""
-    figure.suptitle(f"{results.experiment.headline} split, mean and interval over seeds{dashed}", fontsize=10)
+    dashed = "; dashed: measurement noise (floor)" if experiment.floors else ""
+    figure.suptitle(f"{experiment.headline} split, mean and interval over seeds{dashed}", fontsize=10)
     return figure
 
 
@@ -56,11 +57,11 @@ def _bars(axis: Axes, aligned: Aligned, target: str, found: list[tuple[float | N
     """Horizontal bars; an interval that reaches past the largest mean is cut at the panel's edge."""
     means = [mean for mean, _ in found if mean is not None]
     edge = 1.25 * max(means, default=1.0)
-    names = aligned.results.experiment.predictors
+    names = aligned.experiment.predictors
     for place, (mean, half) in enumerate(found):
         if mean is not None:
             axis.barh(place, mean, height=0.7, color=SKY, xerr=half, ecolor="#333333", capsize=2)
-        shown = absent(aligned, names[place], target) if mean is None else number(mean, 2)
+        shown = aligned.experiment.absent(names[place], target) if mean is None else number(mean, 2)
         # Beside the panel, where no interval can cross it.
         side = axis.get_yaxis_transform()
         axis.text(1.01, place, shown, va="center", fontsize=7, transform=side)
@@ -74,10 +75,9 @@ def _predictor_axis(axis: Axes, names: tuple[str, ...], *, labelled: bool) -> No
     axis.set_ylim(len(names) - 0.4, -0.6)
 
 
-def cost_dots(results: Results) -> Figure:
+def cost_dots(experiment: Experiment) -> Figure:
     """Error of both times, fitting time, predicting time and learned numbers, the smallest error on top."""
-    experiment = results.experiment
-    rows = [row for name in experiment.predictors if (row := _cost_row(results, name)) is not None]
+    rows = [row for name in experiment.predictors if (row := _cost_row(experiment, name)) is not None]
     rows.sort(key=lambda row: row[1])
     figure, axes = panels(1, 4, height=1.1 + LINE * max(len(rows), 3))
     titles = (
@@ -100,18 +100,14 @@ def cost_dots(results: Results) -> Figure:
     return figure
 
 
-def _cost_row(results: Results, name: str) -> tuple[str, float, float, float, float] | None:
+def _cost_row(experiment: Experiment, name: str) -> tuple[str, float, float, float, float] | None:
     """Name, mean MAPE of the times it predicts [%], fitting [s], predicting [ms per row], learned numbers."""
-    headline = results.experiment.headline
-    runs = results.experiment.runs_of(name, headline)
-    errors = results.mean_mape_by_seed(name, headline, tuple(target.name for target in TIMES))
-    if not runs or not errors:
+    errors = experiment.mean_mape(name, experiment.headline, [target.name for target in TIMES])
+    if not errors:
         return None
-    fit, predict = (
-        float(np.mean([getattr(run.record.cost, key) for run in runs]))
-        for key in ("fit_s", "predict_ms_per_row")
-    )
-    return name, float(np.mean(list(errors.values()))), fit, predict, float(runs[0].record.n_parameters)
+    fit, predict = (float(np.mean(costs(experiment, name, key))) for key in ("fit_s", "predict_ms_per_row"))
+    learned = costs(experiment, name, "n_parameters")[0]
+    return name, float(np.mean(list(errors.values()))), fit, predict, learned
 
 
 def _dots(axis: Axes, values: FloatArray, colour: str) -> None:
@@ -134,7 +130,7 @@ def _dots(axis: Axes, values: FloatArray, colour: str) -> None:
 
 def pair_matrices(aligned: Aligned, pairs: Pairs) -> Figure:
     """Which differences are shown: the row against the column, one panel per label, best predictors first."""
-    figure, axes = panels(3, 2, height=1.6 + LINE * len(aligned.results.experiment.predictors))
+    figure, axes = panels(3, 2, height=1.6 + LINE * len(aligned.experiment.predictors))
     for axis, target in zip(axes, TARGETS, strict=True):
         names = [rank.predictor for rank in ranking(aligned, pairs, target.name)]
         constant = "" if target.name in aligned.varying else " (practically constant)"
@@ -170,11 +166,9 @@ def _matrix(axis: Axes, pairs: Pairs, target: str, names: list[str]) -> None:
 
 def group_maps(aligned: Aligned, groups: Groups) -> Figure:
     """MAPE of every predictor in every group, both times; darker is worse on a logarithmic scale."""
-    figure, axes = panels(
-        len(TIMES), len(GROUPINGS), height=1.5 + LINE * len(aligned.results.experiment.predictors)
-    )
+    figure, axes = panels(len(TIMES), len(GROUPINGS), height=1.5 + LINE * len(aligned.experiment.predictors))
     for place, axis in enumerate(axes):
-        target, grouping = TIMES[place // len(GROUPINGS)], GROUPINGS[place % len(GROUPINGS)]
+        target, grouping = TIMES[place // len(GROUPINGS)], tuple(GROUPINGS)[place % len(GROUPINGS)]
         found = groups.get((target.name, grouping))
         axis.set_title(f"{target.title}: {grouping}", fontsize=8)
         if found is None or found.mape.empty:
@@ -186,9 +180,7 @@ def group_maps(aligned: Aligned, groups: Groups) -> Figure:
         names = [str(name) for name in found.mape.columns]
         labelled = place % len(GROUPINGS) == 0
         axis.set_yticks(range(len(names)), names, fontsize=7) if labelled else axis.set_yticks([])
-    figure.suptitle(
-        f"MAPE [%], {aligned.results.experiment.headline} split, test rows of all seeds", fontsize=10
-    )
+    figure.suptitle(f"MAPE [%], {aligned.experiment.headline} split, test rows of all seeds", fontsize=10)
     return figure
 
 

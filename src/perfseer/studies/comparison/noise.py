@@ -4,33 +4,34 @@ import numpy as np
 
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.floors import FLOOR, NOT_MEASURED, floor_cell, multiple
-from perfseer.reporting.tables import markdown_table
+from perfseer.reporting.tables import markdown_table, table
 from perfseer.reporting.units import MISSING, number, percent, share_text
 from perfseer.studies.comparison.aligned import Aligned
-from perfseer.studies.comparison.ranking import absent
-from perfseer.targets import TARGETS
+from perfseer.studies.experiment import Experiment
+from perfseer.targets import TARGETS, TIMES
 
-TIMES = tuple(target for target in TARGETS if target.quantity == "time")
+_IN_PERCENT = f"{FLOOR} [%]"
 
 
-def multiple_table(aligned: Aligned) -> str:
+def multiple_table(experiment: Experiment) -> str:
     """MAPE of every predictor as a multiple of each label's noise floor, headline split."""
-    experiment = aligned.results.experiment
     if not experiment.floors:
         return f"{NOT_MEASURED.capitalize()}: no configuration was measured twice."
-    lines = [
-        [name, *(_multiple_cell(aligned, name, target.name) for target in TARGETS)]
-        for name in experiment.predictors
-    ]
-    lines.append([f"{FLOOR} [%]", *(floor_cell(experiment.floors, target.name) for target in TARGETS)])
-    return markdown_table(["predictor", *(target.title for target in TARGETS)], lines)
+    return table(
+        (*experiment.predictors, _IN_PERCENT),
+        [
+            ("predictor", str),
+            *((t.title, lambda name, t=t: _multiple_cell(experiment, name, t.name)) for t in TARGETS),
+        ],
+    )
 
 
-def _multiple_cell(aligned: Aligned, predictor: str, target: str) -> str:
-    experiment = aligned.results.experiment
-    found = aligned.results.mape(predictor, experiment.headline, target)
+def _multiple_cell(experiment: Experiment, predictor: str, target: str) -> str:
+    if predictor == _IN_PERCENT:
+        return floor_cell(experiment.floors, target)
+    found = experiment.mape(predictor, experiment.headline, target)
     if found is None:
-        return absent(aligned, predictor, target)
+        return experiment.absent(predictor, target)
     return multiple(found.mean, experiment.floors, target)
 
 
@@ -42,11 +43,7 @@ def noise_table(aligned: Aligned) -> str:
     bounds = {target.name: aligned.interval_bounds(target.name) for target in TIMES}
     if all(found is None or not np.isfinite(found).any() for found in bounds.values()):
         return f"{MISSING}: the measurement table has no confidence intervals of these rows."
-    lines = []
-    for name in aligned.results.experiment.predictors:
-        cells = [cell for target in TIMES for cell in _cells(aligned, name, target.name, bounds[target.name])]
-        lines.append([name, *cells])
-    header = ["predictor"]
+    header, lines = ["predictor"], [[name] for name in aligned.experiment.predictors]
     for target in TIMES:
         header += [
             f"{target.title}: median error",
@@ -54,12 +51,14 @@ def noise_table(aligned: Aligned) -> str:
             "ratio",
             "predictions inside the measurement's interval",
         ]
+        for line in lines:
+            line += _cells(aligned, line[0], target.name, bounds[target.name])
     return markdown_table(header, lines)
 
 
 def _cells(aligned: Aligned, predictor: str, target: str, bounds: FloatArray | None) -> list[str]:
     if predictor not in aligned.predictors(target):
-        return [absent(aligned, predictor, target)] * 4
+        return [aligned.experiment.absent(predictor, target)] * 4
     errors = aligned.errors[target][predictor].to_numpy(dtype=np.float64)
     known = np.isfinite(errors) & (np.isfinite(bounds).all(axis=1) if bounds is not None else False)
     if bounds is None or not known.any():

@@ -1,9 +1,7 @@
 """Which of two predictors is better: paired tests over networks and seeds, corrected for their number.
 
-A difference is called shown when three things hold: its p-value over resampled networks and seeds, after
-Holm's correction for all pairs of the label, is at most 1 − confidence; it has the same sign in every seed;
-and there are not too few seeds and networks (``report.comparison``). The Student-t interval over seeds stands
-beside it.
+P-values are over resampled networks and seeds, corrected for all pairs of a label; what is called shown is
+said by `Comparison.shows`. The Student-t interval over seeds stands beside it.
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from perfseer.evaluation.intervals import Interval, paired_difference
+from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.significance import Resampled, clustered_bootstrap, holm
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.reporting.settings import Comparison
 from perfseer.studies.comparison.aligned import Aligned
+from perfseer.studies.experiment import Experiment
 
 Verdict = Literal["better", "worse", "not shown"]
 _MIRRORED: dict[Verdict, Verdict] = {"better": "worse", "worse": "better", "not shown": "not shown"}
@@ -55,11 +53,7 @@ class Pair:
     @property
     def over_seeds(self) -> bool:
         """Whether the Student-t interval over seeds, uncorrected, excludes zero."""
-        return (
-            self.seeds is not None
-            and self.seeds.half_width is not None
-            and abs(self.seeds.mean) > self.seeds.half_width
-        )
+        return self.seeds is not None and self.seeds.excludes_zero
 
     def mirrored(self) -> "Pair":
         """The same seen from ``second``."""
@@ -103,11 +97,11 @@ def compare_all(aligned: Aligned) -> Pairs:
     ]
     if not keys:
         return Pairs({})
-    settings = aligned.results.experiment.report.comparison
+    settings = aligned.experiment.report.comparison
     tested = clustered_bootstrap(
         np.stack([_gap(aligned, key) for key in keys], axis=1),
         aligned.rows["architecture"].to_numpy(dtype=str),
-        confidence=aligned.results.experiment.evaluation.confidence,
+        confidence=aligned.experiment.evaluation.confidence,
         resamples=settings.resamples,
         seed=settings.resample_seed,
         repeats=aligned.rows["seed"].to_numpy(),
@@ -142,10 +136,8 @@ def _corrected(keys: list[Key], tested: Resampled) -> FloatArray:
 
 def _pair(aligned: Aligned, key: Key, tested: Resampled, place: int, p_holm: float) -> Pair:
     target, first, second = key
-    results = aligned.results
-    headline, confidence = results.experiment.headline, results.experiment.evaluation.confidence
-    own, other = (results.by_seed(name, headline, target, "mape_pct") for name in (first, second))
-    difference = paired_difference(own, other, confidence)
+    experiment = aligned.experiment
+    difference = experiment.difference(first, second, experiment.headline, target)
     pair = Pair(
         target=target,
         first=first,
@@ -160,14 +152,17 @@ def _pair(aligned: Aligned, key: Key, tested: Resampled, place: int, p_holm: flo
         seeds=None if difference is None else difference.interval,
         verdict="not shown",
     )
+    own, other = (
+        experiment.values(name, experiment.headline, target, "mape_pct") for name in (first, second)
+    )
     gaps = [own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())]
-    return replace(pair, verdict=_verdict(pair, gaps, confidence, results.experiment.report.comparison))
+    return replace(pair, verdict=_verdict(pair, gaps, experiment))
 
 
-def _verdict(pair: Pair, gaps: list[float], confidence: float, settings: Comparison) -> Verdict:
-    """What the rule at the head of this module says; ``gaps`` are the differences of the seeds."""
-    enough = len(gaps) >= settings.min_seeds and pair.networks >= settings.min_networks
-    agree = all(gap * pair.mean > 0 for gap in gaps)
-    if not enough or not agree or pair.p_holm > 1 - confidence:
+def _verdict(pair: Pair, gaps: list[float], experiment: Experiment) -> Verdict:
+    """What is shown; ``gaps`` are the differences of the seeds."""
+    same_sign = all(gap * pair.mean > 0 for gap in gaps)
+    rule, confidence = experiment.report.comparison, experiment.evaluation.confidence
+    if not rule.shows(len(gaps), pair.networks, same_sign, pair.p_holm, confidence):
         return "not shown"
     return "better" if pair.mean < 0 else "worse"

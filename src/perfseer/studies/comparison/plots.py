@@ -1,16 +1,17 @@
 """The numbers behind comparison.md as tables for ``dvc plots`` and for people's own analyses."""
 
+from itertools import product
+
 import pandas as pd
 
-from perfseer.evaluation.records import RecordedMeasure
-from perfseer.reporting.check import TIMES
 from perfseer.studies.accuracy import metric_columns
 from perfseer.studies.comparison.failures import Groups
-from perfseer.studies.comparison.pairs import Pair, Pairs
-from perfseer.studies.results import Results
+from perfseer.studies.comparison.pairs import Pairs
+from perfseer.studies.experiment import Experiment
+from perfseer.targets import TIMES
 
 
-def plot_tables(results: Results, pairs: Pairs, groups: Groups) -> dict[str, pd.DataFrame]:
+def plot_tables(experiment: Experiment, pairs: Pairs, groups: Groups) -> dict[str, pd.DataFrame]:
     """File stem → table.
 
     Returns:
@@ -20,73 +21,47 @@ def plot_tables(results: Results, pairs: Pairs, groups: Groups) -> dict[str, pd.
         verdict), comparison_groups (predictor, label, grouping, group, n, mape_pct).
     """
     return {
-        "comparison_mape": mape_rows(results),
-        "comparison_accuracy": accuracy_rows(results),
-        "comparison_pairs": pd.DataFrame([_pair_row(pair) for pair in pairs.once()], columns=_PAIR_COLUMNS),
+        "comparison_mape": mape_rows(experiment),
+        "comparison_accuracy": accuracy_rows(experiment),
+        "comparison_pairs": pair_rows(pairs),
         "comparison_groups": group_rows(groups),
     }
 
 
-_PAIR_COLUMNS = [
-    "label",
-    "first",
-    "second",
-    "difference_points",
-    "low_points",
-    "high_points",
-    "p_value",
-    "p_holm",
-    "networks",
-    "rows",
-    "seeds_difference_points",
-    "seeds_half_width_points",
-    "verdict",
-]
+# Attribute of a pair → column, where they differ.
+_RENAMED = {"target": "label", "mean": "difference_points", "low": "low_points", "high": "high_points"}
+_OVER_SEEDS = {"seeds_difference_points": "mean", "seeds_half_width_points": "half_width"}
 
 
-def _pair_row(pair: Pair) -> tuple[object, ...]:
-    seeds = (None, None) if pair.seeds is None else (pair.seeds.mean, pair.seeds.half_width)
-    return (
-        pair.target,
-        pair.first,
-        pair.second,
-        pair.mean,
-        pair.low,
-        pair.high,
-        pair.p_value,
-        pair.p_holm,
-        pair.networks,
-        pair.rows,
-        *seeds,
-        pair.verdict,
-    )
+def pair_rows(pairs: Pairs) -> pd.DataFrame:
+    """One row per pair of predictors that have rows of a label in common."""
+    rows = [
+        vars(pair) | {column: getattr(pair.seeds, name, None) for column, name in _OVER_SEEDS.items()}
+        for pair in pairs.once()
+    ]
+    names = ("target", "first", "second", "mean", "low", "high", "p_value", "p_holm", "networks", "rows")
+    return pd.DataFrame(rows, columns=[*names, *_OVER_SEEDS, "verdict"]).rename(columns=_RENAMED)
 
 
-def mape_rows(results: Results) -> pd.DataFrame:
+def mape_rows(experiment: Experiment) -> pd.DataFrame:
     """One row per predictor that has records: ``mape_pct`` over both times, headline split."""
-    rows = []
-    for name in results.experiment.predictors:
-        values = results.mean_mape_by_seed(name, results.experiment.headline, TIMES)
-        if values:
-            rows.append((name, sum(values.values()) / len(values)))
+    times = [target.name for target in TIMES]
+    by_seed = {name: experiment.mean_mape(name, experiment.headline, times) for name in experiment.predictors}
+    rows = [(name, sum(values.values()) / len(values)) for name, values in by_seed.items() if values]
     return pd.DataFrame(rows, columns=["predictor", "mape_pct"])
 
 
-def accuracy_rows(results: Results) -> pd.DataFrame:
+def accuracy_rows(experiment: Experiment) -> pd.DataFrame:
     """One row per split, predictor, label and seed that has a record; metrics as recorded."""
-    metrics = tuple(metric_columns(results.experiment))
-    rows = [
-        (split, predictor, target, run.record.seed, *(_value(measures, metric) for metric in metrics))
-        for split in results.experiment.splits
-        for predictor in results.experiment.predictors
-        for run in results.experiment.runs_of(predictor, split)
-        for target, measures in run.record.metrics.items()
-    ]
+    metrics = tuple(metric_columns(experiment))
+    rows = []
+    for split, predictor in product(experiment.splits, experiment.predictors):
+        for record in (run.record for run in experiment.runs_of(predictor, split)):
+            for target in record.metrics:
+                by_seed = (experiment.values(predictor, split, target, metric) for metric in metrics)
+                found = (values.get(record.seed) for values in by_seed)
+                rows.append((split, predictor, target, record.seed, *found))
     return pd.DataFrame(rows, columns=["split", "predictor", "label", "seed", *metrics])
-
-
-def _value(measures: dict[str, RecordedMeasure], metric: str) -> float | None:
-    return measures[metric].value if metric in measures else None
 
 
 def group_rows(groups: Groups) -> pd.DataFrame:

@@ -4,17 +4,8 @@ from dataclasses import dataclass
 
 from perfseer.evaluation.intervals import Interval
 from perfseer.reporting.floors import FLOOR, floor_cell, in_floors
-from perfseer.reporting.tables import bullet_list, markdown_table
-from perfseer.reporting.units import (
-    MISSING,
-    NOT_APPLICABLE,
-    count,
-    interval,
-    number,
-    plural,
-    signed,
-    signed_interval,
-)
+from perfseer.reporting.tables import bullet_list, markdown_table, table
+from perfseer.reporting.units import MISSING, count, interval, number, plural, signed, signed_interval
 from perfseer.studies.comparison.aligned import Aligned
 from perfseer.studies.comparison.pairs import Pair, Pairs
 from perfseer.targets import TARGET_BY_NAME, TARGETS
@@ -38,16 +29,19 @@ class Rank:
 
 def ranking(aligned: Aligned, pairs: Pairs, target: str) -> list[Rank]:
     """Predictors of one label by MAPE over seeds on the headline split, the smallest first."""
-    headline = aligned.results.experiment.headline
-    scored = {name: aligned.results.mape(name, headline, target) for name in aligned.predictors(target)}
-    known = {name: found for name, found in scored.items() if found is not None}
-    names = sorted(known, key=lambda name: known[name].mean)
+    experiment = aligned.experiment
+    scored = {
+        name: found
+        for name in aligned.predictors(target)
+        if (found := experiment.mape(name, experiment.headline, target)) is not None
+    }
+    names = sorted(scored, key=lambda name: scored[name].mean)
     ranks = []
     for name in names:
         against = [pair for other in names if (pair := pairs.get(target, name, other)) is not None]
         place = 1 + sum(pair.verdict == "worse" for pair in against)
         behind = pairs.get(target, name, names[0]) if name != names[0] else None
-        ranks.append(Rank(place, name, known[name], behind))
+        ranks.append(Rank(place, name, scored[name], behind))
     return ranks
 
 
@@ -56,30 +50,26 @@ def ranking_table(aligned: Aligned, pairs: Pairs, target: str) -> str:
     ranks = ranking(aligned, pairs, target)
     if not ranks:
         return MISSING
+    best = ranks[0].predictor
+    lines = [[str(rank.place), rank.predictor, interval(rank.mape), *_behind(rank, best)] for rank in ranks]
+    floor = ["–", FLOOR, floor_cell(aligned.experiment.floors, target), *["–"] * 4]
     header = [
-        "place",
-        "predictor",
-        "MAPE [%]",
+        *("place", "predictor", "MAPE [%]"),
         "behind the first (interval over networks and seeds) [points]",
-        "p, corrected",
-        "behind the first, by seed [points]",
-        "said of it",
+        *("p, corrected", "behind the first, by seed [points]", "said of it"),
     ]
-    lines = [_line(rank, ranks[0].predictor) for rank in ranks]
-    floor = ["–", FLOOR, floor_cell(aligned.results.experiment.floors, target), *["–"] * 4]
     return markdown_table(header, [*lines, floor], align="rl")
 
 
-def _line(rank: Rank, best: str) -> list[str]:
-    start = [str(rank.place), rank.predictor, interval(rank.mape)]
+def _behind(rank: Rank, best: str) -> list[str]:
+    """How far behind the best, how sure that is, and in words what is shown."""
     pair = rank.behind
+    if rank.predictor == best:
+        return ["–", "–", "–", "smallest error"]
     if pair is None:
-        if rank.predictor == best:
-            return [*start, "–", "–", "–", "smallest error"]
-        return [*start, MISSING, MISSING, MISSING, "not compared: no rows in common"]
+        return [MISSING, MISSING, MISSING, "not compared: no rows in common"]
     said = {"worse": f"worse than {best}", "not shown": f"not shown to differ from {best}"}
     return [
-        *start,
         f"{signed(pair.mean)} ({signed(pair.low)} to {signed(pair.high)})",
         p_text(pair.p_holm),
         MISSING if pair.seeds is None else signed_interval(pair.seeds),
@@ -94,44 +84,35 @@ def p_text(value: float) -> str:
 
 def places_table(aligned: Aligned, pairs: Pairs) -> str:
     """Place of every predictor at every label; places at practically constant labels in parentheses."""
-    experiment = aligned.results.experiment
     places = {
-        (target.name, rank.predictor): rank.place
+        (rank.predictor, target.name): rank.place
         for target in TARGETS
         for rank in ranking(aligned, pairs, target.name)
     }
-    lines = []
-    for name in experiment.predictors:
-        cells = [_place(aligned, places, name, target.name) for target in TARGETS]
-        own = [
-            place for (target, owner), place in places.items() if owner == name and target in aligned.varying
-        ]
-        lines.append([name, *cells, f"{sum(place == 1 for place in own)} of {len(own)}"])
-    header = [
-        "predictor",
-        *(target.title for target in TARGETS),
-        "labels where nothing is shown to be better",
-    ]
-    return markdown_table(header, lines)
 
+    def cell(name: str, target: str) -> str:
+        place = places.get((name, target))
+        if place is None:
+            return aligned.experiment.absent(name, target)
+        return str(place) if target in aligned.varying else f"({place})"
 
-def _place(aligned: Aligned, places: dict[tuple[str, str], int], name: str, target: str) -> str:
-    if (target, name) not in places:
-        return absent(aligned, name, target)
-    place = places[target, name]
-    return str(place) if target in aligned.varying else f"({place})"
+    def unbeaten(name: str) -> str:
+        own = [places[name, target] for target in aligned.varying if (name, target) in places]
+        return f"{sum(place == 1 for place in own)} of {len(own)}"
 
-
-def absent(aligned: Aligned, predictor: str, target: str) -> str:
-    """Why there is no number: ``n/a`` or ``missing``."""
-    results = aligned.results
-    supported = results.supports(predictor, results.experiment.headline, target)
-    return MISSING if supported else NOT_APPLICABLE
+    return table(
+        aligned.experiment.predictors,
+        [
+            ("predictor", str),
+            *((t.title, lambda name, t=t: cell(name, t.name)) for t in TARGETS),
+            ("labels where nothing is shown to be better", unbeaten),
+        ],
+    )
 
 
 def matrix_table(aligned: Aligned, pairs: Pairs) -> str:
     """Labels won and lost by the row against the column, of varying labels both predict; last the sums."""
-    names = aligned.results.experiment.predictors
+    names = aligned.experiment.predictors
     lines = []
     for first in names:
         cells, won, lost = [], 0, 0
@@ -146,7 +127,7 @@ def matrix_table(aligned: Aligned, pairs: Pairs) -> str:
 
 def overall_sentence(aligned: Aligned, pairs: Pairs) -> str:
     """How many of all pairs are shown to differ, and what the seeds alone say."""
-    experiment = aligned.results.experiment
+    experiment = aligned.experiment
     listed = [pair for pair in pairs.once() if pair.target in aligned.varying]
     if not listed:
         return "No two predictors have records of the same rows, so nothing is compared."
@@ -166,7 +147,7 @@ def label_sentence(aligned: Aligned, pairs: Pairs, target: str) -> str:
     """One label: which predictor has the smallest error, and which are not shown to be behind it."""
     ranks = ranking(aligned, pairs, target)
     title = TARGET_BY_NAME[target].title
-    if TARGET_BY_NAME[target] not in aligned.results.experiment.targets:
+    if TARGET_BY_NAME[target] not in aligned.experiment.targets:
         return f"{title}: not measured."
     if not ranks:
         return f"{title}: {MISSING}."
@@ -176,7 +157,7 @@ def label_sentence(aligned: Aligned, pairs: Pairs, target: str) -> str:
     tied = [rank.predictor for rank in others if rank.behind is None or rank.behind.verdict != "worse"]
     behind = [rank.predictor for rank in others if rank.predictor not in tied]
     sentence = f"{title}: `{best.predictor}` has the smallest MAPE, {interval(best.mape, '%')}"
-    floors = in_floors(best.mape.mean, aligned.results.experiment.floors, target)
+    floors = in_floors(best.mape.mean, aligned.experiment.floors, target)
     if floors:
         sentence += f" ({floors})"
     if tied:

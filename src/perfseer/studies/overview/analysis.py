@@ -1,12 +1,15 @@
 """A closer look at the analysed predictor's test rows: counts, groups, comparison, samples, noise."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from perfseer.evaluation.breakdowns import by_batch_size, by_quartile, by_style, grouped_errors
+from perfseer.evaluation.breakdowns import GROUPINGS, grouped_errors
 from perfseer.evaluation.predictions import actual_column, predicted_column
 from perfseer.reporting.floors import FLOOR, floor_cell, multiple
-from perfseer.reporting.tables import escape, markdown_table
+from perfseer.reporting.tables import escape, table
 from perfseer.reporting.units import (
     MISSING,
     NOT_APPLICABLE,
@@ -19,220 +22,189 @@ from perfseer.reporting.units import (
 )
 from perfseer.studies.experiment import Experiment
 from perfseer.studies.profile import measurement_intervals
-from perfseer.studies.results import Results
-from perfseer.targets import TARGETS, Target
-
-GROUPINGS = ("stage style", "batch size", "quarter by FLOPs")
+from perfseer.targets import TARGETS, TIMES, Target
 
 
-def count_table(results: Results) -> str:
+def count_table(experiment: Experiment) -> str:
     """How many test rows are how far off, per label, over all seeds."""
-    experiment = results.experiment
-    first, second, third = experiment.report.error_bounds_pct
-    lines = []
-    for target in TARGETS:
-        errors = results.errors(experiment.report.predictor, experiment.headline, target.name).abs()
-        if errors.empty:
-            lines.append([target.title, *[_absent(results, target)] * 5])
-            continue
-        shares = ((errors < first), (errors < second), (errors > third))
-        lines.append(
-            [
-                target.title,
-                count(len(errors)),
-                *(f"{count(int(mask.sum()))} ({percent(100.0 * float(mask.mean()))})" for mask in shares),
-                percent(float(errors.median())),
-            ]
-        )
-    header = [
-        "label",
-        "test rows, all seeds",
-        f"error below {first:g} %",
-        f"below {second:g} %",
-        f"above {third:g} %",
-        "median error",
-    ]
-    return markdown_table(header, lines)
+    ours, (first, second, third) = experiment.report.predictor, experiment.report.error_bounds_pct
+
+    def of(cell: Callable[[pd.Series], str]) -> Callable[[tuple[Target, pd.Series]], str]:
+        return lambda row: cell(row[1]) if len(row[1]) else experiment.absent(ours, row[0].name)
+
+    return table(
+        [(target, experiment.errors(ours, target.name).abs()) for target in TARGETS],
+        [
+            ("label", lambda row: row[0].title),
+            ("test rows, all seeds", of(lambda errors: count(len(errors)))),
+            (f"error below {first:g} %", of(lambda errors: _share(errors < first))),
+            (f"below {second:g} %", of(lambda errors: _share(errors < second))),
+            (f"above {third:g} %", of(lambda errors: _share(errors > third))),
+            ("median error", of(lambda errors: percent(float(errors.median())))),
+        ],
+    )
 
 
-def _absent(results: Results, target: Target) -> str:
-    experiment = results.experiment
-    supported = results.supports(experiment.report.predictor, experiment.headline, target.name)
-    return MISSING if supported else NOT_APPLICABLE
+def _share(mask: pd.Series) -> str:
+    return f"{count(int(mask.sum()))} ({percent(100.0 * float(mask.mean()))})"
 
 
-def group_of(experiment: Experiment, table: pd.DataFrame, grouping: str) -> "pd.Series[str]":
-    """Group of each row of a predictions table; by stage style a row counts in each of its styles."""
-    if grouping == "stage style":
-        return by_style(table)
-    if grouping == "batch size":
-        return by_batch_size(table)
-    flops = experiment.rows.set_index("configuration")["flops"]
-    return by_quartile(table["configuration"].map(flops))
+def group_errors(experiment: Experiment, predictor: str, target: str, grouping: str) -> pd.DataFrame:
+    """Errors by group on the headline split, all seeds (`breakdowns.grouped_errors`); may be empty.
 
-
-def group_errors(results: Results, predictor: str, target: str, grouping: str) -> pd.DataFrame:
-    """Errors by group on the headline split, all seeds (`breakdowns.grouped_errors`); may be empty."""
-    experiment = results.experiment
-    errors = results.errors(predictor, experiment.headline, target)
+    By stage style a row counts in each of its styles.
+    """
+    errors = experiment.errors(predictor, target)
     if errors.empty:
         return pd.DataFrame(columns=["group", "n", "mape_pct", "median_pct", "bias_pct"])
-    table = results.predictions(predictor, experiment.headline)
-    return grouped_errors(errors, group_of(experiment, table, grouping))
+    rows = experiment.predictions(predictor)
+    flops = rows["configuration"].map(experiment.rows.set_index("configuration")["flops"])
+    return grouped_errors(errors, GROUPINGS[grouping](rows.assign(flops=flops)))
 
 
-def group_table(results: Results, grouping: str) -> str:
+def group_table(experiment: Experiment, grouping: str) -> str:
     """MAPE of the analysed and the reference predictor by group, for both times."""
-    report = results.experiment.report
-    header, columns = [grouping, "test rows, all seeds"], []
-    for target in ("train_time_ms", "infer_time_ms"):
-        for predictor in dict.fromkeys((report.predictor, report.reference)):
-            columns.append(group_errors(results, predictor, target, grouping).set_index("group"))
-            header.append(f"{predictor}, {target} [%]")
-    groups = list(dict.fromkeys(group for column in columns for group in column.index))
+    report = experiment.report
+    columns = {
+        f"{name}, {target.name} [%]": group_errors(experiment, name, target.name, grouping).set_index("group")
+        for target in TIMES
+        for name in dict.fromkeys((report.predictor, report.reference))
+    }
+    groups = list(dict.fromkeys(group for column in columns.values() for group in column.index))
     if not groups:
         return MISSING
-    lines = []
-    for group in groups:
-        sizes = [int(column.loc[group, "n"]) for column in columns if group in column.index]
-        cells = [
-            number(float(column.loc[group, "mape_pct"])) if group in column.index else MISSING
-            for column in columns
-        ]
-        lines.append([escape(str(group)), count(max(sizes)), *cells])
-    return markdown_table(header, lines)
 
+    def size(group: Any) -> str:
+        return count(max(int(column.loc[group, "n"]) for column in columns.values() if group in column.index))
 
-def noise_table(results: Results) -> str:
-    """Prediction error beside the uncertainty of the measured value it is compared with, and the floor."""
-    experiment = results.experiment
-    widths = measurement_intervals(experiment.rows)
-    lines = []
-    for target in TARGETS:
-        errors = results.errors(experiment.report.predictor, experiment.headline, target.name).abs()
-        if errors.empty or not (target.name in widths or target.name in experiment.floors):
-            continue
-        half, inside = "–", "–"
-        if target.name in widths:
-            half = f"± {percent(float(np.median(widths[target.name])))}"
-            inside = share_text(*_inside_interval(results, target))
-        floor = floor_cell(experiment.floors, target.name)
-        again = multiple(float(errors.mean()), experiment.floors, target.name)
-        lines.append([target.title, half, percent(float(errors.median())), inside, floor, again])
-    if not lines:
-        return f"{MISSING}: no label has predictions and a measurement interval or a noise floor."
-    header = [
-        "label",
-        "measurement, median half width",
-        "prediction, median error",
-        "predictions inside the measurement's interval, of rows that have one",
-        f"{FLOOR} [%]",
-        "MAPE of all test rows, in floors",
-    ]
-    return markdown_table(header, lines)
+    def mape(group: Any, column: pd.DataFrame) -> str:
+        return number(float(column.loc[group, "mape_pct"])) if group in column.index else MISSING
 
-
-def _inside_interval(results: Results, target: Target) -> tuple[int, int]:
-    """Predictions inside their measurement's interval, and the number of test rows that have one."""
-    experiment = results.experiment
-    table = results.predictions(experiment.report.predictor, experiment.headline)
-    rows = experiment.rows.set_index("configuration").loc[table["configuration"]]
-    predicted = table[predicted_column(target.name)].to_numpy()
-    low = rows[f"{target.phase}_time_ci_low_ms"].to_numpy(dtype=np.float64)
-    high = rows[f"{target.phase}_time_ci_high_ms"].to_numpy(dtype=np.float64)
-    known = np.isfinite(low) & np.isfinite(high)
-    return int((known & (predicted >= low) & (predicted <= high)).sum()), int(known.sum())
-
-
-def comparison_tables(results: Results) -> dict[str, str]:
-    """Per label: mean, median and standard deviation of predicted, measured and their difference."""
-    experiment = results.experiment
-    table = results.predictions(experiment.report.predictor, experiment.headline)
-    tables = {}
-    for target in TARGETS:
-        if table.empty or predicted_column(target.name) not in table.columns:
-            tables[target.title] = _absent(results, target)
-            continue
-        tables[target.title] = _comparison(table, target)
-    return tables
-
-
-def _comparison(table: pd.DataFrame, target: Target) -> str:
-    predicted, actual = table[predicted_column(target.name)], table[actual_column(target.name)]
-    scale = choose_scale(actual, target.unit)
-    lines = []
-    statistics = (
-        ("mean", predicted.mean(), actual.mean()),
-        ("median", predicted.median(), actual.median()),
-        ("standard deviation", predicted.std(ddof=0), actual.std(ddof=0)),
+    return table(
+        groups,
+        [
+            (grouping, lambda group: escape(str(group))),
+            ("test rows, all seeds", size),
+            *((title, lambda group, column=column: mape(group, column)) for title, column in columns.items()),
+        ],
     )
-    for name, ours, theirs in statistics:
-        difference = signed((ours - theirs) / scale.factor)
-        relative = f"{signed(100.0 * (ours - theirs) / theirs)} %" if theirs else NOT_APPLICABLE
-        lines.append([name, scale.show(ours), scale.show(theirs), difference, relative])
-    header = [
-        "statistic",
-        f"predicted [{scale.unit}]",
-        f"measured [{scale.unit}]",
-        f"difference [{scale.unit}]",
-        "difference",
+
+
+def noise_table(experiment: Experiment) -> str:
+    """Prediction error beside the uncertainty of the measured value it is compared with, and the floor."""
+    widths, floors = measurement_intervals(experiment.rows), experiment.floors
+    errors = {t: experiment.errors(experiment.report.predictor, t.name).abs() for t in TARGETS}
+    rows = [t for t in TARGETS if len(errors[t]) and (t.name in widths or t.name in floors)]
+    if not rows:
+        return f"{MISSING}: no label has predictions and a measurement interval or a noise floor."
+
+    def half_width(target: Target) -> str:
+        known = target.name in widths
+        return f"± {percent(float(np.median(widths[target.name])))}" if known else "–"
+
+    return table(
+        rows,
+        [
+            ("label", lambda target: target.title),
+            ("measurement, median half width", half_width),
+            ("prediction, median error", lambda target: percent(float(errors[target].median()))),
+            (
+                "predictions inside the measurement's interval, of rows that have one",
+                lambda target: _inside_interval(experiment, target) if target.name in widths else "–",
+            ),
+            (f"{FLOOR} [%]", lambda target: floor_cell(floors, target.name)),
+            (
+                "MAPE of all test rows, in floors",
+                lambda target: multiple(float(errors[target].mean()), floors, target.name),
+            ),
+        ],
+    )
+
+
+def _inside_interval(experiment: Experiment, target: Target) -> str:
+    """Predictions inside their measurement's interval, of the test rows that have one."""
+    predictions = experiment.predictions(experiment.report.predictor)
+    rows = experiment.rows.set_index("configuration").loc[predictions["configuration"]]
+    predicted = predictions[predicted_column(target.name)].to_numpy()
+    low, high = (
+        rows[f"{target.phase}_time_ci_{end}_ms"].to_numpy(dtype=np.float64) for end in ("low", "high")
+    )
+    known = np.isfinite(low) & np.isfinite(high)
+    return share_text(int((known & (predicted >= low) & (predicted <= high)).sum()), int(known.sum()))
+
+
+def distribution_table(experiment: Experiment, target: Target) -> str:
+    """Mean, median and standard deviation of predicted, measured and their difference at one label."""
+    predictions = experiment.predictions(experiment.report.predictor)
+    if predictions.empty or predicted_column(target.name) not in predictions.columns:
+        return experiment.absent(experiment.report.predictor, target.name)
+    ours, theirs = predictions[predicted_column(target.name)], predictions[actual_column(target.name)]
+    scale = choose_scale(theirs, target.unit)
+    rows: list[tuple[str, float, float]] = [
+        ("mean", ours.mean(), theirs.mean()),
+        ("median", ours.median(), theirs.median()),
+        ("standard deviation", ours.std(ddof=0), theirs.std(ddof=0)),
     ]
-    return markdown_table(header, lines)
+    return table(
+        rows,
+        [
+            ("statistic", lambda row: row[0]),
+            (f"predicted [{scale.unit}]", lambda row: scale.show(row[1])),
+            (f"measured [{scale.unit}]", lambda row: scale.show(row[2])),
+            (f"difference [{scale.unit}]", lambda row: signed((row[1] - row[2]) / scale.factor)),
+            (
+                "difference",
+                lambda row: f"{signed(100.0 * (row[1] - row[2]) / row[2])} %" if row[2] else NOT_APPLICABLE,
+            ),
+        ],
+    )
 
 
-def sample_rows(results: Results, target: str) -> pd.DataFrame:
+def sample_rows(experiment: Experiment, target: str) -> pd.DataFrame:
     """Test rows of the first seed that has a record: one drawn by seed from each equal stratum of the error.
 
     Strata make sure that good and bad predictions both show; nobody picks.
     """
-    experiment = results.experiment
     runs = experiment.runs_of(experiment.report.predictor, experiment.headline)
     if not runs or target in runs[0].record.unsupported:
         return pd.DataFrame()
-    table = runs[0].predictions
-    actual, predicted = table[actual_column(target)], table[predicted_column(target)]
-    table = table.assign(
-        actual=actual,
-        predicted=predicted,
-        error_pct=100.0 * (predicted - actual) / actual,
-        seed=runs[0].record.seed,
-    )
-    order = table["error_pct"].abs().sort_values(kind="stable").index.to_numpy()
+    rows = runs[0].predictions
+    actual, predicted = rows[actual_column(target)], rows[predicted_column(target)]
+    rows = rows.assign(actual=actual, predicted=predicted, error_pct=100.0 * (predicted - actual) / actual)
+    order = rows["error_pct"].abs().sort_values(kind="stable").index.to_numpy()
     generator = np.random.default_rng(experiment.report.sample_seed)
     strata = np.array_split(order, min(experiment.report.samples, len(order)))
-    return table.loc[[int(generator.choice(stratum)) for stratum in strata]]
+    return rows.loc[[int(generator.choice(stratum)) for stratum in strata]]
 
 
-def sample_table(results: Results, target: Target) -> str:
+def sample_seed(experiment: Experiment) -> str:
+    """Whose predictions the samples are, in words."""
+    runs = experiment.runs_of(experiment.report.predictor, experiment.headline)
+    return f"split seed {runs[0].record.seed}" if runs else "no record yet"
+
+
+def sample_table(experiment: Experiment, target: Target) -> str:
     """Sample predictions from the best stratum of the error to the worst."""
-    rows = sample_rows(results, target.name)
+    rows = sample_rows(experiment, target.name)
     if rows.empty:
-        return _absent(results, target)
-    scale = choose_scale(rows["actual"], target.unit)
-    grades = results.experiment.report.grades
-    lines = [
+        return experiment.absent(experiment.report.predictor, target.name)
+    scale, grades = choose_scale(rows["actual"], target.unit), experiment.report.grades
+    numbered = rows.assign(sample=range(1, len(rows) + 1)).to_dict("records")
+    return table(
+        numbered,
         [
-            str(position),
-            escape(f"{row['architecture']}"),
-            escape(str(row["family"])),
-            str(row["batch_size"]),
-            scale.show(float(row["predicted"])),
-            scale.show(float(row["actual"])),
-            signed(float(row["predicted"] - row["actual"]) / scale.factor),
-            f"{signed(float(row['error_pct']))} %",
-            grades.word(abs(float(row["error_pct"]))),
-        ]
-        for position, row in enumerate(rows.to_dict("records"), start=1)
-    ]
-    header = [
-        "sample",
-        "network",
-        "stage styles",
-        "batch size",
-        f"predicted [{scale.unit}]",
-        f"measured [{scale.unit}]",
-        f"error [{scale.unit}]",
-        "error",
-        "grade",
-    ]
-    return markdown_table(header, lines, align="lllrrrrrl")
+            ("sample", lambda row: str(row["sample"])),
+            ("network", lambda row: escape(str(row["architecture"]))),
+            ("stage styles", lambda row: escape(str(row["family"]))),
+            ("batch size", lambda row: str(row["batch_size"])),
+            (f"predicted [{scale.unit}]", lambda row: scale.show(float(row["predicted"]))),
+            (f"measured [{scale.unit}]", lambda row: scale.show(float(row["actual"]))),
+            (
+                f"error [{scale.unit}]",
+                lambda row: signed(float(row["predicted"] - row["actual"]) / scale.factor),
+            ),
+            ("error", lambda row: f"{signed(float(row['error_pct']))} %"),
+            ("grade", lambda row: grades.word(abs(float(row["error_pct"])))),
+        ],
+        align="lllrrrrrl",
+    )

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from perfseer.reporting.check import Check
+from perfseer.studies.experiment import Experiment
 from perfseer.studies.overview import data_checks, model_checks
-from perfseer.studies.results import Results
+from perfseer.studies.overview.check import Check
 
-RULES: tuple[Callable[[Results], Iterator[Check]], ...] = (
+RULES: tuple[Callable[[Experiment], Iterator[Check]], ...] = (
     model_checks.complete,
     data_checks.amount,
     data_checks.generalisation,
@@ -24,6 +24,6 @@ RULES: tuple[Callable[[Results], Iterator[Check]], ...] = (
 )
 
 
-def checks(results: Results) -> list[Check]:
+def checks(experiment: Experiment) -> list[Check]:
     """All checks, in the order the report lists them."""
-    return [check for rule in RULES for check in rule(results)]
+    return [check for rule in RULES for check in rule(experiment)]

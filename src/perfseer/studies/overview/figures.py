@@ -24,42 +24,41 @@ from perfseer.reporting.style import (
     say_missing,
 )
 from perfseer.reporting.units import NOT_APPLICABLE, choose_scale, number
+from perfseer.studies.experiment import Experiment
 from perfseer.studies.overview.analysis import group_errors
 from perfseer.studies.overview.graph_figure import graph_figure
 from perfseer.studies.published import DISTRIBUTION, Distribution
-from perfseer.studies.results import Results
-from perfseer.targets import TARGETS, Target
+from perfseer.targets import TARGETS, TIMES, Target
 
 BINS = 30
-TIMES = tuple(target for target in TARGETS if target.quantity == "time")
 
 
-def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
+def figure_makers(experiment: Experiment) -> dict[str, Callable[[], Figure]]:
     """File stem → function that draws it; scatter and learning curves of the detailed predictors only."""
     makers: dict[str, Callable[[], Figure]] = {
-        "label_distributions": partial(label_distributions, results),
-        "mape_by_predictor": partial(mape_by_predictor, results),
-        "error_by_style": partial(error_by_group, results, grouping="stage style"),
-        "error_by_batch_size": partial(error_by_group, results, grouping="batch size"),
-        "search_space": partial(search_space, results),
-        "graph": partial(graph_figure, results.experiment),
+        "label_distributions": partial(label_distributions, experiment),
+        "mape_by_predictor": partial(mape_by_predictor, experiment),
+        "error_by_style": partial(error_by_group, experiment, grouping="stage style"),
+        "error_by_batch_size": partial(error_by_group, experiment, grouping="batch size"),
+        "search_space": partial(search_space, experiment),
+        "graph": partial(graph_figure, experiment),
     }
-    for predictor in results.experiment.detailed:
-        if predictor in results.with_history():
-            makers[f"learning_curves_{predictor}"] = partial(learning_curves, results, predictor=predictor)
-        makers[f"predicted_vs_measured_{predictor}"] = partial(scatter, results, predictor=predictor)
+    for predictor in experiment.detailed:
+        if predictor in experiment.with_history():
+            makers[f"learning_curves_{predictor}"] = partial(learning_curves, experiment, predictor=predictor)
+        makers[f"predicted_vs_measured_{predictor}"] = partial(scatter, experiment, predictor=predictor)
     return makers
 
 
-def label_distributions(results: Results) -> Figure:
+def label_distributions(experiment: Experiment) -> Figure:
     """Histogram of each label over all clean rows; times and memory on logarithmic axes."""
     figure, axes = panels(2, 3)
     for axis, target in zip(axes, TARGETS, strict=True):
         axis.set_xlabel(f"{target.title} [{target.unit}]")
-        if target not in results.experiment.targets:
+        if target not in experiment.targets:
             say_missing(axis, "not measured")
             continue
-        values = results.experiment.rows[target.name].to_numpy(dtype=np.float64)
+        values = experiment.rows[target.name].to_numpy(dtype=np.float64)
         _histogram(axis, values, log=target.quantity != "util", colour=SKY)
         axis.set_ylabel("configurations")
     return figure
@@ -81,10 +80,10 @@ def _log_bins(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.geomspace(values.min() / 1.05, values.max() * 1.05, BINS + 1)
 
 
-def scatter(results: Results, predictor: str) -> Figure:
+def scatter(experiment: Experiment, predictor: str) -> Figure:
     """Predicted against measured on the headline split's test rows of all seeds, one panel per label."""
     figure, axes = panels(2, 3, height=3.0)
-    table = results.predictions(predictor, results.experiment.headline)
+    table = experiment.predictions(predictor)
     for axis, target in zip(axes, TARGETS, strict=True):
         axis.set_title(target.title)
         if table.empty:
@@ -93,7 +92,7 @@ def scatter(results: Results, predictor: str) -> Figure:
             say_missing(axis, NOT_APPLICABLE)
         else:
             _scatter(axis, table, target)
-    figure.suptitle(f"{predictor}, {results.experiment.headline} split, test rows of all seeds", fontsize=10)
+    figure.suptitle(f"{predictor}, {experiment.headline} split, test rows of all seeds", fontsize=10)
     return figure
 
 
@@ -115,14 +114,13 @@ def _scatter(axis: Axes, table: pd.DataFrame, target: Target) -> None:
     axis.legend(loc="upper left")
 
 
-def mape_by_predictor(results: Results) -> Figure:
+def mape_by_predictor(experiment: Experiment) -> Figure:
     """Bars of MAPE with the interval over seeds, per label and detailed predictor, headline split."""
-    experiment = results.experiment
     figure, axes = panels(2, 3)
     names = experiment.detailed
     for axis, target in zip(axes, TARGETS, strict=True):
         for place, name in enumerate(names):
-            _bar(axis, results, place, name, target)
+            _bar(axis, experiment, place, name, target)
         draw_floor(axis, experiment.floors, (target.name,), upright=False)
         axis.set_title(target.title)
         axis.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
@@ -136,14 +134,13 @@ def mape_by_predictor(results: Results) -> Figure:
     return figure
 
 
-def _bar(axis: Axes, results: Results, place: int, predictor: str, target: Target) -> None:
-    experiment = results.experiment
-    found = results.mape(predictor, experiment.headline, target.name)
+def _bar(axis: Axes, experiment: Experiment, place: int, predictor: str, target: Target) -> None:
+    found = experiment.mape(predictor, experiment.headline, target.name)
     if found is None:
         axis.text(
             place,
             0,
-            results.cell(predictor, experiment.headline, target.name, "mape_pct"),
+            experiment.cell(predictor, experiment.headline, target.name, "mape_pct"),
             ha="center",
             va="bottom",
         )
@@ -160,13 +157,12 @@ def _bar(axis: Axes, results: Results, place: int, predictor: str, target: Targe
     )
 
 
-def error_by_group(results: Results, grouping: str) -> Figure:
+def error_by_group(experiment: Experiment, grouping: str) -> Figure:
     """MAPE by group on the headline split, analysed predictor and reference, both times."""
-    experiment = results.experiment
     figure, axes = panels(1, 2, height=3.0)
     names = tuple(dict.fromkeys((experiment.report.predictor, experiment.report.reference)))
     for axis, target in zip(axes, TIMES, strict=True):
-        tables = {name: group_errors(results, name, target.name, grouping) for name in names}
+        tables = {name: group_errors(experiment, name, target.name, grouping) for name in names}
         axis.set_title(target.title)
         if all(table.empty for table in tables.values()):
             say_missing(axis)
@@ -189,9 +185,8 @@ def _grouped_bars(axis: Axes, tables: dict[str, pd.DataFrame], predictors: tuple
     axis.grid(visible=False, axis="x")
 
 
-def learning_curves(results: Results, predictor: str) -> Figure:
+def learning_curves(experiment: Experiment, predictor: str) -> Figure:
     """Validation (solid) and training (dashed) loss by epoch, one line per seed, one panel per label."""
-    experiment = results.experiment
     runs = experiment.runs_of(predictor, experiment.headline)
     colour = label_colour(experiment.detailed, predictor)
     figure, axes = panels(2, 3)
@@ -213,9 +208,8 @@ def learning_curves(results: Results, predictor: str) -> Figure:
     return figure
 
 
-def search_space(results: Results) -> Figure:
+def search_space(experiment: Experiment) -> Figure:
     """FLOPs, memory traffic and parameters: surveyed space and measured rows beside the paper's figures."""
-    experiment = results.experiment
     figure, axes = panels(1, 3, height=3.0)
     for axis, entry in zip(axes, DISTRIBUTION, strict=False):
         drawn = {"measured here": (ORANGE, _column(experiment.rows, entry))}

@@ -8,25 +8,14 @@ from matplotlib.figure import Figure
 
 from perfseer.graphs.perfgraph import IntArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS
-from perfseer.reporting.style import panels
+from perfseer.reporting.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW, panels
 from perfseer.reporting.units import choose_scale, count
 from perfseer.studies.experiment import Experiment
 
 Floats = npt.NDArray[np.float64]
 
-# Eight colours of Okabe and Ito, then darker ones; operators in the order of their frequency here.
-COLOURS = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-    "#F0E442",
-    "#444444",
-    "#8C564B",
-    "#9EDAE5",
-)
+# Operators in the order of their frequency here.
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, "#444444", "#8C564B", "#9EDAE5")
 COLUMNS = 40  # layers in a line
 SPREAD, LINE_GAP = 0.45, 1.0  # between parallel nodes, between lines
 

@@ -1,20 +1,20 @@
 """Judgements: grade words, verdicts and recommendations, computed from the data at hand."""
 
-from perfseer.reporting.check import Area, Check
 from perfseer.reporting.floors import in_floors
+from perfseer.reporting.tables import escape, table
 from perfseer.reporting.units import interval, plural, signed_interval
-from perfseer.studies.results import Results
-from perfseer.targets import TARGET_BY_NAME, TARGETS, Quantity
+from perfseer.studies.experiment import Experiment
+from perfseer.studies.overview.check import Area, Check
+from perfseer.targets import TARGETS, TIMES, Target
 
 
-def grade(results: Results, target: str) -> str:
+def grade(experiment: Experiment, target: str) -> str:
     """Grade word of the analysed predictor's MAPE on the headline split, hedged where the interval straddles.
 
     Returns:
         ``good``, or ``fair (the interval reaches good)``, or ``not graded: no record``.
     """
-    experiment = results.experiment
-    found = results.mape(experiment.report.predictor, experiment.headline, target)
+    found = experiment.mape(experiment.report.predictor, experiment.headline, target)
     if found is None:
         return "not graded: no record"
     grades = experiment.report.grades
@@ -24,41 +24,35 @@ def grade(results: Results, target: str) -> str:
     return f"{word} (the interval reaches {' and '.join(others)})" if others else word
 
 
-def assessments(results: Results) -> list[str]:
+def assessments(experiment: Experiment) -> list[str]:
     """Plain sentences: a grade per label, then how the analysed predictor compares with the reference."""
-    experiment = results.experiment
     ours = experiment.report.predictor
     sentences = []
     for target in TARGETS:
-        found = results.mape(ours, experiment.headline, target.name)
+        found = experiment.mape(ours, experiment.headline, target.name)
         if found is not None:
             floors = in_floors(found.mean, experiment.floors, target.name)
             sentences.append(
-                f"{target.title}: MAPE {interval(found, '%')} — **{grade(results, target.name)}**"
+                f"{target.title}: MAPE {interval(found, '%')} — **{grade(experiment, target.name)}**"
                 f"{'; ' if floors else ''}{floors}."
             )
     return sentences or [f"No record of {ours} on the {experiment.headline} split: nothing to assess."]
 
 
-def verdicts(results: Results, quantity: Quantity) -> list[str]:
-    """Whether the analysed predictor beats the reference on the same rows, both labels of a quantity."""
-    experiment = results.experiment
-    ours, theirs, split = experiment.report.predictor, experiment.report.reference, experiment.headline
-    if ours == theirs:
-        return []
-    names = [target.name for target in TARGETS if target.quantity == quantity]
-    return [_verdict(results, ours, theirs, split, name) for name in names]
+def verdicts(experiment: Experiment) -> list[str]:
+    """Whether the analysed predictor beats the reference on the same rows, both times."""
+    ours, theirs = experiment.report.predictor, experiment.report.reference
+    return [_verdict(experiment, ours, theirs, target) for target in TIMES] if ours != theirs else []
 
 
-def _verdict(results: Results, ours: str, theirs: str, split: str, target: str) -> str:
-    difference = results.difference(ours, theirs, split, target)
-    mine, other = results.mape(ours, split, target), results.mape(theirs, split, target)
-    title = TARGET_BY_NAME[target].title
+def _verdict(experiment: Experiment, ours: str, theirs: str, target: Target) -> str:
+    difference = experiment.difference(ours, theirs, experiment.headline, target.name)
+    mine, other = (experiment.mape(name, experiment.headline, target.name) for name in (ours, theirs))
     if difference is None or mine is None or other is None:
-        return f"For {title}, {ours} and {theirs} have no seed in common, so they are not compared."
+        return f"For {target.title}, {ours} and {theirs} have no seed in common, so they are not compared."
     numbers = f"{interval(mine, '%')} against {interval(other, '%')}"
     delta = signed_interval(difference.interval)
-    verdict = f"For {title}, {ours} is **{_VERDICTS[difference.verdict]} {theirs}**"
+    verdict = f"For {target.title}, {ours} is **{_VERDICTS[difference.verdict]} {theirs}**"
     return f"{verdict}: {numbers}, difference {delta} points."
 
 
@@ -83,23 +77,42 @@ def recommendations(found: list[Check], areas: tuple[Area, ...]) -> list[str]:
     return [f"{advice[0].upper()}{advice[1:]}. ({' '.join(lines)})" for advice, lines in evidence.items()]
 
 
-def conclusion(results: Results, found: list[Check]) -> str:
+def advice(found: list[Check], areas: tuple[Area, ...]) -> str:
+    """`recommendations` as a numbered list."""
+    numbered = [f"{place}. {text}" for place, text in enumerate(recommendations(found, areas), start=1)]
+    return "\n".join(numbered) or "No such check was triggered; their numbers are in the table of checks."
+
+
+def check_table(found: list[Check]) -> str:
+    """Every check with the number it found."""
+    words = {True: "yes", False: "no", None: "not computed"}
+    return table(
+        found,
+        [
+            ("check", lambda check: escape(check.question)),
+            ("found", lambda check: escape(check.found)),
+            ("triggers when", lambda check: escape(check.threshold) or "–"),
+            ("triggered", lambda check: words[check.triggered]),
+        ],
+        align="llll",
+    )
+
+
+def conclusion(experiment: Experiment, found: list[Check]) -> str:
     """A paragraph: the headline numbers, their grades, the verdict on the reference, what is triggered."""
-    experiment = results.experiment
     ours, split = experiment.report.predictor, experiment.headline
-    times = [target for target in TARGETS if target.quantity == "time"]
     sentences = []
-    for target in times:
-        value = results.mape(ours, split, target.name)
+    for target in TIMES:
+        value = experiment.mape(ours, split, target.name)
         if value is None:
             sentences.append(f"There is no record of {ours} for {target.title} on the {split} split.")
             continue
         where = "On networks it has never seen" if split == "architecture" else f"On the {split} split"
         sentences.append(
             f"{where}, {ours} predicts {target.title} with a MAPE of **{interval(value, '%')}** "
-            f"({grade(results, target.name)})."
+            f"({grade(experiment, target.name)})."
         )
-    sentences += verdicts(results, "time")
+    sentences += verdicts(experiment)
     triggered = sum(check.triggered is True for check in found)
     unknown = sum(check.triggered is None for check in found)
     sentences.append(

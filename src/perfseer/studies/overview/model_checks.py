@@ -5,71 +5,60 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from perfseer.evaluation.intervals import paired_difference
-from perfseer.reporting.check import TIMES, Check, unknown
+from perfseer.evaluation.intervals import Difference, paired_difference
 from perfseer.reporting.units import count, number, percent, plural, signed, signed_interval
-from perfseer.studies.results import Results
-from perfseer.targets import TARGET_BY_NAME
+from perfseer.studies.experiment import Experiment
+from perfseer.studies.overview.check import Check
+from perfseer.targets import TIMES
 
 
-def against_reference(results: Results) -> Iterator[Check]:
+def against_reference(experiment: Experiment) -> Iterator[Check]:
     """Whether the analysed predictor is behind the reference on the same rows."""
-    experiment = results.experiment
     ours, theirs = experiment.report.predictor, experiment.report.reference
     for target in TIMES if ours != theirs else ():
-        question = f"Is {ours} worse than {theirs} at {TARGET_BY_NAME[target].title}?"
-        difference = results.difference(ours, theirs, experiment.headline, target)
-        if difference is None:
-            yield unknown(question, "model", "no records of common seeds")
-            continue
-        gap = difference.interval
-        advice = f"use {theirs} for {TARGET_BY_NAME[target].title}; {ours} has not earned its place there"
-        if difference.verdict != "worse":
-            advice = f"{theirs} is ahead on average, but the seeds do not establish it: add seeds or data"
-        yield Check(
-            question,
-            "model",
-            f"{signed_interval(gap)} percentage points",
-            "a positive mean difference",
-            gap.mean > 0,
-            advice,
+        yield positive(
+            f"Is {ours} worse than {theirs} at {target.title}?",
+            experiment.difference(ours, theirs, experiment.headline, target.name),
+            f"use {theirs} for {target.title}; {ours} has not earned its place there",
+            f"{theirs} is ahead on average, but the seeds do not establish it: add seeds or data",
         )
 
 
-def multi_task(results: Results) -> Iterator[Check]:
-    """What sharing a trunk costs against six networks."""
-    single, multi = "seernet", "seernet_multi"
-    experiment = results.experiment
-    if not {single, multi} <= set(experiment.predictors):
-        return
-    question = "Does the shared trunk cost accuracy (mean of six labels)?"
-    shared, separate = (results.mean_mape_by_seed(name, experiment.headline) for name in (multi, single))
-    difference = paired_difference(shared, separate, experiment.evaluation.confidence)
+def positive(question: str, difference: Difference | None, shown: str, not_shown: str) -> Check:
+    """Whether a mean difference is positive; the advice depends on whether the seeds establish it."""
     if difference is None:
-        yield unknown(question, "model", "no records of common seeds")
-        return
-    advice = f"prefer the six single networks where accuracy counts; {multi} is the cheaper one"
-    if difference.verdict != "worse":
-        advice = f"{multi} is behind on average, but the seeds do not establish it: it is the cheaper one"
-    gap = difference.interval
-    yield Check(
+        return Check(question, "model", "no records of common seeds")
+    return Check(
         question,
         "model",
-        f"{signed_interval(gap)} percentage points",
+        f"{signed_interval(difference.interval)} percentage points",
         "a positive mean difference",
-        gap.mean > 0,
-        advice,
+        difference.interval.mean > 0,
+        shown if difference.verdict == "worse" else not_shown,
     )
 
 
-def cut_short(results: Results) -> Iterator[Check]:
+def multi_task(experiment: Experiment) -> Iterator[Check]:
+    """What sharing a trunk costs against six networks."""
+    single, multi = "seernet", "seernet_multi"
+    if not {single, multi} <= set(experiment.predictors):
+        return
+    shared, separate = (experiment.mean_mape(name, experiment.headline) for name in (multi, single))
+    yield positive(
+        "Does the shared trunk cost accuracy (mean of six labels)?",
+        paired_difference(shared, separate, experiment.evaluation.confidence),
+        f"prefer the six single networks where accuracy counts; {multi} is the cheaper one",
+        f"{multi} is behind on average, but the seeds do not establish it: it is the cheaper one",
+    )
+
+
+def cut_short(experiment: Experiment) -> Iterator[Check]:
     """Curves whose best epoch is among the last allowed."""
-    experiment = results.experiment
     share = experiment.report.judgement.late_best_share
     question = "Did training end while validation was still improving?"
-    curves = _curves(results)
+    curves = _curves(experiment)
     if not curves:
-        yield unknown(question, "training", "no training history")
+        yield Check(question, "training", "no training history")
         return
     settings = experiment.parameters["predictors"][experiment.report.predictor]
     allowed = int(settings.get("n_estimators", experiment.parameters["training"]["max_epochs"]))
@@ -86,14 +75,14 @@ def cut_short(results: Results) -> Iterator[Check]:
     )
 
 
-def overfitting(results: Results) -> Iterator[Check]:
+def overfitting(experiment: Experiment) -> Iterator[Check]:
     """Validation loss far above training loss where training stopped."""
-    bound = results.experiment.report.judgement.overfit_ratio
+    bound = experiment.report.judgement.overfit_ratio
     question = "Is validation loss far above training loss at the best epoch?"
-    best = [curve.iloc[int(curve["valid_loss"].argmin())] for curve in _curves(results)]
+    best = [curve.iloc[int(curve["valid_loss"].argmin())] for curve in _curves(experiment)]
     ratios = [float(row["valid_loss"]) / float(row["train_loss"]) for row in best if row["train_loss"] > 0]
     if not ratios:
-        yield unknown(question, "training", "no training history")
+        yield Check(question, "training", "no training history")
         return
     middle = float(np.median(ratios))
     yield Check(
@@ -106,9 +95,8 @@ def overfitting(results: Results) -> Iterator[Check]:
     )
 
 
-def _curves(results: Results) -> list[pd.DataFrame]:
+def _curves(experiment: Experiment) -> list[pd.DataFrame]:
     """Training histories of the analysed predictor on the headline split, one per seed and label."""
-    experiment = results.experiment
     return [
         curve
         for run in experiment.runs_of(experiment.report.predictor, experiment.headline)
@@ -116,29 +104,28 @@ def _curves(results: Results) -> list[pd.DataFrame]:
     ]
 
 
-def bias_and_tail(results: Results) -> Iterator[Check]:
+def bias_and_tail(experiment: Experiment) -> Iterator[Check]:
     """Systematic errors, and errors carried by a few rows."""
-    experiment = results.experiment
-    judge, ours, split = experiment.report.judgement, experiment.report.predictor, experiment.headline
+    judge = experiment.report.judgement
     for target in TIMES:
-        title = TARGET_BY_NAME[target].title
-        errors = results.errors(ours, split, target)
+        question = f"Is {target.title} predicted systematically high or low?"
+        errors = experiment.errors(experiment.report.predictor, target.name)
         if errors.empty:
-            yield unknown(f"Is {title} predicted systematically high or low?", "model", "no record")
+            yield Check(question, "model", "no record")
             continue
         bias = float(errors.median())
         side = "high" if bias > 0 else "low"
         yield Check(
-            f"Is {title} predicted systematically high or low?",
+            question,
             "model",
             f"median signed error {signed(bias)} %",
             f"beyond ± {judge.bias_pct:g} %",
             abs(bias) > judge.bias_pct,
-            f"predictions of {title} are {side}: half of them by {percent(abs(bias))} or more",
+            f"predictions of {target.title} are {side}: half of them by {percent(abs(bias))} or more",
         )
         mape, rmspe = float(errors.abs().mean()), float(np.sqrt(np.square(errors).mean()))
         yield Check(
-            f"Do a few rows carry the error of {title}?",
+            f"Do a few rows carry the error of {target.title}?",
             "training",
             f"RMSPE {percent(rmspe)}, MAPE {percent(mape)}",
             f"ratio above {judge.tail_ratio:g}",
@@ -147,14 +134,13 @@ def bias_and_tail(results: Results) -> Iterator[Check]:
         )
 
 
-def complete(results: Results) -> Iterator[Check]:
+def complete(experiment: Experiment) -> Iterator[Check]:
     """Records that params.yaml asks for and nobody wrote."""
-    missing = results.missing()
     yield Check(
         "Are results missing?",
         "training",
-        plural(len(missing), "record"),
+        plural(experiment.n_missing, "record"),
         "any is",
-        bool(missing),
+        experiment.n_missing > 0,
         "run `snakemake` to train what is missing; tables say `missing` until then",
     )

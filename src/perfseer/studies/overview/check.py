@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from perfseer.targets import TARGETS
-
 Area = Literal["data", "measurement", "model", "training"]
-TIMES = tuple(target.name for target in TARGETS if target.quantity == "time")
 
 
 @dataclass(frozen=True)
@@ -26,11 +23,6 @@ class Check:
     question: str
     area: Area
     found: str
-    threshold: str
-    triggered: bool | None
+    threshold: str = ""
+    triggered: bool | None = None
     advice: str = ""
-
-
-def unknown(question: str, area: Area, why: str) -> Check:
-    """A check that could not be computed."""
-    return Check(question, area, why, "", None)
