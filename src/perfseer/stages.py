@@ -27,8 +27,8 @@ class Stage:
         rules: files below ``workflow/rules`` without ending.
         reads: files and folders of results.
         params: sections of params.yaml, or dotted paths into it.
-        writes: files and folders.
-        cached: whether DVC keeps what is written; False for what git keeps.
+        writes: files and folders of results, which DVC keeps.
+        shows: files for people, which git keeps.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Stage:
     params: tuple[str, ...]
     writes: tuple[str, ...]
     reads: tuple[str, ...] = ()
-    cached: bool = True
+    shows: tuple[str, ...] = ()
 
     def as_mapping(self) -> dict[str, Any]:
         """The stage as it stands in dvc.yaml."""
@@ -47,7 +47,7 @@ class Stage:
             "cmd": f"{_COMMAND} {self.target}",
             "deps": [*self.reads, *source_files(self.modules), *rules],
             "params": list(self.params),
-            "outs": list(self.writes) if self.cached else [{name: {"cache": False}} for name in self.writes],
+            "outs": [*self.writes, *({name: {"cache": False}} for name in self.shows)],
         }
 
 

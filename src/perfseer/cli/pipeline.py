@@ -117,6 +117,7 @@ def _rendering(parameters: Mapping[str, Any]) -> Iterator[Stage]:
         about = shelf.about(study)
         if about.document is None or not about.by_default:
             continue
+        written = about.document.outputs(detailed_predictors(parameters))
         yield Stage(
             name=f"report-{about.document.name}",
             target=f"reports/{about.document.name}.md",
@@ -124,8 +125,6 @@ def _rendering(parameters: Mapping[str, Any]) -> Iterator[Stage]:
             rules=("report", study),
             reads=about.reads,
             params=tuple(parameters),
-            writes=tuple(
-                f"reports/{name}" for name in about.document.outputs(detailed_predictors(parameters))
-            ),
-            cached=False,
+            writes=(about.ledger,) if about.ledger else (),
+            shows=tuple(f"reports/{name}" for name in written),
         )

@@ -1,6 +1,6 @@
 """The experiment: dataset, records and settings, read once and checked, and the numbers of its records.
 
-Numbers come from the ledger, which every document about the experiment writes (`Experiment.write_ledger`).
+Numbers come from the ledger, which the comparison writes (`Experiment.write_ledger`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -35,6 +35,7 @@ class Study:
         document: what people read; None where its results stand in another study's document.
         by_default: part of `snakemake` and `dvc repro` without a target.
         place: folder its document is written to.
+        ledger: where rendering it writes the ledger of its records; empty where there is none.
         reads: files and folders of results its document is rendered from, as DVC follows them.
         shows_predictors: the document states what predictors say of themselves, so that it depends on their
             source.
@@ -44,6 +45,7 @@ class Study:
     document: Document | None = None
     by_default: bool = False
     place: str = "reports"
+    ledger: str = ""
     reads: tuple[str, ...] = ()
     shows_predictors: bool = False
     stages: Callable[[Mapping[str, Any]], Iterable["Stage"]] = _no_stages

@@ -44,6 +44,7 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
+    ledger="results/ledger/ablation.parquet",
     by_default=True,
     reads=("results/ablation", "results/dataset", "results/measurements"),
     stages=_stages,

@@ -25,7 +25,7 @@ PAGE = Path(__file__).with_name("page.md.j2")
 
 
 def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
-    """Write the document below ``out``, and the ledger; equal inputs give equal bytes.
+    """Write the document below ``out``; equal inputs give equal bytes.
 
     Args:
         parameters: raw mapping of params.yaml, complete.
@@ -37,7 +37,6 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     """
     paths = Paths.below(results)
     experiment = load_experiment(parameters, paths)
-    experiment.write_ledger(results)
     written = publish(
         DOCUMENT,
         markdown(experiment, file_digest(paths.dataset / "manifest.json")),

@@ -19,5 +19,6 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
+    ledger="results/public/ledger.parquet",
     shows_predictors=True,
 )
