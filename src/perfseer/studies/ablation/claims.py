@@ -117,7 +117,9 @@ class Judged:
 
 def contrast_of(study: Study, claim: Claim) -> Contrast:
     """The variants a claim is tested by; the changes in words where params.yaml has no such variant."""
-    return Contrast(*(tuple(_find(study, one) for one in side) for side in (claim.worse, claim.better)))
+    return Contrast(
+        *(tuple(_find(study, changes) for changes in side) for side in (claim.worse, claim.better))
+    )
 
 
 def judge(study: Study, tested: Mapping[Contrast, Tested | None]) -> list[Judged]:
@@ -143,7 +145,7 @@ def _judged(study: Study, claim: Claim, tested: Mapping[Contrast, Tested | None]
 def claimed(study: Study) -> frozenset[str]:
     """Names of the variants that a claim is tested by."""
     contrasts = [contrast_of(study, claim) for claim in CLAIMS]
-    return frozenset(name for one in contrasts for name in (*one.first, *one.second))
+    return frozenset(name for contrast in contrasts for name in (*contrast.first, *contrast.second))
 
 
 def _find(study: Study, changes: Changes) -> str:

@@ -20,7 +20,7 @@ def labels(study: Study) -> str:
 
 def claims(judged: Sequence[Judged]) -> str:
     """What came of every claim, a line each."""
-    return bullet_list(_claim(one) for one in judged)
+    return bullet_list(_claim(outcome) for outcome in judged)
 
 
 def _claim(judged: Judged) -> str:
@@ -37,7 +37,7 @@ def _proof(tested: Tested) -> str:
 def own(study: Study, tested: Mapping[str, Tested | None]) -> str:
     """What came of every variant that no claim is about, a line each."""
     apart = claimed(study)
-    return bullet_list(_variant(name, one) for name, one in tested.items() if name not in apart)
+    return bullet_list(_variant(name, test) for name, test in tested.items() if name not in apart)
 
 
 def _variant(name: str, tested: Tested | None) -> str:
@@ -50,11 +50,11 @@ def shown(tested: Mapping[str, Tested | None]) -> str:
     names: dict[str, list[str]] = {
         word: [] for word in ("better", "worse", "no difference shown", tables.NOT_COMPUTED)
     }
-    for name, one in tested.items():
-        names[tables.verdict(one)].append(f"`{name}`")
+    for name, test in tested.items():
+        names[tables.verdict(test)].append(f"`{name}`")
     return bullet_list(f"{word}: {', '.join(found)}" for word, found in names.items() if found)
 
 
 def resolution(tested: Sequence[Tested]) -> str:
     """Typical half width of the interval over resampled networks and seeds [points]."""
-    return number(median((one.high - one.low) / 2 for one in tested), 2)
+    return number(median((test.high - test.low) / 2 for test in tested), 2)

@@ -42,30 +42,30 @@ def differences(study: Study, tested: Mapping[str, Tested | None]) -> Figure:
 def claims(judged: Sequence[Judged]) -> Figure:
     """Every claim's difference: to the right of zero agrees with the paper."""
     figure, axes = panels(1, 1, width=9.0, height=1.1 + 1.4 * _LINE_HEIGHT * len(judged))
-    for place, one in enumerate(judged):
-        _tested_line(axes[0], place, one.tested, _LARGER_AGREES)
-    names = [one.claim.says for one in judged]
+    for place, outcome in enumerate(judged):
+        _tested_line(axes[0], place, outcome.tested, _LARGER_AGREES)
+    names = [outcome.claim.says for outcome in judged]
     _frame(axes[0], names, "difference of MAPE in the claimed direction [points]")
     return figure
 
 
-def _tested_line(axis: Axes, place: int, one: Tested | None, colours: Mapping[Verdict, str]) -> None:
+def _tested_line(axis: Axes, place: int, tested: Tested | None, colours: Mapping[Verdict, str]) -> None:
     """Interval over seeds as a thin line, resampled as a thick one; coloured where shown."""
-    if one is None:
+    if tested is None:
         axis.text(0.0, place, MISSING, va="center", ha="center", color=GREY)
         return
-    colour = colours[one.verdict]
-    axis.plot(
-        [one.low, one.high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt"
+    colour, ends = colours[tested.verdict], [tested.low, tested.high]
+    axis.plot(ends, [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+    _interval_line(axis, place, tested.seeds, colour)
+
+
+def _interval_line(axis: Axes, place: int, interval: Interval | None, colour: str = BLUE) -> None:
+    if interval is None:
+        axis.text(0.0, place, MISSING, va="center", ha="center", color=GREY)
+        return
+    axis.errorbar(
+        interval.mean, place, xerr=interval.half_width, color=colour, fmt="o", markersize=4, linewidth=1
     )
-    _interval_line(axis, place, one.seeds, colour)
-
-
-def _interval_line(axis: Axes, place: int, one: Interval | None, colour: str = BLUE) -> None:
-    if one is None:
-        axis.text(0.0, place, MISSING, va="center", ha="center", color=GREY)
-        return
-    axis.errorbar(one.mean, place, xerr=one.half_width, color=colour, fmt="o", markersize=4, linewidth=1)
 
 
 def _frame(axis: Axes, names: Sequence[str], title: str) -> None:

@@ -75,7 +75,7 @@ def markdown(study: Study, compared: Mapping[Contrast, Tested | None], dataset_d
         study=study,
         judged=judge(study, compared),
         tested=against_base(study, compared),
-        computed=[one for one in compared.values() if one is not None],
+        computed=[tested for tested in compared.values() if tested is not None],
         alpha=1 - study.evaluation.confidence,
         dataset_digest=dataset_digest,
         conclusions=conclusions,
@@ -101,8 +101,8 @@ def _mape_rows(study: Study) -> pd.DataFrame:
 def _claim_rows(judged: list[Judged]) -> pd.DataFrame:
     """One row per claim that could be tested: difference with its interval over networks [points]."""
     rows = [
-        (one.claim.says, one.tested.seeds.mean, one.tested.low, one.tested.high, one.outcome)
-        for one in judged
-        if one.tested is not None
+        (claim.claim.says, tested.seeds.mean, tested.low, tested.high, claim.outcome)
+        for claim in judged
+        if (tested := claim.tested) is not None
     ]
     return pd.DataFrame(rows, columns=["claim", "difference_points", "low", "high", "outcome"])

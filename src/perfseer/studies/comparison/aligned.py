@@ -77,11 +77,9 @@ def align(experiment: Experiment, split: str) -> Aligned:
     errors = {}
     for target in TARGET_NAMES:
         columns = {
-            name: _column(tables, name, target).reindex(index).to_numpy()
-            for name in dict.fromkeys(name for name, _ in tables)
-            if any(
-                predicted_column(target) in table.columns for key, table in tables.items() if key[0] == name
-            )
+            name: column.reindex(index).to_numpy()
+            for name in experiment.predictors
+            if (column := _column(tables, name, target)) is not None
         }
         if columns:
             errors[target] = pd.DataFrame(columns)
@@ -99,14 +97,14 @@ def _rows(experiment: Experiment, tables: Mapping[tuple[str, int], pd.DataFrame]
     return tested.merge(experiment.rows, on="configuration", how="left", validate="many_to_one")
 
 
-def _column(tables: Mapping[tuple[str, int], pd.DataFrame], name: str, target: str) -> pd.Series:
-    """Signed errors [%] of one predictor by (seed, configuration)."""
+def _column(tables: Mapping[tuple[str, int], pd.DataFrame], name: str, target: str) -> pd.Series | None:
+    """Signed errors [%] of one predictor by (seed, configuration); None where it has none."""
     parts = {
         seed: errors_of(table, target)
         for (owner, seed), table in tables.items()
         if owner == name and predicted_column(target) in table.columns
     }
-    return pd.concat(parts, names=["seed", "configuration"])
+    return pd.concat(parts, names=["seed", "configuration"]) if parts else None
 
 
 def measured(aligned: Aligned, target: str) -> FloatArray:
