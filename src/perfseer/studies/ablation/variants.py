@@ -11,7 +11,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.parameters import fitting_sections
 from perfseer.evaluation.records import Digests
-from perfseer.evaluation.trials import present_digests
+from perfseer.evaluation.trials import fitting_code, present_digests
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.studies.ablation.about import NETWORKS
 from perfseer.studies.ablation.settings import BASE, AblationSettings
@@ -20,6 +20,8 @@ from perfseer.validation import section, validated
 
 # What changes the fitting of one predictor on a given dataset; a change elsewhere would change nothing.
 _SECTIONS = ("labels", "training", "predictors")
+# What fits a variant, beside what fits any predictor.
+_FITTING = "perfseer.studies.ablation.fitting"
 _OWN = ("ablation.predictor", "ablation.targets")
 
 
@@ -112,7 +114,11 @@ def variant_digests(variant: Variant, dataset: Path) -> Digests:
         PerfseerError: a section or the manifest is missing.
     """
     present = present_digests(variant.parameters, variant.predictor, dataset)
-    return present.model_copy(update={"params": digest([present.params, list(variant.targets)])})
+    own = {
+        "params": digest([present.params, list(variant.targets)]),
+        "code": fitting_code(variant.predictor, _FITTING),
+    }
+    return present.model_copy(update=own)
 
 
 def _variant(
