@@ -179,6 +179,7 @@ def test_on_this_machine_for_real(base, tmp_path):
     assert table["status"].tolist() == ["ok"] * 2
     assert (table["infer_time_ms"] > 0).all()
     model = Predictor.load(tmp_path / "out").model
-    factor = np.exp(model.shifts_["infer_time_ms"].correction.offset)
-    assert np.isfinite(factor)
+    # On a machine that is busy with something else times are left out; memory never is.
+    assert {"infer_mem_mib"} <= set(model.shifts_) <= {"infer_mem_mib", "infer_time_ms"}
+    assert all(np.isfinite(shift.correction.offset) for shift in model.shifts_.values())
     assert json.loads(table["environment"][0])["threads"] == 1

@@ -5,14 +5,14 @@ import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.measure.settings import CollectSettings, Protocol
-from tests.helpers.places import PARAMS as _ALL
+from tests.helpers.places import PARAMS
 
-PARAMS = _ALL["collect"]
+SECTION = PARAMS["collect"]
 
 
 def changed(**changes):
     """The shipped section with some keys changed; dots reach into `protocol`."""
-    section = {**PARAMS, "protocol": dict(PARAMS["protocol"])}
+    section = {**SECTION, "protocol": dict(SECTION["protocol"])}
     for name, value in changes.items():
         place = section["protocol"] if name in section["protocol"] else section
         place[name] = value
@@ -20,11 +20,11 @@ def changed(**changes):
 
 
 def test_shipped_parameters_are_complete_and_keep_their_values():
-    settings = CollectSettings.from_mapping(PARAMS)
-    assert settings.batch_sizes == tuple(PARAMS["batch_sizes"])
-    assert settings.protocol.phase_budget_s == PARAMS["protocol"]["phase_budget_s"]
-    assert {field.name for field in fields(CollectSettings)} == set(PARAMS)
-    assert {field.name for field in fields(Protocol)} == set(PARAMS["protocol"])
+    settings = CollectSettings.from_mapping(SECTION)
+    assert settings.batch_sizes == tuple(SECTION["batch_sizes"])
+    assert settings.protocol.phase_budget_s == SECTION["protocol"]["phase_budget_s"]
+    assert {field.name for field in fields(CollectSettings)} == set(SECTION)
+    assert {field.name for field in fields(Protocol)} == set(SECTION["protocol"])
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_hostile_parameters_are_refused_by_name_value_and_range(changes, message
 
 
 def test_missing_keys_are_named():
-    section = {name: value for name, value in PARAMS.items() if name != "threads"}
+    section = {name: value for name, value in SECTION.items() if name != "threads"}
     with pytest.raises(PerfseerError, match=r"collect .*\[.threads.\]"):
         CollectSettings.from_mapping(section)
 
@@ -80,7 +80,7 @@ def test_cuda_allows_every_precision():
 def test_where_pydantic_is_installed_it_applies_the_same_rules():
     pydantic = pytest.importorskip("pydantic")
     adapter = pydantic.TypeAdapter(CollectSettings)
-    assert adapter.validate_python(PARAMS) == CollectSettings.from_mapping(PARAMS)
+    assert adapter.validate_python(SECTION) == CollectSettings.from_mapping(SECTION)
     for changes in ({"surprise": 1}, {"threads": 0}, {"ci_width": 2}):
         with pytest.raises(pydantic.ValidationError):
             adapter.validate_python(changed(**changes))
