@@ -1,21 +1,19 @@
 """Captures kept in a folder: made once, found again, continued after an interruption."""
 
-import ast
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-import perfseer
 from perfseer.data import capturing
 from perfseer.data.captures import CODE, KEY, Captures, default_folder
 from perfseer.data.capturing import capture_missing
 from perfseer.errors import PerfseerError
 from perfseer.graphs.batch_family import LARGE, SMALL
+from perfseer.provenance import closure, code_digest
 from perfseer.zoo import references
+from tests.helpers.places import PACKAGE
 
 SHAPE = "3x16x16"
 
@@ -197,15 +195,10 @@ def test_the_folder_names_versions_and_code(tmp_path, monkeypatch):
     assert folder.name.startswith(f"torch{torch.__version__.partition('+')[0]}-")
 
 
-def test_the_code_is_all_that_a_capture_runs():
-    """Whatever capture imports of this package, and what builds the models."""
-    root = Path(perfseer.__file__).parent
-    found, todo = set(), ["graphs/capture.py"]
-    while todo:
-        name = todo.pop()
-        found.add(name)
-        for node in ast.walk(ast.parse((root / name).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("perfseer.graphs."):
-                path = node.module.removeprefix("perfseer.").replace(".", "/") + ".py"
-                todo += [path] if path not in found else []
-    assert set(CODE) == found | {"zoo/libraries.py"}
+def test_the_folder_changes_with_the_code_that_captures_and_with_the_libraries():
+    name = default_folder().name
+    assert name.endswith(code_digest(*CODE))
+    assert f"torch{torch.__version__.split('+')[0]}" in name
+    covered = {path.relative_to(PACKAGE).as_posix() for path in closure(*CODE)}
+    assert {"graphs/capture.py", "graphs/autocast.py", "graphs/passport.py", "zoo/libraries.py"} <= covered
+    assert "graphs/fusion.py" not in covered
