@@ -12,4 +12,4 @@ mypy
 echo '--- tests'
 python -m pytest -n 2 --dist loadgroup -m 'not workflow'
 echo '--- the workflow, for real'
-python -m pytest -m workflow
+python -m pytest -n 2 --dist loadfile -m workflow
