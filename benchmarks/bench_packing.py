@@ -6,7 +6,8 @@ so multiply all but the mini-batch by eleven.
 
 import numpy as np
 import pytest
-from tests.helpers.synthetic import make_dataset, make_graph
+from tests.helpers.synthetic import make_graph
+from tests.helpers.synthetic_graphs import dataset_of
 
 from perfseer.data.batches import BatchSource
 from perfseer.data.features import graph_features
@@ -23,7 +24,7 @@ def graphs():
 
 @pytest.fixture(scope="module")
 def data(graphs):
-    return make_dataset(graphs)
+    return dataset_of(graphs)
 
 
 def test_pack(benchmark, graphs):

@@ -14,7 +14,8 @@ from unittest import mock
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tests.helpers.synthetic import make_dataset, make_graph
+from tests.helpers.synthetic import make_graph
+from tests.helpers.synthetic_graphs import dataset_of
 from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
@@ -53,7 +54,7 @@ class Graphs:
     def make(cls, n_graphs: int) -> "Graphs":
         """``n_graphs`` random graphs, the same every time."""
         graphs = [make_graph(NODES, EDGES, seed) for seed in range(n_graphs)]
-        data = make_dataset(graphs)
+        data = dataset_of(graphs)
         source = BatchSource(data, FeatureNormaliser.fit(data.features, np.arange(n_graphs)))
         times = [
             np.maximum(graph.flops / 30, graph.input_bytes + graph.output_bytes).sum() for graph in graphs
