@@ -29,7 +29,6 @@ class Wiring:
         receivers: [E] node each edge enters.
         edge_graph: [E] graph of each edge.
         node_graph: [V] graph of each node, ascending.
-        node_ptr: [B + 1] first node of each graph.
         received_share: [V, 1] one over the number of incoming edges; 0 where there are none.
         receives: [V, 1] 1 where a node has an incoming edge, else 0.
         n_graphs: B.
@@ -39,7 +38,6 @@ class Wiring:
     receivers: Tensor
     edge_graph: Tensor
     node_graph: Tensor
-    node_ptr: Tensor
     received_share: Tensor
     receives: Tensor
     n_graphs: int
@@ -54,7 +52,6 @@ class Wiring:
             receivers=receivers,
             edge_graph=batch.edge_graph,
             node_graph=batch.node_graph,
-            node_ptr=batch.ptr,
             received_share=(degree > 0) / degree.clamp(min=1),
             receives=(degree > 0).to(batch.nodes.dtype),
             n_graphs=batch.n_graphs,

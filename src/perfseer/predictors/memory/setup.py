@@ -75,15 +75,7 @@ class MemorySetup:
     @property
     def traced(self) -> "MemorySetup":
         """What a capture assumes: eager, SGD with momentum, fused attention, bytes as they are."""
-        return replace(
-            self,
-            precision="fp32",
-            compiled=False,
-            fused_attention=True,
-            gradients_kept=False,
-            optimiser="sgd-momentum",
-            casts_cached=False,
-        )
+        return MemorySetup(self.device_kind, casts_cached=False)
 
     @property
     def as_it_stands(self) -> "MemorySetup":

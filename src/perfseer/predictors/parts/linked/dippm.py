@@ -7,13 +7,13 @@ import numpy as np
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import NODE_COLUMNS, FeatureArray, GraphFeatures
-from perfseer.data.links import LinkedGraphs
+from perfseer.data.links import LinkedGraphs, LinkedSource
 from perfseer.data.normalisation import ColumnScales
 from perfseer.data.ragged import segment_ids
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
 from perfseer.nn.dippm import Dippm
-from perfseer.predictors.parts.linked.fitting import LinkedPredictor
+from perfseer.predictors.parts.networks import NetworkPredictor
 from perfseer.predictors.parts.roofline import graph_column
 from perfseer.predictors.settings import DippmSettings
 
@@ -43,7 +43,7 @@ _COUNTED = ("conv", "linear", "relu")
 STATICS: tuple[str, ...] = ("batch_size", "macs", *(f"n_{name}" for name in _COUNTED))
 
 
-class DippmBase(LinkedPredictor):
+class DippmBase(NetworkPredictor):
     """One `Dippm` for all labels. Subclasses say which nodes and edges it sees."""
 
     joint: ClassVar[bool] = True
@@ -54,12 +54,12 @@ class DippmBase(LinkedPredictor):
         return features
 
     def _learn_inputs(self, train: Dataset) -> None:
-        features = train.features.take(np.unique(train.graph_rows))
-        self.statics_ = ColumnScales.fit(static_features(features), STATICS)
+        self.statics_ = ColumnScales.fit(static_features(train.distinct_graphs()[0]), STATICS)
 
-    def _graphs(self, features: GraphFeatures) -> LinkedGraphs:
+    def _source(self, dataset: Dataset) -> LinkedSource:
+        features, rows = dataset.distinct_graphs()
         seen = self._wiring(features)
-        return LinkedGraphs(
+        graphs = LinkedGraphs(
             types=seen.operators,
             n_types=len(OPERATORS),
             features=self._node_inputs(seen.nodes),
@@ -68,6 +68,7 @@ class DippmBase(LinkedPredictor):
             edge_ptr=seen.edge_ptr,
             statics=self.statics_.transform(static_features(features)),
         )
+        return LinkedSource(graphs, rows)
 
     def _node_inputs(self, nodes: FeatureArray) -> FeatureArray:
         columns = [NODE_COLUMNS.index(name) for name in NODE_INPUTS]

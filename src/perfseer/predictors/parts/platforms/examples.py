@@ -84,9 +84,8 @@ class PlatformExamples:
         rows, which = np.nonzero(~np.isnan(times) if labelled else np.ones(times.shape, dtype=bool))
         phase = np.array([number for number, _ in wanted], dtype=np.int64)[which]
         require(not labelled or len(rows) > 0, f"no row has one of the labels {', '.join(targets)}")
-        used, graph = np.unique(dataset.graph_rows, return_inverse=True)
+        features, graph = dataset.distinct_graphs()
         platforms, platform = _distinct(Platform.of_rows(dataset.rows))
-        features = dataset.features.take(used)
         kinds = NodeKinds.of(features)
         unowned = np.stack([Work.of(features, name).extra_bytes for name in PHASES])
         own = {
