@@ -150,10 +150,8 @@ class NnMeterPredictor(Predictor):
         return replace(base, unseen_operators={**missing, **base.unseen_operators})
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
-        arrays: dict[str, Any] = {}
-        for fitted in self.forests_.values():
-            arrays |= fitted.arrays()
-        save_arrays(folder / _FORESTS_FILE, arrays)
+        parts = [fitted.arrays() for fitted in self.forests_.values()]
+        save_arrays(folder / _FORESTS_FILE, {name: own for part in parts for name, own in part.items()})
         return {
             "device_kind": self.device_kind_,
             "rules": self.rules_.to_json(),

@@ -140,9 +140,13 @@ class PlatformExamples:
         )
 
     def ln_times(self, pairs: Pairs, examples: IntArray) -> tuple[FloatArray, FloatArray]:
-        """[N'] ln of the ms that one node of each pair computes, and moves data; see `KindWork.ln_times`."""
-        platform = self.platform[examples][pairs.example]
-        return self.work.ln_times(self.rates, pairs.kind, platform, pairs.backward)
+        """[N'] ln of the ms that one node of each pair computes, and moves data."""
+        platform, to_ms = self.platform[examples][pairs.example], np.log(1e3)
+        work, rates = self.work, self.rates
+        which = np.where(pairs.backward == 1, 2, rates.compiled[platform])
+        peaks = rates.ln_flops[platform, work.matrix[pairs.kind]]
+        computing = work.ln_flops[pairs.backward, pairs.kind] - peaks + to_ms
+        return computing, work.ln_bytes[which, pairs.kind] - rates.ln_bytes[platform] + to_ms
 
     def extra_ms(self, examples: IntArray) -> FloatArray:
         """[B] roofline time of what no node owns."""
