@@ -144,8 +144,8 @@ class SeerNetTrunk(nn.Module):
         self.node_encoder = nn.Linear(node_width, hidden) if switches.encoders else None
         self.edge_encoder = nn.Linear(edge_width, hidden) if switches.encoders else None
         self.global_encoder = nn.Linear(global_width, hidden) if switches.encoders else None
-        first = Widths(hidden, hidden, hidden) if switches.encoders else widths
         later = Widths(hidden, hidden, hidden)
+        first = later if switches.encoders else widths
         self.first_global_node = ScoredSum(first.nodes, switches.score) if switches.global_node else None
         self.blocks = nn.ModuleList(
             SeerBlock(later if index else first, switches, last=index == switches.blocks - 1)

@@ -70,19 +70,15 @@ class Shift:
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` reads."""
-        plain = {name: getattr(self, name) for name in _SHIFT_FIELDS}
-        return plain | {"correction": self.correction.to_json(), "conformal": self.conformal.to_json()}
+        parts = {"correction": self.correction.to_json(), "conformal": self.conformal.to_json()}
+        return vars(self) | parts
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Shift":
         """Read what `to_json` gave."""
-        plain = {name: value[name] for name in _SHIFT_FIELDS}
-        return cls(
-            Correction.from_json(value["correction"]), Conformal.from_json(value["conformal"]), **plain
-        )
-
-
-_SHIFT_FIELDS = ("rows", "architectures", "before_mape_pct", "after_mape_pct")
+        correction = Correction.from_json(value["correction"])
+        conformal = Conformal.from_json(value["conformal"])
+        return cls(**{**value, "correction": correction, "conformal": conformal})
 
 
 class CalibratedPredictor(Predictor):
@@ -176,7 +172,7 @@ class CalibratedPredictor(Predictor):
         self.base_ = load(folder / _BASE_FOLDER)
         self.platform_ = None if state["platform"] is None else Platform(**state["platform"])
         self.rates_ = TimeRoofline(**state["rates"])
-        self.shifts_ = {shift["target"]: Shift.from_json(shift) for shift in state["shifts"]}
+        self.shifts_ = {shift.pop("target"): Shift.from_json(shift) for shift in state["shifts"]}
 
 
 def _one_platform(dataset: Dataset) -> Platform | None:

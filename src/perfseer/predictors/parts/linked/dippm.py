@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.features import NODE_COLUMNS, FeatureArray, GraphFeatures
+from perfseer.data.features import NODE_COLUMNS, GraphFeatures
 from perfseer.data.links import LinkedGraphs, LinkedSource
 from perfseer.data.normalisation import ColumnScales
 from perfseer.data.ragged import segment_ids
@@ -29,15 +29,8 @@ DEPARTURES: tuple[str, ...] = (
     "Learning rate, batch size and epochs are those of params.yaml, not 2.754e-5, 1 and 487.",
 )
 NODE_INPUTS: tuple[str, ...] = (
-    "conv_kernel",
-    "conv_stride",
-    "conv_padding",
-    "conv_dilation",
-    "conv_groups",
-    "output_n",
-    "output_c",
-    "output_h",
-    "output_w",
+    *(f"conv_{name}" for name in ("kernel", "stride", "padding", "dilation", "groups")),
+    *(f"output_{axis}" for axis in "nchw"),
 )
 _COUNTED = ("conv", "linear", "relu")
 STATICS: tuple[str, ...] = ("batch_size", "macs", *(f"n_{name}" for name in _COUNTED))
@@ -59,10 +52,11 @@ class DippmBase(NetworkPredictor):
     def _source(self, dataset: Dataset) -> LinkedSource:
         features, rows = dataset.distinct_graphs()
         seen = self._wiring(features)
+        columns = [NODE_COLUMNS.index(name) for name in NODE_INPUTS]
         graphs = LinkedGraphs(
             types=seen.operators,
             n_types=len(OPERATORS),
-            features=self._node_inputs(seen.nodes),
+            features=self._normaliser.features.nodes.transform(seen.nodes)[:, columns],
             edge_index=seen.edge_index,
             node_ptr=seen.node_ptr,
             edge_ptr=seen.edge_ptr,
@@ -70,20 +64,9 @@ class DippmBase(NetworkPredictor):
         )
         return LinkedSource(graphs, rows)
 
-    def _node_inputs(self, nodes: FeatureArray) -> FeatureArray:
-        columns = [NODE_COLUMNS.index(name) for name in NODE_INPUTS]
-        return self._normaliser.features.nodes.transform(nodes)[:, columns]
-
     def _network(self, n_outputs: int) -> Dippm:
-        settings = self.settings
-        return Dippm(
-            len(OPERATORS) + len(NODE_INPUTS),
-            len(STATICS),
-            settings.hidden,
-            settings.blocks,
-            settings.dropout,
-            n_outputs,
-        )
+        widths, settings = (len(OPERATORS) + len(NODE_INPUTS), len(STATICS)), self.settings
+        return Dippm(*widths, settings.hidden, settings.blocks, settings.dropout, n_outputs)
 
     def _inputs_to_json(self) -> dict[str, Any]:
         return {"statics": self.statics_.to_json()}

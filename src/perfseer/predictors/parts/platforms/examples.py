@@ -157,10 +157,8 @@ class PlatformExamples:
 def _distinct(platforms: Sequence[Platform]) -> tuple[tuple[Platform, ...], IntArray]:
     """The distinct ones in order of their keys, and [n] the number of each row's."""
     by_key = {platform.key: platform for platform in platforms}
-    names = sorted(by_key)
-    number = {name: index for index, name in enumerate(names)}
-    found = np.array([number[platform.key] for platform in platforms], dtype=np.int64)
-    return tuple(by_key[name] for name in names), found
+    names, numbers = np.unique([platform.key for platform in platforms], return_inverse=True)
+    return tuple(by_key[name] for name in names.tolist()), numbers
 
 
 @dataclass(frozen=True, eq=False)
