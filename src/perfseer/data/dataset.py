@@ -96,6 +96,15 @@ class Dataset:
         present = [not len(column) or not np.isnan(column).all() for column in self.labels.T]
         return tuple(name for name, there in zip(TARGET_NAMES, present, strict=True) if there)
 
+    def label(self, target: str) -> FloatArray:
+        """[n] one label in its unit; NaN where a row has none."""
+        return self.labels[:, TARGET_NAMES.index(target)]
+
+    def with_label(self, target: str) -> "Dataset":
+        """The rows that have one label."""
+        there = ~np.isnan(self.label(target))
+        return self if there.all() else self.subset(np.flatnonzero(there))
+
     @property
     def complete(self) -> bool:
         """Whether every row has all of `targets`; tables of several sources may lack some in some rows."""
@@ -108,6 +117,17 @@ class Dataset:
         if "features" not in self._shared:
             self._shared["features"] = graph_features(self.graphs)
         return self._shared["features"]
+
+    @property
+    def owners(self) -> npt.NDArray[Any]:
+        """[n] what rows that err alike share: their architecture, or their graph where none is named."""
+        named = "architecture" in self.rows.columns
+        return self.rows["architecture"].to_numpy(dtype=str) if named else self.graph_rows
+
+    def distinct_graphs(self) -> tuple[GraphFeatures, IntArray]:
+        """Raw features of the graphs in use, each once, and [n] which of them each row has."""
+        used, rows = np.unique(self.graph_rows, return_inverse=True)
+        return self.features.take(used), rows
 
     def subset(self, indices: npt.ArrayLike) -> "Dataset":
         """The chosen rows, in that order, over the same graphs and features."""

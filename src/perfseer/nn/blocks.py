@@ -1,7 +1,8 @@
 """The blocks of SeerNet: edges, nodes, global node, graph (paper, equations 2-8; METHODS 1.3).
 
 Each block is one learned function with its inputs spelled out; what is left out in an ablation is a
-switch, not a fork. All blocks take the same `Wiring`, the index tensors of a mini-batch.
+switch, not a fork. All blocks take the same `Wiring`, the index tensors of a mini-batch. Widths are numbers
+of columns of edges, nodes and the graph's own vector; what a block gives has ``hidden`` columns.
 """
 
 from collections.abc import Iterable
@@ -29,7 +30,6 @@ class Wiring:
         receivers: [E] node each edge enters.
         edge_graph: [E] graph of each edge.
         node_graph: [V] graph of each node, ascending.
-        node_ptr: [B + 1] first node of each graph.
         received_share: [V, 1] one over the number of incoming edges; 0 where there are none.
         receives: [V, 1] 1 where a node has an incoming edge, else 0.
         n_graphs: B.
@@ -39,7 +39,6 @@ class Wiring:
     receivers: Tensor
     edge_graph: Tensor
     node_graph: Tensor
-    node_ptr: Tensor
     received_share: Tensor
     receives: Tensor
     n_graphs: int
@@ -54,7 +53,6 @@ class Wiring:
             receivers=receivers,
             edge_graph=batch.edge_graph,
             node_graph=batch.node_graph,
-            node_ptr=batch.ptr,
             received_share=(degree > 0) / degree.clamp(min=1),
             receives=(degree > 0).to(batch.nodes.dtype),
             n_graphs=batch.n_graphs,
@@ -93,10 +91,6 @@ class EdgeBlock(nn.Module):
     r"""Edge update, equation (2): :math:`e'_j = MLP_e[e_j \,|\, v_{src(j)} \,|\, v_{dst(j)} \,|\, u]`.
 
     Args:
-        edge_width: columns of the edges.
-        node_width: columns of the nodes.
-        global_width: columns of the graph's own vector.
-        hidden: columns of the result.
         use_globals: whether u takes part; readers of the paper disagree (METHODS 1.3).
         split: see `ConcatLinear`.
     """
@@ -140,14 +134,8 @@ def received_mean(edges: Rows, wiring: Wiring) -> Rows:
 class NodeBlock(nn.Module):
     r"""Node update, equation (4): :math:`v'_i = MLP_v[\bar e_i \,|\, v_i + z_i \,|\, u]`.
 
-    The addend z is the Global-Node Perspective Boost (GNPB): a virtual node that sees every
-    node of the graph.
-
-    Args:
-        node_width: columns of the nodes and of z.
-        global_width: columns of the graph's own vector.
-        hidden: columns of the updated edges and of the result.
-        split: see `ConcatLinear`.
+    The addend z, as wide as the nodes, is the Global-Node Perspective Boost (GNPB): a virtual node that sees
+    every node of the graph. ``split``: see `ConcatLinear`.
     """
 
     def __init__(self, node_width: int, global_width: int, hidden: int, *, split: bool = True) -> None:
@@ -170,7 +158,6 @@ class GlobalNodeBlock(nn.Module):
     Equations (6) and (5). The weights a are a softmax over the nodes of a graph (`ScoredSum`).
 
     Args:
-        hidden: columns of the updated nodes and of the result.
         hidden_layers: hidden layers of MLP_z; the paper's "2 layers" is read as 2 by the live reproduction.
         score: see `ScoredSum`.
     """
@@ -191,8 +178,6 @@ class GlobalBlock(nn.Module):
     r"""Graph update, equations (7) and (8): :math:`u' = MLP_u[\bar v \,|\, z' \,|\, u]`, v̄ = SynMM(V').
 
     Args:
-        global_width: columns of the graph's own vector.
-        hidden: columns of the updated nodes, of z' and of the result.
         aggregation: how nodes become one vector: synmm (equation 7), max, mean or sum.
         use_global_node: whether z' takes part (GNPB).
     """

@@ -65,56 +65,50 @@ class Examples:
     extra_ms: Tensor
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Widths of the network.
-
-    Attributes:
-        features: F, of a node.
-        platform_features: Q.
-        platforms: codes, `UNKNOWN` included.
-        operator_types: codes of what a node is.
-        operators: codes of what its neighbours are, "outside" included.
-        hidden: of both hidden layers.
-        embedding: of an operator's and of a platform's code.
-        context: whether a node's neighbours count.
-    """
-
-    features: int
-    platform_features: int
-    platforms: int
-    operator_types: int
-    operators: int
-    hidden: int
-    embedding: int
-    context: bool
-
-
 class NodeTimeNetwork(nn.Module):
     """Times of graphs from their kinds of nodes.
 
     Args:
-        sizes: widths.
+        features: F, columns of a node.
+        platform_features: Q, columns of a platform.
+        platforms: codes, `UNKNOWN` included.
+        operator_types: codes of what a node is.
+        operators: codes of what its neighbours are, "outside" included.
+        hidden: columns of both hidden layers.
+        embedding: columns of an operator's and of a platform's code.
+        context: whether a node's neighbours count.
         unknown_share: share of examples whose platform's code is hidden in training, so that the features
             alone have to do.
     """
 
-    def __init__(self, sizes: Sizes, unknown_share: float) -> None:
+    def __init__(
+        self,
+        *,
+        features: int,
+        platform_features: int,
+        platforms: int,
+        operator_types: int,
+        operators: int,
+        hidden: int,
+        embedding: int,
+        context: bool,
+        unknown_share: float,
+    ) -> None:
         super().__init__()
         self.unknown_share = unknown_share
-        self.context = sizes.context
-        self.operator = nn.Embedding(sizes.operator_types, sizes.embedding)
-        self.producer = nn.Embedding(sizes.operators, _CONTEXT)
-        self.consumer = nn.Embedding(sizes.operators, _CONTEXT)
-        self.platform = nn.Embedding(sizes.platforms, sizes.embedding, padding_idx=UNKNOWN)
-        width = sizes.features + sizes.embedding + 2 * _CONTEXT * sizes.context
-        self.of_node = nn.Linear(width, sizes.hidden)
-        self.of_platform = nn.Linear(sizes.embedding + sizes.platform_features + 1, sizes.hidden)
-        self.hidden = nn.Linear(sizes.hidden, sizes.hidden)
-        self.factor = nn.Linear(sizes.hidden, 1)
-        self.launch = nn.Embedding(sizes.operator_types, 1)
-        self.launch_of_platform = nn.Linear(sizes.embedding + sizes.platform_features, 1)
-        self.extra_of_platform = nn.Linear(sizes.embedding + sizes.platform_features, 1)
+        self.context = context
+        self.operator = nn.Embedding(operator_types, embedding)
+        self.producer = nn.Embedding(operators, _CONTEXT)
+        self.consumer = nn.Embedding(operators, _CONTEXT)
+        self.platform = nn.Embedding(platforms, embedding, padding_idx=UNKNOWN)
+        width = features + embedding + 2 * _CONTEXT * context
+        self.of_node = nn.Linear(width, hidden)
+        self.of_platform = nn.Linear(embedding + platform_features + 1, hidden)
+        self.hidden = nn.Linear(hidden, hidden)
+        self.factor = nn.Linear(hidden, 1)
+        self.launch = nn.Embedding(operator_types, 1)
+        self.launch_of_platform = nn.Linear(embedding + platform_features, 1)
+        self.extra_of_platform = nn.Linear(embedding + platform_features, 1)
         nn.init.normal_(self.platform.weight, std=0.1)
         with torch.no_grad():
             self.platform.weight[UNKNOWN].zero_()

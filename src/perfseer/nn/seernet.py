@@ -67,12 +67,6 @@ class State:
     global_node: Rows | None
 
 
-def _residual(before: Rows, update: Rows, residual: bool) -> Rows:
-    if not residual or before.width != update.width:
-        return update
-    return Rows(before.dense() + update.dense())
-
-
 class SeerBlock(nn.Module):
     """Equation (1): (v', e', u', z') = SeerBlock(v, e, u, z), by equations (2) to (8), and the residual.
 
@@ -114,37 +108,29 @@ class SeerBlock(nn.Module):
         nodes = self.node_block(received, state.nodes, state.global_node, state.globals_, wiring)
         if not self.last:
             nodes = Rows(nodes.dense())
-        global_node = self._update_global_node(nodes, state.global_node, wiring)
+        global_node = None
+        if self.global_node_block is not None:
+            global_node = self.global_node_block(nodes, state.global_node, wiring)
         globals_ = self.global_block(nodes, global_node, state.globals_, wiring)
         if self.last:
-            return State(nodes, edges, _residual(state.globals_, globals_, self.residual), global_node)
+            return State(nodes, edges, self._added(state.globals_, globals_), global_node)
         return State(
-            _residual(state.nodes, nodes, self.residual),
-            _residual(state.edges, edges, self.residual),
-            _residual(state.globals_, globals_, self.residual),
-            self._residual_global_node(state.global_node, global_node),
+            self._added(state.nodes, nodes),
+            self._added(state.edges, edges),
+            self._added(state.globals_, globals_),
+            None if global_node is None else self._added(state.global_node, global_node),
         )
 
-    def _update_global_node(self, nodes: Rows, before: Rows | None, wiring: Wiring) -> Rows | None:
-        if self.global_node_block is None or before is None:
-            return None
-        updated: Rows = self.global_node_block(nodes, before, wiring)
-        return updated
-
-    def _residual_global_node(self, before: Rows | None, updated: Rows | None) -> Rows | None:
-        if before is None or updated is None:
-            return None
-        return _residual(before, updated, self.residual)
+    def _added(self, before: Rows | None, update: Rows) -> Rows:
+        if not self.residual or before is None or before.width != update.width:
+            return update
+        return Rows(before.dense() + update.dense())
 
 
 class SeerNetTrunk(nn.Module):
     """SeerNet up to the vector u' of each graph: encoders, first global node, SeerBlocks.
 
-    Args:
-        node_width: columns of the node features, without the operator's code.
-        edge_width: columns of the edge features.
-        global_width: columns of the graph features.
-        switches: see `SeerNetSwitches`.
+    Args as of `SeerNet`.
     """
 
     def __init__(
@@ -158,8 +144,8 @@ class SeerNetTrunk(nn.Module):
         self.node_encoder = nn.Linear(node_width, hidden) if switches.encoders else None
         self.edge_encoder = nn.Linear(edge_width, hidden) if switches.encoders else None
         self.global_encoder = nn.Linear(global_width, hidden) if switches.encoders else None
-        first = Widths(hidden, hidden, hidden) if switches.encoders else widths
         later = Widths(hidden, hidden, hidden)
+        first = later if switches.encoders else widths
         self.first_global_node = ScoredSum(first.nodes, switches.score) if switches.global_node else None
         self.blocks = nn.ModuleList(
             SeerBlock(later if index else first, switches, last=index == switches.blocks - 1)

@@ -1,6 +1,7 @@
 """Reductions over the nodes of a graph with gradients written out, where autograd's own do needless work.
 
-The nodes of a mini-batch lie graph after graph, so every graph is a segment of rows.
+The nodes of a mini-batch lie graph after graph, so every graph is a segment of rows. ``segment`` [N] is that
+of each row and ``n_segments`` is S. Where a maximum is taken every segment holds at least one row.
 """
 
 from typing import Any
@@ -12,13 +13,7 @@ from torch.autograd.function import Function, once_differentiable
 
 
 def segment_sum(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """[N, C] rows to [S, C]; 0 for an empty segment.
-
-    Args:
-        values: [N, C].
-        segment: [N] segment of each row.
-        n_segments: S.
-    """
+    """[N, C] rows to [S, C]; 0 for an empty segment."""
     return values.new_zeros(n_segments, values.shape[1]).index_add_(0, segment, values)
 
 
@@ -42,7 +37,7 @@ def shared_sum(values: Tensor, segment: Tensor, share: Tensor) -> Tensor:
 
     Args:
         values: [N, C].
-        segment: [N] segment of each row.
+        segment: [N].
         share: [S, 1]; gets no gradient.
 
     Returns:
@@ -53,12 +48,7 @@ def shared_sum(values: Tensor, segment: Tensor, share: Tensor) -> Tensor:
 
 
 def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> tuple[Tensor, Tensor]:
-    """Largest value of each segment and column, and the row it stands in; without gradients.
-
-    Args:
-        values: [N, C].
-        segment: [N] segment of each row.
-        n_segments: S; every segment holds at least one row.
+    """Largest of values [N, C] in each segment and column, and the row it stands in; without gradients.
 
     Returns:
         [S, C] maxima and [S, C] int64 rows; of several equal rows the last.
@@ -105,18 +95,8 @@ class _LinearMax(Function):
 def linear_max(rows: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     r"""Column-wise maximum over each segment of mapped rows, :math:`\max_{i \in s} (W x_i + b)`.
 
-    Its gradient touches only the rows that won, S x C of N x C: two of three matrix products over all rows
-    are spared.
-
-    Args:
-        rows: [N, K].
-        weight: [C, K].
-        bias: [C].
-        segment: [N] segment of each row.
-        n_segments: S; every segment holds at least one row.
-
-    Returns:
-        [S, C] maxima.
+    Of rows [N, K], weight [C, K] and bias [C] to [S, C]. Its gradient touches only the rows that won, S x C
+    of N x C: two of three matrix products over all rows are spared.
     """
     result: Tensor = _LinearMax.apply(rows, weight, bias, segment, n_segments)
     return result
@@ -157,7 +137,7 @@ def scored_sum(values: Tensor, weight: Tensor, bias: Tensor, segment: Tensor, n_
         values: [N, K] rows x.
         weight: [K] w.
         bias: [1] b; it cancels in the softmax.
-        segment: [N] segment of each row, ascending.
+        segment: [N], ascending.
         n_segments: S; every segment holds at least one row.
 
     Returns:

@@ -290,14 +290,23 @@ class Predictor(ABC):
 
     @property
     def _recipe(self) -> TrainingSettings:
+        """Section ``training``, with the changes that the settings make to it."""
         if self.training is None:
             raise PerfseerError(f"{self.name} needs section `training` of params.yaml to be fitted")
-        return self.training
+        return self.training.changed(getattr(self.settings, "recipe", {}))
 
     @property
     def _normaliser(self) -> Normaliser:
         assert self.normaliser_ is not None
         return self.normaliser_
+
+    def _measured(self, dataset: Dataset) -> FloatArray:
+        """[n, T] labels of ``self.targets``, physical units."""
+        return dataset.labels[:, [TARGET_NAMES.index(name) for name in self.targets]]
+
+    def _bounded(self, values: FloatArray) -> FloatArray:
+        """[n, T] physical units kept within the label normaliser's bounds, as what it decodes is."""
+        return self._normaliser.labels.decode(self._normaliser.labels.encode(values))
 
     def _require_fitted(self) -> None:
         require(

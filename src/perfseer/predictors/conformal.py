@@ -28,32 +28,41 @@ LEVELS: tuple[float, ...] = (*(percent / 100 for percent in range(1, 100)), 0.99
 FEWEST_CLUSTERS = 20
 # ln of the widest interval to either side: beyond a factor of a million nothing is said anyway.
 _WIDEST = float(np.log(1e6))
+_RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """How many difficulties to go down and up for each confidence of `LEVELS`.
+    """How many difficulties to go to either side for each confidence of `LEVELS`.
 
     Attributes:
         clusters: architectures they come from.
-        down: towards smaller measurements; None where the architectures are too few for that confidence.
-        up: towards larger ones.
+        reach: difficulties; None where the architectures are too few for that confidence.
     """
 
     clusters: int
-    down: tuple[float | None, ...]
-    up: tuple[float | None, ...]
+    reach: tuple[float | None, ...]
 
     @classmethod
-    def of(cls, scores: FloatArray, clusters: npt.ArrayLike, *, symmetric: bool) -> "Quantiles":
+    def of(cls, scores: FloatArray, clusters: npt.ArrayLike) -> "Quantiles":
         """Quantiles of scores [n] whose rows belong to clusters [n], n >= 1."""
         _, members, counts = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
-        weights = 1.0 / counts[members]
-        if symmetric:
-            both = _quantiles(np.abs(scores), weights, LEVELS)
-            return cls(len(counts), both, both)
-        tails = tuple((1 + level) / 2 for level in LEVELS)
-        return cls(len(counts), _quantiles(-scores, weights, tails), _quantiles(scores, weights, tails))
+        return cls(len(counts), _quantiles(np.abs(scores), 1.0 / counts[members]))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value that `from_json` turns into equal quantiles; sides may differ in it."""
+        return {"clusters": self.clusters, "down": self.reach, "up": self.reach}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Quantiles":
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: there is not one for every level, or the sides differ.
+        """
+        whole = value["down"] == value["up"] and len(value["up"]) == len(LEVELS)
+        require(whole, "intervals are damaged: train again")
+        return cls(int(value["clusters"]), tuple(None if v is None else float(v) for v in value["up"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +70,10 @@ class Conformal:
     """Calibrated quantiles of scores, by group and of all groups together.
 
     Attributes:
-        symmetric: whether intervals reach equally far down and up on the logarithmic scale.
         groups: name of a group to its quantiles.
         pooled: of all rows; finite at every level.
     """
 
-    symmetric: bool
     groups: Mapping[str, Quantiles]
     pooled: Quantiles
 
@@ -77,9 +84,6 @@ class Conformal:
         difficulty: FloatArray,
         groups: Sequence[str],
         clusters: npt.ArrayLike,
-        *,
-        symmetric: bool = True,
-        fewest_clusters: int = FEWEST_CLUSTERS,
     ) -> "Conformal":
         """Calibrate on rows that the predictor has not learned from.
 
@@ -88,9 +92,6 @@ class Conformal:
             difficulty: [n] the predictor's own scale of its error, positive.
             groups: [n] names of what is calibrated apart, for example platform and phase.
             clusters: [n] what rows that err alike share: their architecture.
-            symmetric: reach equally far to both sides; the other way each side has half of what is left
-                outside, which needs twice as many architectures.
-            fewest_clusters: a group with fewer takes the quantiles of all.
 
         Raises:
             PerfseerError: there are no rows, lengths differ, or a value is not finite or not positive.
@@ -98,12 +99,10 @@ class Conformal:
         scores = _scores(log_errors, difficulty, (len(groups), len(np.asarray(clusters))))
         names, owners = np.asarray(groups, dtype=str), np.asarray(clusters)
         found = {
-            str(name): Quantiles.of(scores[names == name], owners[names == name], symmetric=symmetric)
-            for name in np.unique(names)
+            str(name): Quantiles.of(scores[names == name], owners[names == name]) for name in np.unique(names)
         }
-        pooled = _finite(Quantiles.of(scores, owners, symmetric=symmetric), scores)
-        enough = {name: part for name, part in found.items() if part.clusters >= fewest_clusters}
-        return cls(symmetric, enough, pooled)
+        enough = {name: part for name, part in found.items() if part.clusters >= FEWEST_CLUSTERS}
+        return cls(enough, _finite(Quantiles.of(scores, owners), scores))
 
     def interval(
         self,
@@ -133,29 +132,23 @@ class Conformal:
         for name, values in {"predicted": predicted, "difficulty": difficulty, "widening": factor}.items():
             _require_positive(name, values, len(groups))
         reach = {name: self._reach(name, level) for name in set(groups)}
-        sides = np.array([reach[name] for name in groups], dtype=np.float64).reshape(len(groups), 2)
-        logs = np.clip(sides * (difficulty * factor)[:, None], -_WIDEST, _WIDEST)
-        ends = predicted[:, None] * np.exp(logs * [-1.0, 1.0])
-        return ends[:, 0], ends[:, 1]
+        sides = np.array([reach[name] for name in groups], dtype=np.float64)
+        logs = np.clip(sides * (difficulty * factor), -_WIDEST, _WIDEST)
+        return predicted * np.exp(-logs), predicted * np.exp(logs)
 
-    def _reach(self, group: str, level: int) -> tuple[float, float]:
-        """Difficulties down and up for one group at one of `LEVELS`."""
-        pooled = self.pooled.down[level], self.pooled.up[level]
-        own = self.groups.get(group)
-        down, up = pooled if own is None else (own.down[level], own.up[level])
+    def _reach(self, group: str, level: int) -> float | None:
+        """Difficulties to either side for one group at one of `LEVELS`."""
+        own = self.groups.get(group, self.pooled).reach[level]
         # Where a group is too small for the confidence, all together speak for it.
-        reach = (pooled[0] if down is None else down, pooled[1] if up is None else up)
-        assert reach[0] is not None
-        assert reach[1] is not None
-        return reach[0], reach[1]
+        return self.pooled.reach[level] if own is None else own
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` turns into equal intervals."""
         return {
-            "symmetric": self.symmetric,
+            "symmetric": True,
             "levels": list(LEVELS),
-            "groups": {name: _to_json(part) for name, part in self.groups.items()},
-            "pooled": _to_json(self.pooled),
+            "groups": {name: part.to_json() for name, part in self.groups.items()},
+            "pooled": self.pooled.to_json(),
         }
 
     @classmethod
@@ -166,8 +159,8 @@ class Conformal:
             PerfseerError: it was written with other levels.
         """
         require(list(value["levels"]) == list(LEVELS), "intervals were saved with other levels: train again")
-        groups = {name: _from_json(part) for name, part in value["groups"].items()}
-        return cls(bool(value["symmetric"]), groups, _from_json(value["pooled"]))
+        groups = {name: Quantiles.from_json(part) for name, part in value["groups"].items()}
+        return cls(groups, Quantiles.from_json(value["pooled"]))
 
 
 def _scores(log_errors: FloatArray, difficulty: FloatArray, lengths: tuple[int, int]) -> FloatArray:
@@ -195,14 +188,14 @@ def _level(confidence: float) -> int:
     return int(np.searchsorted(LEVELS, confidence - 1e-9))
 
 
-def _quantiles(scores: FloatArray, weights: FloatArray, levels: Sequence[float]) -> tuple[float | None, ...]:
+def _quantiles(scores: FloatArray, weights: FloatArray) -> tuple[float | None, ...]:
     """At each level the least score below which that share lies, one more cluster standing at infinity."""
     order = np.argsort(scores, kind="stable")
     reached = np.cumsum(weights[order])
     clusters = round(float(reached[-1]))
     # Weights of 1/rows add up to whole clusters but for rounding.
-    places = np.searchsorted(reached, np.asarray(levels) * (clusters + 1) - 1e-9)
-    ordered = np.maximum(scores[order], 0.0)  # an interval contains its prediction
+    places = np.searchsorted(reached, np.asarray(LEVELS) * (clusters + 1) - 1e-9)
+    ordered = scores[order]
     return tuple(float(ordered[place]) if place < len(ordered) else None for place in places.tolist())
 
 
@@ -213,24 +206,11 @@ def _finite(quantiles: Quantiles, scores: FloatArray) -> Quantiles:
     """
     spread = float(np.sqrt(np.mean(scores**2))) * np.sqrt(1 + 1 / quantiles.clusters)
     tails = (spread * student_t.ppf((1 + np.array(LEVELS)) / 2, quantiles.clusters)).tolist()
-
-    def filled(values: tuple[float | None, ...]) -> tuple[float | None, ...]:
-        most = max((value for value in values if value is not None), default=0.0)
-        return tuple(
-            max(tail, most) if value is None else value for tail, value in zip(tails, values, strict=True)
-        )
-
-    return Quantiles(quantiles.clusters, filled(quantiles.down), filled(quantiles.up))
-
-
-def _to_json(quantiles: Quantiles) -> dict[str, Any]:
-    return {"clusters": quantiles.clusters, "down": list(quantiles.down), "up": list(quantiles.up)}
-
-
-def _from_json(value: Mapping[str, Any]) -> Quantiles:
-    sides = {name: tuple(None if v is None else float(v) for v in value[name]) for name in ("down", "up")}
-    require(all(len(side) == len(LEVELS) for side in sides.values()), "intervals are damaged: train again")
-    return Quantiles(int(value["clusters"]), sides["down"], sides["up"])
+    most = max((value for value in quantiles.reach if value is not None), default=0.0)
+    filled = (
+        max(tail, most) if own is None else own for tail, own in zip(tails, quantiles.reach, strict=True)
+    )
+    return Quantiles(quantiles.clusters, tuple(filled))
 
 
 @dataclass(frozen=True)
@@ -259,8 +239,6 @@ def coverage(
     clusters: npt.ArrayLike,
     *,
     confidence: float = 0.95,
-    seed: int = 0,
-    resamples: int = 1000,
 ) -> IntervalCoverage:
     """Share of measurements inside, with an interval that counts architectures.
 
@@ -270,8 +248,6 @@ def coverage(
         high: [n] upper ends.
         clusters: [n] architecture of each row.
         confidence: of the interval of the share.
-        seed: of the bootstrap.
-        resamples: draws of it.
 
     Raises:
         PerfseerError: there are no rows, or lengths differ.
@@ -282,7 +258,7 @@ def coverage(
     _, members = np.unique(owners, return_inverse=True)
     rows = np.bincount(members)
     inside = np.bincount(members, weights=(measured >= low) & (measured <= high))
-    draws = np.random.default_rng(seed).integers(len(rows), size=(resamples, len(rows)))
+    draws = np.random.default_rng(0).integers(len(rows), size=(_RESAMPLES, len(rows)))
     shares = inside[draws].sum(axis=1) / rows[draws].sum(axis=1)
     tail = (1 - confidence) / 2
     ends = np.quantile(shares, [tail, 1 - tail])

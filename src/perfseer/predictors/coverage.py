@@ -1,7 +1,7 @@
 """What a fitted predictor has not seen: operators, and features outside the range of its training graphs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class TrainingRange:
     @classmethod
     def of(cls, train: Dataset) -> "TrainingRange":
         """Range of the graphs that the training rows use."""
-        features = train.features.take(np.unique(train.graph_rows))
+        features = train.distinct_graphs()[0]
         seen = np.unique(features.operators)
         return cls(
             tuple(OPERATORS[index] for index in seen),
@@ -81,7 +81,7 @@ class TrainingRange:
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` turns into an equal range."""
-        return {"operators": list(self.operators), "lowest": self.lowest, "highest": self.highest}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TrainingRange":

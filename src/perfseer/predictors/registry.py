@@ -61,13 +61,7 @@ def create(
     training: TrainingSettings | None = None,
     targets: tuple[str, ...] = TARGET_NAMES,
 ) -> "Predictor":
-    """A predictor that is not fitted yet.
-
-    Args:
-        name: one of `PREDICTOR_NAMES`.
-        settings: its section of params.yaml.
-        training: section ``training``; only networks need it.
-        targets: labels wanted.
+    """A predictor that is not fitted yet: one of `PREDICTOR_NAMES`; the others as of `Predictor`.
 
     Raises:
         PerfseerError: there is no such predictor, or the settings are another one's.

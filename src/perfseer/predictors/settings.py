@@ -6,21 +6,21 @@ attribute ``Settings`` of its own file in ``library/`` (docs/adding-a-predictor.
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from perfseer.training.settings import Recipe
+from perfseer.validation import Strict
 
 Hidden = Annotated[int, Field(ge=1, le=4096, description="columns of every hidden vector")]
 
 
-class PredictorSettings(BaseModel):
-    """Base of every predictor's settings: unknown names, infinities and NaN are refused.
+class PredictorSettings(Strict):
+    """Base of every predictor's settings.
 
     Attributes:
         needs: what fitting needs besides labelled rows, by the names of `perfseer.predictors.base.FitInputs`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     needs: ClassVar[tuple[str, ...]] = ()
 
     @property

@@ -35,23 +35,13 @@ def train_annealed(
 ) -> list[dict[str, Any]]:
     """Train ``network`` in place with AdamW, gradients clipped to a norm of 1.
 
-    Args:
-        network: maps what ``train`` gives for B rows to [B, T].
-        loss: maps outputs and labels to [T].
-        train: rows to learn from.
-        valid: rows of the learning curve.
-        epochs: passes over them.
+    Args, what is returned and raised as of `perfseer.training.loop.train_network`, but:
+        valid: rows of the learning curve, which decide nothing.
+        epochs: passes over the rows.
         batch_size: rows per step.
         learning_rate: the highest.
         weight_decay: pull of the weights to zero.
-        seed: of the order of the rows.
         log: receives a line every fifth epoch.
-
-    Returns:
-        One row per epoch: epoch, train_loss, valid_loss, lr, seconds.
-
-    Raises:
-        PerfseerError: there are no rows, or a loss or gradient is not finite.
     """
     require(len(train) > 0, "no training rows; a network needs at least one")
     require(len(valid) > 0, "no validation rows for the learning curve")

@@ -146,15 +146,7 @@ def train_epoch(
     optimiser: torch.optim.Optimizer,
     gradient_rule: GradientRule = sum_rule,
 ) -> float:
-    """One step for each batch, in the given order.
-
-    Args:
-        network: trained in place.
-        loss: maps outputs and labels to [T].
-        examples: rows to learn from.
-        batches: row numbers of each batch.
-        optimiser: of the network's parameters.
-        gradient_rule: how the T losses become gradients.
+    """One step for each batch of row numbers, in the given order; what else it takes: see `train_network`.
 
     Returns:
         The mean training loss, over rows and labels.

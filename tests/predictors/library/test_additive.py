@@ -98,7 +98,7 @@ def test_one_time_alone_gives_a_smaller_network():
     both, one = fit(rows), fit(rows, ("infer_time_ms",))
     assert list(one.predict(rows).columns) == ["infer_time_ms"]
     # One output less: 8 weights and a bias, a launch cost per operator, one factor of the rest.
-    n_operators = both.network_.codes.num_embeddings
+    n_operators = both.networks_["network"].codes.num_embeddings
     assert both.n_parameters_ - one.n_parameters_ == 8 + 1 + n_operators + 1
 
 
@@ -114,9 +114,8 @@ def test_repeating_a_graphs_nodes_repeats_their_time():
     twice = dataclasses.replace(
         once, **{name: np.concatenate([getattr(once, name)] * 2) for name in per_node}
     )
-    examples = model._examples(dataset_of([once, twice]), np.zeros((2, 0)))
-    graphs, _ = examples.batch(torch.arange(2))
-    nodes = model.network_(dataclasses.replace(graphs, extra_ms=torch.zeros(2, 2))).exp()
+    graphs = model._source(dataset_of([once, twice])).batch(torch.arange(2))
+    nodes = model.networks_["network"](dataclasses.replace(graphs, extra_ms=torch.zeros(2, 2))).exp()
     torch.testing.assert_close(nodes[1], 2 * nodes[0])
 
 

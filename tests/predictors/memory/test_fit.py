@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_the_forecast_is_arithmetic_times_margin(graph):
     assert np.array([found.mem_low_mib, found.mem_mib, found.mem_high_mib]) * 2**20 == pytest.approx(expected)
     assert found.terms == terms
     assert found.capacity_mib == pytest.approx(24 * 1024 * USABLE_SHARE)
-    assert json.loads(json.dumps(found.to_dict()))["terms"]["parameters"] == terms.parameters
+    assert json.loads(json.dumps(asdict(found)))["terms"]["parameters"] == terms.parameters
 
 
 def test_even_odds_where_the_median_is_all_there_is(graph):

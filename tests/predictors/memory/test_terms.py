@@ -15,7 +15,7 @@ from perfseer.predictors.memory import MemorySetup, memory_terms
 from perfseer.predictors.memory.lifetimes import KINDS, Lifetimes, Tensors
 from perfseer.predictors.memory.widths import compute_scales, traced_in_16_bits
 from perfseer.predictors.memory.workspace import (
-    convolution_facts,
+    convolution_columns,
     node_workspace,
     rounding_bytes,
     segment_bytes,
@@ -46,7 +46,7 @@ def test_inference_by_hand(graph):
     assert (terms.activations, terms.gradients, terms.casts) == (2 * HIDDEN, 0, 0)  # at the ReLU
     assert terms.workspace == CUBLAS
     assert terms.allocated_bytes == PARAMETERS + INPUT + 2 * HIDDEN + CUBLAS + terms.rounding
-    assert terms.device_bytes == terms.allocated_bytes + terms.segments + terms.context
+    assert terms.held_bytes == terms.allocated_bytes + terms.segments
 
 
 def test_training_by_hand(graph):
@@ -272,13 +272,8 @@ def test_onednn_copies_dense_convolutions_and_buffers_odd_groups():
     ]  # 12 / 2 = 6 channels: no multiple of 4
     assert backward.tolist() == [2 * graph.bytes[0], 5 * MIB, 2 * graph.bytes[2]]
     assert not node_workspace(graph, CUDA).forward.any()
-    facts = convolution_facts(graph)
-    assert (facts.distinct, facts.buffered) == (3, True)
-    assert facts.largest_bytes == (
-        graph.input_bytes.max(),
-        graph.weight_bytes.max(),
-        graph.output_bytes.max(),
-    )
+    largest = (graph.input_bytes.max(), graph.weight_bytes.max(), graph.output_bytes.max())
+    assert convolution_columns(graph) == [3, 1, *(size / MIB for size in largest)]
 
 
 def test_the_caching_allocator_rounds_and_holds():

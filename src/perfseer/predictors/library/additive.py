@@ -1,9 +1,8 @@
 """Additive network: a learned time for each distinct node, summed over the graph; no message passing."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,48 +15,42 @@ from perfseer.data.ragged import gather, segment_ids
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.nn.additive import AdditiveNetwork, CountedGraphs, NodeKinds
-from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.distinct import DISTINCT_COLUMNS, DistinctNodes
+from perfseer.predictors.parts.networks import NetworkPredictor
 from perfseer.predictors.parts.roofline import Roofline, TimeRoofline, Work, row_features
-from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import AdditiveSettings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
-from perfseer.training.loop import outputs_of, train_network
-from perfseer.training.losses import huber
-from perfseer.training.seeds import seeded
+from perfseer.training.losses import Loss, huber
 
-_WEIGHTS_FILE = "model.safetensors"
 # A fitted launch cost of nothing has no slope to learn by; this many ms is nothing too.
 _LEAST_LAUNCH_MS = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class _Examples:
-    """Rows as counts of the distinct nodes of all rows, with their labels [n, T]."""
+class _Rows:
+    """Rows as counts of the distinct nodes of all rows; roofline time of what no node owns [n, T], ms."""
 
     nodes: DistinctNodes
     kinds: NodeKinds
     extra_ms: Tensor
-    labels: Tensor
 
     def __len__(self) -> int:
         return len(self.extra_ms)
 
-    def batch(self, rows: Any) -> tuple[CountedGraphs, Tensor]:
-        """Graphs and labels [B, T] of the given rows; each distinct node of the batch is there once."""
+    def batch(self, rows: Any) -> CountedGraphs:
+        """Graphs of the given rows; each distinct node of the batch is there once."""
         pairs, ptr = gather(self.nodes.ptr, np.asarray(rows, dtype=np.int64))
         used, kind = np.unique(self.nodes.kinds[pairs], return_inverse=True)
-        graphs = CountedGraphs(
+        return CountedGraphs(
             kinds=self.kinds.take(torch.from_numpy(used)),
             kind=torch.from_numpy(kind),
             graph=torch.from_numpy(segment_ids(ptr)),
             counts=torch.from_numpy(self.nodes.counts[pairs]).float().unsqueeze(1),
             extra_ms=self.extra_ms[rows],
         )
-        return graphs, self.labels[rows]
 
 
-class AdditivePredictor(Predictor):
+class AdditivePredictor(NetworkPredictor):
     """One network for both times; Huber loss on their logarithms, whatever `training.loss` says."""
 
     name: ClassVar[str] = "additive"
@@ -68,46 +61,41 @@ class AdditivePredictor(Predictor):
         "The roofline's constants are fitted instead of guessed, and the launch cost is one per operator.",
     )
     joint: ClassVar[bool] = True
-    curve_step: ClassVar[str | None] = "epoch"
+    joint_name: ClassVar[str] = "network"
     settings: AdditiveSettings
 
-    def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
-        recipe = self._recipe.changed(self.settings.recipe)
+    def _learn_inputs(self, train: Dataset) -> None:
         self.roofline_ = Roofline.fit(train)
-        self.network_ = self._new(seed)
-        history = train_network(
-            self.network_,
-            partial(huber, delta=self.settings.delta),
-            self._examples(train, self._logarithms(train)),
-            self._examples(valid, self._logarithms(valid)),
-            recipe,
-            seed=seed,
-            log=log,
-        )
-        self.history_ = [{"target": "all", **row} for row in history]
-        self.n_parameters_ = sum(parameter.numel() for parameter in self.network_.parameters())
+
+    def _loss(self, targets: tuple[str, ...]) -> Loss:
+        del targets
+        return partial(huber, delta=self.settings.delta)
 
     def _constants(self) -> list[tuple[Phase, TimeRoofline]]:
         phases = [TARGET_BY_NAME[name].phase for name in self.targets]
         return [(phase, self.roofline_.times[phase]) for phase in phases]
 
-    def _new(self, seed: int) -> AdditiveNetwork:
-        """A network that starts from the roofline, new weights drawn from ``seed``."""
+    def _network(self, n_outputs: int) -> AdditiveNetwork:
+        """A network that starts from the roofline."""
+        del n_outputs
         launch_ms = [max(1e3 * constants.launch_s, _LEAST_LAUNCH_MS) for _, constants in self._constants()]
-        with seeded(seed):
-            return AdditiveNetwork(
-                n_features=len(DISTINCT_COLUMNS),
-                n_operators=len(OPERATORS),
-                embedding=self.settings.embedding,
-                hidden=self.settings.hidden,
-                launch_ms=torch.tensor(launch_ms),
-            )
+        return AdditiveNetwork(
+            n_features=len(DISTINCT_COLUMNS),
+            n_operators=len(OPERATORS),
+            embedding=self.settings.embedding,
+            hidden=self.settings.hidden,
+            launch_ms=torch.tensor(launch_ms),
+        )
 
-    def _logarithms(self, dataset: Dataset) -> FloatArray:
+    def _encode(self, dataset: Dataset) -> FloatArray:
         """[n, T] natural logarithms of the measured times in ms."""
-        return np.asarray(np.log(dataset.labels[:, [TARGET_NAMES.index(name) for name in self.targets]]))
+        return np.asarray(np.log(self._measured(dataset)))
 
-    def _examples(self, dataset: Dataset, labels: FloatArray) -> _Examples:
+    def _decode(self, learned: FloatArray, dataset: Dataset) -> FloatArray:
+        del dataset
+        return self._bounded(torch.from_numpy(learned).exp().numpy())
+
+    def _source(self, dataset: Dataset) -> _Rows:
         features = row_features(dataset)
         nodes = DistinctNodes.of(features)
         node_ms, extra_ms = self._roofline_ms(features)
@@ -118,7 +106,7 @@ class AdditivePredictor(Predictor):
             torch.from_numpy(features.operators[nodes.first]),
             torch.from_numpy(node_ms[nodes.first]).float(),
         )
-        return _Examples(nodes, kinds, torch.from_numpy(extra_ms).float(), torch.from_numpy(labels).float())
+        return _Rows(nodes, kinds, torch.from_numpy(extra_ms).float())
 
     def _roofline_ms(self, features: GraphFeatures) -> tuple[FloatArray, FloatArray]:
         """[V, T] roofline times of nodes without launch, and [n, T] of what no node owns."""
@@ -130,18 +118,8 @@ class AdditivePredictor(Predictor):
         extra = [1e3 * works[phase].extra_bytes / one.bytes_per_s for phase, one in self._constants()]
         return np.column_stack(nodes), np.column_stack(extra)
 
-    def _predict(self, dataset: Dataset) -> FloatArray:
-        examples = self._examples(dataset, np.zeros((len(dataset), 0)))
-        outputs = outputs_of(len(dataset), lambda rows: self.network_(examples.batch(rows)[0]))
-        # Through the label normaliser's bounds, like every other predictor.
-        labels = self._normaliser.labels
-        return labels.decode(labels.encode(outputs.exp().numpy()))
-
-    def _save_state(self, folder: Path) -> dict[str, Any]:
-        save_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
+    def _inputs_to_json(self) -> dict[str, Any]:
         return self.roofline_.to_json()
 
-    def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
-        self.roofline_ = Roofline.from_json(state)
-        self.network_ = self._new(seed=0)
-        load_weights(folder / _WEIGHTS_FILE, {"network": self.network_})
+    def _inputs_from_json(self, value: Mapping[str, Any]) -> None:
+        self.roofline_ = Roofline.from_json(value)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
@@ -28,7 +27,7 @@ from perfseer.predictors.parts.roofline import TimeRoofline
 from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.predictors.registry import load
 from perfseer.predictors.settings import PredictorSettings
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.targets import TARGET_BY_NAME
 
 _BASE_FOLDER = "base"
 # The base's interval at this confidence is its own scale of its error.
@@ -71,20 +70,15 @@ class Shift:
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` reads."""
-        plain = {name: getattr(self, name) for name in _SHIFT_FIELDS}
-        return plain | {"correction": self.correction.to_json(), "conformal": self.conformal.to_json()}
+        parts = {"correction": self.correction.to_json(), "conformal": self.conformal.to_json()}
+        return vars(self) | parts
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Shift":
         """Read what `to_json` gave."""
-        correction, conformal = (
-            Correction.from_json(value["correction"]),
-            Conformal.from_json(value["conformal"]),
-        )
-        return cls(correction, conformal, **{name: value[name] for name in _SHIFT_FIELDS})
-
-
-_SHIFT_FIELDS = ("rows", "architectures", "before_mape_pct", "after_mape_pct")
+        correction = Correction.from_json(value["correction"])
+        conformal = Conformal.from_json(value["conformal"])
+        return cls(**{**value, "correction": correction, "conformal": conformal})
 
 
 class CalibratedPredictor(Predictor):
@@ -122,20 +116,18 @@ class CalibratedPredictor(Predictor):
             log(f"{name}: factor {np.exp(shift.correction.offset):.3g} from {shift.architectures} models")
 
     def _shift(self, target: str, train: Dataset) -> Shift:
-        column = TARGET_NAMES.index(target)
-        rows = train.subset(np.flatnonzero(~np.isnan(train.labels[:, column])))
-        owners = _architectures(rows)
-        errors = np.log(rows.labels[:, column]) - np.log(self.base_.predict(rows)[target].to_numpy())
+        rows = train.with_label(target)
+        errors = np.log(rows.label(target)) - np.log(self.base_.predict(rows)[target].to_numpy())
         profile = self._profile(rows, target)
-        left = honest_residuals(errors, profile, owners, PROFILE_COLUMNS)
-        several = len(np.unique(owners)) > 1
+        left = honest_residuals(errors, profile, rows.owners, PROFILE_COLUMNS)
+        architectures = len(np.unique(rows.owners))
         return Shift(
-            Correction.fit(errors, profile, owners, PROFILE_COLUMNS),
-            Conformal.fit(left, self._difficulties(rows)[target], [target] * len(rows), owners),
+            Correction.fit(errors, profile, rows.owners, PROFILE_COLUMNS),
+            Conformal.fit(left, self._difficulties(rows)[target], [target] * len(rows), rows.owners),
             rows=len(rows),
-            architectures=len(np.unique(owners)),
+            architectures=architectures,
             before_mape_pct=_mape_pct(errors),
-            after_mape_pct=_mape_pct(left) if several else None,
+            after_mape_pct=_mape_pct(left) if architectures > 1 else None,
         )
 
     def _profile(self, dataset: Dataset, target: str) -> FloatArray:
@@ -180,7 +172,7 @@ class CalibratedPredictor(Predictor):
         self.base_ = load(folder / _BASE_FOLDER)
         self.platform_ = None if state["platform"] is None else Platform(**state["platform"])
         self.rates_ = TimeRoofline(**state["rates"])
-        self.shifts_ = {shift["target"]: Shift.from_json(shift) for shift in state["shifts"]}
+        self.shifts_ = {shift.pop("target"): Shift.from_json(shift) for shift in state["shifts"]}
 
 
 def _one_platform(dataset: Dataset) -> Platform | None:
@@ -208,12 +200,6 @@ def _together(one: TrainingRange | None, other: TrainingRange | None) -> Trainin
         {name: min(value, other.lowest[name]) for name, value in one.lowest.items()},
         {name: max(value, other.highest[name]) for name, value in one.highest.items()},
     )
-
-
-def _architectures(dataset: Dataset) -> npt.NDArray[Any]:
-    """[n] what rows that err alike share; their graph where rows name no architecture."""
-    named = "architecture" in dataset.rows.columns
-    return dataset.rows["architecture"].to_numpy(dtype=str) if named else dataset.graph_rows
 
 
 def _bounded(target: str, values: FloatArray) -> FloatArray:

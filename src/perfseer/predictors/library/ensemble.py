@@ -20,7 +20,6 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.registry import load
 from perfseer.predictors.settings import EnsembleSettings
-from perfseer.targets import TARGET_NAMES
 
 _STEPS = 20
 _MEMBERS_FOLDER = "members"
@@ -88,7 +87,7 @@ class EnsemblePredictor(Predictor):
 
     def _choose(self, target: str, tables: Mapping[str, pd.DataFrame], valid: Dataset) -> Choice:
         """Best partner, then best weight, on validation rows; earlier ones where errors are equal."""
-        measured = valid.labels[:, TARGET_NAMES.index(target)]
+        measured = valid.label(target)
         able = {name: table[target].to_numpy() for name, table in tables.items() if target in table}
         errors = {name: _mape_pct(values, measured) for name, values in able.items()}
         base = self.settings.base

@@ -65,7 +65,7 @@ class MemoryPredictor(Predictor):
         self.coefficients_: dict[str, FloatArray] = {}
         self.boosters_: dict[str, lightgbm.Booster] = {}
         for target in self.targets:
-            self._fit_target(_with(train, target), target, seed)
+            self._fit_target(train.with_label(target), target, seed)
             log(f"{target}: {self.settings.method}")
         # A leaf holds one value, an inner node one threshold; the arithmetic has one shift for each label.
         trees = sum(2 * booster.num_trees() * self.settings.num_leaves for booster in self.boosters_.values())
@@ -75,7 +75,7 @@ class MemoryPredictor(Predictor):
     def _fit_target(self, rows: Dataset, target: str, seed: int) -> None:
         if self.settings.method == "analytic":
             return
-        measured = rows.labels[:, TARGET_NAMES.index(target)]
+        measured = rows.label(target)
         base, inputs = np.ones(len(rows)), _totals(rows)
         if self.settings.method == "both":
             table = term_table(rows, TARGET_BY_NAME[target].phase)
@@ -125,11 +125,11 @@ class MemoryPredictor(Predictor):
         """Intervals from rows that nothing was learned from, by label; architectures are counted."""
         errors, labels, owners = [], [], []
         for column, target in enumerate(self.targets):
-            known = _with(rows, target)
-            measured = known.labels[:, TARGET_NAMES.index(target)]
+            known = rows.with_label(target)
+            measured = known.label(target)
             errors.append(np.log(measured / self._predict(known)[:, column]))
             labels += [target] * len(known)
-            owners += _owners(known)
+            owners += known.owners.tolist()
         scores = np.concatenate(errors)
         return Conformal.fit(scores, np.ones(len(scores)), labels, owners)
 
@@ -158,19 +158,6 @@ class MemoryPredictor(Predictor):
         self.coefficients_ = {target: np.array(values) for target, values in state["coefficients"].items()}
         self.boosters_ = load_boosters(folder, state["boosted"])
         self.conformal_ = Conformal.from_json(state["conformal"])
-
-
-def _with(dataset: Dataset, target: str) -> Dataset:
-    """The rows that have a label."""
-    there = ~np.isnan(dataset.labels[:, TARGET_NAMES.index(target)])
-    return dataset if there.all() else dataset.subset(np.flatnonzero(there))
-
-
-def _owners(dataset: Dataset) -> list[str]:
-    """What rows that err alike share: their architecture, or their graph where none is named."""
-    if "architecture" in dataset.rows.columns:
-        return dataset.rows["architecture"].astype(str).tolist()
-    return [str(number) for number in dataset.graph_rows]
 
 
 def _totals(dataset: Dataset) -> FloatArray:

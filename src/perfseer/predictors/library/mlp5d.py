@@ -18,7 +18,6 @@ from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.learners.regressor import ArrayRegressor
 from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.predictors.settings import Mlp5dSettings
-from perfseer.targets import TARGET_NAMES
 
 _TOTALS = ("total_flops", "total_bytes", "n_parameters", "batch_size")
 _WEIGHTS_FILE = "model.safetensors"
@@ -38,7 +37,7 @@ class Mlp5dPredictor(Predictor):
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         x, valid_x = _inputs(train), _inputs(valid)
-        y, valid_y = self._learned(train), self._learned(valid)
+        y, valid_y = (self._normaliser.labels.encode(self._measured(rows)) for rows in (train, valid))
         self.regressors_ = self._new()
         for column, (target, regressor) in enumerate(self.regressors_.items()):
             history = regressor.fit(x, y[:, column], (valid_x, valid_y[:, column]), seed=seed)
@@ -46,11 +45,6 @@ class Mlp5dPredictor(Predictor):
             best = min(row["valid_loss"] for row in history)
             log(f"{target}: {len(history)} epochs, best validation loss {best:.4g}")
         self.n_parameters_ = sum(regressor.n_parameters for regressor in self.regressors_.values())
-
-    def _learned(self, dataset: Dataset) -> FloatArray:
-        """[n, T] normalised labels."""
-        columns = [TARGET_NAMES.index(name) for name in self.targets]
-        return self._normaliser.labels.encode(dataset.labels[:, columns])
 
     def _new(self) -> dict[str, ArrayRegressor]:
         return {target: ArrayRegressor(len(_TOTALS) + 1, self.settings) for target in self.targets}

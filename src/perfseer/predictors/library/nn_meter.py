@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +23,7 @@ from perfseer.predictors.parts.kernels.forests import SPLIT_SEED, KernelForests,
 from perfseer.predictors.parts.kernels.tables import DatasetKernels, fit_launch_ms
 from perfseer.predictors.parts.learners.forests import load_arrays, save_arrays
 from perfseer.predictors.settings import NnMeterSettings
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.targets import TARGET_BY_NAME
 
 if TYPE_CHECKING:
     from perfseer.data.platforms import Platform
@@ -110,16 +110,16 @@ class NnMeterPredictor(Predictor):
             return dict.fromkeys(self.targets, 0.0)
         counts, sums = self._counts(kernels), self._sums(kernels)
         return {
-            target: fit_launch_ms(counts, sums[:, column], train.labels[:, TARGET_NAMES.index(target)])
+            target: fit_launch_ms(counts, sums[:, column], train.label(target))
             for column, target in enumerate(self.targets)
         }
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         kernels = DatasetKernels.of(dataset, self.rules_)
         floors = self._counts(kernels)[:, None] * [self.launch_ms_[target] for target in self.targets]
-        # Through the label normaliser's bounds, which also make a time of a graph without any known kernel.
-        labels, tiny = self._normaliser.labels, np.finfo(np.float64).tiny
-        return labels.decode(labels.encode(np.maximum(np.maximum(self._sums(kernels), floors), tiny)))
+        # The bounds also make a time of a graph without any known kernel.
+        tiny = np.finfo(np.float64).tiny
+        return self._bounded(np.maximum(np.maximum(self._sums(kernels), floors), tiny))
 
     def _sums(self, kernels: DatasetKernels) -> FloatArray:
         """[n, len(self.targets)] milliseconds; kernels without a forest add nothing."""
@@ -147,15 +147,11 @@ class NnMeterPredictor(Predictor):
         base = super().coverage(graph, platform)
         features = graph_features(PackedGraphs.pack([graph]))
         missing = self.skipped(DatasetKernels.of_features(features, np.zeros(1, np.int64), self.rules_)).types
-        return Coverage(
-            {**missing, **base.unseen_operators}, base.unknown_operators, base.other_share, base.outside
-        )
+        return replace(base, unseen_operators={**missing, **base.unseen_operators})
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
-        arrays: dict[str, Any] = {}
-        for fitted in self.forests_.values():
-            arrays |= fitted.arrays()
-        save_arrays(folder / _FORESTS_FILE, arrays)
+        parts = [fitted.arrays() for fitted in self.forests_.values()]
+        save_arrays(folder / _FORESTS_FILE, {name: own for part in parts for name, own in part.items()})
         return {
             "device_kind": self.device_kind_,
             "rules": self.rules_.to_json(),

@@ -15,7 +15,7 @@ from perfseer.graphs.vocabulary import names_with
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.kernels.tables import DatasetKernels, work_of
 from perfseer.predictors.settings import NnMeterAdditiveSettings
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
+from perfseer.targets import TARGET_BY_NAME, Phase
 
 # What a kernel's time may grow with: itself (launching it), bytes, bytes of weights, FLOPs, and FLOPs over
 # the fewer of its channels, which are what narrow layers cost that cannot fill a vector unit.
@@ -56,7 +56,7 @@ class NnMeterAdditivePredictor(Predictor):
         self.unseen_: dict[str, float] = {}
         for target in self.targets:
             columns = _columns(kernels, TARGET_BY_NAME[target].phase)
-            weights = _fitted(columns, train.labels[:, TARGET_NAMES.index(target)])
+            weights = _fitted(columns, train.label(target))
             spent = sum(weight * columns[key].sum() for key, weight in weights.items() if key != _CONSTANT)
             moved = sum(values.sum() for (_, term), values in columns.items() if term == "bytes")
             self.weights_[target], self.unseen_[target] = weights, float(spent / moved)
@@ -73,8 +73,7 @@ class NnMeterAdditivePredictor(Predictor):
                 times[:, column] += weights.get((kind, term), 0.0) * values
                 if kind and kind not in self.types_ and term == "bytes":
                     times[:, column] += self.unseen_[target] * values
-        labels = self._normaliser.labels  # through its bounds, like every other predictor
-        return labels.decode(labels.encode(times))
+        return self._bounded(times)
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
         del folder  # tens of numbers: all in predictor.json

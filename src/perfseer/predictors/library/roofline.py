@@ -36,10 +36,9 @@ class RooflinePredictor(Predictor):
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         features = row_features(dataset)
-        values = np.column_stack([self.roofline_.predict(features, name) for name in self.targets])
-        # Through the label normaliser's bounds, like every other predictor.
-        labels = self._normaliser.labels
-        return labels.decode(labels.encode(values))
+        return self._bounded(
+            np.column_stack([self.roofline_.predict(features, name) for name in self.targets])
+        )
 
     def _save_state(self, folder: Path) -> dict[str, Any]:
         del folder  # seven numbers: all in predictor.json

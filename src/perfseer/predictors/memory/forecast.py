@@ -1,8 +1,6 @@
 """Will a configuration fit a device: what it needs, with an interval, and the probability that it runs."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,10 +42,6 @@ class FitForecast:
     capacity_mib: float
     terms: MemoryTerms
     warnings: tuple[str, ...] = ()
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """JSON value; numbers are numbers, the terms in bytes."""
-        return asdict(self)
 
 
 def will_it_fit(

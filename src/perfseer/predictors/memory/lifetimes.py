@@ -278,23 +278,22 @@ def _weight_gradients(tensors: Tensors) -> FloatArray:
     return np.asarray(weights * share * tensors.setup.weight_scale)
 
 
-def _scores(tensors: Tensors) -> FloatArray:
-    """[V] elements of the score matrices of attention that is not fused: FLOPs / (4 x width of a head)."""
-    graph = tensors.graph
-    if tensors.setup.fused_attention:
+def _scores(tensors: Tensors, autocast_bytes: float, plain_bytes: float) -> FloatArray:
+    """[V] bytes of the scores of attention that is not fused, so many each; their number from FLOPs."""
+    graph, setup = tensors.graph, tensors.setup
+    if setup.fused_attention:
         return np.zeros(graph.n_nodes)
     shapes = graph.output_shapes
     width = np.where(shapes[:, 3] > 1, shapes[:, 3], np.maximum(shapes[:, 2], 1))
-    return np.where(graph.operators == _ATTENTION, graph.flops / (4 * width), 0.0)
+    elements = np.where(graph.operators == _ATTENTION, graph.flops / (4 * width), 0.0)
+    return elements * (autocast_bytes if setup.autocast else plain_bytes * setup.weight_scale)
 
 
 def _saved_scores(tensors: Tensors) -> FloatArray:
     """[V] bytes of scores kept for the backward pass: softmax's in its precision, and their 16-bit copy."""
-    bytes_each = 4.0 + 2.0 if tensors.setup.autocast else 4.0 * tensors.setup.weight_scale
-    return _scores(tensors) * bytes_each
+    return _scores(tensors, 4.0 + 2.0, 4.0)
 
 
 def _transient_scores(tensors: Tensors) -> FloatArray:
     """[V] bytes of scores while attention runs: before softmax, as softmax takes them, and after."""
-    bytes_each = 2.0 + 4.0 + 4.0 if tensors.setup.autocast else 8.0 * tensors.setup.weight_scale
-    return _scores(tensors) * bytes_each
+    return _scores(tensors, 2.0 + 4.0 + 4.0, 8.0)

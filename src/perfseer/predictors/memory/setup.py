@@ -1,6 +1,6 @@
 """How a network is run, as far as memory depends on it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 from perfseer.data.platforms import PRECISIONS, Platform
@@ -75,17 +75,4 @@ class MemorySetup:
     @property
     def traced(self) -> "MemorySetup":
         """What a capture assumes: eager, SGD with momentum, fused attention, bytes as they are."""
-        return replace(
-            self,
-            precision="fp32",
-            compiled=False,
-            fused_attention=True,
-            gradients_kept=False,
-            optimiser="sgd-momentum",
-            casts_cached=False,
-        )
-
-    @property
-    def as_it_stands(self) -> "MemorySetup":
-        """For a graph that was traced in the wanted precision: its bytes are taken as they are."""
-        return replace(self, precision="fp32")
+        return MemorySetup(self.device_kind, casts_cached=False)

@@ -9,7 +9,7 @@ from perfseer.data.platforms import ROW_COLUMNS, Platform
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.predictors.memory.setup import MemorySetup
 from perfseer.predictors.memory.terms import memory_terms
-from perfseer.predictors.memory.workspace import convolution_facts
+from perfseer.predictors.memory.workspace import convolution_columns
 from perfseer.targets import Phase
 
 MIB = 2**20
@@ -64,13 +64,10 @@ def row_setups(dataset: Dataset) -> list[MemorySetup]:
 def row_terms(graph: PerfGraph, phase: Phase, setup: MemorySetup) -> list[float]:
     """Computed memory, then `COLUMNS` of one configuration.
 
-    In MiB: tensors alive at the peak, library workspaces, 1 for what every process takes, and the largest
-    operands and results of convolutions; the number of distinct convolutions; and whether one of them takes
-    the buffer of grouped convolutions (0 or 1).
+    In MiB: tensors alive at the peak, library workspaces, and 1 for what every process takes; then
+    `convolution_columns`.
     """
     terms = memory_terms(graph, phase, setup)
     tensors = (terms.allocated_bytes - terms.workspace) / MIB
-    facts = convolution_facts(graph)
-    largest = [size / MIB for size in facts.largest_bytes]
     workspace = terms.workspace / MIB
-    return [tensors + workspace, tensors, workspace, 1.0, facts.distinct, float(facts.buffered), *largest]
+    return [tensors + workspace, tensors, workspace, 1.0, *convolution_columns(graph)]

@@ -1,6 +1,6 @@
 """Peak memory of a network as a sum of named terms: arithmetic, nothing fitted."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -73,11 +73,6 @@ class MemoryTerms:
         """What the allocator holds."""
         return self.allocated_bytes + self.segments
 
-    @property
-    def device_bytes(self) -> int:
-        """What the device must have free: held by the allocator, and the process's own."""
-        return sum(astuple(self))
-
 
 def memory_terms(graph: PerfGraph, phase: Phase, setup: MemorySetup) -> MemoryTerms:
     """The terms of one configuration, whose batch size is the graph's.
@@ -99,7 +94,7 @@ def memory_terms(graph: PerfGraph, phase: Phase, setup: MemorySetup) -> MemoryTe
         "the memory of training is asked of a graph without its backward pass: capture it with backward=True",
     )
     if traced_in_16_bits(graph):
-        setup = setup.as_it_stands
+        setup = replace(setup, precision="fp32")  # its bytes are taken as they are
     traced = setup.traced
     variants = (False, True) if phase == "infer" else (False,)
     plain = [_lifetimes(graph, phase, traced, in_place, no_workspace(graph)) for in_place in variants]

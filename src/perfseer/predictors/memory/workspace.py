@@ -108,24 +108,13 @@ def _distinct_convolutions(graph: PerfGraph) -> int:
     return len({tuple(row) for row in np.hstack([part[conv] for part in parts]).tolist()})
 
 
-class ConvolutionFacts(NamedTuple):
+def convolution_columns(graph: PerfGraph) -> list[float]:
     """What is known of a graph's convolutions.
 
-    Attributes:
-        distinct: how many differ in more than their place.
-        buffered: whether a grouped one takes a buffer.
-        largest_bytes: of an input, of a weight and of a result; 0 without convolutions.
+    How many differ in more than their place; whether a grouped one takes a buffer (0 or 1); and the largest
+    input, weight and result, MiB, 0 without convolutions.
     """
-
-    distinct: int
-    buffered: bool
-    largest_bytes: tuple[int, int, int]
-
-
-def convolution_facts(graph: PerfGraph) -> ConvolutionFacts:
-    """Read them off the graph."""
     conv = graph.operators == _CONV
     sizes = (graph.input_bytes, graph.weight_bytes, graph.output_bytes)
-    first, second, third = (int(size[conv].max(initial=0)) for size in sizes)
-    buffered = bool(_takes_buffer(graph).any())
-    return ConvolutionFacts(_distinct_convolutions(graph), buffered, (first, second, third))
+    largest = [int(size[conv].max(initial=0)) / MIB for size in sizes]
+    return [_distinct_convolutions(graph), float(_takes_buffer(graph).any()), *largest]

@@ -9,8 +9,9 @@ strong" being among the choices, so five measurements seldom move more than the 
 Single odd measurements count linearly (Huber).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ _LEAST_SPREAD = 0.01
 _ROUNDS = 5
 # Architectures are left out one at a time, or in so many parts where there are more.
 _PARTS = 10
+# Which of n rows.
+Rows = npt.NDArray[np.bool_] | slice
 _ARRAYS = ("exponents", "centre", "lowest", "highest")
 
 
@@ -76,19 +79,17 @@ class Correction:
         good = bool(np.isfinite(errors).all() and np.isfinite(profile).all())
         require(good, "measurements to correct predictions with are not all finite")
         scales = np.array([_PRIOR.get(name, 1.0) for name in columns])
-        return cls._chosen(errors, profile, np.unique(np.asarray(clusters), return_inverse=True)[1], scales)
 
-    @classmethod
-    def _chosen(
-        cls, errors: FloatArray, profile: FloatArray, members: npt.NDArray[np.intp], scales: FloatArray
-    ) -> "Correction":
+        def at(strength: float, kept: Rows) -> "Correction":
+            return cls._at(errors[kept], profile[kept], scales, strength)
+
         losses = [
-            float(np.abs(_left_out(errors, profile, members, scales, strength)).mean())
+            float(np.abs(_left_out(errors, profile, clusters, partial(at, strength))).mean())
             for strength in STRENGTHS
         ]
         best = int(np.argmin(losses))
         chosen = best if losses[best] < (1 - _GAIN) * losses[0] else 0
-        return cls._at(errors, profile, scales, STRENGTHS[chosen])
+        return at(STRENGTHS[chosen], slice(None))
 
     @classmethod
     def _at(
@@ -148,33 +149,22 @@ def honest_residuals(
 
     With a single architecture nothing can be left out: its errors stay as they are, uncorrected.
     """
-    _, members = np.unique(np.asarray(clusters), return_inverse=True)
-    left = np.array(errors, dtype=np.float64)
-    for out in _parts(members):
-        fitted = Correction.fit(errors[~out], profile[~out], members[~out], columns)
-        left[out] -= fitted.values(profile[out])
-    return left
+    owners = np.asarray(clusters)
+
+    def fit(kept: Rows) -> Correction:
+        return Correction.fit(errors[kept], profile[kept], owners[kept], columns)
+
+    return _left_out(errors, profile, owners, fit)
 
 
 def _left_out(
-    errors: FloatArray,
-    profile: FloatArray,
-    members: npt.NDArray[np.intp],
-    scales: FloatArray,
-    strength: float,
+    errors: FloatArray, profile: FloatArray, clusters: npt.ArrayLike, fit: Callable[[Rows], Correction]
 ) -> FloatArray:
-    """[n] errors left at one strength, each cluster predicted by the others; a single one by nothing."""
+    """[n] errors left where each part of the clusters is predicted by the others; a single one by nothing."""
+    names, members = np.unique(np.asarray(clusters), return_inverse=True)
     left = np.array(errors, dtype=np.float64)
-    for out in _parts(members):
-        fitted = Correction._at(errors[~out], profile[~out], scales, strength)
-        left[out] -= fitted.values(profile[out])
+    part = members % _PARTS
+    for number in np.unique(part) if len(names) > 1 else ():
+        out = part == number
+        left[out] -= fit(~out).values(profile[out])
     return left
-
-
-def _parts(members: npt.NDArray[np.intp]) -> list[npt.NDArray[np.bool_]]:
-    """[n] which rows to leave out, part by part; none where there is a single cluster."""
-    numbers = np.unique(members)
-    if len(numbers) < 2:
-        return []
-    part = np.searchsorted(numbers, members) % _PARTS
-    return [part == number for number in np.unique(part)]

@@ -9,6 +9,7 @@ comes from liveness over the trace. Utilisation is not defined here. `library/ro
 others learn the deviation from it (`residual`).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -171,7 +172,7 @@ class Roofline:
         """Fit on the training rows what they have labels for."""
         features = row_features(train)
         works = {phase: Work.of(features, phase) for phase in PHASES}
-        label = {name: train.labels[:, TARGET_NAMES.index(name)] for name in train.targets}
+        label = {name: train.label(name) for name in train.targets}
         times = {phase: label[f"{phase}_time_ms"] for phase in PHASES if f"{phase}_time_ms" in label}
         memories = {phase: label[f"{phase}_mem_mib"] for phase in PHASES if f"{phase}_mem_mib" in label}
         return cls(
@@ -189,13 +190,10 @@ class Roofline:
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` turns into an equal roofline."""
-        return {
-            "times": {phase: asdict(constants) for phase, constants in self.times.items()},
-            "memories": {phase: asdict(line) for phase, line in self.memories.items()},
-        }
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Roofline":
+    def from_json(cls, value: Mapping[str, Any]) -> "Roofline":
         """Read what `to_json` gave."""
         return cls(
             {phase: TimeRoofline(**constants) for phase, constants in value["times"].items()},

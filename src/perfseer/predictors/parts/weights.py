@@ -11,6 +11,11 @@ from perfseer.data.files import atomic
 from perfseer.errors import PerfseerError
 
 
+def count_weights(*networks: nn.Module) -> int:
+    """Numbers that the networks learn."""
+    return sum(parameter.numel() for network in networks for parameter in network.parameters())
+
+
 def save_weights(path: Path, networks: Mapping[str, nn.Module]) -> None:
     """Write weights and buffers; equal networks give equal bytes.
 

@@ -72,8 +72,8 @@ def test_arrays_survive_a_file_bit_for_bit(data, tmp_path):
     inputs, outputs = data
     forest = Forest.fit(inputs, outputs, SMALL, seed=0)
     for name in ("a", "b"):
-        save_arrays(tmp_path / name, forest.arrays())
-    loaded = Forest.of_arrays(load_arrays(tmp_path / "a"))
+        save_arrays(tmp_path / name, {"trees/of wood": forest.arrays()})
+    loaded = Forest.of_arrays(load_arrays(tmp_path / "a")["trees/of wood"])
     assert np.array_equal(loaded.predict(inputs), forest.predict(inputs))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 

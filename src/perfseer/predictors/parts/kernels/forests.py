@@ -11,7 +11,7 @@ import pandas as pd
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.measure.kernels.table import TIMES
 from perfseer.predictors.parts.kernels.tables import Peaks, forest_of, kernel_features
-from perfseer.predictors.parts.learners.forests import Forest, published
+from perfseer.predictors.parts.learners.forests import Arrays, Forest, published
 from perfseer.targets import PHASES, Phase
 
 Scale = Literal["time", "log"]
@@ -92,24 +92,16 @@ class KernelForests:
         """Everything but the forests' arrays."""
         return {"scale": self.scale, "peaks": asdict(self.peaks), "forests": list(self.forests)}
 
-    def arrays(self) -> dict[str, Any]:
-        """The forests' arrays, by ``phase/type/array``."""
-        return {
-            f"{self.phase}/{kind}/{name}": array
-            for kind, forest in self.forests.items()
-            for name, array in forest.arrays().items()
-        }
+    def arrays(self) -> dict[str, Arrays]:
+        """Arrays of each forest, by ``phase/type``."""
+        return {f"{self.phase}/{kind}": forest.arrays() for kind, forest in self.forests.items()}
 
     @classmethod
-    def of_parts(cls, phase: Phase, state: Mapping[str, Any], arrays: Mapping[str, Any]) -> "KernelForests":
+    def of_parts(
+        cls, phase: Phase, state: Mapping[str, Any], arrays: Mapping[str, Arrays]
+    ) -> "KernelForests":
         """Read what `to_json` and `arrays` gave."""
-        forests = {}
-        for kind in state["forests"]:
-            start = f"{phase}/{kind}/"
-            own = {
-                name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
-            }
-            forests[kind] = Forest.of_arrays(own)
+        forests = {kind: Forest.of_arrays(arrays[f"{phase}/{kind}"]) for kind in state["forests"]}
         return cls(phase, state["scale"], Peaks(**state["peaks"]), forests)
 
 

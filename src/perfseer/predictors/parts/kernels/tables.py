@@ -119,8 +119,7 @@ class DatasetKernels:
     @classmethod
     def of(cls, dataset: Dataset, rules: FusionRules) -> "DatasetKernels":
         """Split the graphs of all rows into kernels; a graph that several rows share is split once."""
-        used, rows = np.unique(dataset.graph_rows, return_inverse=True)
-        return cls.of_features(dataset.features.take(used), rows, rules)
+        return cls.of_features(*dataset.distinct_graphs(), rules)
 
     @classmethod
     def of_features(cls, features: GraphFeatures, rows: IntArray, rules: FusionRules) -> "DatasetKernels":

@@ -128,26 +128,23 @@ class BoostedTrees:
 
 def _lay_out(trees: list[dict[str, Any]]) -> Forest:
     """Trees as LightGBM describes them, end to end, a node's left child next to it."""
-    feature: list[int] = []
-    threshold: list[float] = []
+    nodes: list[tuple[int, float, float]] = []  # feature, threshold, value
     right: list[int] = []
-    value: list[float] = []
     roots = []
     for tree in trees:
-        roots.append(len(feature))
+        roots.append(len(nodes))
         waiting: list[tuple[dict[str, Any], int]] = [(tree, _LEAF)]
         while waiting:
             node, parent = waiting.pop()
             if parent != _LEAF:
-                right[parent] = len(feature)
-            inner = "split_feature" in node
-            feature.append(node["split_feature"] if inner else _LEAF)
-            threshold.append(node["threshold"] if inner else 0.0)
-            value.append(0.0 if inner else node["leaf_value"])
+                right[parent] = len(nodes)
             right.append(0)
-            if inner:
-                waiting.append((node["right_child"], len(feature) - 1))
-                waiting.append((node["left_child"], _LEAF))
+            if "split_feature" in node:
+                waiting += [(node["right_child"], len(nodes)), (node["left_child"], _LEAF)]
+                nodes.append((node["split_feature"], node["threshold"], 0.0))
+            else:
+                nodes.append((_LEAF, 0.0, node["leaf_value"]))
+    feature, threshold, value = zip(*nodes, strict=True)
     return Forest(
         roots=np.asarray(roots, dtype=np.int32),
         feature=np.asarray(feature, dtype=np.int16),

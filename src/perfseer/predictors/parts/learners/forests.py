@@ -162,26 +162,38 @@ class Forest:
         return forest
 
 
-def save_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write arrays by name as one safetensors file, atomically; equal arrays give equal bytes.
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+def save_arrays(path: Path, parts: Mapping[str, Arrays]) -> None:
+    """Write the arrays of parts as one safetensors file, atomically; equal arrays give equal bytes.
 
     Raises:
         PerfseerError: the place cannot be written.
     """
+    arrays = {
+        f"{part}/{name}": np.ascontiguousarray(values)
+        for part, own in parts.items()
+        for name, values in own.items()
+    }
     with atomic(path) as temporary:
         try:
-            save_file({name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}, temporary)
+            save_file(dict(sorted(arrays.items())), temporary)
         except SafetensorError as error:  # its own wrapper around the system's refusal
             raise OSError(str(error)) from error
 
 
-def load_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read what `save_arrays` wrote.
+def load_arrays(path: Path) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Read what `save_arrays` wrote, arrays by part and name.
 
     Raises:
         PerfseerError: the file is missing or damaged.
     """
+    parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
     try:
-        return dict(load_file(path))
+        for key, values in load_file(path).items():
+            part, _, name = key.rpartition("/")
+            parts.setdefault(part, {})[name] = values
+        return parts
     except (OSError, SafetensorError) as error:
         raise PerfseerError(f"{path} holds no forests ({error}): train it again") from error

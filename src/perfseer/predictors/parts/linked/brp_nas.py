@@ -8,12 +8,12 @@ import numpy as np
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import NODE_COLUMNS, FeatureArray, GraphFeatures
-from perfseer.data.links import LinkedGraphs
+from perfseer.data.links import LinkedSource
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.nn.brp_nas import BrpNas
 from perfseer.predictors.coverage import Coverage
-from perfseer.predictors.parts.linked.fitting import LinkedPredictor
 from perfseer.predictors.parts.linked.operator_graphs import OperatorTypes, with_ends
+from perfseer.predictors.parts.networks import NetworkPredictor
 from perfseer.predictors.settings import BrpNasSettings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DEPARTURES: tuple[str, ...] = (
 )
 
 
-class BrpNasBase(LinkedPredictor):
+class BrpNasBase(NetworkPredictor):
     """One `BrpNas` for each label.
 
     Attributes:
@@ -46,10 +46,11 @@ class BrpNasBase(LinkedPredictor):
         return replace(coverage, unseen_operators=unseen)
 
     def _learn_inputs(self, train: Dataset) -> None:
-        self.types_ = OperatorTypes.of(train.features.take(np.unique(train.graph_rows)))
+        self.types_ = OperatorTypes.of(train.distinct_graphs()[0])
 
-    def _graphs(self, features: GraphFeatures) -> LinkedGraphs:
-        return with_ends(features, self.types_, self._node_inputs(features))
+    def _source(self, dataset: Dataset) -> LinkedSource:
+        features, rows = dataset.distinct_graphs()
+        return LinkedSource(with_ends(features, self.types_, self._node_inputs(features)), rows)
 
     def _node_inputs(self, features: GraphFeatures) -> FeatureArray:
         if self.node_features:

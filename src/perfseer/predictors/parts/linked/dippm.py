@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from perfseer.data.dataset import Dataset
-from perfseer.data.features import NODE_COLUMNS, FeatureArray, GraphFeatures
-from perfseer.data.links import LinkedGraphs
+from perfseer.data.features import NODE_COLUMNS, GraphFeatures
+from perfseer.data.links import LinkedGraphs, LinkedSource
 from perfseer.data.normalisation import ColumnScales
 from perfseer.data.ragged import segment_ids
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, OPERATORS
 from perfseer.nn.dippm import Dippm
-from perfseer.predictors.parts.linked.fitting import LinkedPredictor
+from perfseer.predictors.parts.networks import NetworkPredictor
 from perfseer.predictors.parts.roofline import graph_column
 from perfseer.predictors.settings import DippmSettings
 
@@ -29,21 +29,14 @@ DEPARTURES: tuple[str, ...] = (
     "Learning rate, batch size and epochs are those of params.yaml, not 2.754e-5, 1 and 487.",
 )
 NODE_INPUTS: tuple[str, ...] = (
-    "conv_kernel",
-    "conv_stride",
-    "conv_padding",
-    "conv_dilation",
-    "conv_groups",
-    "output_n",
-    "output_c",
-    "output_h",
-    "output_w",
+    *(f"conv_{name}" for name in ("kernel", "stride", "padding", "dilation", "groups")),
+    *(f"output_{axis}" for axis in "nchw"),
 )
 _COUNTED = ("conv", "linear", "relu")
 STATICS: tuple[str, ...] = ("batch_size", "macs", *(f"n_{name}" for name in _COUNTED))
 
 
-class DippmBase(LinkedPredictor):
+class DippmBase(NetworkPredictor):
     """One `Dippm` for all labels. Subclasses say which nodes and edges it sees."""
 
     joint: ClassVar[bool] = True
@@ -54,35 +47,26 @@ class DippmBase(LinkedPredictor):
         return features
 
     def _learn_inputs(self, train: Dataset) -> None:
-        features = train.features.take(np.unique(train.graph_rows))
-        self.statics_ = ColumnScales.fit(static_features(features), STATICS)
+        self.statics_ = ColumnScales.fit(static_features(train.distinct_graphs()[0]), STATICS)
 
-    def _graphs(self, features: GraphFeatures) -> LinkedGraphs:
+    def _source(self, dataset: Dataset) -> LinkedSource:
+        features, rows = dataset.distinct_graphs()
         seen = self._wiring(features)
-        return LinkedGraphs(
+        columns = [NODE_COLUMNS.index(name) for name in NODE_INPUTS]
+        graphs = LinkedGraphs(
             types=seen.operators,
             n_types=len(OPERATORS),
-            features=self._node_inputs(seen.nodes),
+            features=self._normaliser.features.nodes.transform(seen.nodes)[:, columns],
             edge_index=seen.edge_index,
             node_ptr=seen.node_ptr,
             edge_ptr=seen.edge_ptr,
             statics=self.statics_.transform(static_features(features)),
         )
-
-    def _node_inputs(self, nodes: FeatureArray) -> FeatureArray:
-        columns = [NODE_COLUMNS.index(name) for name in NODE_INPUTS]
-        return self._normaliser.features.nodes.transform(nodes)[:, columns]
+        return LinkedSource(graphs, rows)
 
     def _network(self, n_outputs: int) -> Dippm:
-        settings = self.settings
-        return Dippm(
-            len(OPERATORS) + len(NODE_INPUTS),
-            len(STATICS),
-            settings.hidden,
-            settings.blocks,
-            settings.dropout,
-            n_outputs,
-        )
+        widths, settings = (len(OPERATORS) + len(NODE_INPUTS), len(STATICS)), self.settings
+        return Dippm(*widths, settings.hidden, settings.blocks, settings.dropout, n_outputs)
 
     def _inputs_to_json(self) -> dict[str, Any]:
         return {"statics": self.statics_.to_json()}

@@ -11,13 +11,15 @@ import numpy as np
 from perfseer.data.platforms import Platform
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.parts.learners.boosted_trees import BoostedTrees, TreeSettings
+from perfseer.predictors.parts.learners.forests import Arrays
 from perfseer.predictors.parts.learners.gaussian_process import GaussianProcess, ProcessSettings
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
-from perfseer.predictors.parts.platforms.learners import Arrays, PlatformLearners
+from perfseer.predictors.parts.platforms.learners import PlatformLearners
 from perfseer.predictors.parts.platforms.network import PlatformNetwork
 from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.tables import PlatformTable, platform_table
 from perfseer.predictors.parts.platforms.widening import FeatureRange
+from perfseer.predictors.parts.weights import count_weights, load_weights, save_weights
 
 # Of the parts on the logarithmic scale. The process alone is the best of them on unseen architectures, the
 # network and the trees bring what it lacks on unseen families (docs/seernet-x.md has the figures).
@@ -102,7 +104,7 @@ class Blend:
     def n_parameters(self) -> int:
         """Numbers learned."""
         of_tables = sum(learners.n_parameters for learners in self.learners.values())
-        return of_tables + (self.network.n_parameters if self.network else 0)
+        return of_tables + (count_weights(self.network.network) if self.network else 0)
 
     def answer(self, examples: PlatformExamples, table: PlatformTable | None = None) -> Answer:
         """What the parts say.
@@ -123,7 +125,7 @@ class Blend:
     def save(self, folder: Path) -> dict[str, Any]:
         """Write arrays and weights; return what `load` needs besides."""
         if self.network:
-            self.network.save(folder / _FILES["network"])
+            save_weights(folder / _FILES["network"], {"network": self.network.network})
         return {
             "kin": {part: learners.save(folder / _FILES[part]) for part, learners in self.learners.items()},
             "kin_of_ranges": self.ranges.save(folder / _RANGES_FILE),
@@ -162,7 +164,8 @@ class Blend:
         scales, network = Scales.from_json(state["scales"]), None
         if "network" in settings.used:
             network = PlatformNetwork.new(settings, scales, platforms)
-            network.load(folder / _FILES["network"])
+            load_weights(folder / _FILES["network"], {"network": network.network})
+            network.network.eval()
         return cls(learners, ranges, scales, network)
 
 

@@ -84,9 +84,8 @@ class PlatformExamples:
         rows, which = np.nonzero(~np.isnan(times) if labelled else np.ones(times.shape, dtype=bool))
         phase = np.array([number for number, _ in wanted], dtype=np.int64)[which]
         require(not labelled or len(rows) > 0, f"no row has one of the labels {', '.join(targets)}")
-        used, graph = np.unique(dataset.graph_rows, return_inverse=True)
+        features, graph = dataset.distinct_graphs()
         platforms, platform = _distinct(Platform.of_rows(dataset.rows))
-        features = dataset.features.take(used)
         kinds = NodeKinds.of(features)
         unowned = np.stack([Work.of(features, name).extra_bytes for name in PHASES])
         own = {
@@ -141,9 +140,13 @@ class PlatformExamples:
         )
 
     def ln_times(self, pairs: Pairs, examples: IntArray) -> tuple[FloatArray, FloatArray]:
-        """[N'] ln of the ms that one node of each pair computes, and moves data; see `KindWork.ln_times`."""
-        platform = self.platform[examples][pairs.example]
-        return self.work.ln_times(self.rates, pairs.kind, platform, pairs.backward)
+        """[N'] ln of the ms that one node of each pair computes, and moves data."""
+        platform, to_ms = self.platform[examples][pairs.example], np.log(1e3)
+        work, rates = self.work, self.rates
+        which = np.where(pairs.backward == 1, 2, rates.compiled[platform])
+        peaks = rates.ln_flops[platform, work.matrix[pairs.kind]]
+        computing = work.ln_flops[pairs.backward, pairs.kind] - peaks + to_ms
+        return computing, work.ln_bytes[which, pairs.kind] - rates.ln_bytes[platform] + to_ms
 
     def extra_ms(self, examples: IntArray) -> FloatArray:
         """[B] roofline time of what no node owns."""
@@ -154,10 +157,8 @@ class PlatformExamples:
 def _distinct(platforms: Sequence[Platform]) -> tuple[tuple[Platform, ...], IntArray]:
     """The distinct ones in order of their keys, and [n] the number of each row's."""
     by_key = {platform.key: platform for platform in platforms}
-    names = sorted(by_key)
-    number = {name: index for index, name in enumerate(names)}
-    found = np.array([number[platform.key] for platform in platforms], dtype=np.int64)
-    return tuple(by_key[name] for name in names), found
+    names, numbers = np.unique([platform.key for platform in platforms], return_inverse=True)
+    return tuple(by_key[name] for name in names.tolist()), numbers
 
 
 @dataclass(frozen=True, eq=False)

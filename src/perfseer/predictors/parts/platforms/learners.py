@@ -11,12 +11,11 @@ import numpy.typing as npt
 from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
-from perfseer.predictors.parts.learners.forests import load_arrays, save_arrays
+from perfseer.predictors.parts.learners.forests import Arrays, load_arrays, save_arrays
 from perfseer.targets import Phase
 
 # A group with fewer rows has no learner of its own.
 FEWEST = 30
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class Learner(Protocol):
@@ -127,12 +126,7 @@ class PlatformLearners(Generic[L]):
 
     def save(self, path: Path) -> dict[str, list[str]]:
         """Write all learners as one safetensors file; return what `load` needs besides."""
-        arrays = {
-            f"{name}/{part}": values
-            for name, learner in self.learners.items()
-            for part, values in learner.arrays().items()
-        }
-        save_arrays(path, arrays)
+        save_arrays(path, {name: learner.arrays() for name, learner in self.learners.items()})
         return {kinship: list(names) for kinship, names in self.kin.items()}
 
     @classmethod
@@ -147,9 +141,5 @@ class PlatformLearners(Generic[L]):
         Raises:
             PerfseerError: the file is missing or damaged.
         """
-        parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
-        for name, values in load_arrays(path).items():
-            group, _, part = name.rpartition("/")
-            parts.setdefault(group, {})[part] = values
-        learners = {name: of_arrays(arrays) for name, arrays in parts.items()}
+        learners = {name: of_arrays(arrays) for name, arrays in load_arrays(path).items()}
         return cls(learners, {kinship: tuple(names) for kinship, names in kin.items()})

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,13 +12,12 @@ from torch import Tensor
 from perfseer.data.platforms import Platform
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
-from perfseer.nn.node_times import NodeTimeNetwork, Sizes
+from perfseer.nn.node_times import NodeTimeNetwork
 from perfseer.predictors.parts.platforms.batches import N_TIMES, Shown
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
 from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.work import TOLD
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
-from perfseer.predictors.parts.weights import load_weights, save_weights
 from perfseer.training.annealing import train_annealed
 from perfseer.training.loop import outputs_of
 from perfseer.training.losses import huber
@@ -49,18 +47,19 @@ class PlatformNetwork:
         cls, settings: SeerNetXSettings, scales: Scales, platforms: Sequence[Platform], seed: int = 0
     ) -> Self:
         """One with random weights."""
-        sizes = Sizes(
-            features=len(scales.mean[0]) + N_TIMES,
-            platform_features=len(TOLD),
-            platforms=len(platforms) + 1,
-            operator_types=len(OPERATOR_TYPES),
-            operators=len(OPERATORS) + 1,
-            hidden=settings.hidden,
-            embedding=settings.embedding,
-            context=settings.context,
-        )
         with seeded(seed):
-            return cls(NodeTimeNetwork(sizes, settings.unknown_share), scales, tuple(platforms))
+            network = NodeTimeNetwork(
+                features=len(scales.mean[0]) + N_TIMES,
+                platform_features=len(TOLD),
+                platforms=len(platforms) + 1,
+                operator_types=len(OPERATOR_TYPES),
+                operators=len(OPERATORS) + 1,
+                hidden=settings.hidden,
+                embedding=settings.embedding,
+                context=settings.context,
+                unknown_share=settings.unknown_share,
+            )
+        return cls(network, scales, tuple(platforms))
 
     def train(
         self,
@@ -90,11 +89,6 @@ class PlatformNetwork:
             log=log,
         )
 
-    @property
-    def n_parameters(self) -> int:
-        """Numbers learned."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
-
     def ln_ms(self, examples: PlatformExamples) -> FloatArray:
         """[N] natural logarithms of the examples' times in ms."""
         shown = Shown(examples, self.scales, self.platforms)
@@ -111,23 +105,6 @@ class PlatformNetwork:
             per_kind = np.bincount(examples.pairs(rows).kind, weights=ms, minlength=len(kinds.columns))
             nodes = slice(*kinds.node_ptr[graph : graph + 2].tolist())
             yield np.asarray(per_kind[kinds.node_kind[nodes]], dtype=np.float64)
-
-    def save(self, path: Path) -> None:
-        """Write the weights.
-
-        Raises:
-            PerfseerError: the place cannot be written.
-        """
-        save_weights(path, {"network": self.network})
-
-    def load(self, path: Path) -> None:
-        """Read what `save` wrote, into a network of the same sizes.
-
-        Raises:
-            PerfseerError: the file is missing, damaged, or of other sizes.
-        """
-        load_weights(path, {"network": self.network})
-        self.network.eval()
 
 
 def _huber(outputs: Tensor, labels: Tensor, *, delta: float) -> Tensor:

@@ -41,20 +41,11 @@ class FeatureRange:
         least = 1e-3 * np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), 1.0)
         return cls(lowest, highest, _single(np.maximum(values.std(axis=0), least)))
 
-    def outside(self, features: FloatArray) -> FloatArray:
-        """[n, F] distance from the training range in standard deviations; 0 inside."""
-        values = _single(features)
-        beyond = np.maximum(self.lowest - values, values - self.highest)
-        return np.maximum(beyond, 0.0) / self.spread
-
-    def widening(self, features: FloatArray) -> FloatArray:
-        """[n] factor on the difficulty, 1 to `MOST`."""
-        furthest = self.outside(features).max(axis=1, initial=0.0)
-        return np.asarray(np.minimum(1.0 + furthest, MOST))
-
     def predict(self, inputs: FloatArray) -> FloatArray:
-        """`widening`, in the words of `platforms.learners.Learner`."""
-        return self.widening(inputs)
+        """[n] factor on the difficulty of rows of features [n, F], 1 to `MOST`."""
+        values = _single(inputs)
+        beyond = np.maximum(self.lowest - values, values - self.highest) / self.spread
+        return np.asarray(np.minimum(1.0 + beyond.max(axis=1, initial=0.0), MOST))
 
     @property
     def n_parameters(self) -> int:
@@ -63,8 +54,7 @@ class FeatureRange:
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays by name, which `of_arrays` turns into an equal range."""
-        named = {"lowest": self.lowest, "highest": self.highest, "spread": self.spread}
-        return {name: values.astype(np.float32) for name, values in named.items()}
+        return {name: values.astype(np.float32) for name, values in vars(self).items()}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "FeatureRange":

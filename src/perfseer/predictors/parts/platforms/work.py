@@ -124,23 +124,11 @@ class KindWork:
             codes=np.column_stack([kinds.codes(name) for name in ("operator_type", "producer", "consumer")]),
         )
 
-    def ln_times(
-        self, rates: Rates, kind: IntArray, platform: IntArray, backward: IntArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """[N] ln of ms for computing, and for moving data, of kinds [N] on platforms [N] in passes [N]."""
-        which = np.where(backward == 1, 2, rates.compiled[platform])
-        to_ms = np.log(1e3)
-        computing = self.ln_flops[backward, kind] - rates.ln_flops[platform, self.matrix[kind]] + to_ms
-        moving = self.ln_bytes[which, kind] - rates.ln_bytes[platform] + to_ms
-        return computing, moving
-
 
 def _moved(kinds: NodeKinds, *, fused: bool) -> FloatArray:
     """[K, 3] bytes of inputs, weights and outputs."""
-    if fused:
-        names = ("fused_input_bytes", "weight_bytes", "fused_output_bytes")
-        return np.column_stack([kinds.column(name) for name in names])
-    return np.column_stack([kinds.column(name) for name in _BYTES])
+    names = ("fused_input_bytes", "weight_bytes", "fused_output_bytes") if fused else _BYTES
+    return np.column_stack([kinds.column(name) for name in names])
 
 
 def _described(kinds: NodeKinds) -> FloatArray:
