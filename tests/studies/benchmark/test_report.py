@@ -42,7 +42,6 @@ from perfseer.studies.benchmark.tables import (
     model_table,
     prediction_table,
     record_table,
-    throughput,
 )
 from tests.helpers.experiment_files import write_experiment
 from tests.helpers.places import PARAMS
@@ -295,7 +294,7 @@ def test_learning_curves_and_knees(study):
 
 def test_throughput(study):
     assert rows_of(prediction_table(study, "call_s", "s"))["seernet"] == ["1.00 ± 0.00", "2.00 ± 0.00"]
-    assert rows_of(prediction_table(study, "call_s", "1", throughput))["seernet"] == [
+    assert rows_of(prediction_table(study, "rows_per_s", "1"))["seernet"] == [
         "1,000 ± 0",
         "5,000 ± 0",
     ]
@@ -328,9 +327,7 @@ def test_the_ledger_holds_every_fit(written, study):
         halved, "train_time_ms", "mape_pct"
     )
     assert ledger.values(halved, "", "peak_mib") == {0: 5.0, 1: 5.0, 2: 5.0}
-    assert study.fit_values("seernet", 0.5, "test_mape_pct") == ledger.values(
-        halved, "train_time_ms", "mape_pct"
-    )
+    assert study.fitted("seernet", "test_mape_pct")[0.5] == ledger.values(halved, "train_time_ms", "mape_pct")
     # mlp5d has none of the labels, so nothing of it is expected.
     assert set(ledger.table["predictor"]) == {*MADE, "ensemble"}
     assert ledger.missing() == {

@@ -10,7 +10,7 @@ from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import escape
 from perfseer.reporting.units import plural
-from perfseer.studies.benchmark import conclusions, figures, regression, smooth, tables, words
+from perfseer.studies.benchmark import conclusions, figures, points, regression, smooth, tables, words
 from perfseer.studies.benchmark.about import DOCUMENT
 from perfseer.studies.benchmark.records import REGRESSION_FILE
 from perfseer.studies.benchmark.study import Paths, Study, load_study
@@ -45,9 +45,9 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
             "benchmark_regression": partial(figures.regression, study),
         },
         tables={
-            "benchmark_fits": study.fits,
-            "benchmark_predictions": study.predictions,
-            "benchmark_regression": study.regression_points,
+            "benchmark_fits": points.fit_rows(study.fits),
+            "benchmark_predictions": points.prediction_rows(study.predictions),
+            "benchmark_regression": points.regression_rows(study.regressions),
         },
     )
 

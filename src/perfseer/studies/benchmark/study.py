@@ -1,12 +1,10 @@
-"""What the benchmark report is rendered from: the points of every predictor, as tables and as a ledger."""
+"""What the benchmark report is rendered from: the points of every predictor, as curves and as a ledger."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
-
-import numpy as np
-import pandas as pd
 
 from perfseer.data.files import read_parquet
 from perfseer.evaluation.ledger import VALIDATION_MAPE, Ledger
@@ -16,7 +14,7 @@ from perfseer.evaluation.trials import require_valid
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.reporting.floors import Floors, load_floors
 from perfseer.reporting.settings import BenchmarkJudgement
-from perfseer.studies.benchmark.points import contender, fit_rows, prediction_rows, regression_rows, trials
+from perfseer.studies.benchmark.points import AnyPoint, Curve, contender, trials
 from perfseer.studies.benchmark.records import (
     REGRESSION_FILE,
     REGRESSOR,
@@ -34,7 +32,7 @@ from perfseer.studies.benchmark.settings import BenchmarkSettings
 from perfseer.studies.benchmark.words import Ratio, ratio
 from perfseer.validation import section, validated
 
-# Columns of `Study.fits` that are means over the labels → metric of the ledger.
+# Numbers of a fit that are means over the labels → metric of the ledger.
 _ERRORS = {"test_mape_pct": "mape_pct", "valid_mape_pct": VALIDATION_MAPE}
 
 
@@ -71,11 +69,8 @@ class Study:
         judgement: thresholds behind the words.
         records: by predictor; what is absent has not been benchmarked.
         ledger: all fits; a contender's variant is the share of the networks (`contender`), its numbers the
-            errors of its labels and what `fit_rows` has of costs.
+            errors of its labels and costs (`Fitted.costs`).
         regression: the experiment on five numbers; None where it was not run.
-        fits: one row per fitting point, see `fit_rows`.
-        predictions: one row per predicting point, see `prediction_rows`.
-        regression_points: one row per point of the experiment on five numbers, see `regression_rows`.
         floors: label → noise floor; empty where nothing was measured twice.
     """
 
@@ -86,9 +81,6 @@ class Study:
     records: Mapping[str, BenchmarkRecord]
     ledger: Ledger
     regression: RegressionRecord | None
-    fits: pd.DataFrame
-    predictions: pd.DataFrame
-    regression_points: pd.DataFrame
     floors: Floors
 
     @property
@@ -105,47 +97,63 @@ class Study:
         """Predictors with points."""
         return tuple(name for name in self.predictors if name in self.records and self.supports(name))
 
-    def fit_values(self, predictor: str, share: float, column: str) -> dict[int, float]:
-        """A number of the fits on one share, by seed; failed points are absent."""
-        fitted = contender(self.settings, predictor, share)
+    @property
+    def fits(self) -> list[tuple[str, FitPoint]]:
+        """Every fit, with its predictor."""
+        return [(name, point) for name in self.measured for point in self.records[name].fits]
+
+    @property
+    def predictions(self) -> list[tuple[str, PredictPoint]]:
+        """Every prediction of a batch, with its predictor."""
+        return [(name, point) for name in self.measured for point in self.records[name].predictions]
+
+    @property
+    def regressions(self) -> list[tuple[str, RegressionPoint]]:
+        """Every fit to five numbers, with its library."""
+        return [(point.library, point) for point in self.regression.points] if self.regression else []
+
+    def fitted(self, predictor: str, column: str) -> Curve:
+        """A number of a predictor's fits (`FitPoint.numbers`) against the share of the networks."""
+        shares = {share: contender(self.settings, predictor, share) for share in self.settings.shares}
         if column not in _ERRORS:
-            return self.ledger.values(fitted, "", column)
+            return Curve({share: self.ledger.values(at, "", column) for share, at in shares.items()})
         labels = self.records[predictor].targets if predictor in self.records else ()
-        return self.ledger.mean_of(fitted, labels, _ERRORS[column])
+        metric = _ERRORS[column]
+        return Curve({share: self.ledger.mean_of(at, labels, metric) for share, at in shares.items()})
 
-    def all_rows(self, predictor: str, column: str) -> dict[int, float]:
-        """A number of the fits on all networks, by seed."""
-        return self.fit_values(predictor, self.settings.shares[-1], column)
+    def called(self, predictor: str, column: str) -> Curve:
+        """A number of a predictor's predictions (`PredictPoint.numbers`) against the rows at once."""
+        points = [point for name, point in self.predictions if name == predictor]
+        return Curve.of(points, "rows", self.settings.batch_rows, column)
 
-    def prediction_values(self, predictor: str, rows: int, column: str) -> dict[int, float]:
-        """A number of the predictions of batches of ``rows``, by seed; failed points are absent."""
-        return _by_seed(self.predictions, {"predictor": predictor, "batch": rows}, column)
-
-    def regression_values(self, library: str, samples: int, column: str) -> dict[int, float]:
-        """A number of one library's fits to ``samples`` samples, by seed; failed points are absent."""
-        return _by_seed(self.regression_points, {"library": library, "samples": samples}, column)
+    def perceptron(self, library: str, column: str) -> Curve:
+        """A number of a library's fits to five numbers (`RegressionPoint.numbers`) against the samples."""
+        points = [point for name, point in self.regressions if name == library]
+        return Curve.of(points, "samples", self.settings.regression.samples, column)
 
     def ratio(self, first: Mapping[int, float], second: Mapping[int, float]) -> Ratio | None:
         """How many times ``second`` positive values are, paired by seed; None without a pair."""
         return ratio(first, second, self.confidence)
 
-    def exponent(self, points: pd.DataFrame, size: str, column: str) -> Exponent | None:
-        """Exponent of a column of some points over their size; None with fewer than two sizes."""
-        counted = points[points[column] > 0]
-        if counted.empty:
+    def exponent(self, points: Iterable[AnyPoint], size: str, column: str) -> Exponent | None:
+        """Exponent of a number over the field ``size`` of some points; None with fewer than two sizes."""
+        numbers = [(point, point.numbers().get(column) or 0.0) for point in points]
+        counted = [(point, number) for point, number in numbers if number > 0]
+        if not counted:
             return None
-        return fit_exponent(counted[size], counted[column], counted["seed"].tolist(), self.confidence)
+        sizes, seeds = ([getattr(point, name) for point, _ in counted] for name in (size, "seed"))
+        return fit_exponent(sizes, [number for _, number in counted], seeds, self.confidence)
 
-    def rows_at(self, share: float, column: str = "train_rows") -> float:
-        """Training rows (or networks) at a share, mean over seeds; 0 where nothing was fitted."""
-        rows = self.fits.loc[self.fits["share"] == share, column]
-        return float(rows.mean()) if len(rows) else 0.0
+    def rows_at(self, share: float) -> tuple[float, float]:
+        """Networks and rows in training at a share, means over seeds; 0 where nothing was fitted."""
+        sizes = [(point.networks, point.train_rows) for _, point in self.fits if point.share == share]
+        networks, rows = zip(*sizes or [(0, 0)], strict=True)
+        return fmean(networks), fmean(rows)
 
     @property
     def test_rows(self) -> float:
         """Rows that fits are scored on, mean over the fits; 0 where nothing was fitted."""
-        rows = [point.test_rows for name in self.measured for point in self.records[name].fits]
-        return sum(rows) / len(rows) if rows else 0.0
+        return fmean([point.test_rows for _, point in self.fits] or [0])
 
     def missing(self) -> list[str]:
         """Predictors, and seeds of predictors, without points."""
@@ -157,23 +165,13 @@ class Study:
 
     def failures(self) -> list[tuple[str, str, str, str]]:
         """Points without numbers: predictor, point, status, reason."""
+        measured: list[tuple[str, AnyPoint]] = [*self.fits, *self.predictions]
+        measured.sort(key=lambda point: self.predictors.index(point[0]))
         return [
             (name, str(point), point.status, point.reason)
-            for name, point in self._points()
+            for name, point in (*measured, *self.regressions)
             if point.result is None
         ]
-
-    def _points(self) -> Iterator[tuple[str, FitPoint | PredictPoint | RegressionPoint]]:
-        for name in self.measured:
-            record = self.records[name]
-            yield from ((name, point) for point in record.fits)
-            yield from ((name, point) for point in record.predictions)
-        yield from ((point.library, point) for point in (self.regression.points if self.regression else ()))
-
-
-def mean(values: Mapping[int, float]) -> float:
-    """Mean over seeds of at least one value."""
-    return sum(values.values()) / len(values)
 
 
 def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
@@ -202,23 +200,12 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
         records=records,
         ledger=Ledger.of("benchmark", fitted, confidence),
         regression=regression,
-        fits=fit_rows(records),
-        predictions=prediction_rows(records),
-        regression_points=regression_rows(regression),
         floors=load_floors(
             paths.repeats,
             read_parquet(paths.dataset / "rows.parquet", (), "perfseer dataset"),
             confidence,
         ),
     )
-
-
-def _by_seed(table: pd.DataFrame, where: Mapping[str, Any], column: str) -> dict[int, float]:
-    if table.empty or column not in table.columns:
-        return {}
-    chosen = np.logical_and.reduce([table[name] == value for name, value in where.items()])
-    values = table.loc[chosen, ["seed", column]].dropna()
-    return {int(seed): float(value) for seed, value in zip(values["seed"], values[column], strict=True)}
 
 
 def _read_records(paths: Paths, names: Sequence[str]) -> dict[str, BenchmarkRecord]:
