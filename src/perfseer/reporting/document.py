@@ -13,7 +13,7 @@ from perfseer.reporting.html import page
 from perfseer.reporting.outputs import Document
 from perfseer.reporting.style import save, styled
 from perfseer.reporting.tables import bullet_list, escape
-from perfseer.reporting.units import count, number, percent, plural, signed
+from perfseer.reporting.units import count, in_percent, number, percent, plural, signed
 
 # How numbers and lists are written in templates: {{ study.seeds | length | count }}.
 FILTERS: dict[str, Callable[..., str]] = {
@@ -23,7 +23,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "percent": percent,
     "plural": plural,
-    "share": lambda share: f"{100 * share:g} %",
+    "share": in_percent,
     "signed": signed,
 }
 

@@ -8,12 +8,20 @@ from itertools import permutations
 
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import Column, table
-from perfseer.reporting.units import choose_scale, count, named, number, percent, plural
+from perfseer.reporting.units import (
+    choose_scale,
+    count,
+    in_percent,
+    named,
+    number,
+    percent,
+    plural,
+)
 from perfseer.studies.benchmark import regression
 from perfseer.studies.benchmark.points import mean
 from perfseer.studies.benchmark.study import Study
 from perfseer.studies.benchmark.tables import cell, exponent, show_exponent, summary
-from perfseer.studies.benchmark.words import Ratio, growth, share_text, trend
+from perfseer.studies.benchmark.words import Ratio, growth, trend
 
 _LISTED = 5  # fits that had to wait for the processor
 
@@ -96,7 +104,7 @@ def _prediction_sentence(study: Study, name: str) -> str:
     efficiency = gain.side("more efficient", "less efficient", "not shown to differ")
     return (
         f"`{name}`: {count(large)} rows at once have {gain} times the throughput of {count(small)}: "
-        f"**{efficiency}**; {share_text(study.judgement.throughput_share)} of the best is reached at "
+        f"**{efficiency}**; {in_percent(study.judgement.throughput_share)} of the best is reached at "
         f"{count(batch_knee(study, name))} rows."
     )
 
@@ -212,7 +220,7 @@ def _batch_sentences(study: Study) -> list[str]:
     names = "every predictor" if len(better) == len(study.measured) else ", ".join(f"`{n}`" for n in better)
     return [
         f"**Predict many rows at once:** that is shown to be more efficient for {names}; batches of {span} "
-        f"rows reach {share_text(study.judgement.throughput_share)} of the best throughput."
+        f"rows reach {in_percent(study.judgement.throughput_share)} of the best throughput."
     ]
 
 
@@ -234,7 +242,7 @@ def chance_sentence(study: Study) -> str:
     comparisons = len(study.settings.shares) * max(n - 1, 0) + n * (n - 1)
     expected = comparisons * (1 - study.confidence)
     return (
-        f"The recommendations rest on {count(comparisons)} comparisons at {share_text(study.confidence)} "
+        f"The recommendations rest on {count(comparisons)} comparisons at {in_percent(study.confidence)} "
         f"confidence, not corrected for their number: up to about {number(expected, 2)} differences would be "
         "shown by chance alone if there were none."
     )
@@ -252,7 +260,7 @@ def doubtful(study: Study) -> list[str]:
 
 def doubtful_sentence(study: Study) -> str:
     """How many fits had to wait for the processor, and the first few of them; or that none had to."""
-    waited, share = doubtful(study), share_text(study.judgement.busy_share)
+    waited, share = doubtful(study), in_percent(study.judgement.busy_share)
     if not waited:
         return f"Every fit had the processor for at least {share} of its wall time."
     listed = "; ".join(waited[:_LISTED]) + ("; …" if len(waited) > _LISTED else "")

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from perfseer.data.files import read_parquet
+from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.ledger import VALIDATION_MAPE, Ledger
 from perfseer.evaluation.records import Digests, differing, read_as
 from perfseer.evaluation.settings import EvaluationSettings
@@ -27,7 +28,7 @@ from perfseer.studies.benchmark.records import (
     needed_kernels,
     regression_digests,
 )
-from perfseer.studies.benchmark.scaling import Exponent, fit_exponent
+from perfseer.studies.benchmark.scaling import fit_exponent
 from perfseer.studies.benchmark.settings import BenchmarkSettings
 from perfseer.studies.benchmark.words import Ratio, ratio
 from perfseer.validation import section, validated
@@ -135,7 +136,7 @@ class Study:
         """How many times ``second`` positive values are, paired by seed; None without a pair."""
         return ratio(first, second, self.confidence)
 
-    def exponent(self, points: Iterable[AnyPoint], size: str, column: str) -> Exponent | None:
+    def exponent(self, points: Iterable[AnyPoint], size: str, column: str) -> Interval | None:
         """Exponent of a number over the field ``size`` of some points; None with fewer than two sizes."""
         numbers = [(point, point.numbers().get(column) or 0.0) for point in points]
         counted = [(point, number) for point, number in numbers if number > 0]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 
+from perfseer.evaluation.intervals import Interval
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, over_seeds, plural
 from perfseer.studies.benchmark.points import Curve, mean
 from perfseer.studies.benchmark.records import BenchmarkRecord
-from perfseer.studies.benchmark.scaling import Exponent
 from perfseer.studies.benchmark.study import Study
 from perfseer.studies.benchmark.words import growth
 
@@ -121,16 +121,16 @@ def _by_size(
     return table(curves, [(title, str), *cells], last=last)
 
 
-def exponent(study: Study, predictor: str, column: str) -> Exponent | None:
+def exponent(study: Study, predictor: str, column: str) -> Interval | None:
     """Exponent of a number of a predictor's fits over training rows (`Study.exponent`)."""
     return study.exponent([fit for name, fit in study.fits if name == predictor], "train_rows", column)
 
 
-def show_exponent(power: Exponent | None) -> str:
+def show_exponent(power: Interval | None) -> str:
     """``0.82 ± 0.10``, or why there is none."""
     if power is None:
         return FAILED
-    value = f"{power.value:.2f}".replace("-", "−")
+    value = f"{power.mean:.2f}".replace("-", "−")
     return f"{value} ± {power.half_width:.2f}" if power.half_width is not None else f"{value} (1 seed)"
 
 

@@ -12,9 +12,10 @@ from perfseer.evaluation.noise import NoiseFloor
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.reporting.floors import NOT_MEASURED, Floors
 from perfseer.reporting.style import BLUE, GREY, ORANGE, VERMILION, log_ticks, panels, say_missing
+from perfseer.reporting.units import PHASE_WORDS
 from perfseer.studies.measurement.agreement import pairs, short_and_long
 from perfseer.studies.measurement.precision import UNRECORDED, aims_pct, half_widths_pct
-from perfseer.studies.measurement.study import PHASE_WORDS, Study
+from perfseer.studies.measurement.study import Study
 from perfseer.targets import PHASES, TARGETS, Phase, Target
 
 # Differences smaller than this cannot be told apart on a logarithmic axis and are drawn at it [%].

@@ -9,8 +9,17 @@ import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.tables import Column, escape, table
-from perfseer.reporting.units import choose_scale, count, number, percent, share_text, signed
-from perfseer.studies.measurement.study import PHASE_WORDS, Study, known
+from perfseer.reporting.units import (
+    PHASE_WORDS,
+    choose_scale,
+    count,
+    named,
+    number,
+    percent,
+    share_text,
+    signed,
+)
+from perfseer.studies.measurement.study import Study, known
 from perfseer.studies.profile import measurement_intervals
 from perfseer.targets import PHASES, Phase
 
@@ -153,7 +162,7 @@ def _cores(busy: FloatArray) -> str:
 
 def _most_memory(memory_mib: FloatArray) -> str:
     most = float(memory_mib.max())
-    return choose_scale([most], "MiB").named(most) if most else "none"
+    return named(most, "MiB") if most else "none"
 
 
 def _clock(clock_mhz: FloatArray) -> str:

@@ -21,8 +21,6 @@ from perfseer.reporting.floors import Floors, require_comparable
 from perfseer.reporting.settings import MeasurementAims
 from perfseer.validation import section
 
-PHASE_WORDS = {"train": "training", "infer": "inference"}
-
 
 class Paths(NamedTuple):
     """Where the inputs lie.

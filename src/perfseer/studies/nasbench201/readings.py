@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import Field, RootModel
 
 from perfseer.data.files import write_json
 from perfseer.data.settings import DatasetSettings
@@ -34,7 +34,7 @@ from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
 from perfseer.evaluation.records import read_as
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.studies.nasbench201.settings import NasBench201Settings
-from perfseer.validation import section
+from perfseer.validation import Strict, section
 
 BoolArray = npt.NDArray[np.bool_]
 # Rounds of `graph_classes`: no path through a cell is longer.
@@ -42,7 +42,7 @@ _ROUNDS = 3
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-class DeviceReadings(BaseModel):
+class DeviceReadings(Strict):
     """What one device's latencies say.
 
     Attributes:
@@ -50,8 +50,6 @@ class DeviceReadings(BaseModel):
         counts_mape_pct: what ran → error of a sum over its counts on validation cells, one per seed [%].
         ceilings: reading → metric → what predicting each cell by the median of its graph gives.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str
     counts_mape_pct: dict[str, tuple[NonNegative, ...]]
