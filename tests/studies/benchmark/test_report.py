@@ -34,7 +34,7 @@ from perfseer.studies.benchmark.records import (
     regression_digests,
 )
 from perfseer.studies.benchmark.render import render
-from perfseer.studies.benchmark.study import Paths, load_study
+from perfseer.studies.benchmark.study import load_study
 from perfseer.studies.benchmark.tables import (
     error_table,
     failure_table,
@@ -185,17 +185,17 @@ def written(tmp_path_factory):
     mapping["predictors"]["mlp5d"] = PARAMS["predictors"]["mlp5d"]
     mapping["benchmark"] |= {"shares": list(SHARES), "batch_rows": list(BATCHES)}
     mapping["benchmark"]["regression"] |= {"samples": [1000, 10000], "batch_rows": [100, 10000]}
-    paths = Paths.below(folder / "results")
+    results = folder / "results"
     for name in (*MADE, "mlp5d"):
-        digests = benchmark_digests(mapping, name, (), paths.dataset, None)
-        write_record(paths.benchmark / f"{name}.json", record(mapping, name, digests))
-    write_record(paths.benchmark / "regression5d.json", regression_record(mapping))
-    render(mapping, folder / "results", folder / "reports")
-    return mapping, folder / "results", folder / "reports"
+        digests = benchmark_digests(mapping, name, (), results / "dataset", None)
+        write_record(results / "benchmark" / f"{name}.json", record(mapping, name, digests))
+    write_record(results / "benchmark" / "regression5d.json", regression_record(mapping))
+    render(mapping, results, folder / "reports")
+    return mapping, results, folder / "reports"
 
 
 def read(mapping, results):
-    return load_study(mapping, Paths.below(results))
+    return load_study(mapping, results)
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,7 @@ from itertools import permutations
 
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import Column, table
-from perfseer.reporting.units import (
-    choose_scale,
-    count,
-    in_percent,
-    named,
-    number,
-    percent,
-    plural,
-)
+from perfseer.reporting.units import choose_scale, count, in_percent, named, number, percent, plural
 from perfseer.studies.benchmark import regression
 from perfseer.studies.benchmark.points import mean
 from perfseer.studies.benchmark.study import Study

@@ -34,15 +34,8 @@ Points = Iterable[tuple[float, Mapping[int, float]]]
 
 def fitting(study: Study) -> Figure:
     """Fitting time and peak memory against training rows, both axes logarithmic."""
-    figure, axes = panels(1, 2, height=4.2)
-    for axis, column, label in (
-        (axes[0], "wall_s", "fitting time [s]"),
-        (axes[1], "peak_mib", "peak memory added [MiB]"),
-    ):
-        _lines(study, axis, partial(_fit_points, study, column))
-        _finish(axis, "training rows", label)
-    _legend(figure, axes[0])
-    return figure
+    quantities = {"wall_s": "fitting time [s]", "peak_mib": "peak memory added [MiB]"}
+    return _every_predictor(study, partial(_fit_points, study), "training rows", quantities)
 
 
 def learning(study: Study) -> Figure:
@@ -65,11 +58,23 @@ def learning(study: Study) -> Figure:
 
 def predicting(study: Study) -> Figure:
     """Time of a call and throughput against rows predicted at once, all axes logarithmic."""
-    figure, axes = panels(1, 2, height=4.2)
-    quantities = (("call_s", "time of a call [s]"), ("rows_per_s", "rows per second"))
-    for axis, (column, label) in zip(axes, quantities, strict=True):
-        _lines(study, axis, partial(_call_points, study, column))
-        _finish(axis, "rows predicted at once", label)
+
+    def points(column: str, name: str) -> Points:
+        return study.called(name, column).items()
+
+    quantities = {"call_s": "time of a call [s]", "rows_per_s": "rows per second"}
+    return _every_predictor(study, points, "rows predicted at once", quantities)
+
+
+def _every_predictor(
+    study: Study, points: Callable[[str, str], Points], size: str, quantities: Mapping[str, str]
+) -> Figure:
+    """A panel per quantity (column → title), in it a line per predictor through its points over the size."""
+    figure, axes = panels(1, len(quantities), height=4.2)
+    for axis, (column, title) in zip(axes, quantities.items(), strict=True):
+        for name in study.measured:
+            _line(axis, points(column, name), _look(study, name) | {"label": name})
+        _finish(axis, size, title)
     _legend(figure, axes[0])
     return figure
 
@@ -122,15 +127,6 @@ def _scored(value: float, column: str) -> float:
 def _fit_points(study: Study, column: str, name: str) -> Points:
     curve = study.fitted(name, column).items()
     return [(study.rows_at(share)[1], values) for share, values in curve]
-
-
-def _call_points(study: Study, column: str, name: str) -> Points:
-    return study.called(name, column).items()
-
-
-def _lines(study: Study, axis: Axes, points: Callable[[str], Points]) -> None:
-    for name in study.measured:
-        _line(axis, points(name), _look(study, name) | {"label": name})
 
 
 def _line(axis: Axes, points: Points, look: Mapping[str, Any]) -> None:

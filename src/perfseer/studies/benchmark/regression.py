@@ -16,19 +16,14 @@ from perfseer.studies.benchmark.words import Ratio, growth, trend
 OURS, THEIRS = LIBRARIES
 # "Performance and Profiling Report" of 15 December 2025, sections 2.1, 2.2 and 3.1: samples → values. Its
 # function, machine and way of measuring are not stated.
+_COLUMNS = ("wall_s", "wall_sd_s", "peak_mb", "mean_mb", "r2", "rmse", "mse", "mae")
 OLD: dict[int, dict[str, float]] = {
-    1_000: {
-        **{"wall_s": 1.67, "wall_sd_s": 1.30, "peak_mb": 54.2, "mean_mb": 18.3},
-        **{"r2": 0.9913, "rmse": 0.2748, "mse": 0.077739, "mae": 0.1756},
-    },
-    5_000: {
-        **{"wall_s": 3.70, "wall_sd_s": 0.04, "peak_mb": 0.6, "mean_mb": 0.6},
-        **{"r2": 0.9984, "rmse": 0.1190, "mse": 0.014222, "mae": 0.0882},
-    },
-    10_000: {
-        **{"wall_s": 7.60, "wall_sd_s": 0.07, "peak_mb": 0.9, "mean_mb": 0.9},
-        **{"r2": 0.9988, "rmse": 0.1057, "mse": 0.011166, "mae": 0.0846},
-    },
+    samples: dict(zip(_COLUMNS, values, strict=True))
+    for samples, values in {
+        1_000: (1.67, 1.30, 54.2, 18.3, 0.9913, 0.2748, 0.077739, 0.1756),
+        5_000: (3.70, 0.04, 0.6, 0.6, 0.9984, 0.1190, 0.014222, 0.0882),
+        10_000: (7.60, 0.07, 0.9, 0.9, 0.9988, 0.1057, 0.011166, 0.0846),
+    }.items()
 }
 # Its section 4.1: rows predicted at once → time [ms].
 OLD_PREDICT_MS: dict[int, float] = {100: 0.41, 1_000: 2.45, 5_000: 1.49, 10_000: 2.64}

@@ -13,7 +13,7 @@ from perfseer.reporting.units import plural
 from perfseer.studies.benchmark import conclusions, figures, points, regression, smooth, tables, words
 from perfseer.studies.benchmark.about import DOCUMENT
 from perfseer.studies.benchmark.records import REGRESSION_FILE
-from perfseer.studies.benchmark.study import Paths, Study, load_study
+from perfseer.studies.benchmark.study import Study, load_study
 from perfseer.targets import TARGET_BY_NAME
 
 PAGE = Path(__file__).with_name("page.md.j2")
@@ -30,12 +30,11 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
-    paths = Paths.below(results)
-    study = load_study(parameters, paths)
+    study = load_study(parameters, results)
     study.ledger.write(results / "ledger/benchmark.parquet")
     return publish(
         DOCUMENT,
-        markdown(study, paths),
+        markdown(study, results),
         out,
         figures={
             "benchmark_fitting": partial(figures.fitting, study),
@@ -52,13 +51,8 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     )
 
 
-def markdown(study: Study, paths: Paths) -> str:
-    """The report as Markdown.
-
-    Args:
-        study: the inputs.
-        paths: of the files it was read from, whose digests are shown.
-    """
+def markdown(study: Study, results: Path) -> str:
+    """The report as Markdown, with the digests of the files below ``results`` it was made from."""
     names = (*study.records, *([Path(REGRESSION_FILE).stem] if study.regression else []))
     return fill(
         PAGE,
@@ -74,6 +68,6 @@ def markdown(study: Study, paths: Paths) -> str:
         threads={plural(record.threads, "thread") for record in study.records.values()},
         ensembles=[record.predictor for record in study.records.values() if record.members],
         floor_note=floor_note(study.floors),
-        digests={name: file_digest(paths.benchmark / f"{name}.json") for name in names},
-        dataset_digest=file_digest(paths.dataset / "manifest.json"),
+        digests={name: file_digest(results / "benchmark" / f"{name}.json") for name in names},
+        dataset_digest=file_digest(results / "dataset/manifest.json"),
     )

@@ -1,10 +1,10 @@
 """What the benchmark report is rendered from: the points of every predictor, as curves and as a ledger."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 from perfseer.data.files import read_parquet
 from perfseer.evaluation.intervals import Interval
@@ -37,28 +37,6 @@ from perfseer.validation import section, validated
 _ERRORS = {"test_mape_pct": "mape_pct", "valid_mape_pct": VALIDATION_MAPE}
 
 
-class Paths(NamedTuple):
-    """Where the inputs lie.
-
-    Attributes:
-        benchmark: folder with <predictor>.json and regression5d.json.
-        dataset: folder with manifest.json and rows.parquet.
-        kernels: table of measured kernels; may not exist where no predictor needs it.
-        repeats: repeats.parquet, configurations measured again; may not exist.
-    """
-
-    benchmark: Path
-    dataset: Path
-    kernels: Path
-    repeats: Path
-
-    @classmethod
-    def below(cls, results: Path) -> "Paths":
-        """Where the verbs put them below the results folder."""
-        places = ("benchmark", "dataset", "measurements/kernels.parquet", "measurements/repeats.parquet")
-        return cls(*(results / place for place in places))
-
-
 @dataclass(frozen=True)
 class Study:
     """The inputs of the report.
@@ -68,7 +46,7 @@ class Study:
         seeds: of params.yaml.
         settings: section ``benchmark``.
         judgement: thresholds behind the words.
-        records: by predictor; what is absent has not been benchmarked.
+        records: by predictor, in that order; what is absent has not been benchmarked.
         ledger: all fits; a contender's variant is the share of the networks (`contender`), its numbers the
             errors of its labels and costs (`Fitted.costs`).
         regression: the experiment on five numbers; None where it was not run.
@@ -89,14 +67,10 @@ class Study:
         """Of the intervals over seeds."""
         return self.ledger.confidence
 
-    def supports(self, predictor: str) -> bool:
-        """Whether the predictor has any of the labels wanted; True while nothing is known."""
-        return predictor not in self.records or bool(self.records[predictor].targets)
-
     @property
     def measured(self) -> tuple[str, ...]:
         """Predictors with points."""
-        return tuple(name for name in self.predictors if name in self.records and self.supports(name))
+        return tuple(name for name in self.records if self.records[name].targets)
 
     @property
     def fits(self) -> list[tuple[str, FitPoint]]:
@@ -175,12 +149,12 @@ class Study:
         ]
 
 
-def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
+def load_study(parameters: Mapping[str, Any], results: Path) -> Study:
     """Read and check everything.
 
     Args:
         parameters: raw mapping of params.yaml, complete.
-        paths: where the inputs lie.
+        results: folder the verbs wrote to.
 
     Raises:
         PerfseerError: a section is at fault, a file is damaged, or one is not of the present parameters, code
@@ -188,11 +162,13 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
     """
     sections = {**parameters["predictors"], **parameters.get("ensembles", {})}
     names = tuple(name for name in PREDICTOR_NAMES if name in sections)
-    records, (regression, faults) = _read_records(paths, names), _read_regression(parameters, paths)
-    require_valid([*_faults(parameters, paths, records), *faults], "perfseer benchmark")
+    records, faults = _read_records(parameters, results, names)
+    regression, further = _read_regression(parameters, results / "benchmark" / REGRESSION_FILE)
+    require_valid([*faults, *further], "perfseer benchmark")
     settings, seeds = section(BenchmarkSettings, parameters, "benchmark"), tuple(parameters["seeds"])
     confidence = section(EvaluationSettings, parameters, "evaluation").confidence
     fitted = [trial for name in names for trial in trials(settings, seeds, name, records.get(name))]
+    rows = read_parquet(results / "dataset/rows.parquet", (), "perfseer dataset")
     return Study(
         predictors=names,
         seeds=seeds,
@@ -201,48 +177,39 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
         records=records,
         ledger=Ledger.of("benchmark", fitted, confidence),
         regression=regression,
-        floors=load_floors(
-            paths.repeats,
-            read_parquet(paths.dataset / "rows.parquet", (), "perfseer dataset"),
-            confidence,
-        ),
+        floors=load_floors(results / "measurements/repeats.parquet", rows, confidence),
     )
 
 
-def _read_records(paths: Paths, names: Sequence[str]) -> dict[str, BenchmarkRecord]:
-    files = {name: paths.benchmark / f"{name}.json" for name in names}
-    there = {name: path for name, path in files.items() if path.is_file()}
-    return {name: read_as(path, BenchmarkRecord, "perfseer benchmark") for name, path in there.items()}
+def _read_records(
+    parameters: Mapping[str, Any], results: Path, names: Iterable[str]
+) -> tuple[dict[str, BenchmarkRecord], list[str]]:
+    """The records there are, and what is wrong with them, a line each."""
+    records: dict[str, BenchmarkRecord] = {}
+    faults: list[str] = []
+    for name in names:
+        path = results / "benchmark" / f"{name}.json"
+        if path.is_file():
+            records[name] = record = read_as(path, BenchmarkRecord, "perfseer benchmark")
+            present = _present(parameters, results, name)
+            faults += [f"{path.name}: {fault}" for fault in differing(record.digests, present)]
+            if record.predictor != name:
+                faults.append(f"{path.name}: it is the benchmark of {record.predictor}")
+    return records, faults
 
 
-def _read_regression(
-    parameters: Mapping[str, Any], paths: Paths
-) -> tuple[RegressionRecord | None, list[str]]:
+def _read_regression(parameters: Mapping[str, Any], path: Path) -> tuple[RegressionRecord | None, list[str]]:
     """The record there is, and what is wrong with it."""
-    path = paths.benchmark / REGRESSION_FILE
     if not path.is_file() or REGRESSOR not in parameters["predictors"]:
         return None, []
     record = read_as(path, RegressionRecord, "perfseer benchmark-regression")
-    return record, [
-        f"{path.name}: {fault}" for fault in differing(record.digests, regression_digests(parameters))
-    ]
+    faults = differing(record.digests, regression_digests(parameters))
+    return record, [f"{path.name}: {fault}" for fault in faults]
 
 
-def _faults(
-    parameters: Mapping[str, Any], paths: Paths, records: Mapping[str, BenchmarkRecord]
-) -> Iterator[str]:
-    """What is wrong with the records, a line each."""
-    for name, record in records.items():
-        yield from (
-            f"{name}.json: {fault}" for fault in differing(record.digests, _present(parameters, paths, name))
-        )
-        if record.predictor != name:
-            yield f"{name}.json: it is the benchmark of {record.predictor}"
-
-
-def _present(parameters: Mapping[str, Any], paths: Paths, predictor: str) -> Digests:
+def _present(parameters: Mapping[str, Any], results: Path, predictor: str) -> Digests:
     sections = {**parameters["predictors"], **parameters.get("ensembles", {})}
     own = validated(settings_class(predictor), sections[predictor], predictor)
     members = [validated(settings_class(name), sections.get(name), name) for name in own.members]
-    kernels = needed_kernels([own, *members], paths.kernels)
-    return benchmark_digests(parameters, predictor, own.members, paths.dataset, kernels)
+    kernels = needed_kernels([own, *members], results / "measurements/kernels.parquet")
+    return benchmark_digests(parameters, predictor, own.members, results / "dataset", kernels)

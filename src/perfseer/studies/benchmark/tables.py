@@ -20,7 +20,7 @@ def absent(study: Study, predictor: str) -> str:
     """Why a predictor has no points; empty text where it has."""
     if predictor not in study.records:
         return MISSING
-    return "" if study.supports(predictor) else NOT_APPLICABLE
+    return "" if predictor in study.measured else NOT_APPLICABLE
 
 
 def cell(study: Study, predictor: str, values: Mapping[int, float], factor: float = 1.0) -> str:
@@ -138,25 +138,26 @@ def scaling_table(study: Study) -> str:
     """Exponents of time and memory, their words, and the plain ratio of the largest to the smallest size."""
 
     def size_ratio(name: str, column: str) -> str:
-        first, last = (
-            {seed: value for seed, value in values.items() if value > 0}
-            for values in (study.fitted(name, column).first, study.fitted(name, column).last)
-        )
-        return absent(study, name) or str(study.ratio(last, first) or FAILED)
+        curve = study.fitted(name, column)
+        first, last = ({s: v for s, v in at.items() if v > 0} for at in (curve.first, curve.last))
+        return str(study.ratio(last, first) or FAILED)
 
     def power(name: str, column: str) -> str:
-        return absent(study, name) or show_exponent(exponent(study, name, column))
+        return show_exponent(exponent(study, name, column))
 
     def word(name: str, column: str) -> str:
         fitted = exponent(study, name, column)
-        return absent(study, name) or (growth(fitted, study.judgement) if fitted else FAILED)
+        return growth(fitted, study.judgement) if fitted else FAILED
+
+    def shown(name: str, show: Callable[[str, str], str], column: str) -> str:
+        return absent(study, name) or show(name, column)
 
     columns: list[Column[str]] = [("predictor", str)]
     for what, column in (("time", "wall_s"), ("memory", "peak_mib")):
         columns += [
-            (f"{what}, most over fewest rows", partial(size_ratio, column=column)),
-            (f"exponent of {what}", partial(power, column=column)),
-            (f"growth of {what}", partial(word, column=column)),
+            (f"{what}, most over fewest rows", partial(shown, show=size_ratio, column=column)),
+            (f"exponent of {what}", partial(shown, show=power, column=column)),
+            (f"growth of {what}", partial(shown, show=word, column=column)),
         ]
     return table(study.predictors, columns, align="lrrlrrl")
 

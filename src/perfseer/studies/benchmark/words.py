@@ -39,18 +39,14 @@ class Ratio:
         return self.bounds[0] > 1
 
     @property
-    def below_one(self) -> bool:
-        """Whether the first is shown to be smaller."""
-        return self.bounds[1] < 1
-
-    @property
     def undecided(self) -> bool:
-        """Whether neither is shown."""
-        return not (self.above_one or self.below_one)
+        """Whether it is shown to be neither larger nor smaller."""
+        low, high = self.bounds
+        return low <= 1 <= high
 
     def side(self, larger: str, smaller: str, undecided: str) -> str:
         """The word for what is shown of the first."""
-        return larger if self.above_one else smaller if self.below_one else undecided
+        return undecided if self.undecided else larger if self.above_one else smaller
 
     def __str__(self) -> str:
         if self.log.half_width is None:

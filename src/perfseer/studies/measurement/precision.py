@@ -9,19 +9,10 @@ import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.tables import Column, escape, table
-from perfseer.reporting.units import (
-    PHASE_WORDS,
-    choose_scale,
-    count,
-    named,
-    number,
-    percent,
-    share_text,
-    signed,
-)
+from perfseer.reporting.units import choose_scale, count, named, number, percent, share_text, signed
 from perfseer.studies.measurement.study import Study, known
 from perfseer.studies.profile import measurement_intervals
-from perfseer.targets import PHASES, Phase
+from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
 
 UNRECORDED = "not recorded"
 # Shares of the run's rows, by order, that are held against each other.
@@ -65,7 +56,7 @@ def precision_table(study: Study) -> str:
         return lambda phase: number(float(np.percentile(widths[f"{phase}_time_ms"], percentile)))
 
     columns: list[Column[Phase]] = [
-        ("label", lambda phase: f"{PHASE_WORDS[phase]} time"),
+        ("label", lambda phase: TARGET_BY_NAME[f"{phase}_time_ms"].title),
         ("rows with an interval", lambda phase: count(len(widths[f"{phase}_time_ms"]))),
         ("rows without", lambda phase: count(rows - len(widths[f"{phase}_time_ms"]))),
         ("median [± %]", quantile(50)),

@@ -16,10 +16,9 @@ from perfseer.digests import file_digest
 from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING
-from perfseer.studies.measurement import agreement, collection, precision, rules
+from perfseer.studies.measurement import agreement, collection, figures, precision, rules
 from perfseer.studies.measurement.about import DOCUMENT
-from perfseer.studies.measurement.figures import figure_makers
-from perfseer.studies.measurement.study import Paths, Study, load_study
+from perfseer.studies.measurement.study import TABLES, Study, load_study
 from perfseer.studies.profile import described, distinct
 
 PAGE = Path(__file__).with_name("page.md.j2")
@@ -40,13 +39,17 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
-    paths = Paths.below(results)
-    study = load_study(parameters, paths)
+    study = load_study(parameters, results)
     return publish(
         DOCUMENT,
-        markdown(study, paths),
+        markdown(study, results),
         out,
-        figures=figure_makers(study),
+        figures={
+            "measurement_precision": partial(figures.precision, study),
+            "measurement_machine": partial(figures.machine, study),
+            "measurement_protocol": partial(figures.protocol, study),
+            "measurement_repeats": partial(figures.repeats, study),
+        },
         tables=plot_tables(study),
     )
 
@@ -68,16 +71,15 @@ def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
-def markdown(study: Study, paths: Paths) -> str:
-    """The document as Markdown.
+def markdown(study: Study, results: Path) -> str:
+    """The document as Markdown, with the digests of the tables below ``results`` it was made from."""
 
-    Args:
-        study: what was read.
-        paths: of the tables it was read from, whose digests are shown.
-    """
-    columns: list[Column[Path]] = [
-        ("table", lambda path: f"results/measurements/{path.name}"),
-        ("SHA-256 of the file, first digits", lambda path: file_digest(path) if path.is_file() else MISSING),
+    def digest(name: str) -> str:
+        return file_digest(results / name) if (results / name).is_file() else MISSING
+
+    columns: list[Column[str]] = [
+        ("table", lambda name: f"results/{name}"),
+        ("SHA-256 of the file, first digits", digest),
     ]
     return fill(
         PAGE,
@@ -88,5 +90,5 @@ def markdown(study: Study, paths: Paths) -> str:
         rules=rules,
         distinct=partial(distinct, study.table),
         described=partial(described, study.table),
-        digests=table(paths, columns, align="ll"),
+        digests=table(TABLES, columns, align="ll"),
     )

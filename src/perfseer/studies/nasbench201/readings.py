@@ -155,9 +155,8 @@ def _counts_error(
     train, valid, _ = parts
     inputs = np.column_stack([np.ones(len(chosen)), operation_counts(chosen, ran)])
     costs = np.linalg.lstsq(inputs[train] / latency_ms[train, np.newaxis], np.ones(len(train)), rcond=None)[0]
-    least = (
-        latency_ms[train].min() / 10
-    )  # a wrong reading may give a sum below 0, which has no relative error
+    # A wrong reading may give a sum below 0, which has no relative error.
+    least = latency_ms[train].min() / 10
     return mape_pct(latency_ms[valid], np.maximum(inputs[valid] @ costs, least))
 
 

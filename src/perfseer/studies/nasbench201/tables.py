@@ -26,10 +26,14 @@ _DEVICE: tuple[Column[str], ...] = (
 
 def subject_table(study: Study, reading: str) -> str:
     """BRP-NAS on every device: share within each tolerance, MAPE, Spearman."""
-    titles = {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
-    titles |= {"MAPE [%]": "mape_pct", "Spearman": "spearman"}
+    titles = {**_within(study), "MAPE [%]": "mape_pct", "Spearman": "spearman"}
     cells = [(title, partial(_mean, study, metric, reading, SUBJECT)) for title, metric in titles.items()]
     return table(study.settings.devices, [*_DEVICE, *cells])
+
+
+def _within(study: Study) -> dict[str, str]:
+    """Title → metric of the share within each tolerance."""
+    return {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
 
 
 def comparison_table(study: Study, reading: str, metric: str) -> str:
@@ -79,22 +83,16 @@ def ceiling_table(study: Study) -> str:
     def cell(row: tuple[str, Reading], metric: str) -> str:
         readings = study.readings.get(row[0])
         ceiling = readings.ceilings.get(row[1]) if readings else None
-        return (
-            (count(int(ceiling[metric])) if metric == "graphs" else number(ceiling[metric]))
-            if ceiling
-            else MISSING
-        )
+        if not ceiling:
+            return MISSING
+        return count(int(ceiling[metric])) if metric == "graphs" else number(ceiling[metric])
 
-    titles = {"different graphs": "graphs"}
-    titles |= {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
+    titles = {"different graphs": "graphs", **_within(study), "MAPE [%]": "mape_pct"}
     columns: list[Column[tuple[str, Reading]]] = [
         ("device", lambda row: DEVICES[row[0]].title),
         ("batch", lambda row: str(DEVICES[row[0]].batch_size)),
         ("reading", itemgetter(1)),
-        *(
-            (title, partial(cell, metric=metric))
-            for title, metric in (titles | {"MAPE [%]": "mape_pct"}).items()
-        ),
+        *((title, partial(cell, metric=metric)) for title, metric in titles.items()),
     ]
     return table(product(study.settings.devices, study.settings.readings), columns, align="lrl")
 
@@ -155,8 +153,7 @@ def _sizes(records: list[Record]) -> str:
 
 
 def _mean(study: Study, metric: str, reading: str, predictor: str, device: str) -> str:
-    mean = study.mean(reading, predictor, device, metric)
-    return interval(mean) if mean else MISSING
+    return interval(study.mean(reading, predictor, device, metric))
 
 
 def _code(predictor: str) -> str:
