@@ -10,12 +10,12 @@ by the median latency of all cells with its graph, test cells included.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, RootModel
+from pydantic import RootModel
 
 from perfseer.data.files import write_json
 from perfseer.data.settings import DatasetSettings
@@ -31,7 +31,7 @@ from perfseer.data.sources.nasbench201.cells import (
 from perfseer.data.sources.nasbench201.dataset import draw
 from perfseer.data.sources.nasbench201.graphs import OPERATIONS, cell_flows
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
-from perfseer.evaluation.records import read_as
+from perfseer.evaluation.records import NonNegative, read_as
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.studies.nasbench201.settings import NasBench201Settings
 from perfseer.validation import Strict, section
@@ -39,7 +39,6 @@ from perfseer.validation import Strict, section
 BoolArray = npt.NDArray[np.bool_]
 # Rounds of `graph_classes`: no path through a cell is longer.
 _ROUNDS = 3
-NonNegative = Annotated[float, Field(ge=0)]
 
 
 class DeviceReadings(Strict):
