@@ -14,8 +14,9 @@ from perfseer.reporting.floors import NOT_MEASURED, Floors
 from perfseer.reporting.style import BLUE, GREY, ORANGE, VERMILION, log_ticks, panels, say_missing
 from perfseer.reporting.units import PHASE_WORDS
 from perfseer.studies.measurement.agreement import pairs, short_and_long
-from perfseer.studies.measurement.precision import UNRECORDED, aims_pct, half_widths_pct
+from perfseer.studies.measurement.precision import UNRECORDED, aims_pct
 from perfseer.studies.measurement.study import Study
+from perfseer.studies.profile import half_widths_pct
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGETS, Phase, Target
 
 # Differences smaller than this cannot be told apart on a logarithmic axis and are drawn at it [%].
@@ -32,7 +33,7 @@ def precision(study: Study) -> Figure:
     aims = aims_pct(study)
     for axis, phase in zip(axes, PHASES, strict=True):
         axis.set_title(TARGET_BY_NAME[f"{phase}_time_ms"].title)
-        widths = half_widths_pct(study, phase)
+        widths = half_widths_pct(study.finished, phase)
         known = np.sort(np.maximum(widths[np.isfinite(widths)], _LEAST_PCT))
         if not len(known):
             say_missing(axis, "no intervals")

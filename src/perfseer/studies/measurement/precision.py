@@ -11,7 +11,7 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import choose_scale, count, named, number, percent, share_text, signed
 from perfseer.studies.measurement.study import Study, known
-from perfseer.studies.profile import measurement_intervals
+from perfseer.studies.profile import half_widths_pct, measurement_intervals
 from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
 
 UNRECORDED = "not recorded"
@@ -30,20 +30,10 @@ def _asked(protocol: str) -> float:
     return 100.0 * float(parsed["ci_width"]) / 2 if "ci_width" in parsed else np.nan
 
 
-def half_widths_pct(study: Study, phase: Phase) -> FloatArray:
-    """[n] half width of each finished row's own interval over its median [%]; NaN without an interval."""
-    low, high, middle = (
-        study.finished[f"{phase}_time_{name}"].to_numpy(dtype=np.float64, na_value=np.nan)
-        for name in ("ci_low_ms", "ci_high_ms", "ms")
-    )
-    widths: FloatArray = 100.0 * (high - low) / 2.0 / middle
-    return widths
-
-
 def missed(study: Study, phase: Phase) -> int:
     """Finished rows whose interval is wider than asked, or that have none although one was asked for."""
     aims = aims_pct(study)
-    reached = half_widths_pct(study, phase) <= aims * (1 + 1e-9)
+    reached = half_widths_pct(study.finished, phase) <= aims * (1 + 1e-9)
     return int((np.isfinite(aims) & ~reached).sum())
 
 

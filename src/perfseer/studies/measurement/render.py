@@ -5,7 +5,7 @@ date, host or absolute path, so that equal inputs give equal bytes.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from perfseer.digests import file_digest
+from perfseer.evaluation.noise import NoiseFloor
 from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING
@@ -22,10 +23,6 @@ from perfseer.studies.measurement.study import TABLES, Study, load_study
 from perfseer.studies.profile import described, distinct
 
 PAGE = Path(__file__).with_name("page.md.j2")
-_FLOOR_COLUMNS = (
-    *("target", "mape_pct", "low_pct", "high_pct", "median_pct", "p95_pct"),
-    *("configurations", "measurements"),
-)
 
 
 def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
@@ -62,9 +59,9 @@ def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
         (`agreement.PAIR_COLUMNS`), measurement_protocol (`agreement.SHORT_LONG_COLUMNS`),
         measurement_violations (`rules.VIOLATION_COLUMNS`).
     """
-    floors = pd.DataFrame([asdict(floor) for floor in study.floors.values()], columns=list(_FLOOR_COLUMNS))
+    columns = [field.name for field in fields(NoiseFloor)]
     return {
-        "measurement_floors": floors,
+        "measurement_floors": pd.DataFrame(map(asdict, study.floors.values()), columns=columns),
         "measurement_repeats": agreement.pairs(study),
         "measurement_protocol": agreement.short_and_long(study),
         "measurement_violations": rules.violation_rows(study),
