@@ -336,6 +336,16 @@ def test_the_ledger_holds_every_fit(written, study):
     assert study.missing() == ["ensemble"]
 
 
+def test_a_curve_holds_what_was_measured(study):
+    calls = study.called("seernet", "call_s")
+    assert calls == {1: dict.fromkeys(SEEDS, 0.001), 10: dict.fromkeys(SEEDS, 0.002)}
+    assert (calls.first, calls.last) == (calls[1], calls[10])
+    assert study.called("seernet", "rows_per_s").means == pytest.approx({1: 1000, 10: 5000})
+    assert study.fitted("seernet", "rounds").means == {}  # it has none
+    assert study.perceptron("perfseer", "wall_s")[1000] == pytest.approx({0: 1.0, 1: 1.01, 2: 1.02})
+    assert set(study.called("ensemble", "call_s")) == {1, 10}  # sizes stay where nothing was measured
+
+
 def test_the_old_experiment_stands_beside_ours(text):
     rows = table_after(text, "### 5.2 Training time")[2:]
     # 1, 1.01 and 1.02 s; scikit-learn takes twice as long.
