@@ -121,5 +121,9 @@ def test_signed_uses_a_true_minus():
     assert units.signed_interval(Interval(-2.0, 0.5, 3, 0.95)) == "−2.00 ± 0.50"
 
 
+def test_a_share_is_shown_in_per_cent():
+    assert [units.in_percent(share) for share in (0.95, 0.125, 1)] == ["95 %", "12.5 %", "100 %"]
+
+
 def test_plural():
     assert [units.plural(n, "record") for n in (0, 1, 2)] == ["0 records", "1 record", "2 records"]

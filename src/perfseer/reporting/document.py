@@ -13,7 +13,7 @@ from perfseer.reporting.html import page
 from perfseer.reporting.outputs import Document
 from perfseer.reporting.style import save, styled
 from perfseer.reporting.tables import bullet_list, escape
-from perfseer.reporting.units import count, number, percent, plural, signed
+from perfseer.reporting.units import count, in_percent, number, percent, plural, signed
 
 # How numbers and lists are written in templates: {{ study.seeds | length | count }}.
 FILTERS: dict[str, Callable[..., str]] = {
@@ -23,7 +23,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "percent": percent,
     "plural": plural,
-    "share": lambda share: f"{100 * share:g} %",
+    "share": in_percent,
     "signed": signed,
 }
 
@@ -90,7 +90,7 @@ def publish(
         folder: receives the document; figures/ and plots/ lie in it, or in the document's own folder there.
         figures: file stem → function that draws it. Figures of earlier runs that are no longer drawn are
             removed, those of other documents left alone.
-        tables: file stem → table.
+        tables: file stem → table, written with six significant digits.
         missing: as in `Published`.
 
     Raises:
@@ -98,17 +98,14 @@ def publish(
     """
     place = folder / document.folder
     _draw(document, figures, place / "figures")
-    _write_tables(tables, place / "plots")
-    return Published(_write(document.name, text, folder), tuple(missing))
-
-
-def _write(name: str, text: str, folder: Path) -> tuple[Path, Path]:
-    """``<name>.md`` and its twin ``<name>.html``, atomically."""
-    markdown, web = folder / f"{name}.md", folder / f"{name}.html"
-    for path, content in ((markdown, text), (web, page(text))):
+    for stem, table in tables.items():
+        with atomic(place / "plots" / f"{stem}.csv") as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    paths = folder / f"{document.name}.md", folder / f"{document.name}.html"
+    for path, content in zip(paths, (text, page(text)), strict=True):
         with atomic(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    return markdown, web
+    return Published(paths, tuple(missing))
 
 
 def _draw(document: Document, makers: Mapping[str, Callable[[], Figure]], folder: Path) -> None:
@@ -121,10 +118,3 @@ def _draw(document: Document, makers: Mapping[str, Callable[[], Figure]], folder
     for path in folder.glob("*.svg"):
         if path not in written and document.owns(path.stem):
             path.unlink()
-
-
-def _write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """``<stem>.csv`` with six significant digits."""
-    for stem, table in tables.items():
-        with atomic(folder / f"{stem}.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

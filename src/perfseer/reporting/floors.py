@@ -49,26 +49,23 @@ def load_floors(path: Path, rows: pd.DataFrame, confidence: float) -> Floors:
     return noise_floors(rows, repeats.merge(rows[list(SAME)].drop_duplicates(), on=list(SAME)), confidence)
 
 
-def require_comparable(
-    rows: pd.DataFrame, others: pd.DataFrame, path: Path, columns: Sequence[str] = tuple(_SAME)
-) -> None:
+def require_comparable(rows: pd.DataFrame, others: pd.DataFrame, path: Path) -> None:
     """What was measured beside a table says something of it only if device and way of measuring are the same.
 
     Args:
         rows: the table.
         others: measured beside it.
         path: of ``others``.
-        columns: what has to be the same.
 
     Raises:
         PerfseerError: names what differs, and both values.
     """
-    for column in columns:
+    for column, words in _SAME.items():
         known, found = (set(table[column].dropna().map(str)) for table in (rows, others))
         if not found <= known:
             there, here = (", ".join(sorted(values)) or "none" for values in (found - known, known))
             raise PerfseerError(
-                f"{path} was measured with another {_SAME[column]} than the measurement table: "
+                f"{path} was measured with another {words} than the measurement table: "
                 f"{there[:300]}; the table has {here[:300]}. Measure again on the present table "
                 f"(`snakemake` does), or delete {path}"
             )

@@ -12,7 +12,6 @@ from markdown_it.token import Token
 WRAP_FROM = 36
 STYLESHEET = Path(__file__).with_name("report.css")
 _SIBLING = re.compile(r"(\w+)\.md")  # a document in the same folder
-_ATTRIBUTES = 'lang="en"'
 
 
 def page(markdown: str) -> str:
@@ -34,7 +33,7 @@ def page(markdown: str) -> str:
     title = next((text for level, text, _ in entries if level == "h1"), "perfseer")
     style = STYLESHEET.read_text(encoding="utf-8")
     head = (
-        f'<!doctype html>\n<html {_ATTRIBUTES}>\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
     )

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
+
+from perfseer.validation import Strict
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -16,11 +18,7 @@ def detailed_predictors(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((report["predictor"], report["reference"], *report["beside"])))
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Grades(_Frozen):
+class Grades(Strict):
     """Upper MAPE bounds of the grade words [%]; above the last the word is "poor"."""
 
     excellent: Positive
@@ -41,7 +39,7 @@ class Grades(_Frozen):
         return next((word for word, bound in bounds if mape_pct <= bound), "poor")
 
 
-class Judgement(_Frozen):
+class Judgement(Strict):
     """Thresholds of the checks behind the recommendations (studies/overview/judgement.py).
 
     Attributes:
@@ -80,7 +78,7 @@ class Judgement(_Frozen):
     rows: PositiveInt
 
 
-class Comparison(_Frozen):
+class Comparison(Strict):
     """How differences between predictors are tested (studies/comparison/pairs.py).
 
     Attributes:
@@ -110,7 +108,7 @@ class Comparison(_Frozen):
         return enough and same_sign and p_holm <= 1 - confidence
 
 
-class BenchmarkJudgement(_Frozen):
+class BenchmarkJudgement(Strict):
     """Thresholds behind the words of benchmark.md.
 
     Attributes:
@@ -144,7 +142,7 @@ class BenchmarkJudgement(_Frozen):
         return self
 
 
-class MeasurementAims(_Frozen):
+class MeasurementAims(Strict):
     """What measurement.md holds the measuring against.
 
     Attributes:
@@ -160,7 +158,7 @@ class MeasurementAims(_Frozen):
     listed: PositiveInt
 
 
-class ReportSettings(_Frozen):
+class ReportSettings(Strict):
     """What the report dwells on and how it judges.
 
     Attributes:

@@ -95,6 +95,11 @@ def percent(value: float) -> str:
     return f"{number(value)} %"
 
 
+def in_percent(value: float) -> str:
+    """A share as a percentage in as many digits as it has, ``90 %``."""
+    return f"{100 * value:g} %"
+
+
 def signed(value: float, digits: int = 3) -> str:
     """A difference with its sign (a true minus, or plus)."""
     text = number(abs(value), digits)

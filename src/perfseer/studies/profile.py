@@ -13,7 +13,7 @@ from perfseer.reporting.tables import escape, markdown_table, table
 from perfseer.reporting.units import MISSING, choose_scale, count, number, percent
 from perfseer.studies.experiment import Experiment
 from perfseer.studies.published import DISTRIBUTION, Distribution
-from perfseer.targets import PHASES
+from perfseer.targets import PHASES, Phase
 
 SHOWN_REASONS = 12
 FloatArray = npt.NDArray[np.float64]
@@ -158,21 +158,21 @@ def _flatten(value: object, prefix: str = "") -> dict[str, str]:
     return {prefix or "value": str(value)}
 
 
+def half_widths_pct(rows: pd.DataFrame, phase: Phase) -> FloatArray:
+    """[n] half width of the time's own confidence interval over its median [%]; NaN without an interval."""
+    columns = [f"{phase}_time_{name}" for name in ("ci_low_ms", "ci_high_ms", "ms")]
+    low, high, middle = rows.reindex(columns=columns).to_numpy(dtype=np.float64, na_value=np.nan).T
+    widths: FloatArray = 100.0 * (high - low) / 2.0 / middle
+    return widths
+
+
 def measurement_intervals(rows: pd.DataFrame) -> dict[str, FloatArray]:
-    """Half widths of the measurement's own confidence intervals as share of the median [%], by time label.
+    """`half_widths_pct` by time label.
 
     Rows without an interval (too few iterations for one) are left out; a label without any is absent.
     """
-    found = {}
-    for phase in PHASES:
-        low, high, middle = f"{phase}_time_ci_low_ms", f"{phase}_time_ci_high_ms", f"{phase}_time_ms"
-        if not {low, high} <= set(rows.columns):
-            continue
-        widths = 100.0 * (rows[high] - rows[low]).astype("float64") / 2.0 / rows[middle]
-        finite = widths[np.isfinite(widths)].to_numpy()
-        if len(finite):
-            found[middle] = finite
-    return found
+    widths = {f"{phase}_time_ms": half_widths_pct(rows, phase) for phase in PHASES}
+    return {name: known[np.isfinite(known)] for name, known in widths.items() if np.isfinite(known).any()}
 
 
 def wide_share_pct(experiment: Experiment, target: str) -> float | None:

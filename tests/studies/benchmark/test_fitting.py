@@ -12,10 +12,10 @@ from perfseer.errors import PerfseerError
 from perfseer.evaluation.overrides import override
 from perfseer.predictors import registry
 from perfseer.studies.benchmark import fitting
+from perfseer.studies.benchmark.fitting import nested, shrunk
 from perfseer.studies.benchmark.prediction import MIN_CALLS, repeat
 from perfseer.studies.benchmark.running import run_study
 from perfseer.studies.benchmark.settings import BenchmarkSettings, concerning
-from perfseer.studies.benchmark.subsets import nested, shrunk
 from perfseer.training.settings import TrainingSettings
 from tests.helpers.places import PARAMS
 from tests.helpers.synthetic_graphs import LABELS, make_dataset, make_normaliser

@@ -34,7 +34,7 @@ from perfseer.studies.benchmark.records import (
     regression_digests,
 )
 from perfseer.studies.benchmark.render import render
-from perfseer.studies.benchmark.study import Paths, load_study
+from perfseer.studies.benchmark.study import load_study
 from perfseer.studies.benchmark.tables import (
     error_table,
     failure_table,
@@ -42,7 +42,6 @@ from perfseer.studies.benchmark.tables import (
     model_table,
     prediction_table,
     record_table,
-    throughput,
 )
 from tests.helpers.experiment_files import write_experiment
 from tests.helpers.places import PARAMS
@@ -186,17 +185,17 @@ def written(tmp_path_factory):
     mapping["predictors"]["mlp5d"] = PARAMS["predictors"]["mlp5d"]
     mapping["benchmark"] |= {"shares": list(SHARES), "batch_rows": list(BATCHES)}
     mapping["benchmark"]["regression"] |= {"samples": [1000, 10000], "batch_rows": [100, 10000]}
-    paths = Paths.below(folder / "results")
+    results = folder / "results"
     for name in (*MADE, "mlp5d"):
-        digests = benchmark_digests(mapping, name, (), paths.dataset, None)
-        write_record(paths.benchmark / f"{name}.json", record(mapping, name, digests))
-    write_record(paths.benchmark / "regression5d.json", regression_record(mapping))
-    render(mapping, folder / "results", folder / "reports")
-    return mapping, folder / "results", folder / "reports"
+        digests = benchmark_digests(mapping, name, (), results / "dataset", None)
+        write_record(results / "benchmark" / f"{name}.json", record(mapping, name, digests))
+    write_record(results / "benchmark" / "regression5d.json", regression_record(mapping))
+    render(mapping, results, folder / "reports")
+    return mapping, results, folder / "reports"
 
 
 def read(mapping, results):
-    return load_study(mapping, Paths.below(results))
+    return load_study(mapping, results)
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +294,7 @@ def test_learning_curves_and_knees(study):
 
 def test_throughput(study):
     assert rows_of(prediction_table(study, "call_s", "s"))["seernet"] == ["1.00 ± 0.00", "2.00 ± 0.00"]
-    assert rows_of(prediction_table(study, "call_s", "1", throughput))["seernet"] == [
+    assert rows_of(prediction_table(study, "rows_per_s", "1"))["seernet"] == [
         "1,000 ± 0",
         "5,000 ± 0",
     ]
@@ -328,15 +327,23 @@ def test_the_ledger_holds_every_fit(written, study):
         halved, "train_time_ms", "mape_pct"
     )
     assert ledger.values(halved, "", "peak_mib") == {0: 5.0, 1: 5.0, 2: 5.0}
-    assert study.fit_values("seernet", 0.5, "test_mape_pct") == ledger.values(
-        halved, "train_time_ms", "mape_pct"
-    )
+    assert study.fitted("seernet", "test_mape_pct")[0.5] == ledger.values(halved, "train_time_ms", "mape_pct")
     # mlp5d has none of the labels, so nothing of it is expected.
     assert set(ledger.table["predictor"]) == {*MADE, "ensemble"}
     assert ledger.missing() == {
         Contender("ensemble", share, "architecture"): [0, 1, 2] for share in ("0.25", "0.5", "1")
     }
     assert study.missing() == ["ensemble"]
+
+
+def test_a_curve_holds_what_was_measured(study):
+    calls = study.called("seernet", "call_s")
+    assert calls == {1: dict.fromkeys(SEEDS, 0.001), 10: dict.fromkeys(SEEDS, 0.002)}
+    assert (calls.first, calls.last) == (calls[1], calls[10])
+    assert study.called("seernet", "rows_per_s").means == pytest.approx({1: 1000, 10: 5000})
+    assert study.fitted("seernet", "rounds").means == {}  # it has none
+    assert study.perceptron("perfseer", "wall_s")[1000] == pytest.approx({0: 1.0, 1: 1.01, 2: 1.02})
+    assert set(study.called("ensemble", "call_s")) == {1, 10}  # sizes stay where nothing was measured
 
 
 def test_the_old_experiment_stands_beside_ours(text):

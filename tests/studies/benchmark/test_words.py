@@ -6,7 +6,6 @@ import pytest
 
 from perfseer.evaluation.intervals import Interval
 from perfseer.reporting.settings import BenchmarkJudgement
-from perfseer.studies.benchmark.scaling import Exponent
 from perfseer.studies.benchmark.words import NOT_TESTED, Ratio, growth, ratio, trend
 
 JUDGE = BenchmarkJudgement(
@@ -35,7 +34,7 @@ JUDGE = BenchmarkJudgement(
     ],
 )
 def test_growth(value, half_width, word):
-    assert growth(Exponent(value, half_width, 9, 0.95), JUDGE) == word
+    assert growth(Interval(value, half_width, 9, 0.95), JUDGE) == word
 
 
 @pytest.mark.parametrize(

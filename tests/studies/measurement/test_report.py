@@ -31,7 +31,7 @@ from perfseer.studies.measurement.precision import (
 )
 from perfseer.studies.measurement.render import markdown, render
 from perfseer.studies.measurement.rules import broken, rule_table, violation_table
-from perfseer.studies.measurement.study import Paths, load_study
+from perfseer.studies.measurement.study import load_study
 from tests.helpers.measurement_files import complete, parameters, run, write_measurements
 from tests.helpers.reading import rows_after, rows_of, table_after
 from tests.helpers.synthetic import make_table
@@ -61,7 +61,7 @@ def written(tmp_path_factory):
 
 
 def read(mapping, results):
-    return load_study(mapping, Paths.below(results))
+    return load_study(mapping, results)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def test_a_table_alone_says_what_was_not_measured(tmp_path):
     assert (protocol_table(study), cost_sentence(study), floor_table(study)) == ("", "", "")
     assert "protocol-study" in protocol_sentence(study)
     assert "remeasure" in floor_sentence(study)
-    content = markdown(study, Paths.below(tmp_path))
+    content = markdown(study, tmp_path)
     assert "measurement_repeats.svg" not in content
     digests = rows_after(content, "| table |")
     assert digests["results/measurements/repeats.parquet"] == ["missing"]
@@ -283,14 +283,14 @@ def test_an_imported_table_says_so_in_a_line(tmp_path):
     assert (time_table(study), precision_table(study), machine_table(study)) == ("", "", "")
     assert unrecorded(study).count("; ") == 9  # ten quantities
     assert table_after(status_table(study), "|")[2:] == [["ok", "–", "12 of 12 (100 %)", "–"]]
-    content = markdown(study, Paths.below(tmp_path))
+    content = markdown(study, tmp_path)
     assert not re.search(r"\b(nan|inf|None|NaN)\b", content[: content.index("\n### Rows")])
 
 
 def test_a_protocol_of_another_make_is_shown_as_it_is(tmp_path):
     table = run().assign(protocol=json.dumps({"source": "somebody", "warmup_s": 30.0}), protocol_version=0)
     study = study_of(table, tmp_path)
-    content = markdown(study, Paths.below(tmp_path))
+    content = markdown(study, tmp_path)
     assert rows_after(content, "### Protocol") == {"source": ["somebody"], "warmup_s": ["30.0"]}
     assert aim_words(study) == ""
     assert rows_of(precision_table(study))["training time"][5] == "–"

@@ -8,11 +8,12 @@ from itertools import permutations
 
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import Column, table
-from perfseer.reporting.units import choose_scale, count, number, percent, plural
+from perfseer.reporting.units import choose_scale, count, in_percent, named, number, percent, plural
 from perfseer.studies.benchmark import regression
-from perfseer.studies.benchmark.study import Study, mean
+from perfseer.studies.benchmark.points import mean
+from perfseer.studies.benchmark.study import Study
 from perfseer.studies.benchmark.tables import cell, exponent, show_exponent, summary
-from perfseer.studies.benchmark.words import Ratio, growth, share_text, trend
+from perfseer.studies.benchmark.words import Ratio, growth, trend
 
 _LISTED = 5  # fits that had to wait for the processor
 
@@ -40,22 +41,21 @@ def accuracy_observations(study: Study) -> list[str]:
 
 
 def _accuracy_sentence(study: Study, name: str) -> str:
-    first, last = study.settings.shares[0], study.settings.shares[-1]
-    fewest, most = (study.fit_values(name, share, "test_mape_pct") for share in (first, last))
-    decline = study.ratio(fewest, most)
+    errors = study.fitted(name, "test_mape_pct")
+    decline = study.ratio(errors.first, errors.last)
     if decline is None:
         return f"`{name}`: no seed has both the fewest and the most rows."
     return (
-        f"`{name}`: MAPE {summary(study, most)} % with all rows; with the fewest it is {decline} times "
-        f"that: {trend(decline, study.judgement)}. {_knee_sentence(study, name)}"
+        f"`{name}`: MAPE {summary(study, errors.last)} % with all rows; with the fewest it is {decline} "
+        f"times that: {trend(decline, study.judgement)}. {_knee_sentence(study, name)}"
     )
 
 
 def knee(study: Study, predictor: str) -> float | None:
     """Smallest share whose MAPE is, in the mean over seeds, within the knee ratio of that of all rows."""
-    most = study.all_rows(predictor, "test_mape_pct")
-    for share in study.settings.shares:
-        excess = study.ratio(study.fit_values(predictor, share, "test_mape_pct"), most)
+    errors = study.fitted(predictor, "test_mape_pct")
+    for share, values in errors.items():
+        excess = study.ratio(values, errors.last)
         if excess is not None and excess.value <= study.judgement.knee_ratio:
             return share
     return None
@@ -67,7 +67,7 @@ def _knee_sentence(study: Study, name: str) -> str:
         return ""
     if share == study.settings.shares[-1]:
         return "No knee: every smaller size is further than that from it."
-    return f"Knee at {count(round(study.rows_at(share)))} rows."
+    return f"Knee at {count(round(study.rows_at(share)[1]))} rows."
 
 
 def scaling_observations(study: Study) -> list[str]:
@@ -96,30 +96,22 @@ def _prediction_sentence(study: Study, name: str) -> str:
     efficiency = gain.side("more efficient", "less efficient", "not shown to differ")
     return (
         f"`{name}`: {count(large)} rows at once have {gain} times the throughput of {count(small)}: "
-        f"**{efficiency}**; {share_text(study.judgement.throughput_share)} of the best is reached at "
+        f"**{efficiency}**; {in_percent(study.judgement.throughput_share)} of the best is reached at "
         f"{count(batch_knee(study, name))} rows."
     )
 
 
 def batch_gain(study: Study, predictor: str) -> Ratio | None:
     """Throughput of the largest batch over that of the smallest."""
-    batches = study.settings.batch_rows
-    small, large = (_rates(study, predictor, rows) for rows in (batches[0], batches[-1]))
-    return study.ratio(large, small)
-
-
-def _rates(study: Study, predictor: str, rows: int) -> dict[int, float]:
-    """Rows per second in a batch, by seed."""
-    calls = study.prediction_values(predictor, rows, "call_s")
-    return {seed: rows / call for seed, call in calls.items()}
+    rates = study.called(predictor, "rows_per_s")
+    return study.ratio(rates.last, rates.first)
 
 
 def batch_knee(study: Study, predictor: str) -> int:
     """Smallest batch with the wanted share of the best mean throughput."""
-    rates = {rows: _rates(study, predictor, rows) for rows in study.settings.batch_rows}
-    means = {rows: mean(by_seed) for rows, by_seed in rates.items() if by_seed}
+    means = study.called(predictor, "rows_per_s").means
     wanted = study.judgement.throughput_share * max(means.values())
-    return next(rows for rows, value in means.items() if value >= wanted)
+    return next(int(rows) for rows, value in means.items() if value >= wanted)
 
 
 def choices(study: Study) -> list[Choice]:
@@ -130,13 +122,13 @@ def choices(study: Study) -> list[Choice]:
 
 def _means(study: Study, share: float, column: str) -> dict[str, float]:
     """A number of the fits on one share, by predictor, mean over seeds."""
-    by_seed = {name: study.fit_values(name, share, column) for name in study.measured}
+    by_seed = {name: study.fitted(name, column)[share] for name in study.measured}
     return {name: mean(values) for name, values in by_seed.items() if values}
 
 
 def _choice(study: Study, share: float, valid_mape_pct: Mapping[str, float]) -> Choice:
     best = min(valid_mape_pct, key=valid_mape_pct.__getitem__)
-    errors = {name: study.fit_values(name, share, "test_mape_pct") for name in valid_mape_pct}
+    errors = {name: study.fitted(name, "test_mape_pct")[share] for name in valid_mape_pct}
     against = {name: study.ratio(errors[name], errors[best]) for name in errors if name != best}
     equal = [name for name, times in against.items() if times is not None and times.undecided]
     seconds = _means(study, share, "wall_s")
@@ -148,7 +140,7 @@ def dominated(study: Study) -> list[tuple[str, str, Ratio, Ratio]]:
     pairs = []
     for worse, better in permutations(study.measured, 2):
         error, cost = (
-            study.ratio(study.all_rows(worse, column), study.all_rows(better, column))
+            study.ratio(study.fitted(worse, column).last, study.fitted(better, column).last)
             for column in ("test_mape_pct", "wall_s")
         )
         if error is not None and cost is not None and error.above_one and cost.above_one:
@@ -170,12 +162,11 @@ def recommendations(study: Study) -> str:
 
 
 def _choice_sentence(study: Study, choice: Choice) -> str:
-    rows = f"{count(round(study.rows_at(choice.share, 'networks')))} measured networks"
-    rows += f" ({count(round(study.rows_at(choice.share)))} rows)"
+    networks, rows = (count(round(size)) for size in study.rows_at(choice.share))
     text = (
-        f"**With {rows}:** `{choice.best}` has the least error on validation rows; its MAPE on test rows is "
-        f"{_error(study, choice.best, choice.share)} %, its fitting time "
-        f"{_time(study, choice.best, choice.share)}."
+        f"**With {networks} measured networks ({rows} rows):** `{choice.best}` has the least error on "
+        f"validation rows; its MAPE on test rows is {_error(study, choice.best, choice.share)} %, its "
+        f"fitting time {_time(study, choice.best, choice.share)}."
     )
     if not choice.equal:
         return f"{text} Every other predictor is shown to differ from it."
@@ -191,15 +182,11 @@ def _choice_sentence(study: Study, choice: Choice) -> str:
 
 
 def _error(study: Study, name: str, share: float) -> str:
-    return summary(study, study.fit_values(name, share, "test_mape_pct"))
+    return summary(study, study.fitted(name, "test_mape_pct")[share])
 
 
 def _time(study: Study, name: str, share: float) -> str:
-    return _named(mean(study.fit_values(name, share, "wall_s")), "s")
-
-
-def _named(value: float, kind: str) -> str:
-    return choose_scale([value], kind).named(value)
+    return named(mean(study.fitted(name, "wall_s")[share]), "s")
 
 
 def _dominated_sentences(study: Study) -> list[str]:
@@ -225,7 +212,7 @@ def _batch_sentences(study: Study) -> list[str]:
     names = "every predictor" if len(better) == len(study.measured) else ", ".join(f"`{n}`" for n in better)
     return [
         f"**Predict many rows at once:** that is shown to be more efficient for {names}; batches of {span} "
-        f"rows reach {share_text(study.judgement.throughput_share)} of the best throughput."
+        f"rows reach {in_percent(study.judgement.throughput_share)} of the best throughput."
     ]
 
 
@@ -234,10 +221,10 @@ def _memory_sentences(study: Study) -> list[str]:
     if not means:
         return []
     most = max(means, key=means.__getitem__)
-    added, process = _named(means[most], "MiB"), _named(mean(study.all_rows(most, "total_peak_mib")), "MiB")
+    process = mean(study.fitted(most, "total_peak_mib").last)
     return [
-        f"**Memory:** fitting adds at most {added} (`{most}`, all rows, mean over seeds); its process then "
-        f"has {process}, libraries and data included."
+        f"**Memory:** fitting adds at most {named(means[most], 'MiB')} (`{most}`, all rows, mean over "
+        f"seeds); its process then has {named(process, 'MiB')}, libraries and data included."
     ]
 
 
@@ -247,7 +234,7 @@ def chance_sentence(study: Study) -> str:
     comparisons = len(study.settings.shares) * max(n - 1, 0) + n * (n - 1)
     expected = comparisons * (1 - study.confidence)
     return (
-        f"The recommendations rest on {count(comparisons)} comparisons at {share_text(study.confidence)} "
+        f"The recommendations rest on {count(comparisons)} comparisons at {in_percent(study.confidence)} "
         f"confidence, not corrected for their number: up to about {number(expected, 2)} differences would be "
         "shown by chance alone if there were none."
     )
@@ -255,17 +242,17 @@ def chance_sentence(study: Study) -> str:
 
 def doubtful(study: Study) -> list[str]:
     """Fits that had the processor for less than the wanted share of their time."""
-    columns = [study.fits[name] for name in ("predictor", "seed", "train_rows", "cpu_s", "wall_s")]
+    fits = [(name, point, point.result.cost) for name, point in study.fits if point.result]
     return [
-        f"`{name}`, seed {seed}, {rows} rows: {percent(100 * cpu / wall)}"
-        for name, seed, rows, cpu, wall in zip(*columns, strict=True)
-        if cpu < study.judgement.busy_share * wall
+        f"`{name}`, seed {fit.seed}, {fit.train_rows} rows: {percent(100 * cost.cpu_s / cost.wall_s)}"
+        for name, fit, cost in fits
+        if cost.cpu_s < study.judgement.busy_share * cost.wall_s
     ]
 
 
 def doubtful_sentence(study: Study) -> str:
     """How many fits had to wait for the processor, and the first few of them; or that none had to."""
-    waited, share = doubtful(study), share_text(study.judgement.busy_share)
+    waited, share = doubtful(study), in_percent(study.judgement.busy_share)
     if not waited:
         return f"Every fit had the processor for at least {share} of its wall time."
     listed = "; ".join(waited[:_LISTED]) + ("; …" if len(waited) > _LISTED else "")
@@ -278,13 +265,15 @@ def doubtful_sentence(study: Study) -> str:
 
 def summary_table(study: Study) -> str:
     """Every predictor with all rows: time, memory, error, time per row, and whether it is on the front."""
+    times = choose_scale([point.result.cost.wall_s for _, point in study.fits if point.result], "s")
     rows = study.settings.batch_rows[-1]
-    times = choose_scale(study.fits["wall_s"].dropna(), "s")
-    calls = choose_scale(study.predictions["call_s"].dropna() / rows, "s")
+    calls = choose_scale(
+        [point.result.median_s / rows for _, point in study.predictions if point.result], "s"
+    )
     front = efficient(study)
 
     def fitted(name: str, column: str, factor: float = 1.0) -> str:
-        return cell(study, name, study.all_rows(name, column), factor)
+        return cell(study, name, study.fitted(name, column).last, factor)
 
     columns: list[Column[str]] = [
         ("predictor", str),
@@ -294,9 +283,7 @@ def summary_table(study: Study) -> str:
         ("MAPE [%]", partial(fitted, column="test_mape_pct")),
         (
             f"per row [{calls.unit}]",
-            lambda name: cell(
-                study, name, study.prediction_values(name, rows, "call_s"), rows * calls.factor
-            ),
+            lambda name: cell(study, name, study.called(name, "row_s").last, calls.factor),
         ),
         ("front", lambda name: "yes" if name in front else "no" if name in study.measured else "–"),
     ]

@@ -1,6 +1,6 @@
 """Figures of the benchmark report: every predictor has one colour and marker throughout."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,27 +21,21 @@ from perfseer.reporting.style import (
     panels,
     say_missing,
 )
+from perfseer.studies.benchmark.points import mean
 from perfseer.studies.benchmark.records import LIBRARIES
 from perfseer.studies.benchmark.regression import OLD
-from perfseer.studies.benchmark.study import Study, mean
+from perfseer.studies.benchmark.study import Study
 
 _COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, GREY)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LIGHT = "#D5D5D5"
-Points = Sequence[tuple[float, Mapping[int, float]]]
+Points = Iterable[tuple[float, Mapping[int, float]]]
 
 
 def fitting(study: Study) -> Figure:
     """Fitting time and peak memory against training rows, both axes logarithmic."""
-    figure, axes = panels(1, 2, height=4.2)
-    for axis, column, label in (
-        (axes[0], "wall_s", "fitting time [s]"),
-        (axes[1], "peak_mib", "peak memory added [MiB]"),
-    ):
-        _lines(study, axis, partial(_fit_points, study, column))
-        _finish(axis, "training rows", label)
-    _legend(figure, axes[0])
-    return figure
+    quantities = {"wall_s": "fitting time [s]", "peak_mib": "peak memory added [MiB]"}
+    return _every_predictor(study, partial(_fit_points, study), "training rows", quantities)
 
 
 def learning(study: Study) -> Figure:
@@ -64,10 +58,23 @@ def learning(study: Study) -> Figure:
 
 def predicting(study: Study) -> Figure:
     """Time of a call and throughput against rows predicted at once, all axes logarithmic."""
-    figure, axes = panels(1, 2, height=4.2)
-    for axis, throughput in ((axes[0], False), (axes[1], True)):
-        _lines(study, axis, partial(_call_points, study, throughput))
-        _finish(axis, "rows predicted at once", "rows per second" if throughput else "time of a call [s]")
+
+    def points(column: str, name: str) -> Points:
+        return study.called(name, column).items()
+
+    quantities = {"call_s": "time of a call [s]", "rows_per_s": "rows per second"}
+    return _every_predictor(study, points, "rows predicted at once", quantities)
+
+
+def _every_predictor(
+    study: Study, points: Callable[[str, str], Points], size: str, quantities: Mapping[str, str]
+) -> Figure:
+    """A panel per quantity (column → title), in it a line per predictor through its points over the size."""
+    figure, axes = panels(1, len(quantities), height=4.2)
+    for axis, (column, title) in zip(axes, quantities.items(), strict=True):
+        for name in study.measured:
+            _line(axis, points(column, name), _look(study, name) | {"label": name})
+        _finish(axis, size, title)
     _legend(figure, axes[0])
     return figure
 
@@ -76,7 +83,7 @@ def tradeoff(study: Study) -> Figure:
     """MAPE against fitting time with all rows, with the intervals of both."""
     figure, (axis,) = panels(1, 1, width=7.0, height=4.6)
     for name in study.measured:
-        values = [study.all_rows(name, column) for column in ("wall_s", "test_mape_pct")]
+        values = [study.fitted(name, column).last for column in ("wall_s", "test_mape_pct")]
         if all(values):
             (x, dx), (y, dy) = (_interval(of_seeds, study.confidence) for of_seeds in values)
             look = {**_look(study, name), "label": name}
@@ -100,25 +107,16 @@ def regression(study: Study) -> Figure:
         for library, colour, marker in zip(LIBRARIES, (BLUE, ORANGE), _MARKERS, strict=False):
             ours = {"color": colour, "marker": marker, "label": library}
             _errorbar(axis, _regression_points(study, library, column), study.confidence, ours)
-        old = [(n, _scored(values[old_column], old_column)) for n, values in OLD.items()]
-        look: dict[str, Any] = {
-            "color": GREY,
-            "marker": "x",
-            "linestyle": ":",
-            "label": "old report (memory in MB)",
-        }
-        axis.plot([n for n, _ in old], [value for _, value in old], **look)
+        old = [_scored(values[old_column], old_column) for values in OLD.values()]
+        axis.plot([*OLD], old, color=GREY, marker="x", linestyle=":", label="old report (memory in MB)")
         _finish(axis, "samples", label)
     axes[0].legend()
     return figure
 
 
 def _regression_points(study: Study, library: str, column: str) -> Points:
-    points = []
-    for samples in study.settings.regression.samples:
-        values = study.regression_values(library, samples, column)
-        points.append((float(samples), {seed: _scored(value, column) for seed, value in values.items()}))
-    return points
+    curve = study.perceptron(library, column).items()
+    return [(n, {seed: _scored(value, column) for seed, value in values.items()}) for n, values in curve]
 
 
 def _scored(value: float, column: str) -> float:
@@ -127,20 +125,8 @@ def _scored(value: float, column: str) -> float:
 
 
 def _fit_points(study: Study, column: str, name: str) -> Points:
-    return [(study.rows_at(share), study.fit_values(name, share, column)) for share in study.settings.shares]
-
-
-def _call_points(study: Study, throughput: bool, name: str) -> Points:
-    points = []
-    for rows in study.settings.batch_rows:
-        calls = study.prediction_values(name, rows, "call_s")
-        points.append((float(rows), {s: rows / call if throughput else call for s, call in calls.items()}))
-    return points
-
-
-def _lines(study: Study, axis: Axes, points: Callable[[str], Points]) -> None:
-    for name in study.measured:
-        _line(axis, points(name), _look(study, name) | {"label": name})
+    curve = study.fitted(name, column).items()
+    return [(study.rows_at(share)[1], values) for share, values in curve]
 
 
 def _line(axis: Axes, points: Points, look: Mapping[str, Any]) -> None:

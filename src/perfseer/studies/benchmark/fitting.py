@@ -1,6 +1,6 @@
 """Fitting points: time, memory and error of a predictor against the number of networks it learns from."""
 
-from collections import defaultdict
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.folds import Fold, fit_normaliser
@@ -23,7 +24,6 @@ from perfseer.studies.benchmark.footprint import FootprintMeter
 from perfseer.studies.benchmark.isolation import run_apart
 from perfseer.studies.benchmark.records import FitPoint, Fitted, needed_kernels
 from perfseer.studies.benchmark.settings import BenchmarkSettings
-from perfseer.studies.benchmark.subsets import shrunk
 from perfseer.training.settings import TrainingSettings
 
 
@@ -92,7 +92,8 @@ class Recipe:
         members = {member: self._fit(member, fold) for member in settings.members}
         inputs = FitInputs(self.kernels if "kernels" in settings.needs else None, members)
         model = create(name, settings, self.training, self.targets)
-        return fit(model, fold, log=_say_nothing, inputs=inputs).model
+        # Says nothing meanwhile: a point's numbers say what it did.
+        return fit(model, fold, log=lambda _: None, inputs=inputs).model
 
 
 def measure_fit(
@@ -123,6 +124,29 @@ def measure_fit(
     )
 
 
+def nested(data: Dataset, share: float, salt: str) -> Dataset:
+    """All rows of a share of the networks, at least one network.
+
+    Args:
+        data: rows with ``architecture``.
+        share: of the networks, in (0, 1].
+        salt: which draw; with the same salt, a smaller share is part of a larger one.
+    """
+    names = data.rows["architecture"]
+    order = sorted(names.unique(), key=lambda name: hashlib.sha256(f"{salt}:{name}".encode()).digest())
+    kept = order[: max(1, round(share * len(order)))]
+    return data.subset(np.flatnonzero(names.isin(kept)))
+
+
+def shrunk(fold: Fold, share: float) -> Fold:
+    """The fold with a share of the networks of its training and of its validation rows, and all test rows.
+
+    Its normaliser is still that of all training rows.
+    """
+    train, valid = (nested(part, share, f"benchmark:{fold.seed}") for part in (fold.train, fold.valid))
+    return replace(fold, train=train, valid=valid)
+
+
 def _fit_point(recipe: Recipe, part: Fold, sampling_s: float, save_to: Path | None) -> dict[str, Any]:
     # Nothing before the meter: memory that was needed once and is free again would be in its highest mark.
     with FootprintMeter(sampling_s) as meter:
@@ -142,10 +166,8 @@ def _fit_point(recipe: Recipe, part: Fold, sampling_s: float, save_to: Path | No
 
 
 def _rounds(model: Predictor) -> float | None:
-    last: dict[str, int] = defaultdict(int)
-    for row in model.history_:
-        last[row["target"]] = max(last[row["target"]], int(row["epoch"]))
-    return float(np.mean(list(last.values()))) if last else None
+    last = pd.DataFrame(model.history_, columns=["target", "epoch"]).groupby("target")["epoch"].max()
+    return float(last.mean()) if len(last) else None
 
 
 def _errors(model: Predictor, data: Dataset) -> dict[str, float]:
@@ -153,7 +175,3 @@ def _errors(model: Predictor, data: Dataset) -> dict[str, float]:
     return {
         str(name): mape_pct(data.rows[name].to_numpy(), predictions[name].to_numpy()) for name in predictions
     }
-
-
-def _say_nothing(line: str) -> None:
-    del line  # a point's numbers say what it did

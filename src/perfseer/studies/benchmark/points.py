@@ -1,60 +1,73 @@
-"""Points as tables, one row each, and as trials of the ledger."""
+"""Points as tables, one row each, as curves over a size, and as trials of the ledger."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from perfseer.evaluation.ledger import MISSING, VALID, VALIDATION_MAPE, Contender, Entry, Trial
-from perfseer.studies.benchmark.records import (
-    BenchmarkRecord,
-    FitPoint,
-    Fitted,
-    Predicted,
-    RegressionFitted,
-    RegressionRecord,
-)
+from perfseer.studies.benchmark.records import BenchmarkRecord, FitPoint, PredictPoint, RegressionPoint
 from perfseer.studies.benchmark.settings import BenchmarkSettings
 
-Records = Mapping[str, BenchmarkRecord]
-# What is measured of a fit.
-COST_COLUMNS = ("wall_s", "cpu_s", "peak_mib", "mean_mib", "total_peak_mib")
-_FIT = ("seed", "share", "networks", "train_rows", "status")
+AnyPoint = FitPoint | PredictPoint | RegressionPoint
+_COSTS = ("wall_s", "cpu_s", "peak_mib", "mean_mib", "total_peak_mib")
 
 
-def fit_rows(records: Records) -> pd.DataFrame:
-    """One row per fitting point; MAPE is the mean over the fitted labels."""
-    rows = [
-        {"predictor": name, **{field: getattr(point, field) for field in _FIT}, **_fit_numbers(point.result)}
-        for name, record in records.items()
-        for point in record.fits
-    ]
-    numbers = (*COST_COLUMNS, "rounds", "n_parameters", "valid_mape_pct", "test_mape_pct")
-    return pd.DataFrame(rows, columns=["predictor", *_FIT, *numbers])
+class Curve(dict[float, dict[int, float]]):
+    """A number against a size: size, ascending → seed → number. Failed points are absent."""
+
+    @classmethod
+    def of(cls, points: Iterable[AnyPoint], size: str, sizes: Iterable[float], column: str) -> "Curve":
+        """A number of some points against the field ``size`` of them."""
+        curve = cls({value: {} for value in sizes})
+        for point in points:
+            number = point.numbers().get(column)
+            if number is not None:
+                curve[getattr(point, size)][point.seed] = float(number)
+        return curve
+
+    @property
+    def first(self) -> dict[int, float]:
+        """The numbers at the smallest size."""
+        return next(iter(self.values()))
+
+    @property
+    def last(self) -> dict[int, float]:
+        """The numbers at the largest size."""
+        return next(reversed(self.values()))
+
+    @property
+    def means(self) -> dict[float, float]:
+        """Mean over seeds at each size that has numbers."""
+        return {size: mean(values) for size, values in self.items() if values}
 
 
-def prediction_rows(records: Records) -> pd.DataFrame:
-    """One row per predicting point; ``call_s`` is the time of the whole batch."""
-    rows = [
-        (name, point.seed, point.rows, point.distinct_rows, point.status, *_call_numbers(point.result))
-        for name, record in records.items()
-        for point in record.predictions
-    ]
-    columns = ("predictor", "seed", "batch", "distinct_rows", "status", "call_s", "first_s", "peak_mib")
+def mean(values: Mapping[int, float]) -> float:
+    """Mean over seeds of at least one value."""
+    return sum(values.values()) / len(values)
+
+
+def fit_rows(points: Iterable[tuple[str, FitPoint]]) -> pd.DataFrame:
+    """One row per fit, each with its predictor; what failed has no numbers."""
+    asked = ("predictor", "seed", "share", "networks", "train_rows", "status")
+    return _rows(points, (*asked, *_COSTS, "rounds", "n_parameters", "valid_mape_pct", "test_mape_pct"))
+
+
+def prediction_rows(points: Iterable[tuple[str, PredictPoint]]) -> pd.DataFrame:
+    """One row per prediction of a batch, likewise."""
+    columns = ("predictor", "seed", "rows", "distinct_rows", "status", "call_s", "first_s", "peak_mib")
+    return _rows(points, columns).rename(columns={"rows": "batch"})
+
+
+def regression_rows(points: Sequence[tuple[str, RegressionPoint]]) -> pd.DataFrame:
+    """One row per fit to five numbers, likewise; ``predict_<rows>_s`` are times of predicting."""
+    scores = ("epochs", "r2", "rmse", "mse", "mae")
+    further = (name for _, point in points for name in point.numbers())
+    return _rows(points, dict.fromkeys(("library", "seed", "samples", "status", *_COSTS, *scores, *further)))
+
+
+def _rows(points: Iterable[tuple[str, AnyPoint]], columns: Iterable[str]) -> pd.DataFrame:
+    rows = [{"predictor": name, **dict(point), **point.numbers()} for name, point in points]
     return pd.DataFrame(rows, columns=list(columns))
-
-
-def regression_rows(record: RegressionRecord | None) -> pd.DataFrame:
-    """One row per point of the experiment on five numbers; ``predict_<rows>_s`` are times of predicting."""
-    points = record.points if record else ()
-    identity = ("library", "seed", "samples", "status")
-    rows = [
-        {**{field: getattr(point, field) for field in identity}, **_regression_numbers(point.result)}
-        for point in points
-    ]
-    known = dict.fromkeys((*identity, *COST_COLUMNS, "epochs", "r2", "rmse", "mse", "mae"))
-    return pd.DataFrame(rows, columns=list(known | {name: None for row in rows for name in row}))
 
 
 def contender(settings: BenchmarkSettings, predictor: str, share: float) -> Contender:
@@ -81,28 +94,5 @@ def _entries(point: FitPoint | None) -> tuple[Entry, ...]:
     return (
         *(Entry(label, "mape_pct", value, point.test_rows) for label, value in tested.items()),
         *(Entry(label, VALIDATION_MAPE, value, point.valid_rows) for label, value in validated.items()),
-        *(Entry("", name, value, point.test_rows) for name, value in _costs(point.result).items()),
+        *(Entry("", name, value, point.test_rows) for name, value in point.result.costs().items()),
     )
-
-
-def _costs(result: Fitted) -> dict[str, Any]:
-    return {**result.cost.model_dump(), "rounds": result.rounds, "n_parameters": result.n_parameters}
-
-
-def _fit_numbers(result: Fitted | None) -> dict[str, Any]:
-    if result is None:
-        return {}
-    errors = {"valid_mape_pct": result.valid_mape_pct, "test_mape_pct": result.test_mape_pct}
-    means = {name: float(np.mean(list(values.values()))) for name, values in errors.items()}
-    return {**_costs(result), **means}
-
-
-def _call_numbers(result: Predicted | None) -> tuple[float | None, ...]:
-    return (result.median_s, result.first_s, result.cost.peak_mib) if result else (None, None, None)
-
-
-def _regression_numbers(result: RegressionFitted | None) -> dict[str, Any]:
-    if result is None:
-        return {}
-    calls = {f"predict_{rows}_s": seconds for rows, seconds in result.predict_s.items()}
-    return {**result.cost.model_dump(), "epochs": result.epochs, **result.scores.model_dump(), **calls}

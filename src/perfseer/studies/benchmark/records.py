@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from perfseer.digests import digest, file_digest
 from perfseer.errors import require
-from perfseer.evaluation.records import SHARED_SECTIONS, Digests, as_floats
+from perfseer.evaluation.records import SHARED_SECTIONS, Digests, NonNegative, as_floats
 from perfseer.evaluation.trials import fitting_code
 from perfseer.measure.outcomes import Status
 from perfseer.predictors.settings import PredictorSettings
+from perfseer.validation import Strict
 
 # The network of the experiment on five numbers, and the name of its file.
 REGRESSOR, REGRESSION_FILE = "mlp5d", "regression5d.json"
@@ -19,14 +21,10 @@ REGRESSOR, REGRESSION_FILE = "mlp5d", "regression5d.json"
 # What points are made by, beside what fits any predictor.
 _RUNNING, _REGRESSION = "perfseer.studies.benchmark.running", "perfseer.studies.benchmark.regression5d"
 
-NonNegative = Annotated[float, Field(ge=0)]
+Numbers = dict[str, float | None]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Cost(_Strict):
+class Cost(Strict):
     """What a block of code cost (`perfseer.studies.benchmark.footprint`).
 
     Attributes:
@@ -44,7 +42,7 @@ class Cost(_Strict):
     total_peak_mib: NonNegative
 
 
-class Point(_Strict):
+class Point(Strict):
     """One point, measured in a process of its own.
 
     Attributes:
@@ -58,7 +56,7 @@ class Point(_Strict):
     reason: str
 
 
-class Fitted(_Strict):
+class Fitted(Strict):
     """What a fit gave.
 
     Attributes:
@@ -74,6 +72,10 @@ class Fitted(_Strict):
     n_parameters: NonNegativeInt
     valid_mape_pct: dict[str, NonNegative]
     test_mape_pct: dict[str, NonNegative]
+
+    def costs(self) -> Numbers:
+        """Numbers of the fit that are no errors."""
+        return {**dict(self.cost), "rounds": self.rounds, "n_parameters": self.n_parameters}
 
 
 class FitPoint(Point):
@@ -98,8 +100,15 @@ class FitPoint(Point):
     def __str__(self) -> str:
         return f"fit, {self.train_rows} rows, seed {self.seed}"
 
+    def numbers(self) -> Numbers:
+        """What was measured; MAPE is the mean over the fitted labels. Empty where it failed."""
+        if self.result is None:
+            return {}
+        errors = {"valid_mape_pct": self.result.valid_mape_pct, "test_mape_pct": self.result.test_mape_pct}
+        return self.result.costs() | {name: fmean(by_label.values()) for name, by_label in errors.items()}
 
-class Predicted(_Strict):
+
+class Predicted(Strict):
     """What predicting a batch took.
 
     Attributes:
@@ -131,8 +140,16 @@ class PredictPoint(Point):
     def __str__(self) -> str:
         return f"prediction of {self.rows} rows, seed {self.seed}"
 
+    def numbers(self) -> Numbers:
+        """Times of a call, of a row of it, of the first call, and memory; empty where it failed."""
+        if self.result is None:
+            return {}
+        call_s = self.result.median_s
+        speed = {"call_s": call_s, "row_s": call_s / self.rows, "rows_per_s": self.rows / call_s}
+        return {**speed, "first_s": self.result.first_s, "peak_mib": self.result.cost.peak_mib}
 
-class BenchmarkRecord(_Strict):
+
+class BenchmarkRecord(Strict):
     """The points of one predictor.
 
     Attributes:
@@ -165,7 +182,7 @@ class BenchmarkRecord(_Strict):
     predictions: tuple[PredictPoint, ...]
 
 
-class RegressionScores(_Strict):
+class RegressionScores(Strict):
     """How well held-out rows are predicted, in the unit of the function.
 
     Attributes:
@@ -181,7 +198,7 @@ class RegressionScores(_Strict):
     mae: NonNegative
 
 
-class RegressionFitted(_Strict):
+class RegressionFitted(Strict):
     """What one fit of the experiment on five numbers gave.
 
     Attributes:
@@ -217,8 +234,15 @@ class RegressionPoint(Point):
     def __str__(self) -> str:
         return f"{self.samples} samples, seed {self.seed}"
 
+    def numbers(self) -> Numbers:
+        """What was measured; ``predict_<rows>_s`` are times of predicting. Empty where it failed."""
+        if self.result is None:
+            return {}
+        calls = {f"predict_{rows}_s": seconds for rows, seconds in self.result.predict_s.items()}
+        return {**dict(self.result.cost), "epochs": self.result.epochs, **dict(self.result.scores), **calls}
 
-class RegressionRecord(_Strict):
+
+class RegressionRecord(Strict):
     """The experiment on five numbers.
 
     Attributes:

@@ -7,28 +7,23 @@ from statistics import stdev
 
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import choose_scale, count, number
+from perfseer.studies.benchmark.points import mean
 from perfseer.studies.benchmark.records import LIBRARIES
-from perfseer.studies.benchmark.scaling import Exponent
-from perfseer.studies.benchmark.study import Study, mean
+from perfseer.studies.benchmark.study import Study
 from perfseer.studies.benchmark.tables import FAILED, show_exponent, summary
 from perfseer.studies.benchmark.words import Ratio, growth, trend
 
 OURS, THEIRS = LIBRARIES
 # "Performance and Profiling Report" of 15 December 2025, sections 2.1, 2.2 and 3.1: samples → values. Its
 # function, machine and way of measuring are not stated.
+_COLUMNS = ("wall_s", "wall_sd_s", "peak_mb", "mean_mb", "r2", "rmse", "mse", "mae")
 OLD: dict[int, dict[str, float]] = {
-    1_000: {
-        **{"wall_s": 1.67, "wall_sd_s": 1.30, "peak_mb": 54.2, "mean_mb": 18.3},
-        **{"r2": 0.9913, "rmse": 0.2748, "mse": 0.077739, "mae": 0.1756},
-    },
-    5_000: {
-        **{"wall_s": 3.70, "wall_sd_s": 0.04, "peak_mb": 0.6, "mean_mb": 0.6},
-        **{"r2": 0.9984, "rmse": 0.1190, "mse": 0.014222, "mae": 0.0882},
-    },
-    10_000: {
-        **{"wall_s": 7.60, "wall_sd_s": 0.07, "peak_mb": 0.9, "mean_mb": 0.9},
-        **{"r2": 0.9988, "rmse": 0.1057, "mse": 0.011166, "mae": 0.0846},
-    },
+    samples: dict(zip(_COLUMNS, values, strict=True))
+    for samples, values in {
+        1_000: (1.67, 1.30, 54.2, 18.3, 0.9913, 0.2748, 0.077739, 0.1756),
+        5_000: (3.70, 0.04, 0.6, 0.6, 0.9984, 0.1190, 0.014222, 0.0882),
+        10_000: (7.60, 0.07, 0.9, 0.9, 0.9988, 0.1057, 0.011166, 0.0846),
+    }.items()
 }
 # Its section 4.1: rows predicted at once → time [ms].
 OLD_PREDICT_MS: dict[int, float] = {100: 0.41, 1_000: 2.45, 5_000: 1.49, 10_000: 2.64}
@@ -41,10 +36,7 @@ def time_table(study: Study) -> str:
     columns: list[Column[int]] = [
         ("samples", count),
         ("ours [s]", partial(_shown, study, OURS, "wall_s")),
-        (
-            "standard deviation [s]",
-            lambda samples: _deviation(study.regression_values(OURS, samples, "wall_s")),
-        ),
+        ("standard deviation [s]", lambda samples: _deviation(study.perceptron(OURS, "wall_s")[samples])),
         ("epochs", partial(_shown, study, OURS, "epochs")),
         ("scikit-learn [s]", partial(_shown, study, THEIRS, "wall_s")),
         ("ours over scikit-learn", lambda samples: str(_against(study, samples, "wall_s") or FAILED)),
@@ -96,7 +88,7 @@ def prediction_table(study: Study) -> str:
     samples = study.settings.regression.samples[-1]
 
     def calls(rows: int) -> dict[int, float]:
-        return study.regression_values(OURS, samples, f"predict_{rows}_s")
+        return study.perceptron(OURS, f"predict_{rows}_s").last
 
     def rates(rows: int) -> dict[int, float]:
         return {seed: rows / seconds for seed, seconds in calls(rows).items()}
@@ -116,24 +108,18 @@ def prediction_table(study: Study) -> str:
 
 
 def _shown(study: Study, library: str, column: str, samples: int) -> str:
-    return summary(study, study.regression_values(library, samples, column)) or FAILED
+    return summary(study, study.perceptron(library, column)[samples]) or FAILED
 
 
 def _against(study: Study, samples: int, column: str) -> Ratio | None:
     """A number of ours over scikit-learn's."""
-    ours, theirs = (study.regression_values(library, samples, column) for library in LIBRARIES)
+    ours, theirs = (study.perceptron(library, column)[samples] for library in LIBRARIES)
     return study.ratio(ours, theirs)
 
 
 def _old(show: Callable[[dict[str, float]], str]) -> Callable[[int], str]:
     """The old report's figures for a number of samples, where it has any."""
     return lambda samples: show(OLD[samples]) if samples in OLD else _NOT_MEASURED
-
-
-def exponent(study: Study, column: str) -> Exponent | None:
-    """Exponent of a number of our fits over samples."""
-    points = study.regression_points
-    return study.exponent(points[points["library"] == OURS], "samples", column)
 
 
 def scaling_sentences(study: Study) -> list[str]:
@@ -145,9 +131,11 @@ def scaling_sentences(study: Study) -> list[str]:
 
 
 def _scaling_sentence(study: Study, column: str, what: str) -> str:
-    fewest, most = study.settings.regression.samples[0], study.settings.regression.samples[-1]
-    first, last = (study.regression_values(OURS, samples, column) for samples in (fewest, most))
-    times, power = study.ratio(last, first), exponent(study, column)
+    fewest, *_, most = study.settings.regression.samples
+    curve = study.perceptron(OURS, column)
+    times = study.ratio(curve.last, curve.first)
+    ours = [point for library, point in study.regressions if library == OURS]
+    power = study.exponent(ours, "samples", column)
     if times is None or power is None:
         return f"{what}: {FAILED}."
     return (
@@ -159,18 +147,17 @@ def _scaling_sentence(study: Study, column: str, what: str) -> str:
 def accuracy_sentences(study: Study) -> list[str]:
     """Best R², its range, whether accuracy is stable, and how ours compares with scikit-learn's."""
     samples = study.settings.regression.samples
-    by_seed = {n: study.regression_values(OURS, n, "r2") for n in samples}
-    means = {n: mean(values) for n, values in by_seed.items() if values}
+    means = study.perceptron(OURS, "r2").means
     if not means:
         return [f"Accuracy: {FAILED}."]
     best = max(means, key=means.__getitem__)
     limit = f"{study.regression.noise_r2:.4f}" if study.regression else _NOT_MEASURED
     sentences = [
-        f"Best R²: {means[best]:.4f} (at {count(best)} samples); range {min(means.values()):.4f} to "
+        f"Best R²: {means[best]:.4f} (at {count(int(best))} samples); range {min(means.values()):.4f} to "
         f"{max(means.values()):.4f}. The function itself, without its noise, would have {limit}."
     ]
-    fewest, most = (study.regression_values(OURS, n, "rmse") for n in (samples[0], samples[-1]))
-    change = study.ratio(fewest, most)
+    errors = study.perceptron(OURS, "rmse")
+    change = study.ratio(errors.first, errors.last)
     if change is not None:
         sentences.append(
             f"RMSE with {count(samples[0])} samples is {change} times that with {count(samples[-1])}: "
@@ -188,8 +175,7 @@ def accuracy_sentences(study: Study) -> list[str]:
 def requirements(study: Study) -> list[tuple[str, str, bool | None]]:
     """What is asked of the network with the most samples: question, numbers, whether every seed has it."""
     judge, samples = study.judgement, study.settings.regression.samples[-1]
-    r2 = study.regression_values(OURS, samples, "r2")
-    times = study.regression_values(OURS, samples, "wall_s")
+    r2, times = (study.perceptron(OURS, column).last for column in ("r2", "wall_s"))
     complete = len(r2) == len(study.seeds)
     where = f"at {count(samples)} samples"
     return [
@@ -220,7 +206,7 @@ def requirement_table(study: Study) -> str:
 
 
 def _r2(study: Study, library: str, samples: int) -> str:
-    values = study.regression_values(library, samples, "r2")
+    values = study.perceptron(library, "r2")[samples]
     if not values:
         return FAILED
     return f"{mean(values):.4f} ({min(values.values()):.4f} to {max(values.values()):.4f})"

@@ -168,14 +168,12 @@ def _fit_ours(task: Task) -> tuple[_Fitted, int]:
 
 
 class _Scaled:
-    """scikit-learn's network between the same z-scores as ours."""
+    """scikit-learn's network between the same z-scores as ours, fitted."""
 
     def __init__(self, model: MLPRegressor, train: Rows) -> None:
         self._model = model
         self._means = train.x.mean(axis=0), float(train.y.mean())
         self._scales = train.x.std(axis=0), float(train.y.std())
-
-    def fit(self, train: Rows) -> None:
         with warnings.catch_warnings():
             # It calls ending after the epochs it was given a failure to converge.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -204,9 +202,7 @@ def _fit_sklearn(task: Task) -> tuple[_Fitted, int]:
         n_iter_no_change=task.epochs + 1,
         random_state=task.seed,
     )
-    scaled = _Scaled(model, task.train)
-    scaled.fit(task.train)
-    return scaled, int(model.n_iter_)
+    return _Scaled(model, task.train), int(model.n_iter_)
 
 
 _FIT: dict[Library, Callable[[Task], tuple[_Fitted, int]]] = {

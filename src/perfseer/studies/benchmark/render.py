@@ -10,10 +10,10 @@ from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import escape
 from perfseer.reporting.units import plural
-from perfseer.studies.benchmark import conclusions, figures, regression, smooth, tables, words
+from perfseer.studies.benchmark import conclusions, figures, points, regression, smooth, tables, words
 from perfseer.studies.benchmark.about import DOCUMENT
 from perfseer.studies.benchmark.records import REGRESSION_FILE
-from perfseer.studies.benchmark.study import Paths, Study, load_study
+from perfseer.studies.benchmark.study import Study, load_study
 from perfseer.targets import TARGET_BY_NAME
 
 PAGE = Path(__file__).with_name("page.md.j2")
@@ -30,12 +30,11 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
-    paths = Paths.below(results)
-    study = load_study(parameters, paths)
+    study = load_study(parameters, results)
     study.ledger.write(results / "ledger/benchmark.parquet")
     return publish(
         DOCUMENT,
-        markdown(study, paths),
+        markdown(study, results),
         out,
         figures={
             "benchmark_fitting": partial(figures.fitting, study),
@@ -45,20 +44,15 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
             "benchmark_regression": partial(figures.regression, study),
         },
         tables={
-            "benchmark_fits": study.fits,
-            "benchmark_predictions": study.predictions,
-            "benchmark_regression": study.regression_points,
+            "benchmark_fits": points.fit_rows(study.fits),
+            "benchmark_predictions": points.prediction_rows(study.predictions),
+            "benchmark_regression": points.regression_rows(study.regressions),
         },
     )
 
 
-def markdown(study: Study, paths: Paths) -> str:
-    """The report as Markdown.
-
-    Args:
-        study: the inputs.
-        paths: of the files it was read from, whose digests are shown.
-    """
+def markdown(study: Study, results: Path) -> str:
+    """The report as Markdown, with the digests of the files below ``results`` it was made from."""
     names = (*study.records, *([Path(REGRESSION_FILE).stem] if study.regression else []))
     return fill(
         PAGE,
@@ -74,6 +68,6 @@ def markdown(study: Study, paths: Paths) -> str:
         threads={plural(record.threads, "thread") for record in study.records.values()},
         ensembles=[record.predictor for record in study.records.values() if record.members],
         floor_note=floor_note(study.floors),
-        digests={name: file_digest(paths.benchmark / f"{name}.json") for name in names},
-        dataset_digest=file_digest(paths.dataset / "manifest.json"),
+        digests={name: file_digest(results / "benchmark" / f"{name}.json") for name in names},
+        dataset_digest=file_digest(results / "dataset/manifest.json"),
     )

@@ -2,41 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student_t
 
 from perfseer.errors import require
-
-
-@dataclass(frozen=True)
-class Exponent:
-    """b of y = a · x^b.
-
-    Attributes:
-        value: estimate.
-        half_width: of its two-sided interval; None where nothing is left to estimate the spread from.
-        n: points it was fitted to.
-        confidence: share, such as 0.95.
-    """
-
-    value: float
-    half_width: float | None
-    n: int
-    confidence: float
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Lower and upper end of the interval; the estimate twice without one."""
-        width = self.half_width or 0.0
-        return self.value - width, self.value + width
+from perfseer.evaluation.intervals import Interval
 
 
 def fit_exponent(
     x: npt.ArrayLike, y: npt.ArrayLike, groups: Sequence[int], confidence: float
-) -> Exponent | None:
+) -> Interval | None:
     """Slope of ln y over ln x, by least squares, with a level of its own for each group.
 
     Groups are seeds: each has its own rows, so its own level, while the exponent is one. The interval is
@@ -68,11 +45,11 @@ def fit_exponent(
     slope = float(log_x @ log_y) / spread
     freedom = len(groups) - len(set(groups)) - 1
     if freedom < 1:
-        return Exponent(slope, None, len(groups), confidence)
+        return Interval(slope, None, len(groups), confidence)
     residuals = log_y - slope * log_x
     error = math.sqrt(float(residuals @ residuals) / freedom / spread)
     quantile = float(student_t.ppf(0.5 + confidence / 2, freedom))
-    return Exponent(slope, quantile * error, len(groups), confidence)
+    return Interval(slope, quantile * error, len(groups), confidence)
 
 
 def _centred(values: npt.NDArray[np.float64], groups: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validator
 
 from perfseer.targets import TARGET_NAMES
+from perfseer.validation import Strict
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Rows = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -18,11 +19,7 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class RegressionSettings(_Frozen):
+class RegressionSettings(Strict):
     """The old report's own experiment: `mlp5d`'s network on a smooth function of five numbers.
 
     Attributes:
@@ -42,7 +39,7 @@ class RegressionSettings(_Frozen):
     _order = field_validator("samples", "batch_rows")(_ascending)
 
 
-class BenchmarkSettings(_Frozen):
+class BenchmarkSettings(Strict):
     """Which points are measured.
 
     Attributes:

@@ -1,16 +1,16 @@
 """Tables of the benchmark report: rows are predictors, columns are sizes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 
-from perfseer.evaluation.intervals import mean_interval
+from perfseer.evaluation.intervals import Interval
 from perfseer.reporting.floors import FLOOR, mean_floor_cell
 from perfseer.reporting.tables import Column, escape, table
-from perfseer.reporting.units import MISSING, NOT_APPLICABLE, Scale, choose_scale, count, interval, plural
+from perfseer.reporting.units import MISSING, NOT_APPLICABLE, choose_scale, count, over_seeds, plural
+from perfseer.studies.benchmark.points import Curve, mean
 from perfseer.studies.benchmark.records import BenchmarkRecord
-from perfseer.studies.benchmark.scaling import Exponent
-from perfseer.studies.benchmark.study import Study, mean
+from perfseer.studies.benchmark.study import Study
 from perfseer.studies.benchmark.words import growth
 
 FAILED = "failed"
@@ -20,7 +20,7 @@ def absent(study: Study, predictor: str) -> str:
     """Why a predictor has no points; empty text where it has."""
     if predictor not in study.records:
         return MISSING
-    return "" if study.supports(predictor) else NOT_APPLICABLE
+    return "" if predictor in study.measured else NOT_APPLICABLE
 
 
 def cell(study: Study, predictor: str, values: Mapping[int, float], factor: float = 1.0) -> str:
@@ -30,18 +30,15 @@ def cell(study: Study, predictor: str, values: Mapping[int, float], factor: floa
 
 def summary(study: Study, values: Mapping[int, float], factor: float = 1.0) -> str:
     """Mean ± half width over seeds of ``values`` / ``factor``; empty text without a value."""
-    if not values:
-        return ""
-    shown = interval(mean_interval([value / factor for value in values.values()], study.confidence))
-    seeds = f" ({len(values)} of {len(study.seeds)} seeds)" if 1 < len(values) < len(study.seeds) else ""
-    return shown + seeds
+    scaled = {seed: value / factor for seed, value in values.items()}
+    return over_seeds(study.ledger.interval(scaled), len(study.seeds))
 
 
 def model_table(study: Study) -> str:
     """Every predictor's settings, learned numbers and fitted labels."""
 
     def learned(record: BenchmarkRecord) -> str:
-        numbers = study.all_rows(record.predictor, "n_parameters")
+        numbers = study.fitted(record.predictor, "n_parameters").last
         if not record.targets:
             return NOT_APPLICABLE
         return count(round(mean(numbers))) if numbers else FAILED
@@ -74,9 +71,9 @@ def _flat(section: Mapping[str, object], prefix: str = "") -> list[str]:
 
 
 def fit_table(study: Study, column: str, kind: str, last: Sequence[Sequence[str]] = ()) -> str:
-    """A number of the fits (a column of `Study.fits`) by predictor and size, in one unit; then ``last``."""
-    scale = choose_scale(study.fits[column].dropna(), kind)
-    return _by_size(study, study.predictors, column, scale, last)
+    """A number of the fits (`FitPoint.numbers`) by predictor and size, in one unit; then ``last``."""
+    curves = {name: study.fitted(name, column) for name in study.predictors}
+    return _by_size(study, curves, kind, _fit_sizes(study), last)
 
 
 def error_table(study: Study) -> str:
@@ -87,41 +84,53 @@ def error_table(study: Study) -> str:
 
 def rounds_table(study: Study) -> str:
     """Epochs or trees until each fit stopped; predictors that have none are left out."""
-    counted = set(study.fits.loc[study.fits["rounds"].notna(), "predictor"])
-    names = [name for name in study.measured if name in counted]
-    return _by_size(study, names, "rounds", Scale(1.0, ""))
+    curves = {name: study.fitted(name, "rounds") for name in study.measured}
+    return _by_size(
+        study, {name: curve for name, curve in curves.items() if curve.means}, "1", _fit_sizes(study)
+    )
+
+
+def prediction_table(study: Study, column: str, kind: str) -> str:
+    """A number of the predictions (`PredictPoint.numbers`) by predictor and batch, in one unit."""
+    curves = {name: study.called(name, column) for name in study.predictors}
+    return _by_size(study, curves, kind, [plural(rows, "row") for rows in study.settings.batch_rows])
+
+
+def _fit_sizes(study: Study) -> list[str]:
+    """Every share as its networks and rows, means over seeds."""
+    sizes = (map(round, study.rows_at(share)) for share in study.settings.shares)
+    return [f"{count(networks)} networks, {count(rows)} rows" for networks, rows in sizes]
 
 
 def _by_size(
-    study: Study, names: Iterable[str], column: str, scale: Scale, last: Sequence[Sequence[str]] = ()
+    study: Study,
+    curves: Mapping[str, Curve],
+    kind: str,
+    sizes: Sequence[str],
+    last: Sequence[Sequence[str]] = (),
 ) -> str:
-    def shown(name: str, share: float) -> str:
-        return cell(study, name, study.fit_values(name, share, column), scale.factor)
+    """A line for each predictor and a column for each size of its curve."""
+    shown = [number for curve in curves.values() for at in curve.values() for number in at.values()]
+    scale = choose_scale(shown, kind)
 
-    sizes = [(_size_title(study, share), partial(shown, share=share)) for share in study.settings.shares]
-    return table(names, [(_title(scale), str), *sizes], last=last)
+    def at(name: str, place: int) -> str:
+        return cell(study, name, [*curves[name].values()][place], scale.factor)
 
-
-def _size_title(study: Study, share: float) -> str:
-    """A share as its networks and rows, mean over seeds."""
-    networks, rows = (round(study.rows_at(share, column)) for column in ("networks", "train_rows"))
-    return f"{count(networks)} networks, {count(rows)} rows"
-
-
-def _title(scale: Scale) -> str:
-    return f"predictor [{scale.unit}]" if scale.unit else "predictor"
+    title = f"predictor [{scale.unit}]" if scale.unit else "predictor"
+    cells = [(size, partial(at, place=place)) for place, size in enumerate(sizes)]
+    return table(curves, [(title, str), *cells], last=last)
 
 
-def exponent(study: Study, predictor: str, column: str) -> Exponent | None:
+def exponent(study: Study, predictor: str, column: str) -> Interval | None:
     """Exponent of a number of a predictor's fits over training rows (`Study.exponent`)."""
-    return study.exponent(study.fits[study.fits["predictor"] == predictor], "train_rows", column)
+    return study.exponent([fit for name, fit in study.fits if name == predictor], "train_rows", column)
 
 
-def show_exponent(power: Exponent | None) -> str:
+def show_exponent(power: Interval | None) -> str:
     """``0.82 ± 0.10``, or why there is none."""
     if power is None:
         return FAILED
-    value = f"{power.value:.2f}".replace("-", "−")
+    value = f"{power.mean:.2f}".replace("-", "−")
     return f"{value} ± {power.half_width:.2f}" if power.half_width is not None else f"{value} (1 seed)"
 
 
@@ -129,66 +138,28 @@ def scaling_table(study: Study) -> str:
     """Exponents of time and memory, their words, and the plain ratio of the largest to the smallest size."""
 
     def size_ratio(name: str, column: str) -> str:
-        first, last = (
-            {seed: value for seed, value in study.fit_values(name, share, column).items() if value > 0}
-            for share in (study.settings.shares[0], study.settings.shares[-1])
-        )
-        return absent(study, name) or str(study.ratio(last, first) or FAILED)
+        curve = study.fitted(name, column)
+        first, last = ({s: v for s, v in at.items() if v > 0} for at in (curve.first, curve.last))
+        return str(study.ratio(last, first) or FAILED)
 
     def power(name: str, column: str) -> str:
-        return absent(study, name) or show_exponent(exponent(study, name, column))
+        return show_exponent(exponent(study, name, column))
 
     def word(name: str, column: str) -> str:
         fitted = exponent(study, name, column)
-        return absent(study, name) or (growth(fitted, study.judgement) if fitted else FAILED)
+        return growth(fitted, study.judgement) if fitted else FAILED
+
+    def shown(name: str, show: Callable[[str, str], str], column: str) -> str:
+        return absent(study, name) or show(name, column)
 
     columns: list[Column[str]] = [("predictor", str)]
     for what, column in (("time", "wall_s"), ("memory", "peak_mib")):
         columns += [
-            (f"{what}, most over fewest rows", partial(size_ratio, column=column)),
-            (f"exponent of {what}", partial(power, column=column)),
-            (f"growth of {what}", partial(word, column=column)),
+            (f"{what}, most over fewest rows", partial(shown, show=size_ratio, column=column)),
+            (f"exponent of {what}", partial(shown, show=power, column=column)),
+            (f"growth of {what}", partial(shown, show=word, column=column)),
         ]
     return table(study.predictors, columns, align="lrrlrrl")
-
-
-def prediction_table(
-    study: Study, column: str, kind: str, per: Callable[[float, int], float] | None = None
-) -> str:
-    """A number of the predictions by predictor and batch, in one unit.
-
-    Args:
-        study: the inputs.
-        column: of `Study.predictions`.
-        kind: of quantity (`perfseer.reporting.units.SCALES`).
-        per: from the number and the rows of the batch to what is shown; None shows the number.
-    """
-
-    def values(name: str, rows: int) -> dict[int, float]:
-        by_seed = study.prediction_values(name, rows, column)
-        return {seed: per(value, rows) for seed, value in by_seed.items()} if per else by_seed
-
-    batches = study.settings.batch_rows
-    scale = choose_scale(
-        [value for name in study.predictors for rows in batches for value in values(name, rows).values()],
-        kind,
-    )
-
-    def shown(name: str, rows: int) -> str:
-        return cell(study, name, values(name, rows), scale.factor)
-
-    sizes = [(plural(rows, "row"), partial(shown, rows=rows)) for rows in batches]
-    return table(study.predictors, [(_title(scale), str), *sizes])
-
-
-def throughput(call_s: float, rows: int) -> float:
-    """Rows per second."""
-    return rows / call_s
-
-
-def per_row(call_s: float, rows: int) -> float:
-    """Time of one row of the batch [s]."""
-    return call_s / rows
 
 
 def failure_table(study: Study) -> str:

@@ -25,13 +25,11 @@ def benchmark(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")] = 1,
 ) -> None:
     """Time and memory of fitting and predicting against the number of rows, each point in a fresh process."""
-    _fix_threads(threads)
+    _prepare(threads)
     from perfseer.data.files import write_json
     from perfseer.parameters import load_mapping
     from perfseer.studies.benchmark.running import run_benchmark
-    from perfseer.training.process import prepare_process
 
-    prepare_process(threads)
     places = {"dataset": dataset, "graphs": graphs, "kernels": kernels}
     record = run_benchmark(
         load_mapping(params), predictor, **places, threads=threads, log=line_log(predictor)
@@ -45,21 +43,22 @@ def benchmark_regression(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")] = 1,
 ) -> None:
     """The network of mlp5d, and scikit-learn's like it, on a smooth function of five numbers."""
-    _fix_threads(threads)
+    _prepare(threads)
     from perfseer.data.files import write_json
     from perfseer.parameters import load_mapping
     from perfseer.studies.benchmark.records import REGRESSOR
     from perfseer.studies.benchmark.regression5d import run_experiment
-    from perfseer.training.process import prepare_process
 
-    prepare_process(threads)
     record = run_experiment(load_mapping(params), threads, line_log(REGRESSOR))
     write_json(out, record.model_dump(mode="json"))
 
 
-def _fix_threads(threads: int) -> None:
+def _prepare(threads: int) -> None:
     for name in _THREAD_VARIABLES:
         os.environ[name] = str(threads)
+    from perfseer.training.process import prepare_process
+
+    prepare_process(threads)
 
 
 def register(app: typer.Typer) -> None:

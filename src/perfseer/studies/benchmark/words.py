@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from perfseer.evaluation.intervals import Interval, paired_difference
 from perfseer.reporting.settings import BenchmarkJudgement
 from perfseer.reporting.units import number
-from perfseer.studies.benchmark.scaling import Exponent
 
 NOT_TESTED = "not tested (one seed)"
 
@@ -40,18 +39,14 @@ class Ratio:
         return self.bounds[0] > 1
 
     @property
-    def below_one(self) -> bool:
-        """Whether the first is shown to be smaller."""
-        return self.bounds[1] < 1
-
-    @property
     def undecided(self) -> bool:
-        """Whether neither is shown."""
-        return not (self.above_one or self.below_one)
+        """Whether it is shown to be neither larger nor smaller."""
+        low, high = self.bounds
+        return low <= 1 <= high
 
     def side(self, larger: str, smaller: str, undecided: str) -> str:
         """The word for what is shown of the first."""
-        return larger if self.above_one else smaller if self.below_one else undecided
+        return undecided if self.undecided else larger if self.above_one else smaller
 
     def __str__(self) -> str:
         if self.log.half_width is None:
@@ -73,11 +68,12 @@ def ratio(first: Mapping[int, float], second: Mapping[int, float], confidence: f
     return None if difference is None else Ratio(difference.interval)
 
 
-def growth(exponent: Exponent, judge: BenchmarkJudgement) -> str:
+def growth(exponent: Interval, judge: BenchmarkJudgement) -> str:
     """How a cost grows: a word where the whole interval agrees with it, else the span of words."""
     if exponent.half_width is None:
         return NOT_TESTED
-    low, high = (_growth_word(bound, judge) for bound in exponent.bounds)
+    bounds = exponent.mean - exponent.half_width, exponent.mean + exponent.half_width
+    low, high = (_growth_word(bound, judge) for bound in bounds)
     return f"**{low}**" if low == high else f"not decided: {low} to {high}"
 
 
@@ -100,11 +96,6 @@ def trend(decline: Ratio, judge: BenchmarkJudgement) -> str:
     if 1 / judge.stable_ratio <= low and high <= judge.stable_ratio:
         return "**stable**"
     return decline.side("**falls with more data**", "**rises with more data**", "no difference shown")
-
-
-def share_text(value: float) -> str:
-    """A share as a percentage, ``90 %``."""
-    return f"{100 * value:g} %"
 
 
 def growth_words(judge: BenchmarkJudgement) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from perfseer.evaluation.noise import PAPER_S, SAME, NoiseFloor, ProtocolComparison, ProtocolDifference
+from perfseer.evaluation.noise import PAPER_S, SAME, NoiseFloor, ProtocolDifference
 from perfseer.reporting.floors import NOT_MEASURED
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import count, number, percent, signed
@@ -109,12 +109,9 @@ def protocol_table(study: Study) -> str:
         ("median, with sign", lambda difference: f"{signed(difference.bias_pct, 2)} %"),
         ("configurations", lambda difference: count(difference.configurations)),
     ]
-    return table(_in_order(study.compared), columns, align="llrlrlrr")
-
-
-def _in_order(compared: ProtocolComparison) -> list[ProtocolDifference]:
-    """Differences by label, each time's two below each other."""
-    return sorted(compared.differences, key=lambda difference: TARGET_NAMES.index(difference.target))
+    # By label, each time's two below each other.
+    rows = sorted(study.compared.differences, key=lambda row: TARGET_NAMES.index(row.target))
+    return table(rows, columns, align="llrlrlrr")
 
 
 def _met(holds: bool) -> str:

@@ -7,8 +7,18 @@ from typing import Any
 import pandas as pd
 
 from perfseer.reporting.tables import Column, escape, table
-from perfseer.reporting.units import choose_scale, count, number, percent, plural, share_text
-from perfseer.studies.measurement.study import PHASE_WORDS, Study, known
+from perfseer.reporting.units import (
+    PHASE_WORDS,
+    choose_scale,
+    count,
+    in_percent,
+    named,
+    number,
+    percent,
+    plural,
+    share_text,
+)
+from perfseer.studies.measurement.study import Study, known
 from perfseer.studies.profile import SHOWN_REASONS
 from perfseer.targets import PHASES
 
@@ -36,24 +46,20 @@ def _in_words(protocol: Mapping[str, Any]) -> str:
     p = {name: protocol[name] for name in _NAMED}
     drift = (
         f", and further until the medians of its two latest groups of iterations differ by at most "
-        f"{_share(p['warmup_drift'])}, but for no longer than {p['warmup_budget_s']:g} s"
+        f"{in_percent(p['warmup_drift'])}, but for no longer than {p['warmup_budget_s']:g} s"
         if p["warmup_drift"] < 1
         else ""
     )
     return (
         f"Each phase warms up for at least {p['warmup_s']:g} s and "
         f"{plural(p['warmup_iterations'], 'iteration')}{drift}. Then iterations are counted until the "
-        f"{_share(p['confidence'])} confidence interval of their median is no wider than "
-        f"{_share(p['ci_width'])} of it, after at least {count(p['min_iterations'])}; in any case counting "
-        f"ends after {count(p['max_iterations'])} iterations or about {p['phase_budget_s']:g} s. On a "
-        "processor, iterations beside a reading of the machine's speed more than "
-        f"{_share(p['probe_slack'])} slower than its full speed are set apart. A configuration that is still "
-        f"busy after {p['timeout_s']:g} s is given up."
+        f"{in_percent(p['confidence'])} confidence interval of their median is no wider than "
+        f"{in_percent(p['ci_width'])} of it, after at least {count(p['min_iterations'])}; in any case "
+        f"counting ends after {count(p['max_iterations'])} iterations or about {p['phase_budget_s']:g} s. On "
+        "a processor, iterations beside a reading of the machine's speed more than "
+        f"{in_percent(p['probe_slack'])} slower than its full speed are set apart. A configuration that is "
+        f"still busy after {p['timeout_s']:g} s is given up."
     )
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:g} %"
 
 
 def speed_sentence(study: Study) -> str:
@@ -61,9 +67,9 @@ def speed_sentence(study: Study) -> str:
     total = float(known(study.table, "measured_s").sum())
     if not total:
         return "The table does not say how long measuring took."
-    spent, rows = choose_scale([total], "s").named(total), len(study.table)
-    rate = number(60 * rows / total)
-    return f"{plural(rows, 'configuration')} took {spent} of measuring: {rate} configurations per minute."
+    rows, rate = len(study.table), number(60 * len(study.table) / total)
+    taken = f"{plural(rows, 'configuration')} took {named(total, 's')} of measuring"
+    return f"{taken}: {rate} configurations per minute."
 
 
 def time_table(study: Study) -> str:
@@ -122,4 +128,4 @@ def status_table(study: Study) -> str:
 
 
 def _time(seconds: float) -> str:
-    return choose_scale([seconds], "s").named(seconds) if math.isfinite(seconds) else "–"
+    return named(seconds, "s") if math.isfinite(seconds) else "–"

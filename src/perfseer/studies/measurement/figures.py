@@ -12,10 +12,12 @@ from perfseer.evaluation.noise import NoiseFloor
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.reporting.floors import NOT_MEASURED, Floors
 from perfseer.reporting.style import BLUE, GREY, ORANGE, VERMILION, log_ticks, panels, say_missing
+from perfseer.reporting.units import PHASE_WORDS
 from perfseer.studies.measurement.agreement import pairs, short_and_long
-from perfseer.studies.measurement.precision import UNRECORDED, aims_pct, half_widths_pct
-from perfseer.studies.measurement.study import PHASE_WORDS, Study
-from perfseer.targets import PHASES, TARGETS, Phase, Target
+from perfseer.studies.measurement.precision import UNRECORDED, aims_pct
+from perfseer.studies.measurement.study import Study
+from perfseer.studies.profile import half_widths_pct
+from perfseer.targets import PHASES, TARGET_BY_NAME, TARGETS, Phase, Target
 
 # Differences smaller than this cannot be told apart on a logarithmic axis and are drawn at it [%].
 _LEAST_PCT = 0.01
@@ -25,23 +27,13 @@ _WINDOW = 15
 _MOST_POINTS = 2000
 
 
-def figure_makers(study: Study) -> dict[str, Callable[[], Figure]]:
-    """File stem → function that draws it."""
-    return {
-        "measurement_precision": partial(precision, study),
-        "measurement_machine": partial(machine, study),
-        "measurement_protocol": partial(protocol, study),
-        "measurement_repeats": partial(repeats, study),
-    }
-
-
 def precision(study: Study) -> Figure:
     """Share of rows within each half width of the median's own interval, both phases, beside the aim."""
     figure, axes = panels(1, 2, height=2.6)
     aims = aims_pct(study)
     for axis, phase in zip(axes, PHASES, strict=True):
-        axis.set_title(f"{PHASE_WORDS[phase]} time")
-        widths = half_widths_pct(study, phase)
+        axis.set_title(TARGET_BY_NAME[f"{phase}_time_ms"].title)
+        widths = half_widths_pct(study.finished, phase)
         known = np.sort(np.maximum(widths[np.isfinite(widths)], _LEAST_PCT))
         if not len(known):
             say_missing(axis, "no intervals")

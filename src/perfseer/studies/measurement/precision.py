@@ -9,10 +9,10 @@ import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.tables import Column, escape, table
-from perfseer.reporting.units import choose_scale, count, number, percent, share_text, signed
-from perfseer.studies.measurement.study import PHASE_WORDS, Study, known
-from perfseer.studies.profile import measurement_intervals
-from perfseer.targets import PHASES, Phase
+from perfseer.reporting.units import choose_scale, count, named, number, percent, share_text, signed
+from perfseer.studies.measurement.study import Study, known
+from perfseer.studies.profile import half_widths_pct, measurement_intervals
+from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
 
 UNRECORDED = "not recorded"
 # Shares of the run's rows, by order, that are held against each other.
@@ -30,20 +30,10 @@ def _asked(protocol: str) -> float:
     return 100.0 * float(parsed["ci_width"]) / 2 if "ci_width" in parsed else np.nan
 
 
-def half_widths_pct(study: Study, phase: Phase) -> FloatArray:
-    """[n] half width of each finished row's own interval over its median [%]; NaN without an interval."""
-    low, high, middle = (
-        study.finished[f"{phase}_time_{name}"].to_numpy(dtype=np.float64, na_value=np.nan)
-        for name in ("ci_low_ms", "ci_high_ms", "ms")
-    )
-    widths: FloatArray = 100.0 * (high - low) / 2.0 / middle
-    return widths
-
-
 def missed(study: Study, phase: Phase) -> int:
     """Finished rows whose interval is wider than asked, or that have none although one was asked for."""
     aims = aims_pct(study)
-    reached = half_widths_pct(study, phase) <= aims * (1 + 1e-9)
+    reached = half_widths_pct(study.finished, phase) <= aims * (1 + 1e-9)
     return int((np.isfinite(aims) & ~reached).sum())
 
 
@@ -56,7 +46,7 @@ def precision_table(study: Study) -> str:
         return lambda phase: number(float(np.percentile(widths[f"{phase}_time_ms"], percentile)))
 
     columns: list[Column[Phase]] = [
-        ("label", lambda phase: f"{PHASE_WORDS[phase]} time"),
+        ("label", lambda phase: TARGET_BY_NAME[f"{phase}_time_ms"].title),
         ("rows with an interval", lambda phase: count(len(widths[f"{phase}_time_ms"]))),
         ("rows without", lambda phase: count(rows - len(widths[f"{phase}_time_ms"]))),
         ("median [± %]", quantile(50)),
@@ -153,7 +143,7 @@ def _cores(busy: FloatArray) -> str:
 
 def _most_memory(memory_mib: FloatArray) -> str:
     most = float(memory_mib.max())
-    return choose_scale([most], "MiB").named(most) if most else "none"
+    return named(most, "MiB") if most else "none"
 
 
 def _clock(clock_mhz: FloatArray) -> str:

@@ -5,7 +5,7 @@ date, host or absolute path, so that equal inputs give equal bytes.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,16 @@ from typing import Any
 import pandas as pd
 
 from perfseer.digests import file_digest
+from perfseer.evaluation.noise import NoiseFloor
 from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING
-from perfseer.studies.measurement import agreement, collection, precision, rules
+from perfseer.studies.measurement import agreement, collection, figures, precision, rules
 from perfseer.studies.measurement.about import DOCUMENT
-from perfseer.studies.measurement.figures import figure_makers
-from perfseer.studies.measurement.study import Paths, Study, load_study
+from perfseer.studies.measurement.study import TABLES, Study, load_study
 from perfseer.studies.profile import described, distinct
 
 PAGE = Path(__file__).with_name("page.md.j2")
-_FLOOR_COLUMNS = (
-    *("target", "mape_pct", "low_pct", "high_pct", "median_pct", "p95_pct"),
-    *("configurations", "measurements"),
-)
 
 
 def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
@@ -40,13 +36,17 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     Raises:
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
-    paths = Paths.below(results)
-    study = load_study(parameters, paths)
+    study = load_study(parameters, results)
     return publish(
         DOCUMENT,
-        markdown(study, paths),
+        markdown(study, results),
         out,
-        figures=figure_makers(study),
+        figures={
+            "measurement_precision": partial(figures.precision, study),
+            "measurement_machine": partial(figures.machine, study),
+            "measurement_protocol": partial(figures.protocol, study),
+            "measurement_repeats": partial(figures.repeats, study),
+        },
         tables=plot_tables(study),
     )
 
@@ -59,25 +59,24 @@ def plot_tables(study: Study) -> dict[str, pd.DataFrame]:
         (`agreement.PAIR_COLUMNS`), measurement_protocol (`agreement.SHORT_LONG_COLUMNS`),
         measurement_violations (`rules.VIOLATION_COLUMNS`).
     """
-    floors = pd.DataFrame([asdict(floor) for floor in study.floors.values()], columns=list(_FLOOR_COLUMNS))
+    columns = [field.name for field in fields(NoiseFloor)]
     return {
-        "measurement_floors": floors,
+        "measurement_floors": pd.DataFrame(map(asdict, study.floors.values()), columns=columns),
         "measurement_repeats": agreement.pairs(study),
         "measurement_protocol": agreement.short_and_long(study),
         "measurement_violations": rules.violation_rows(study),
     }
 
 
-def markdown(study: Study, paths: Paths) -> str:
-    """The document as Markdown.
+def markdown(study: Study, results: Path) -> str:
+    """The document as Markdown, with the digests of the tables below ``results`` it was made from."""
 
-    Args:
-        study: what was read.
-        paths: of the tables it was read from, whose digests are shown.
-    """
-    columns: list[Column[Path]] = [
-        ("table", lambda path: f"results/measurements/{path.name}"),
-        ("SHA-256 of the file, first digits", lambda path: file_digest(path) if path.is_file() else MISSING),
+    def digest(name: str) -> str:
+        return file_digest(results / name) if (results / name).is_file() else MISSING
+
+    columns: list[Column[str]] = [
+        ("table", lambda name: f"results/{name}"),
+        ("SHA-256 of the file, first digits", digest),
     ]
     return fill(
         PAGE,
@@ -88,5 +87,5 @@ def markdown(study: Study, paths: Paths) -> str:
         rules=rules,
         distinct=partial(distinct, study.table),
         described=partial(described, study.table),
-        digests=table(paths, columns, align="ll"),
+        digests=table(TABLES, columns, align="ll"),
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,26 +21,9 @@ from perfseer.reporting.floors import Floors, require_comparable
 from perfseer.reporting.settings import MeasurementAims
 from perfseer.validation import section
 
-PHASE_WORDS = {"train": "training", "infer": "inference"}
-
-
-class Paths(NamedTuple):
-    """Where the inputs lie.
-
-    Attributes:
-        table: the measurement table.
-        repeats: configurations measured again; may not exist.
-        protocol: the short protocol against a long one; may not exist.
-    """
-
-    table: Path
-    repeats: Path
-    protocol: Path
-
-    @classmethod
-    def below(cls, results: Path) -> "Paths":
-        """Where the verbs put them below the results folder."""
-        return cls(*(results / f"measurements/{name}.parquet" for name in ("local", "repeats", "protocol")))
+# Below the results folder: the measurement table, configurations measured again, the short protocol against a
+# long one. Only the first must exist.
+TABLES = tuple(f"measurements/{name}.parquet" for name in ("local", "repeats", "protocol"))
 
 
 @dataclass(frozen=True)
@@ -79,26 +62,27 @@ class Study:
         return [parsed for text in texts if isinstance(parsed := json.loads(text), dict)]
 
 
-def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
+def load_study(parameters: Mapping[str, Any], results: Path) -> Study:
     """Read and check everything.
 
     Args:
         parameters: raw mapping of params.yaml; sections ``trust``, ``report`` and ``evaluation``.
-        paths: where the inputs lie.
+        results: folder the verbs wrote to.
 
     Raises:
         PerfseerError: the table is missing or empty, a file is damaged, repeats or protocol study do not
             belong to the table, or a section of the parameters is at fault.
     """
-    table = read_table(paths.table)
-    require(len(table) > 0, f"{paths.table} has no row; measure with `perfseer collect`")
-    repeats, protocol = (_optional(path) for path in (paths.repeats, paths.protocol))
+    measured, again, beside = (results / name for name in TABLES)
+    table = read_table(measured)
+    require(len(table) > 0, f"{measured} has no row; measure with `perfseer collect`")
+    repeats, protocol = (read_table(path) if path.is_file() else None for path in (again, beside))
     if repeats is not None:
-        require_comparable(table, repeats, paths.repeats)
+        require_comparable(table, repeats, again)
     if protocol is not None:
         # Its long rows have a protocol of their own; the short one's must be the table's.
         short = protocol[protocol["protocol"].isin(table["protocol"])]
-        require_comparable(table, short if len(short) else protocol, paths.protocol)
+        require_comparable(table, short if len(short) else protocol, beside)
     confidence = section(EvaluationSettings, parameters, "evaluation").confidence
     trust = TrustSettings.from_mapping(parameters.get("trust", {}))
     return Study(
@@ -117,7 +101,3 @@ def known(rows: pd.DataFrame, column: str) -> FloatArray:
     """[k] finite values of a column in the order of ``rows``."""
     values = rows[column].to_numpy(dtype=np.float64, na_value=np.nan)
     return values[np.isfinite(values)]
-
-
-def _optional(path: Path) -> pd.DataFrame | None:
-    return read_table(path) if path.is_file() else None

@@ -10,12 +10,12 @@ by the median latency of all cells with its graph, test cells included.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import RootModel
 
 from perfseer.data.files import write_json
 from perfseer.data.settings import DatasetSettings
@@ -31,18 +31,17 @@ from perfseer.data.sources.nasbench201.cells import (
 from perfseer.data.sources.nasbench201.dataset import draw
 from perfseer.data.sources.nasbench201.graphs import OPERATIONS, cell_flows
 from perfseer.evaluation.metrics import mape_pct, within_name, within_pct
-from perfseer.evaluation.records import read_as
+from perfseer.evaluation.records import NonNegative, read_as
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.studies.nasbench201.settings import NasBench201Settings
-from perfseer.validation import section
+from perfseer.validation import Strict, section
 
 BoolArray = npt.NDArray[np.bool_]
 # Rounds of `graph_classes`: no path through a cell is longer.
 _ROUNDS = 3
-NonNegative = Annotated[float, Field(ge=0)]
 
 
-class DeviceReadings(BaseModel):
+class DeviceReadings(Strict):
     """What one device's latencies say.
 
     Attributes:
@@ -50,8 +49,6 @@ class DeviceReadings(BaseModel):
         counts_mape_pct: what ran → error of a sum over its counts on validation cells, one per seed [%].
         ceilings: reading → metric → what predicting each cell by the median of its graph gives.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: str
     counts_mape_pct: dict[str, tuple[NonNegative, ...]]
@@ -157,9 +154,8 @@ def _counts_error(
     train, valid, _ = parts
     inputs = np.column_stack([np.ones(len(chosen)), operation_counts(chosen, ran)])
     costs = np.linalg.lstsq(inputs[train] / latency_ms[train, np.newaxis], np.ones(len(train)), rcond=None)[0]
-    least = (
-        latency_ms[train].min() / 10
-    )  # a wrong reading may give a sum below 0, which has no relative error
+    # A wrong reading may give a sum below 0, which has no relative error.
+    least = latency_ms[train].min() / 10
     return mape_pct(latency_ms[valid], np.maximum(inputs[valid] @ costs, least))
 
 

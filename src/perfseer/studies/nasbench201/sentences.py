@@ -2,7 +2,7 @@
 
 from perfseer.data.sources.nasbench201.cells import DEVICES
 from perfseer.evaluation.metrics import within_name
-from perfseer.reporting.units import MISSING, choose_scale, number
+from perfseer.reporting.units import MISSING, named, number
 from perfseer.studies.nasbench201.study import SUBJECT, Study
 from perfseer.studies.nasbench201.tables import RAN, smallest
 
@@ -66,4 +66,4 @@ def machines(study: Study) -> str:
 def total_time(study: Study) -> str:
     """How long fitting took altogether."""
     seconds = sum(record.cost.fit_s for record in study.records.values())
-    return choose_scale([seconds], "s").named(seconds) if study.records else "0 s"
+    return named(seconds, "s") if study.records else "0 s"

@@ -3,8 +3,6 @@
 from typing import Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveInt,
     SerializerFunctionWrapHandler,
@@ -18,14 +16,11 @@ from perfseer.errors import PerfseerError
 from perfseer.evaluation.settings import Percentage
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.training.settings import TrainingSettings
+from perfseer.validation import Strict
 
-_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-
-class _Sections(BaseModel):
+class _Sections(Strict):
     """One section per predictor that takes part; a predictor without a section is left out."""
-
-    model_config = _STRICT
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -39,7 +34,7 @@ _FIELDS: dict[str, Any] = {
 NasBench201Predictors = create_model("NasBench201Predictors", __base__=_Sections, **_FIELDS)
 
 
-class NasBench201Settings(BaseModel):
+class NasBench201Settings(Strict):
     """Which predictors are fitted on which latencies. Complete in itself: presets do not change it.
 
     Attributes:
@@ -52,8 +47,6 @@ class NasBench201Settings(BaseModel):
         training: recipe of the networks that declare none of their own.
         predictors: one section per predictor.
     """
-
-    model_config = _STRICT
 
     devices: Annotated[tuple[str, ...], Field(min_length=1)]
     readings: Annotated[tuple[Reading, ...], Field(min_length=1)]

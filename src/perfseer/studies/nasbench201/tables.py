@@ -1,6 +1,6 @@
 """Tables of the report on NAS-Bench-201."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
 from operator import itemgetter
@@ -12,8 +12,8 @@ from perfseer.evaluation.metrics import within_name
 from perfseer.evaluation.records import Record
 from perfseer.reporting.floors import FLOOR, NOT_MEASURED
 from perfseer.reporting.tables import Column, table
-from perfseer.reporting.units import MISSING, choose_scale, count, interval, number, signed_interval
-from perfseer.studies.nasbench201.published import RANKS, SHARES, UNVERIFIED
+from perfseer.reporting.units import MISSING, count, interval, named, number, signed_interval
+from perfseer.studies.nasbench201.published import RANKS, SHARES_PCT, UNVERIFIED
 from perfseer.studies.nasbench201.readings import DeviceReadings
 from perfseer.studies.nasbench201.study import SUBJECT, Study
 
@@ -26,10 +26,14 @@ _DEVICE: tuple[Column[str], ...] = (
 
 def subject_table(study: Study, reading: str) -> str:
     """BRP-NAS on every device: share within each tolerance, MAPE, Spearman."""
-    titles = {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
-    titles |= {"MAPE [%]": "mape_pct", "Spearman": "spearman"}
+    titles = {**_within(study), "MAPE [%]": "mape_pct", "Spearman": "spearman"}
     cells = [(title, partial(_mean, study, metric, reading, SUBJECT)) for title, metric in titles.items()]
     return table(study.settings.devices, [*_DEVICE, *cells])
+
+
+def _within(study: Study) -> dict[str, str]:
+    """Title → metric of the share within each tolerance."""
+    return {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
 
 
 def comparison_table(study: Study, reading: str, metric: str) -> str:
@@ -79,31 +83,27 @@ def ceiling_table(study: Study) -> str:
     def cell(row: tuple[str, Reading], metric: str) -> str:
         readings = study.readings.get(row[0])
         ceiling = readings.ceilings.get(row[1]) if readings else None
-        return (
-            (count(int(ceiling[metric])) if metric == "graphs" else number(ceiling[metric]))
-            if ceiling
-            else MISSING
-        )
+        if not ceiling:
+            return MISSING
+        return count(int(ceiling[metric])) if metric == "graphs" else number(ceiling[metric])
 
-    titles = {"different graphs": "graphs"}
-    titles |= {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
+    titles = {"different graphs": "graphs", **_within(study), "MAPE [%]": "mape_pct"}
     columns: list[Column[tuple[str, Reading]]] = [
         ("device", lambda row: DEVICES[row[0]].title),
         ("batch", lambda row: str(DEVICES[row[0]].batch_size)),
         ("reading", itemgetter(1)),
-        *(
-            (title, partial(cell, metric=metric))
-            for title, metric in (titles | {"MAPE [%]": "mape_pct"}).items()
-        ),
+        *((title, partial(cell, metric=metric)) for title, metric in titles.items()),
     ]
     return table(product(study.settings.devices, study.settings.readings), columns, align="lrl")
 
 
 def published_table(study: Study) -> str:
     """Remembered shares of BRP-NAS's own latencies beside ours, each device of ours a row."""
-    tolerances = [x for x in study.settings.within_pct if x in SHARES[0].shares_pct]
+    known = set.intersection(*map(set, SHARES_PCT.values()))
+    tolerances = [x for x in study.settings.within_pct if x in known]
     rows: list[tuple[str, str, Mapping[float, str]]] = [
-        (share.device, UNVERIFIED, {x: number(share.shares_pct[x]) for x in tolerances}) for share in SHARES
+        (device, UNVERIFIED, {x: number(shares[x]) for x in tolerances})
+        for device, shares in SHARES_PCT.items()
     ]
     for reading, name in product(study.settings.readings, study.settings.devices):
         shares = {x: _mean(study, within_name(x), reading, SUBJECT, name) for x in tolerances}
@@ -115,7 +115,7 @@ def published_table(study: Study) -> str:
 def rank_table(study: Study) -> str:
     """Published rank correlations beside the mean of ours over the devices."""
     settings = study.settings
-    rows = [(rank.system, "published", number(rank.spearman)) for rank in RANKS]
+    rows = [(system, "published", number(spearman)) for system, spearman in RANKS.items()]
     for reading, predictor in product(settings.readings, settings.predictor_names):
         known = [study.mean(reading, predictor, name, "spearman") for name in settings.devices]
         means = [mean.mean for mean in known if mean is not None]
@@ -135,8 +135,11 @@ def cost_table(study: Study) -> str:
     columns: list[tuple[str, Callable[[list[Record]], str]]] = [
         ("records", lambda records: count(len(records))),
         ("parameters", _sizes),
-        ("fitting one", lambda records: _named((record.cost.fit_s for record in records), "s")),
-        ("predicting a cell", lambda records: _named((r.cost.predict_ms_per_row for r in records), "ms")),
+        ("fitting one", lambda records: named(median(record.cost.fit_s for record in records), "s")),
+        (
+            "predicting a cell",
+            lambda records: named(median(r.cost.predict_ms_per_row for r in records), "ms"),
+        ),
     ]
     return table(
         study.settings.predictor_names,
@@ -149,14 +152,8 @@ def _sizes(records: list[Record]) -> str:
     return count(sizes[0]) if len(sizes) == 1 else f"{count(sizes[0])} to {count(sizes[-1])}"
 
 
-def _named(values: Iterable[float], kind: str) -> str:
-    middle = median(values)
-    return choose_scale([middle], kind).named(middle)
-
-
 def _mean(study: Study, metric: str, reading: str, predictor: str, device: str) -> str:
-    mean = study.mean(reading, predictor, device, metric)
-    return interval(mean) if mean else MISSING
+    return interval(study.mean(reading, predictor, device, metric))
 
 
 def _code(predictor: str) -> str:
