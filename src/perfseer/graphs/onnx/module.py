@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty, torch_type
+from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty
 from perfseer.graphs.foreign import foreign
 from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
-from perfseer.graphs.onnx.known import constant, fold
+from perfseer.graphs.onnx.known import fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
 from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, statistics
 from perfseer.graphs.onnx.ordering import bodies
@@ -78,7 +78,7 @@ class OnnxModule(nn.Module):
     def _add(self, graph: OnnxGraph, name: str, stored: Stored, *, trainable: bool) -> None:
         key = f"tensor{len(self._names)}"
         self._names[id(graph), name] = key
-        tensor = empty(stored.shape, torch_type(stored.dtype))
+        tensor = stored.empty()
         if trainable:
             self.register_parameter(key, nn.Parameter(tensor))
         else:
@@ -92,7 +92,7 @@ class OnnxModule(nn.Module):
         twin = getattr(self, key) if key is not None else None
         if stored.values is not None and not isinstance(twin, nn.Parameter):
             return Fact(stored.values, twin)
-        return twin if twin is not None else empty(stored.shape, torch_type(stored.dtype))
+        return twin if twin is not None else stored.empty()
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -127,15 +127,13 @@ class OnnxModule(nn.Module):
     def _run_node(
         self, graph: OnnxGraph, node: OnnxNode, inputs: Sequence[Value], values: Environment
     ) -> Sequence[Value]:
-        if node.op == "Constant" and not node.domain:
-            return (layout.stored_value(constant(self._call(node, inputs))),)
         if node.op == "If" and not node.domain and isinstance(inputs[0], Fact):
             return self._branch(node, inputs[0], values)
         if node.op == "Identity" and not node.domain:
             return inputs
         call = self._call(node, inputs)
         try:
-            outputs = (fold(call) if not node.domain else None) or self._dispatch(graph, call)
+            outputs = self._dispatch(graph, call)
         except PerfseerError:
             raise
         except Exception as error:  # whatever torch or numpy says to arguments that do not go together
@@ -159,6 +157,9 @@ class OnnxModule(nn.Module):
         handler = _handler(call.node)
         if handler is None:
             return self._run_foreign(graph, call)
+        known = fold(handler, call)
+        if known is not None:
+            return known
         result = self.rebatching.run(handler, call)
         return result if isinstance(result, tuple) else (result,)
 

@@ -130,8 +130,7 @@ def _gemm(call: Call) -> Tensor:
 
 
 def _einsum(call: Call) -> Tensor:
-    operands = [call.tensor(position) for position in range(len(call.inputs))]
-    return torch.einsum(call.node.text("equation", ""), *operands)
+    return torch.einsum(call.node.text("equation", ""), *call.tensors())
 
 
 def _attention(call: Call) -> Tensor | tuple[Tensor | None, ...]:

@@ -79,9 +79,14 @@ def _reduce(function: Callable[..., Tensor]) -> Handler:
             if call.node.integer("noop_with_empty_axes", 0):
                 return source
             axes = list(range(source.dim()))
-        return function(source, tuple(axes), keepdim=bool(call.node.integer("keepdims", 1)))
+        reduced = function(source, tuple(axes), keepdim=bool(call.node.integer("keepdims", 1)))
+        return reduced.to(source.dtype) if call.is_computed else reduced  # PyTorch widens integers
 
     return run
+
+
+def _mean(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
+    return source.mean(dim, keepdim, dtype=None if source.is_floating_point() else torch.float64)
 
 
 def _l1(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -106,13 +111,6 @@ def _log_sum(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
     return source.sum(dim, keepdim).log()
 
 
-def _arg(function: Callable[..., Tensor]) -> Handler:
-    def run(call: Call) -> Tensor:
-        return function(call.tensor(0), call.node.integer("axis", 0), bool(call.node.integer("keepdims", 1)))
-
-    return run
-
-
 def _cumulative_sum(call: Call) -> Tensor:
     return call.tensor(0).cumsum(int(call.known(1).item()))
 
@@ -132,7 +130,7 @@ def _gather(call: Call) -> Tensor:
     indices = call.tensor(1)
     if isinstance(source, torch.nn.Parameter) and axis == 0 and source.dim() == 2:
         return F.embedding(indices, source)
-    if indices.dim() == 1:
+    if indices.dim() == 1 and not call.is_computed:  # on numbers it would take no negative ones
         return source.index_select(axis, indices)
     return source[(*(slice(None),) * axis, indices)]
 
@@ -167,7 +165,7 @@ def _grid_sample(call: Call) -> Tensor:
 
 
 _REDUCTIONS: Mapping[str, Callable[..., Tensor]] = {
-    **{"ReduceMean": torch.mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceMin": torch.amin},
+    **{"ReduceMean": _mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceMin": torch.amin},
     **{"ReduceProd": _product, "ReduceL1": _l1, "ReduceL2": _l2, "ReduceSumSquare": _squares},
     **{"ReduceLogSum": _log_sum, "ReduceLogSumExp": torch.logsumexp},
 }
@@ -178,7 +176,7 @@ HANDLERS: Mapping[str, Handler] = {
     **{"SkipLayerNormalization": _skip_layer_norm, "perfseer.GroupNorm": _group_norm},
     **{"Softmax": _softmax(torch.softmax), "LogSoftmax": _softmax(torch.log_softmax)},
     **{op: _reduce(function) for op, function in _REDUCTIONS.items()},
-    **{"ArgMax": _arg(torch.argmax), "ArgMin": _arg(torch.argmin), "CumSum": _cumulative_sum},
+    **{"CumSum": _cumulative_sum},
     **{"TopK": _top_k, "Gather": _gather, "GatherElements": _gather_elements, "GatherND": _gather_nd},
     **{"ScatterElements": _scatter_elements, "ScatterND": _scatter_nd, "GridSample": _grid_sample},
 }
