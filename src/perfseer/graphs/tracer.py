@@ -6,7 +6,7 @@ function runs it: autograd numbers its functions in the order of the forward pas
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from perfseer.graphs.attention import attend
+from perfseer.graphs.attention import ATTENTION, attend
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
 from perfseer.graphs.trace import NO_OWNER, BackwardRecord, NodeRecord, Trace, drop_saved_copies
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
-_ATTENTION = facts_of(torch.ops.aten.scaled_dot_product_attention.default)
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
 
 
@@ -58,7 +57,7 @@ class Tracer(TorchDispatchMode):
             return func(*args, **kwargs)
         if facts.composite:
             with self:
-                compose = partial(attend, self) if facts is _ATTENTION else func.decompose
+                compose = partial(attend, self) if facts is ATTENTION else func.decompose
                 return compose(*args, **kwargs)
         read = [*_tensors(args), *_tensors(kwargs.values())]
         if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
@@ -79,7 +78,7 @@ class Tracer(TorchDispatchMode):
         if not call.written:
             return
         if not self._in_forward:
-            self._record_backward(call.read, call.written, call.flops)
+            self.record_backward(call.read, call.written, call.flops)
         elif self._is_bookkeeping(call):
             self._owe(call)
         elif self._training and self._is_dropout(call):
@@ -218,31 +217,18 @@ class Tracer(TorchDispatchMode):
 
     # -- backward and fused operators -------------------------------------------------------------------
 
-    def _record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
+    def record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
+        """An operator of the backward pass ran."""
+        self._moment += 1
         self._move(read, written)
         self.trace.backward.append(BackwardRecord(_current_sequence(), _moved_bytes(read, written), flops))
 
-    def record_attention(self, operands: Sequence[Tensor], out: Tensor, flops: int) -> None:
-        """Fused attention ran; see `perfseer.graphs.attention`."""
-        self._moment += 1
-        self._record_node(Call(_ATTENTION, operands, operands, [out], flops))
-
-    def record_attention_backward(
-        self, read: Sequence[Tensor], gradients: Sequence[Tensor], flops: int
+    def record_fused(
+        self, facts: Facts, read: Sequence[Tensor], written: Sequence[Tensor], flops: int
     ) -> None:
-        """The backward pass of fused attention ran."""
+        """An operator ran that is no one ATen call: see `attention` and `foreign`."""
         self._moment += 1
-        self._record_backward(read, gradients, flops)
-
-    def record_foreign(self, name: str, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
-        """An operator that PyTorch does not have ran; see `perfseer.graphs.foreign`."""
-        self._moment += 1
-        self._record_node(Call(replace(_ATTENTION, name=name, operator=0), read, read, list(written), 0))
-
-    def record_foreign_backward(self, read: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """Its backward pass ran."""
-        self._moment += 1
-        self._record_backward(read, gradients, 0)
+        self._record_node(Call(facts, read, read, written, flops))
 
     def _move(self, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
         """Memory events of an operator outside the forward nodes."""
