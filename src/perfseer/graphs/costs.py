@@ -13,13 +13,6 @@ from torch.utils.flop_counter import flop_registry
 
 FlopFormula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
 
-FLOPS_PER_MAC = 2
-
-
-def macs(flops: int) -> int:
-    """Multiply-accumulates in ``flops`` operations of convolutions and matrix products (half of them)."""
-    return flops // FLOPS_PER_MAC
-
 
 def flop_formula(func: Any) -> FlopFormula | None:
     """FLOP formula of an ATen overload, or None where torch's counter counts nothing.

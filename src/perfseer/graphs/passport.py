@@ -43,9 +43,9 @@ class Passport:
         overwrites: those, in place, that do not read what they overwrite.
         statistics: those whose outputs after the first are statistics that only training keeps.
         onnx: ONNX operators; the first one is written. ``Neg=neg`` runs as torch's function of that name, on
-            all its tensors, ``Elu=elu(alpha=1.0)`` also on attributes; the others have handlers in
-            `graphs.onnx.operators` or are foreign there. ``Conv:.wv`` tells stored
-            arguments: w weights, v a vector of weights that no other operator has, s statistics likewise.
+            all its tensors, ``Elu=elu(alpha=1.0)`` also on attributes behind the first; the others have
+            handlers in `graphs.onnx.operators` or are foreign there. ``Conv:.wv`` tells stored arguments: w
+            weights, v a vector of weights that no other operator has, s statistics likewise.
         narrow_functions: functions and methods of torch that autocast runs in 16 bits.
         wide_functions: those it runs in 32.
         since: version of the vocabulary that has it first.
@@ -225,8 +225,8 @@ PASSPORTS: tuple[Passport, ...] = (
         fills="ones_like zeros_like full_like rand_like randn_like randint_like new_zeros new_ones new_full",
         overwrites="copy_ fill_ zero_ bernoulli_ normal_ uniform_ random_ exponential_",
         onnx="Copy Pad Tile Cast CastLike Transpose DepthToSpace=pixel_shuffle(blocksize=1)"
-        " SpaceToDepth=pixel_unshuffle(blocksize=1) Constant ConstantOfShape EyeLike Range Trilu RandomNormal"
-        " RandomNormalLike RandomUniform RandomUniformLike perfseer.Roll",
+        " SpaceToDepth=pixel_unshuffle(blocksize=1) Constant ConstantOfShape EyeLike=zeros_like Range Trilu"
+        " RandomNormal RandomNormalLike RandomUniform RandomUniformLike perfseer.Roll",
     ),
     Passport(
         "embedding",
@@ -242,7 +242,8 @@ PASSPORTS: tuple[Passport, ...] = (
         " index_fill masked_select topk sort nonzero take slice_scatter select_scatter masked_scatter"
         " bucketize searchsorted unique_consecutive _unique2",
         gathers="index index_select gather take",
-        onnx="GatherElements GatherND ScatterElements ScatterND TopK NonZero Unique",
+        onnx="GatherElements=gather(axis=0) GatherND ScatterElements=scatter(axis=0) ScatterND TopK NonZero"
+        " Unique",
     ),
     Passport(
         "resize",

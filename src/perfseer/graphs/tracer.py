@@ -18,7 +18,7 @@ from perfseer.graphs.attention import ATTENTION, attend
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
-from perfseer.graphs.trace import NO_OWNER, BackwardRecord, NodeRecord, Trace, drop_saved_copies
+from perfseer.graphs.trace import NO_OWNER, NodeRecord, Trace, drop_saved_copies
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
@@ -211,7 +211,7 @@ class Tracer(TorchDispatchMode):
         """Book work that belongs to no node; in inference there is none."""
         if not self._training:
             return
-        self.trace.train_only_bytes += call.nbytes
+        self.trace.train_only_bytes += _moved_bytes(call.read, call.written)
         self._move(call.read, call.written)
         self._event(NO_OWNER)
 
@@ -221,7 +221,7 @@ class Tracer(TorchDispatchMode):
         """An operator of the backward pass ran."""
         self._moment += 1
         self._move(read, written)
-        self.trace.backward.append(BackwardRecord(_current_sequence(), _moved_bytes(read, written), flops))
+        self.trace.backward.append((_current_sequence(), _moved_bytes(read, written), flops))
 
     def record_fused(
         self, facts: Facts, read: Sequence[Tensor], written: Sequence[Tensor], flops: int
@@ -298,11 +298,6 @@ class Call:
     read: Sequence[Tensor]
     written: Sequence[Tensor]
     flops: int
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes read and written."""
-        return _moved_bytes(self.read, self.written)
 
 
 def _written(facts: Facts, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> list[Tensor]:

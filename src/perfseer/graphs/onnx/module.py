@@ -56,7 +56,6 @@ class OnnxModule(nn.Module):
         self._in_place = _overwriting(model.graph)
         self._n_run = 0
         self.rebatching = Rebatching()
-        self.notes: list[str] = []
         self._register(model.graph)
 
     # -- state -------------------------------------------------------------------------------------------
@@ -100,7 +99,6 @@ class OnnxModule(nn.Module):
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
         self._n_run = 0
-        self.notes.clear()
         names = [value.name for value in graph.inputs]
         results = self._run(graph, dict(zip(names, inputs, strict=True)))
         return tuple(as_tensor(value) for value in results if value is not None)
@@ -166,11 +164,9 @@ class OnnxModule(nn.Module):
     def _run_foreign(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
         """An operator outside the table: its tensors, and its name among the unknown."""
         node = call.node
-        guess = outputs_of(call, graph.declared)
-        if guess.assumed:
-            self.notes.append(f"{node}: nothing says what it returns; taken to be like its first input")
+        outputs = outputs_of(call, graph.declared)
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
-        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, guess.outputs)
+        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, outputs)
 
     def _branch(self, node: OnnxNode, condition: Fact, values: Environment) -> list[Value]:
         """If with a condition that is known: the branch it takes."""

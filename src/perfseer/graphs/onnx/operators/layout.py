@@ -174,10 +174,6 @@ def _range(call: Call) -> Tensor:
     return torch.arange(start, limit, step, dtype=call.tensor(0).dtype, device=call.device)
 
 
-def _eye_like(call: Call) -> Tensor:
-    return torch.zeros_like(call.tensor(0))
-
-
 def _random(call: Call) -> Tensor:
     shape = call.node.integers("shape")
     like = call.tensor(0) if shape is None else empty(shape, torch.float32)
@@ -241,7 +237,7 @@ HANDLERS: Mapping[str, Handler] = {
     **{"Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice, "Expand": _expand},
     **{"perfseer.Unstack": _unstack, "perfseer.Roll": _roll},
     **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
-    **{"EyeLike": _eye_like, "Trilu": _triangle, "Resize": _resize, "Upsample": _resize},
+    **{"Trilu": _triangle, "Resize": _resize, "Upsample": _resize},
     **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _random),
     **dict.fromkeys(("SequenceConstruct", "SequenceEmpty", "SplitToSequence"), _sequence),
 }

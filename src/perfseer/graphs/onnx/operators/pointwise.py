@@ -40,23 +40,19 @@ def _commutative(function: Callable[..., Tensor]) -> Handler:
 
 def _divide(call: Call) -> Tensor:
     first, second = _operands(call)
-    whole = all(
-        not (t.is_floating_point() if isinstance(t, Tensor) else isinstance(t, float))
-        for t in (first, second)
-    )
-    if not whole:
-        result: Tensor = operator.truediv(first, second)
+    if any(t.is_floating_point() if isinstance(t, Tensor) else isinstance(t, float) for t in (first, second)):
+        result: Tensor = first / second
         return result
     return torch.div(first if isinstance(first, Tensor) else call.tensor(0), second, rounding_mode="trunc")
 
 
 def _counterpart(name: str, settings: Mapping[str, float]) -> Handler:
-    """Torch's function of that name, on all tensors that are given and attributes with such defaults."""
+    """Torch's function of that name, on attributes with such defaults behind the first of its tensors."""
     function = getattr(F, name, None) or getattr(torch, name)
 
     def run(call: Call) -> Tensor:
         more = (call.tensor(i) for i in range(1, len(call.inputs)) if call.has(i))
-        return function(call.tensor(0), *more, *(_setting(call.node, *item) for item in settings.items()))
+        return function(call.tensor(0), *(_setting(call.node, *item) for item in settings.items()), *more)
 
     return run
 

@@ -1,6 +1,7 @@
 """Normalisation, softmax, reductions, and what picks elements by index."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,7 +80,7 @@ def _reduce(function: Callable[..., Tensor]) -> Handler:
             if call.node.integer("noop_with_empty_axes", 0):
                 return source
             axes = list(range(source.dim()))
-        reduced = function(source, tuple(axes), keepdim=bool(call.node.integer("keepdims", 1)))
+        reduced = function(source, dim=tuple(axes), keepdim=bool(call.node.integer("keepdims", 1)))
         return reduced.to(source.dtype) if call.is_computed else reduced  # PyTorch widens integers
 
     return run
@@ -87,14 +88,6 @@ def _reduce(function: Callable[..., Tensor]) -> Handler:
 
 def _mean(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
     return source.mean(dim, keepdim, dtype=None if source.is_floating_point() else torch.float64)
-
-
-def _l1(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
-    return torch.linalg.vector_norm(source, 1, dim, keepdim)
-
-
-def _l2(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
-    return torch.linalg.vector_norm(source, 2, dim, keepdim)
 
 
 def _squares(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -135,10 +128,6 @@ def _gather(call: Call) -> Tensor:
     return source[(*(slice(None),) * axis, indices)]
 
 
-def _gather_elements(call: Call) -> Tensor:
-    return call.tensor(0).gather(call.node.integer("axis", 0), call.tensor(1))
-
-
 def _gather_nd(call: Call) -> Tensor:
     source, indices = call.tensor(0), call.tensor(1)
     skipped = call.node.integer("batch_dims", 0)
@@ -148,10 +137,6 @@ def _gather_nd(call: Call) -> Tensor:
     return (
         picked if len(kept) == 0 or picked.shape[: len(kept)] == kept else picked.expand(*kept, *picked.shape)
     )
-
-
-def _scatter_elements(call: Call) -> Tensor:
-    return call.tensor(0).scatter(call.node.integer("axis", 0), call.tensor(1), call.tensor(2))
 
 
 def _scatter_nd(call: Call) -> Tensor:
@@ -166,8 +151,9 @@ def _grid_sample(call: Call) -> Tensor:
 
 _REDUCTIONS: Mapping[str, Callable[..., Tensor]] = {
     **{"ReduceMean": _mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceMin": torch.amin},
-    **{"ReduceProd": _product, "ReduceL1": _l1, "ReduceL2": _l2, "ReduceSumSquare": _squares},
-    **{"ReduceLogSum": _log_sum, "ReduceLogSumExp": torch.logsumexp},
+    **{"ReduceProd": _product, "ReduceSumSquare": _squares, "ReduceLogSum": _log_sum},
+    **{"ReduceLogSumExp": torch.logsumexp, "ReduceL1": partial(torch.linalg.vector_norm, ord=1)},
+    "ReduceL2": partial(torch.linalg.vector_norm, ord=2),
 }
 HANDLERS: Mapping[str, Handler] = {
     **{"BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm},
@@ -177,6 +163,6 @@ HANDLERS: Mapping[str, Handler] = {
     **{"Softmax": _softmax(torch.softmax), "LogSoftmax": _softmax(torch.log_softmax)},
     **{op: _reduce(function) for op, function in _REDUCTIONS.items()},
     **{"CumSum": _cumulative_sum},
-    **{"TopK": _top_k, "Gather": _gather, "GatherElements": _gather_elements, "GatherND": _gather_nd},
-    **{"ScatterElements": _scatter_elements, "ScatterND": _scatter_nd, "GridSample": _grid_sample},
+    **{"TopK": _top_k, "Gather": _gather, "GatherND": _gather_nd},
+    **{"ScatterND": _scatter_nd, "GridSample": _grid_sample},
 }
