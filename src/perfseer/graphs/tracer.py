@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
 from perfseer.graphs.attention import ATTENTION, attend
 from perfseer.graphs.costs import nchw, tensor_bytes
@@ -61,7 +62,7 @@ class Tracer(TorchDispatchMode):
                 return compose(*args, **kwargs)
         read = [*_tensors(args), *_tensors(kwargs.values())]
         if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
-            args, kwargs = self._on_meta(args), dict(zip(kwargs, self._on_meta(kwargs.values()), strict=True))
+            args, kwargs = tree_map(self._constant, (args, kwargs))
             read = [*_tensors(args), *_tensors(kwargs.values())]
         # constants on the cpu are computed: a model may look at their values
         rule = facts.shape_rule if read and read[0].is_meta else None
@@ -269,11 +270,8 @@ class Tracer(TorchDispatchMode):
         raw = self._raw(tensor)
         return self._same.get(raw, raw)
 
-    def _on_meta(self, values: Iterable[Any]) -> list[Any]:
-        """Constants that live on another device join the trace as meta tensors of the same identity."""
-        return [self._on_meta(v) if isinstance(v, list | tuple) else self._constant(v) for v in values]
-
     def _constant(self, value: Any) -> Any:
+        """Constants that live on another device join the trace as meta tensors of the same identity."""
         if not isinstance(value, Tensor) or value.is_meta or value.dim() == 0:
             return value
         twin = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")

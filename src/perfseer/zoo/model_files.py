@@ -46,10 +46,7 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF", "is an HDF5 file (Keras?): convert the model to ONNX with tf2onnx"),
     (4, b"TFL3", "is a TensorFlow Lite model: convert it to ONNX with tf2onnx"),
     (0, b"GGUF", "holds weights in the GGUF format, not a model: export the model to ONNX"),
-    (0, b"\x80\x02", _CHECKPOINT),
-    (0, b"\x80\x03", _CHECKPOINT),
-    (0, b"\x80\x04", _CHECKPOINT),
-    (0, b"\x80\x05", _CHECKPOINT),
+    *((0, bytes([0x80, pickle_protocol]), _CHECKPOINT) for pickle_protocol in (2, 3, 4, 5)),
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
 FIXED_BATCH = (

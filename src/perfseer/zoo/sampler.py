@@ -19,15 +19,7 @@ T = TypeVar("T")
 # So many draws in a row that give nothing new or valid mean that the space is (all but) used up.
 MAX_FRUITLESS_DRAWS = 10_000
 
-# What a style leaves open is drawn evenly from these.
-VGG_KERNELS = (3, 5)
 INCEPTION_SHARES: tuple[Shares, ...] = ((2, 4, 1, 1), (3, 3, 1, 1), (1, 4, 2, 1), (2, 2, 2, 2))
-INCEPTION_REDUCTIONS = (1, 2)
-RESNET_EXPANSIONS = (1, 2, 4)
-RESNET_GROUPS = (1, 2, 4, 8, 16, 32)
-DENSENET_GROWTH_DIVISORS = (2, 4, 8)
-MOBILENET_KERNELS = (3, 5)
-MOBILENET_EXPANSIONS = (1, 2, 4)
 
 
 class Draws:
@@ -51,23 +43,22 @@ class Draws:
 
 
 def _left_open(draws: Draws, style: Style, width: int) -> dict[str, Any]:
-    """What a style leaves open; the order of the draws is part of the seeded order of networks."""
+    """What a style leaves open, drawn evenly; the order of the draws is part of the networks' one order."""
     match style:
         case "vgg":
-            return {"kernel": draws.choice(VGG_KERNELS)}
+            return {"kernel": draws.choice((3, 5))}
         case "googlenet":
             shares = draws.choice(INCEPTION_SHARES)
-            return {"shares": shares, "reduction": draws.choice(INCEPTION_REDUCTIONS)}
+            return {"shares": shares, "reduction": draws.choice((1, 2))}
         case "resnet":
-            expansion = draws.choice(RESNET_EXPANSIONS)
-            possible = [groups for groups in RESNET_GROUPS if width % (expansion * groups) == 0]
+            expansion = draws.choice((1, 2, 4))
+            possible = [groups for groups in (1, 2, 4, 8, 16, 32) if width % (expansion * groups) == 0]
             return {"expansion": expansion, "groups": draws.choice(possible) if expansion > 1 else 1}
         case "densenet":
-            growth_rate = max(4, width // draws.choice(DENSENET_GROWTH_DIVISORS))
+            growth_rate = max(4, width // draws.choice((2, 4, 8)))
             return {"growth_rate": growth_rate, "bottleneck": draws.choice((False, True))}
         case "mobilenet":
-            kernel = draws.choice(MOBILENET_KERNELS)
-            return {"kernel": kernel, "expansion": draws.choice(MOBILENET_EXPANSIONS)}
+            return {"kernel": draws.choice((3, 5)), "expansion": draws.choice((1, 2, 4))}
 
 
 def stream(space: SearchSpace) -> Iterator[ArchitectureSpec]:

@@ -83,9 +83,6 @@ class OnnxModule(nn.Module):
         else:
             self.register_buffer(key, tensor)
 
-    def _stored(self, graph: OnnxGraph) -> Environment:
-        return {name: self._value(graph, name, stored) for name, stored in graph.stored.items()}
-
     def _value(self, graph: OnnxGraph, name: str, stored: Stored) -> Value:
         key = self._names.get((id(graph), name))
         twin = getattr(self, key) if key is not None else None
@@ -105,7 +102,7 @@ class OnnxModule(nn.Module):
 
     def _run(self, graph: OnnxGraph, outer: Environment) -> list[Value]:
         """The outputs of a graph whose inputs, and what it reads from outside, are in ``outer``."""
-        values = {**outer, **self._stored(graph)}
+        values = {**outer, **{name: self._value(graph, name, given) for name, given in graph.stored.items()}}
         for node in graph.nodes:
             self._n_run += 1
             require(self._n_run <= MOST_NODES, f"more than {MOST_NODES:,} operators ran; is there a loop?")
