@@ -1,4 +1,4 @@
-"""Families of packed graphs do to many networks what a batch family does to one."""
+"""Families of packed graphs against captures at other batch sizes."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,10 @@ from torch import nn
 from perfseer.data.families import PackedFamilies
 from perfseer.data.packed import EDGE_ARRAYS, GRAPH_ARRAYS, NODE_ARRAYS, PackedGraphs
 from perfseer.errors import PerfseerError
-from perfseer.graphs.batch_family import BatchFamily
+from perfseer.graphs.batch_family import AFFINE, CONVEX, LARGE, SMALL, STRUCTURE
 from perfseer.graphs.capture import capture
 from tests.helpers.batch_networks import Tokens, Windows, convolutions
+from tests.helpers.model_graphs import Lambda
 
 
 class Fickle(nn.Module):
@@ -63,13 +64,52 @@ def test_networks_that_are_no_family_are_marked(families):
     assert len(families) == 5
 
 
-def test_many_graphs_are_those_of_each_family(families):
-    chosen, sizes = np.array([3, 0, 0, 2]), np.array([17, 2, 1000, 64])
-    expected = [
-        BatchFamily.of(families.low.graph(number), families.high.graph(number)).at(size)
-        for number, size in zip(chosen.tolist(), sizes.tolist(), strict=True)
-    ]
-    assert_equal(families.at(chosen, sizes), PackedGraphs.pack(expected))
+def test_every_count_of_many_graphs_is_that_of_a_capture(families, models):
+    chosen, sizes = np.array([3, 0, 0, 2, 2, 3, 0]), np.array([17, 2, 1000, 64, 3, 1000, 3])
+    given, captured = families.at(chosen, sizes), pack([models[number] for number in chosen], sizes.tolist())
+    assert given.unknown == captured.unknown
+    for name in ("batch_size", *STRUCTURE, *AFFINE):
+        if name != "unknown":
+            np.testing.assert_array_equal(given[name], captured[name], err_msg=name)
+
+
+def family_of(model, low, high):
+    return PackedFamilies.of(pack([model], [low]), pack([model], [high]))
+
+
+def taken(family, size):
+    return family.at(np.array([0]), np.array([size])).graph(0)
+
+
+@pytest.mark.parametrize("make", [convolutions, Tokens, Windows])
+def test_peak_memory_is_bounded_from_above_between_the_captures_and_from_below_beyond(make):
+    model = make()
+    family = family_of(model, SMALL, LARGE)
+    captured = {size: pack([model], [size]).graph(0) for size in (SMALL, 32, LARGE, 1024)}
+    for name in CONVEX:
+        exact, given = (
+            {size: getattr(graph, name) for size, graph in graphs.items()}
+            for graphs in (captured, {size: taken(family, size) for size in captured})
+        )
+        assert (given[SMALL], given[LARGE]) == (exact[SMALL], exact[LARGE])
+        assert exact[32] <= given[32] <= 1.1 * exact[32]
+        assert 0.99 * exact[1024] <= given[1024] <= exact[1024]
+
+
+def test_at_batch_1_a_network_may_lose_operators():
+    assert pack([Tokens()], [1]).graph(0).n_nodes < pack([Tokens()], [2]).graph(0).n_nodes
+
+
+def test_two_captures_cannot_tell_a_network_that_looks_at_all_pairs_of_samples():
+    layer = nn.Linear(3, 3)
+    model = Lambda(lambda parts, x: (y := parts[0](x.mean(dim=(2, 3)))) @ y.T, layer)
+    assert taken(family_of(model, 2, 4), 8).total_flops < pack([model], [8]).graph(0).total_flops
+
+
+def test_work_that_shrinks_with_the_batch_is_no_family():
+    model = Lambda(lambda parts, x: parts[0](x.mean(dim=(2, 3))[: 400 - len(x)]), nn.Linear(3, 3))
+    assert family_of(model, 100, 200).whole.tolist() == [True]
+    assert family_of(model, 200, 300).whole.tolist() == [False]
 
 
 def test_no_graph_at_all(families):

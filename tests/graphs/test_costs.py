@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from perfseer.graphs.capture import capture
-from perfseer.graphs.costs import macs, nchw, tensor_bytes
+from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from perfseer.zoo import reference
@@ -281,10 +281,6 @@ def test_flops_equal_torchs_counter_and_both_modes_agree(name):
         assert (getattr(graph, field) == getattr(forward_only, field)).all(), field
     assert graph.peak_infer_bytes == forward_only.peak_infer_bytes
     assert graph.unknown == forward_only.unknown == {}
-
-
-def test_macs_are_half_the_flops():
-    assert macs(8_178_368_512) == 4_089_184_256
 
 
 @pytest.mark.parametrize(

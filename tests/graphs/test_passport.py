@@ -16,10 +16,10 @@ from perfseer.graphs.passport import PASSPORTS, Passport
 from perfseer.graphs.vocabulary import ONNX_VIEWS, OPERATORS, aten_index, names_with, onnx_index
 from tests.helpers.places import ROOT
 
-# What the ONNX reader runs as several operators, or as a view of a part: no one row is theirs.
+# What the ONNX reader runs as several operators, as a view of a part or as none: no one row is theirs.
 COMPOSED = {
     *("Einsum", "LSTM", "GRU", "RNN", "Mean", "LRN", "SkipLayerNormalization", "Dropout"),
-    *("Split", "Slice", "Expand", "perfseer.Unstack"),
+    *("Shape", "Size", "Split", "Slice", "Expand", "perfseer.Unstack"),
     *("SequenceConstruct", "SequenceEmpty", "SplitToSequence"),
 }
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from perfseer.graphs.exported.module import program_graph
 from perfseer.graphs.exported.program import read_program
-from perfseer.graphs.exported.reader import program_graph
 from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS

@@ -36,7 +36,7 @@ class PackedFamilies:
 
     @classmethod
     def of(cls, low: PackedGraphs, high: PackedGraphs) -> "PackedFamilies":
-        """Pair graph i of ``low`` with graph i of ``high``; see `graphs.batch_family.BatchFamily.of`.
+        """Pair graph i of ``low`` with graph i of ``high``; what that takes says `graphs.batch_family`.
 
         Raises:
             PerfseerError: the numbers of graphs differ, or a batch size is below 2 or not the greater one.

@@ -15,20 +15,22 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-_NAME = "scaled_dot_product_attention"
+from perfseer.graphs.facts import Facts, facts_of
+
+ATTENTION = facts_of(torch.ops.aten.scaled_dot_product_attention.default)
 _LOCK = threading.RLock()  # the registration is process-wide
 
 
 class Recorder(Protocol):
     """Who is told about fused operators."""
 
-    def record_attention(self, operands: Sequence[Tensor], out: Tensor, flops: int) -> None:
-        """Attention of ``operands`` (query, key, value, mask if any) was called."""
-
-    def record_attention_backward(
-        self, read: Sequence[Tensor], gradients: Sequence[Tensor], flops: int
+    def record_fused(
+        self, facts: Facts, read: Sequence[Tensor], written: Sequence[Tensor], flops: int
     ) -> None:
-        """Its backward pass read and wrote these tensors."""
+        """One was called that reads and writes these tensors."""
+
+    def record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
+        """The backward pass of one read and wrote these tensors."""
 
 
 def attend(
@@ -55,12 +57,10 @@ def fused_attention(recorder: Recorder) -> Iterator[None]:
 
     Other devices are not affected. Captures in several threads wait for one another.
     """
-
-    def kernel(*args: Any, **kwargs: Any) -> Tensor:
-        return attend(recorder, *args, **kwargs)
-
     with _LOCK, torch.library._scoped_library("aten", "IMPL") as library:
-        library.impl(_NAME, kernel, "AutogradMeta")
+        library.impl(
+            ATTENTION.name, lambda *args, **kwargs: attend(recorder, *args, **kwargs), "AutogradMeta"
+        )
         yield
 
 
@@ -82,7 +82,7 @@ class _FusedAttention(torch.autograd.Function):
         operands = [t for t in (query, key, value, mask) if t is not None]
         keys = key.shape[-2]
         flops = _product_flops(out, query.shape[-1], keys) + _product_flops(out, keys, value.shape[-1])
-        recorder.record_attention(operands, out, flops)
+        recorder.record_fused(ATTENTION, operands, [out], flops)
         ctx.recorder = recorder
         ctx.save_for_backward(query, key, value, mask, out)
         return out
@@ -100,7 +100,7 @@ class _FusedAttention(torch.autograd.Function):
             needs[0] + needs[1]
         )
         read = [t for t in (*gradients, *operands, out) if t is not None]
-        ctx.recorder.record_attention_backward(read, [t for t in wanted if t is not None], flops)
+        ctx.recorder.record_backward(read, [t for t in wanted if t is not None], flops)
         return (None, *wanted)
 
 

@@ -55,9 +55,9 @@ class Autocast(TorchFunctionMode):
 
     def _to(self, dtype: torch.dtype) -> Callable[[Any], Any]:
         def cast(value: Any) -> Any:
-            if not isinstance(value, Tensor) or not value.is_floating_point() or value.dtype == dtype:
+            if not isinstance(value, Tensor) or not value.is_floating_point():
                 return value
-            if value.dtype == torch.float64:
+            if value.dtype in (dtype, torch.float64):
                 return value
             return self._parameter(value, dtype) if isinstance(value, nn.Parameter) else value.to(dtype)
 

@@ -3,8 +3,8 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, fields, is_dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -22,6 +22,8 @@ from perfseer.graphs.tracer import Tracer
 
 # What may stand among the inputs beside tensors: switches and sizes, which a model reads as they are.
 _PLAIN = (bool, int, float, str, type(None))
+# Fields of a node's record that a PerfGraph has under the same names.
+_RECORDED = ("hyperparameters", "flops", "input_bytes", "weight_bytes", "output_bytes")
 
 
 def capture(
@@ -54,9 +56,10 @@ def capture(
     Raises:
         PerfseerError: the model cannot run on the meta device with these inputs, or cannot be trained.
     """
-    given = _Inputs.on_meta(inputs, keywords or {})
-    state = _State(module, autocast)
-    tracer = Tracer(state.storages, [t.untyped_storage() for t in given.tensors], training=backward)
+    given: tuple[Any, dict[str, Any]] = tree_map(_input_on_meta, (tuple(inputs), dict(keywords or {})))
+    tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
+    state = _State(module)
+    tracer = Tracer(state.storages, [t.untyped_storage() for t in tensors], training=backward)
 
     def finish(output: Any) -> None:
         outputs = _output_tensors(output)
@@ -67,29 +70,13 @@ def capture(
     with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
         try:
             with tracer:
-                state.run(given, finish)
+                # the whole step, since checkpointed blocks run again in the backward pass
+                torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *given)
         except PerfseerError:
             raise
         except Exception as error:
-            raise PerfseerError(_explain(module, given.tensors, error)) from error
-    return _assemble(tracer.trace, state, given.tensors, backward)
-
-
-@dataclass(frozen=True, eq=False)
-class _Inputs:
-    """Arguments of a model with every tensor on the meta device; ``tensors`` lists those in order."""
-
-    positional: tuple[Any, ...]
-    keywords: Mapping[str, Any]
-
-    @classmethod
-    def on_meta(cls, positional: tuple[Any, ...], keywords: Mapping[str, Any]) -> "_Inputs":
-        return cls(tree_map(_input_on_meta, tuple(positional)), tree_map(_input_on_meta, dict(keywords)))
-
-    @property
-    def tensors(self) -> list[Tensor]:
-        leaves = tree_leaves((self.positional, dict(self.keywords)))
-        return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+            raise PerfseerError(_explain(module, tensors, error)) from error
+    return _assemble(tracer.trace, state, tensors, backward)
 
 
 class _Step(nn.Module):
@@ -102,19 +89,18 @@ class _Step(nn.Module):
         self.autocast = autocast
 
     def forward(self, *inputs: Any, **keywords: Any) -> None:
-        with _precision(self.autocast):
+        with nullcontext() if self.autocast is None else Autocast(self.autocast):
             output = self.model(*inputs, **keywords)
         self.finish(output)
 
 
-def _precision(autocast: torch.dtype | None) -> AbstractContextManager[Any]:
-    return nullcontext() if autocast is None else Autocast(autocast)
-
-
 class _State:
-    """Parameters and buffers of a module as meta tensors, each tied tensor once; the precision it runs in."""
+    """Parameters and buffers of a module as meta tensors, each tied tensor once.
 
-    def __init__(self, module: nn.Module, autocast: torch.dtype | None) -> None:
+    ``replaced`` are those that stand in for the module's own, by their names in `_Step`.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
         on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
@@ -126,21 +112,8 @@ class _State:
         self.trainable = tuple(p for p in self.parameters if p.requires_grad)
         storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
-        self._module = module
-        self._autocast = autocast
-        self._replaced = None if on_meta else {**parameters, **buffers}
-
-    def run(self, given: _Inputs, finish: Callable[[Any], None]) -> None:
-        """Run the module on its meta tensors and hand its output to ``finish``."""
-        if self._replaced is None:
-            with _precision(self._autocast):
-                output = self._module(*given.positional, **given.keywords)
-            finish(output)
-            return
-        # finish runs inside: checkpointed blocks run again in the backward pass
-        replaced = {f"model.{name}": tensor for name, tensor in self._replaced.items()}
-        step = _Step(self._module, finish, self._autocast)
-        torch.func.functional_call(step, replaced, given.positional, dict(given.keywords))
+        own = {} if on_meta else {**parameters, **buffers}
+        self.replaced = {f"model.{name}": tensor for name, tensor in own.items()}
 
 
 def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
@@ -240,12 +213,8 @@ def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: b
     optimiser = OPTIMISER_STATES_PER_PARAMETER * trainable_bytes
     return PerfGraph(
         operators=integers([node.operator for node in nodes]),
-        hyperparameters=integers([node.hyperparameters for node in nodes]),
         output_shapes=integers([node.shape for node in nodes]),
-        flops=integers([node.flops for node in nodes]),
-        input_bytes=integers([node.input_bytes for node in nodes]),
-        weight_bytes=integers([node.weight_bytes for node in nodes]),
-        output_bytes=integers([node.output_bytes for node in nodes]),
+        **{name: integers([getattr(node, name) for node in nodes]) for name in _RECORDED},
         backward_flops=backward_flops,
         backward_bytes=backward_bytes,
         edge_index=integers([edge[:2] for edge in trace.edges]).reshape(-1, 2).T,

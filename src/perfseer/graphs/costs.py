@@ -5,20 +5,13 @@ argument tree to find the shapes, which costs more than the formulas do. Totals 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils.flop_counter import flop_registry
 
 FlopFormula = Callable[[Sequence[Any], Mapping[str, Any], Any], int]
-
-FLOPS_PER_MAC = 2
-
-
-def macs(flops: int) -> int:
-    """Multiply-accumulates in ``flops`` operations of convolutions and matrix products (half of them)."""
-    return flops // FLOPS_PER_MAC
 
 
 def flop_formula(func: Any) -> FlopFormula | None:
@@ -57,11 +50,9 @@ def tensor_bytes(tensor: Tensor) -> int:
     """Bytes of memory a kernel touches to read ``tensor`` once: dimensions of stride 0 count once."""
     if tensor.is_contiguous():
         return tensor.numel() * tensor.itemsize
-    count = tensor.itemsize
-    for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
-        if stride:
-            count *= size
-    return count
+    return tensor.itemsize * prod(
+        size for size, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride
+    )
 
 
 def nchw(shape: Sequence[int]) -> tuple[int, int, int, int]:
@@ -70,10 +61,5 @@ def nchw(shape: Sequence[int]) -> tuple[int, int, int, int]:
     >>> nchw((8, 10)), nchw((2, 3, 4, 5, 6))
     ((8, 10, 1, 1), (2, 3, 4, 30))
     """
-    n = len(shape)
-    if n == 4:
-        return (shape[0], shape[1], shape[2], shape[3])
-    if n < 4:
-        padded = (*shape, 1, 1, 1, 1)
-        return (padded[0], padded[1], padded[2], padded[3])
-    return (shape[0], shape[1], shape[2], int(torch.Size(shape[3:]).numel()))
+    n, c, h, *w = (*shape, 1, 1, 1)
+    return n, c, h, prod(w)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -39,14 +40,6 @@ class DeclaredInput:
     def shape_text(self) -> str:
         """The shape for people: ``Nx3x224x224``, ``?`` for what is unknown."""
         return "?" if self.shape is None else "x".join("?" if d is None else str(d) for d in self.shape)
-
-
-def element_count(shape: Sequence[int]) -> int:
-    """Product of the dimensions, in Python's integers."""
-    count = 1
-    for size in shape:
-        count *= int(size)
-    return count
 
 
 def torch_type(dtype: str) -> torch.dtype:
@@ -148,7 +141,7 @@ def _checked(value: DeclaredInput, shape: tuple[int, ...]) -> tuple[int, ...]:
         "shape, or with dynamic dimensions",
     )
     require(
-        all(size >= 1 for size in shape) and element_count(shape) <= MOST_ELEMENTS,
+        all(size >= 1 for size in shape) and prod(shape) <= MOST_ELEMENTS,
         f"input {value.name!r} of shape {text}: expected sizes from 1, and no more than memory has room for",
     )
     return shape

@@ -1,6 +1,5 @@
 """What the schema of an ATen overload says about it, read once per process."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -68,7 +67,12 @@ def facts_of(func: Any) -> Facts:
     schema = func._schema
     name = schema.name.split("::")[-1]
     formula = flop_formula(func)
-    silent = _is_silent(func, name)
+    mutated = tuple(
+        (position, argument.name)
+        for position, argument in enumerate(schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    silent = _is_silent(func, name, writes=bool(mutated))
     return Facts(
         name=name,
         silent=silent,
@@ -77,7 +81,7 @@ def facts_of(func: Any) -> Facts:
         describe=_DESCRIBERS.get(name.removesuffix("_")),
         flops=formula,
         shape_rule=SHAPE_RULES.get(func),
-        mutated=_mutated(schema.arguments),
+        mutated=mutated,
         overwrites=name in _OVERWRITES or any(argument.is_out for argument in schema.arguments),
         fills=name in _FILLS,
         gathers=name in _GATHERS,
@@ -91,16 +95,7 @@ def _is_composite(func: Any) -> bool:
     return torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
 
 
-def _is_silent(func: Any, name: str) -> bool:
+def _is_silent(func: Any, name: str, *, writes: bool) -> bool:
     returns_tensor = any("Tensor" in str(item.type) for item in func._schema.returns)
     in_place_view = torch.Tag.inplace_view in func.tags
-    writes = any(a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments)
     return func.is_view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)
-
-
-def _mutated(arguments: Sequence[Any]) -> tuple[tuple[int, str], ...]:
-    return tuple(
-        (position, argument.name)
-        for position, argument in enumerate(arguments)
-        if argument.alias_info is not None and argument.alias_info.is_write
-    )

@@ -5,12 +5,14 @@ going on what it read and wrote; its backward pass reads and writes the same aga
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from perfseer.graphs.attention import ATTENTION
 from perfseer.graphs.tracer import Tracer
 
 OutputSpec = tuple[tuple[int, ...], torch.dtype]
@@ -43,7 +45,7 @@ class _Foreign(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
         ctx.mark_non_differentiable(*(t for t in outputs if not t.is_floating_point()))
         if tracer is not None:
-            tracer.record_foreign(name, inputs, outputs)
+            tracer.record_fused(replace(ATTENTION, name=name, operator=0), inputs, outputs, flops=0)
         return outputs
 
     @staticmethod
@@ -52,5 +54,5 @@ class _Foreign(torch.autograd.Function):
         wanted = [torch.empty_like(t) if need else None for t, need in zip(inputs, needs, strict=True)]
         if ctx.tracer is not None:
             read = [t for t in (*gradients, *inputs) if t is not None]
-            ctx.tracer.record_foreign_backward(read, [t for t in wanted if t is not None])
+            ctx.tracer.record_backward(read, [t for t in wanted if t is not None], flops=0)
         return (None, None, None, *wanted)

@@ -26,36 +26,25 @@ class Ledger:
 
     def __init__(self, resident: Collection[int] = ()) -> None:
         self._resident = frozenset(resident)
-        self._births: dict[int, int] = {}
-        self._last_uses: dict[int, int] = {}
-        self._sizes: dict[int, int] = {}
+        self._lives: dict[int, list[int]] = {}  # birth, last use, bytes
 
     def write(self, storage: int, moment: int, nbytes: int) -> None:
         """A storage of ``nbytes`` bytes is written at ``moment``; the first write is its birth."""
-        if storage in self._resident:
-            return
-        if storage not in self._births:
-            self._births[storage] = moment
-            self._sizes[storage] = nbytes
-        self._last_uses[storage] = moment
+        if storage not in self._resident:
+            self._lives.setdefault(storage, [moment, moment, nbytes])[1] = moment
 
     def read(self, storage: int, moment: int) -> None:
         """A storage is read at ``moment``."""
-        if storage in self._births:
-            self._last_uses[storage] = moment
+        if storage in self._lives:
+            self._lives[storage][1] = moment
 
     def forget(self, storage: int) -> None:
         """The storage does not exist in this phase."""
-        for column in (self._births, self._last_uses, self._sizes):
-            column.pop(storage, None)
+        self._lives.pop(storage, None)
 
     def peak_bytes(self) -> int:
         """Largest number of bytes alive at one moment."""
-        return peak_bytes(*map(_column, (self._births, self._last_uses, self._sizes)))
-
-
-def _column(values: dict[int, int]) -> npt.NDArray[np.int64]:
-    return np.fromiter(values.values(), np.int64, len(values))
+        return peak_bytes(*np.array(list(self._lives.values()), dtype=np.int64).reshape(-1, 3).T)
 
 
 def peak_bytes(

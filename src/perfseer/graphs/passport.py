@@ -42,9 +42,10 @@ class Passport:
         fills: those that take shape and type of their argument, not its contents.
         overwrites: those, in place, that do not read what they overwrite.
         statistics: those whose outputs after the first are statistics that only training keeps.
-        onnx: ONNX operators; the first one is written. ``Neg=neg`` runs as torch's function of that name; the
-            others have handlers in `graphs.onnx.operators` or are foreign there. ``Conv:.wv`` tells stored
-            arguments: w weights, v a vector of weights that no other operator has, s statistics likewise.
+        onnx: ONNX operators; the first one is written. ``Neg=neg`` runs as torch's function of that name, on
+            all its tensors, ``Elu=elu(alpha=1.0)`` also on attributes behind the first; the others have
+            handlers in `graphs.onnx.operators` or are foreign there. ``Conv:.wv`` tells stored arguments: w
+            weights, v a vector of weights that no other operator has, s statistics likewise.
         narrow_functions: functions and methods of torch that autocast runs in 16 bits.
         wide_functions: those it runs in 32.
         since: version of the vocabulary that has it first.
@@ -165,8 +166,9 @@ PASSPORTS: tuple[Passport, ...] = (
         " softshrink hardshrink _prelu_kernel prelu glu log_sigmoid_forward threshold relu6 rrelu_with_noise"
         " clamp clamp_min clamp_max",
         onnx="Activation Sigmoid=sigmoid Tanh=tanh Gelu HardSwish=hardswish HardSigmoid=hardsigmoid"
-        " LeakyRelu Elu Celu Selu=selu Mish=mish Softplus=softplus Softsign=softsign PRelu:.w ThresholdedRelu"
-        " Shrink Clip Swish=silu Silu=silu QuickGelu=silu",
+        " LeakyRelu=leaky_relu(alpha=0.01) Elu=elu(alpha=1.0) Celu=celu(alpha=1.0) Selu=selu Mish=mish"
+        " Softplus=softplus Softsign=softsign PRelu:.w ThresholdedRelu"
+        " Shrink=softshrink(lambd=0.5) Clip Swish=silu Silu=silu QuickGelu=silu",
         narrow_functions="prelu",
         wide_functions="softplus",
     ),
@@ -193,10 +195,11 @@ PASSPORTS: tuple[Passport, ...] = (
         " ceil round trunc frac remainder fmod floor_divide lerp addcmul addcdiv sign sgn isnan isinf"
         " isfinite nan_to_num xlogy sinh cosh asin acos asinh acosh atanh _weight_norm_interface",
         onnx="Elementwise Sub Div Neg=neg Exp=exp Log=log Sqrt=sqrt Pow Abs=abs Where Max Min Equal Less"
-        " LessOrEqual Greater GreaterOrEqual And Or Not=logical_not Xor Reciprocal=reciprocal Sin=sin"
-        " Cos=cos Tan=tan Asin=asin Acos=acos Atan=atan Sinh=sinh Cosh=cosh Asinh=asinh Acosh=acosh"
-        " Atanh=atanh Erf=erf Floor=floor Ceil=ceil Round=round Mod Sign=sign IsNaN=isnan IsInf=isinf"
-        " BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot=bitwise_not",
+        " LessOrEqual Greater GreaterOrEqual And=logical_and Or=logical_or Not=logical_not Xor=logical_xor"
+        " Reciprocal=reciprocal Sin=sin Cos=cos Tan=tan Asin=asin Acos=acos Atan=atan Sinh=sinh Cosh=cosh"
+        " Asinh=asinh Acosh=acosh Atanh=atanh Erf=erf Floor=floor Ceil=ceil Round=round Mod Sign=sign"
+        " IsNaN=isnan IsInf=isinf"
+        " BitShift BitwiseAnd=bitwise_and BitwiseOr=bitwise_or BitwiseXor=bitwise_xor BitwiseNot=bitwise_not",
         wide_functions="acos asin cosh erfinv exp expm1 log log10 log1p log2 pow __pow__ __rpow__ reciprocal"
         " renorm rsqrt sinh tan",
     ),
@@ -207,7 +210,8 @@ PASSPORTS: tuple[Passport, ...] = (
         " linalg_vector_norm cumsum cumprod logsumexp any all count_nonzero _cdist_forward aminmax",
         describers={"mean": arguments.mean},
         onnx="Reduce ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum"
-        " ReduceLogSumExp ReduceSumSquare ArgMax ArgMin CumSum",
+        " ReduceLogSumExp ReduceSumSquare ArgMax=argmax(axis=0,keepdims=True)"
+        " ArgMin=argmin(axis=0,keepdims=True) CumSum",
         wide_functions="cdist cosine_similarity cumprod cumsum dist norm normalize pdist prod sum",
     ),
     Passport(
@@ -220,8 +224,9 @@ PASSPORTS: tuple[Passport, ...] = (
         " exponential random",
         fills="ones_like zeros_like full_like rand_like randn_like randint_like new_zeros new_ones new_full",
         overwrites="copy_ fill_ zero_ bernoulli_ normal_ uniform_ random_ exponential_",
-        onnx="Copy Pad Tile Cast CastLike Transpose DepthToSpace SpaceToDepth Constant ConstantOfShape"
-        " EyeLike Range Trilu RandomNormal RandomNormalLike RandomUniform RandomUniformLike perfseer.Roll",
+        onnx="Copy Pad Tile Cast CastLike Transpose DepthToSpace=pixel_shuffle(blocksize=1)"
+        " SpaceToDepth=pixel_unshuffle(blocksize=1) Constant ConstantOfShape EyeLike=zeros_like Range Trilu"
+        " RandomNormal RandomNormalLike RandomUniform RandomUniformLike perfseer.Roll",
     ),
     Passport(
         "embedding",
@@ -237,7 +242,8 @@ PASSPORTS: tuple[Passport, ...] = (
         " index_fill masked_select topk sort nonzero take slice_scatter select_scatter masked_scatter"
         " bucketize searchsorted unique_consecutive _unique2",
         gathers="index index_select gather take",
-        onnx="GatherElements GatherND ScatterElements ScatterND TopK NonZero Unique",
+        onnx="GatherElements=gather(axis=0) GatherND ScatterElements=scatter(axis=0) ScatterND TopK NonZero"
+        " Unique",
     ),
     Passport(
         "resize",

@@ -30,15 +30,6 @@ class NodeRecord:
     storage: int
 
 
-@dataclass(slots=True)
-class BackwardRecord:
-    """One operator of the backward pass: autograd's sequence number, bytes moved, FLOPs."""
-
-    sequence: int
-    nbytes: int
-    flops: int
-
-
 @dataclass
 class Trace:
     """Everything a run left behind.
@@ -50,7 +41,7 @@ class Trace:
         edges: sender, receiver, bytes and shape of every tensor that flows.
         sequences: autograd's counter after each forward event, never falling.
         owners: node of each forward event; -1 for work that only training does.
-        backward: operators of the backward pass.
+        backward: autograd's sequence number, bytes moved and FLOPs of every operator of the backward pass.
         train_only_bytes: bytes moved by work no node owns.
         forward_end: autograd's counter when the forward pass ended.
     """
@@ -61,7 +52,7 @@ class Trace:
     edges: list[tuple[int, int, int, Shape]] = field(default_factory=list)
     sequences: list[int] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
-    backward: list[BackwardRecord] = field(default_factory=list)
+    backward: list[tuple[int, int, int]] = field(default_factory=list)
     train_only_bytes: int = 0
     forward_end: int = 0
 
@@ -102,7 +93,7 @@ def attribute_backward(trace: Trace) -> tuple[npt.NDArray[np.int64], npt.NDArray
     flops, moved = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     if not trace.backward:
         return flops, moved, 0
-    work = integers([(record.sequence, record.nbytes, record.flops) for record in trace.backward])
+    work = integers(trace.backward)
     events = np.searchsorted(integers(trace.sequences), work[:, 0], side="right")
     owners = integers([*trace.owners, n - 1])[events]
     owners[(work[:, 0] < 0) | (work[:, 0] >= trace.forward_end)] = -1

@@ -6,22 +6,22 @@ function runs it: autograd numbers its functions in the order of the forward pas
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
-from perfseer.graphs.attention import attend
+from perfseer.graphs.attention import ATTENTION, attend
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
-from perfseer.graphs.trace import NO_OWNER, BackwardRecord, NodeRecord, Trace, drop_saved_copies
+from perfseer.graphs.trace import NO_OWNER, NodeRecord, Trace, drop_saved_copies
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
-_ATTENTION = facts_of(torch.ops.aten.scaled_dot_product_attention.default)
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
 
 
@@ -58,11 +58,11 @@ class Tracer(TorchDispatchMode):
             return func(*args, **kwargs)
         if facts.composite:
             with self:
-                compose = partial(attend, self) if facts is _ATTENTION else func.decompose
+                compose = partial(attend, self) if facts is ATTENTION else func.decompose
                 return compose(*args, **kwargs)
         read = [*_tensors(args), *_tensors(kwargs.values())]
         if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
-            args, kwargs = self._on_meta(args), dict(zip(kwargs, self._on_meta(kwargs.values()), strict=True))
+            args, kwargs = tree_map(self._constant, (args, kwargs))
             read = [*_tensors(args), *_tensors(kwargs.values())]
         # constants on the cpu are computed: a model may look at their values
         rule = facts.shape_rule if read and read[0].is_meta else None
@@ -79,7 +79,7 @@ class Tracer(TorchDispatchMode):
         if not call.written:
             return
         if not self._in_forward:
-            self._record_backward(call.read, call.written, call.flops)
+            self.record_backward(call.read, call.written, call.flops)
         elif self._is_bookkeeping(call):
             self._owe(call)
         elif self._training and self._is_dropout(call):
@@ -212,37 +212,24 @@ class Tracer(TorchDispatchMode):
         """Book work that belongs to no node; in inference there is none."""
         if not self._training:
             return
-        self.trace.train_only_bytes += call.nbytes
+        self.trace.train_only_bytes += _moved_bytes(call.read, call.written)
         self._move(call.read, call.written)
         self._event(NO_OWNER)
 
     # -- backward and fused operators -------------------------------------------------------------------
 
-    def _record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
+    def record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
+        """An operator of the backward pass ran."""
+        self._moment += 1
         self._move(read, written)
-        self.trace.backward.append(BackwardRecord(_current_sequence(), _moved_bytes(read, written), flops))
+        self.trace.backward.append((_current_sequence(), _moved_bytes(read, written), flops))
 
-    def record_attention(self, operands: Sequence[Tensor], out: Tensor, flops: int) -> None:
-        """Fused attention ran; see `perfseer.graphs.attention`."""
-        self._moment += 1
-        self._record_node(Call(_ATTENTION, operands, operands, [out], flops))
-
-    def record_attention_backward(
-        self, read: Sequence[Tensor], gradients: Sequence[Tensor], flops: int
+    def record_fused(
+        self, facts: Facts, read: Sequence[Tensor], written: Sequence[Tensor], flops: int
     ) -> None:
-        """The backward pass of fused attention ran."""
+        """An operator ran that is no one ATen call: see `attention` and `foreign`."""
         self._moment += 1
-        self._record_backward(read, gradients, flops)
-
-    def record_foreign(self, name: str, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
-        """An operator that PyTorch does not have ran; see `perfseer.graphs.foreign`."""
-        self._moment += 1
-        self._record_node(Call(replace(_ATTENTION, name=name, operator=0), read, read, list(written), 0))
-
-    def record_foreign_backward(self, read: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
-        """Its backward pass ran."""
-        self._moment += 1
-        self._record_backward(read, gradients, 0)
+        self._record_node(Call(facts, read, read, written, flops))
 
     def _move(self, read: Sequence[Tensor], written: Sequence[Tensor]) -> None:
         """Memory events of an operator outside the forward nodes."""
@@ -283,11 +270,8 @@ class Tracer(TorchDispatchMode):
         raw = self._raw(tensor)
         return self._same.get(raw, raw)
 
-    def _on_meta(self, values: Iterable[Any]) -> list[Any]:
-        """Constants that live on another device join the trace as meta tensors of the same identity."""
-        return [self._on_meta(v) if isinstance(v, list | tuple) else self._constant(v) for v in values]
-
     def _constant(self, value: Any) -> Any:
+        """Constants that live on another device join the trace as meta tensors of the same identity."""
         if not isinstance(value, Tensor) or value.is_meta or value.dim() == 0:
             return value
         twin = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
@@ -312,11 +296,6 @@ class Call:
     read: Sequence[Tensor]
     written: Sequence[Tensor]
     flops: int
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes read and written."""
-        return _moved_bytes(self.read, self.written)
 
 
 def _written(facts: Facts, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> list[Tensor]:

@@ -4,6 +4,7 @@ An ATen operator that maps to none of them becomes ``other`` and is counted.
 """
 
 import re
+from ast import literal_eval
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -25,10 +26,18 @@ Hyperparameters = tuple[int, ...]
 
 # ONNX's views: they move no data and are no nodes of a PerfGraph. Of these PerfSeer's release has Flatten.
 ONNX_VIEWS = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity"})
-# By row: name, letters of arguments and torch's function of each ONNX operator, empty where not given.
-_ONNX = [re.findall(r"([\w.]+)(?::([.wvs]+))?(?:=([\w.]+))?", passport.onnx) for passport in PASSPORTS]
-ONNX_ARGUMENTS: dict[str, str] = {name: letters for row in _ONNX for name, letters, _ in row if letters}
-ONNX_COUNTERPARTS: dict[str, str] = {name: function for row in _ONNX for name, _, function in row if function}
+# By row: name, letters of arguments, torch's function and its settings of each ONNX operator, empty where not
+# given.
+_ONNX_NAME = re.compile(r"([\w.]+)(?::([.wvs]+))?(?:=(\w+)(?:\((.*?)\))?)?")
+_ONNX = [_ONNX_NAME.findall(passport.onnx) for passport in PASSPORTS]
+ONNX_ARGUMENTS: dict[str, str] = {name: letters for row in _ONNX for name, letters, *_ in row if letters}
+# Torch's function, and the attributes it takes with what they are where left out.
+ONNX_COUNTERPARTS: dict[str, tuple[str, dict[str, float]]] = {
+    name: (function, {key: literal_eval(value) for key, value in re.findall(r"(\w+)=([\w.]+)", settings)})
+    for row in _ONNX
+    for name, _, function, settings in row
+    if function
+}
 _BY_ONNX = {name: index for index, row in enumerate(_ONNX) for name, *_ in row}
 _BY_ATEN = {name: index for index, passport in enumerate(PASSPORTS) for name in passport.aten.split()}
 

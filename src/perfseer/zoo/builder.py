@@ -6,8 +6,6 @@ concatenation, addition, Flatten and Linear. They are built on whatever device i
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -129,45 +127,25 @@ class Separable(nn.Module):
         return x + self.body(x) if self.adds_input else self.body(x)
 
 
-def _vgg(in_channels: int, stage: VggStage) -> list[nn.Module]:
-    inputs = stage.block_inputs(in_channels)
-    return [nn.MaxPool2d(2), *(ConvBn(channels, stage.width, stage.kernel) for channels in inputs)]
-
-
-def _googlenet(in_channels: int, stage: GoogLeNetStage) -> list[nn.Module]:
-    blocks = [Inception(channels, stage) for channels in stage.block_inputs(in_channels)]
-    return [nn.MaxPool2d(3, stride=2, padding=1), *blocks]
-
-
-def _resnet(in_channels: int, stage: ResNetStage) -> list[nn.Module]:
-    inputs = stage.block_inputs(in_channels)
-    return [Residual(channels, stage, first=index == 0) for index, channels in enumerate(inputs)]
-
-
-def _densenet(in_channels: int, stage: DenseNetStage) -> list[nn.Module]:
-    final = in_channels + stage.depth * stage.growth_rate
-    layers = [DenseLayer(channels, stage) for channels in stage.block_inputs(in_channels)]
-    transition = [nn.BatchNorm2d(final), nn.ReLU(inplace=True), nn.Conv2d(final, stage.width, 1, bias=False)]
-    return [nn.AvgPool2d(2), *layers, *transition]
-
-
-def _mobilenet(in_channels: int, stage: MobileNetStage) -> list[nn.Module]:
-    inputs = stage.block_inputs(in_channels)
-    return [Separable(channels, stage, first=index == 0) for index, channels in enumerate(inputs)]
-
-
-_BLOCKS: dict[str, Callable[[int, Any], list[nn.Module]]] = {
-    "vgg": _vgg,
-    "googlenet": _googlenet,
-    "resnet": _resnet,
-    "densenet": _densenet,
-    "mobilenet": _mobilenet,
-}
-
-
 def build_stage(in_channels: int, stage: StageSpec) -> nn.Sequential:
     """One stage: [N, in_channels, H, W] to [N, stage.width, about H / 2, about W / 2]."""
-    return nn.Sequential(*_BLOCKS[stage.style](in_channels, stage))
+    inputs, layers = stage.block_inputs(in_channels), list[nn.Module]()
+    match stage:
+        case VggStage():
+            layers += [nn.MaxPool2d(2), *(ConvBn(channels, stage.width, stage.kernel) for channels in inputs)]
+        case GoogLeNetStage():
+            pool = nn.MaxPool2d(3, stride=2, padding=1)
+            layers += [pool, *(Inception(channels, stage) for channels in inputs)]
+        case ResNetStage():
+            layers += [Residual(channels, stage, first=i == 0) for i, channels in enumerate(inputs)]
+        case DenseNetStage():
+            final = in_channels + stage.depth * stage.growth_rate
+            layers += [nn.AvgPool2d(2), *(DenseLayer(channels, stage) for channels in inputs)]
+            layers += [nn.BatchNorm2d(final), nn.ReLU(inplace=True)]
+            layers.append(nn.Conv2d(final, stage.width, 1, bias=False))
+        case MobileNetStage():
+            layers += [Separable(channels, stage, first=i == 0) for i, channels in enumerate(inputs)]
+    return nn.Sequential(*layers)
 
 
 def build(spec: ArchitectureSpec) -> nn.Module:

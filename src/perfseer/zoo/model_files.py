@@ -13,6 +13,7 @@ contains: they are told and refused. Nothing is ever unpickled.
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,8 +22,8 @@ import torch
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, declared_batch, empty
+from perfseer.graphs.exported.module import program_graph
 from perfseer.graphs.exported.program import program_json, read_program
-from perfseer.graphs.exported.reader import program_graph
 from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.onnx.wire import looks_like_onnx
 from perfseer.graphs.perfgraph import PerfGraph
@@ -45,10 +46,7 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x89HDF", "is an HDF5 file (Keras?): convert the model to ONNX with tf2onnx"),
     (4, b"TFL3", "is a TensorFlow Lite model: convert it to ONNX with tf2onnx"),
     (0, b"GGUF", "holds weights in the GGUF format, not a model: export the model to ONNX"),
-    (0, b"\x80\x02", _CHECKPOINT),
-    (0, b"\x80\x03", _CHECKPOINT),
-    (0, b"\x80\x04", _CHECKPOINT),
-    (0, b"\x80\x05", _CHECKPOINT),
+    *((0, bytes([0x80, pickle_protocol]), _CHECKPOINT) for pickle_protocol in (2, 3, 4, 5)),
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
 FIXED_BATCH = (
@@ -161,26 +159,32 @@ def _kind_of_archive(path: Path) -> ModelFileKind:
 
 def _onnx(path: Path, restore_batch_norm: bool) -> ModelFile:
     reading = open_onnx(path, restore_batch_norm=restore_batch_norm)
-
-    def make(input_shape: Sequence[int] | None, batch_size: int | None, backward: bool) -> PerfGraph:
-        shapes = _whole_shapes(reading.inputs, input_shape, batch_size)
-        return reading.graph(batch_size=batch_size, input_shapes=shapes, backward=backward)
-
-    fixed = declared_batch(reading.inputs)
-    notes = reading.notes if fixed is None else (*reading.notes, FIXED_ONNX_BATCH.format(fixed))
-    return ModelFile(path, "onnx", path.stem, reading.inputs, notes, make)
+    return _with_inputs(path, "onnx", reading.inputs, reading.graph, FIXED_ONNX_BATCH, reading.notes)
 
 
 def _exported_program(path: Path) -> ModelFile:
     program = read_program(path)
+    graph = partial(program_graph, program)
+    return _with_inputs(path, "exported_program", program.inputs, graph, FIXED_BATCH)
+
+
+def _with_inputs(
+    path: Path,
+    kind: ModelFileKind,
+    inputs: tuple[DeclaredInput, ...],
+    graph: Callable[..., PerfGraph],
+    fixed: str,
+    notes: tuple[str, ...] = (),
+) -> ModelFile:
+    """A file that declares its inputs; ``fixed`` is noted where it fixes the batch."""
 
     def make(input_shape: Sequence[int] | None, batch_size: int | None, backward: bool) -> PerfGraph:
-        shapes = _whole_shapes(program.inputs, input_shape, batch_size)
-        return program_graph(program, batch_size=batch_size, input_shapes=shapes, backward=backward)
+        shapes = _whole_shapes(inputs, input_shape, batch_size)
+        return graph(batch_size=batch_size, input_shapes=shapes, backward=backward)
 
-    fixed = declared_batch(program.inputs)
-    notes = () if fixed is None else (FIXED_BATCH.format(fixed),)
-    return ModelFile(path, "exported_program", path.stem, program.inputs, notes, make)
+    declared = declared_batch(inputs)
+    notes = notes if declared is None else (*notes, fixed.format(declared))
+    return ModelFile(path, kind, path.stem, inputs, notes, make)
 
 
 def _architecture(path: Path) -> ModelFile:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from perfseer.zoo.builder import ConvBn
+
 # He et al. 2016 (arXiv 1512.03385), table 1, column "50-layer": width, blocks, stride of each stage
 _RESNET50_STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 _EXPANSION = 4
@@ -18,11 +20,6 @@ _MOBILENET_BLOCKS = (
 )
 
 
-def _conv_bn(n_in: int, n_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    conv = nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [conv, nn.BatchNorm2d(n_out)]
-
-
 class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 convolutions around a shortcut; the stride is on the 3x3 ("v1.5")."""
 
@@ -31,14 +28,12 @@ class Bottleneck(nn.Module):
         n_out = width * _EXPANSION
         self.relu = nn.ReLU(inplace=True)
         self.body = nn.Sequential(
-            *_conv_bn(n_in, width, 1),
-            self.relu,
-            *_conv_bn(width, width, 3, stride),
-            self.relu,
-            *_conv_bn(width, n_out, 1),
+            ConvBn(n_in, width),
+            ConvBn(width, width, 3, stride=stride),
+            ConvBn(width, n_out, relu=False),
         )
         same = stride == 1 and n_in == n_out
-        self.shortcut = nn.Identity() if same else nn.Sequential(*_conv_bn(n_in, n_out, 1, stride))
+        self.shortcut = nn.Identity() if same else ConvBn(n_in, n_out, stride=stride, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, n_in, H, W] -> [N, 4 width, H / stride, W / stride]."""
@@ -47,7 +42,7 @@ class Bottleneck(nn.Module):
 
 def resnet50(n_classes: int = 1000) -> nn.Module:
     """ResNet-50: 25,557,032 parameters, 4.09 G multiply-accumulates at 224 x 224 (torchvision's figures)."""
-    layers = [*_conv_bn(3, 64, 7, 2), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    layers = [ConvBn(3, 64, 7, stride=2), nn.MaxPool2d(3, 2, 1)]
     n_in = 64
     for width, blocks, stride in _RESNET50_STAGES:
         for block in range(blocks):
@@ -58,11 +53,10 @@ def resnet50(n_classes: int = 1000) -> nn.Module:
 
 def mobilenet_v1(n_classes: int = 1000) -> nn.Module:
     """MobileNet v1: 4.2 M parameters, 569 M multiply-accumulates at 224 x 224 (arXiv 1704.04861, table 4)."""
-    layers = [*_conv_bn(3, 32, 3, 2), nn.ReLU(inplace=True)]
+    layers = [ConvBn(3, 32, 3, stride=2)]
     n_in = 32
     for n_out, stride in _MOBILENET_BLOCKS:
-        layers += [*_conv_bn(n_in, n_in, 3, stride, groups=n_in), nn.ReLU(inplace=True)]
-        layers += [*_conv_bn(n_in, n_out, 1), nn.ReLU(inplace=True)]
+        layers += [ConvBn(n_in, n_in, 3, stride=stride, groups=n_in), ConvBn(n_in, n_out)]
         n_in = n_out
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(n_in, n_classes))
 

@@ -35,7 +35,15 @@ SEARCH_LIMIT = 20_000
 
 FORMS = "zoo:<id>, zoo:path/to/spec.json, module:package.attr, timm:<name> or torchvision:<name>"
 _ID = re.compile(r"[0-9a-f]{12}")
-_LIBRARIES = ("timm", "torchvision.models")
+# By kind of reference: what is imported, what makes a model, and what to do where that is not installed.
+_LIBRARIES: dict[str, tuple[str, Callable[[str, Sequence[int] | None], nn.Module], str]] = {
+    "timm": ("timm", libraries.timm_model, "pip install timm"),
+    "torchvision": (
+        "torchvision.models",
+        libraries.torchvision_model,
+        "pip install the torchvision made for your torch",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ def parse(ref: str) -> Reference:
     """
     kind, colon, target = ref.partition(":")
     reference = Reference(kind, target)
-    if not colon or not target or kind not in ("zoo", *_BUILDERS):
+    if not colon or not target or kind not in ("zoo", "module", *_LIBRARIES):
         raise PerfseerError(f"{ref!r} is no model reference; expected {FORMS}")
     if kind == "zoo" and not reference.is_file and not _ID.fullmatch(target):
         raise PerfseerError(
@@ -112,7 +120,11 @@ def build(
         with torch.device(device):
             return builder.build(spec)
     with _importable_here():
-        return _BUILDERS[reference.kind](reference, input_shape, device)
+        if reference.kind == "module":
+            return _build_module(reference, device)
+        package, make, advice = _LIBRARIES[reference.kind]
+        _import(package, str(reference), advice)
+        return _construct(reference, lambda: make(reference.target, input_shape), device)
 
 
 def architecture(
@@ -151,8 +163,7 @@ def _read(path: Path) -> str:
         raise PerfseerError(f"cannot read the architecture in {path}: {error}") from error
 
 
-def _build_module(reference: Reference, input_shape: Sequence[int] | None, device: str) -> nn.Module:
-    del input_shape  # a module is what it is
+def _build_module(reference: Reference, device: str) -> nn.Module:
     found = _attribute(reference)
     if isinstance(found, nn.Module):
         return found
@@ -171,26 +182,10 @@ def _attribute(reference: Reference) -> Any:
     return getattr(module, attribute)
 
 
-def _build_timm(reference: Reference, input_shape: Sequence[int] | None, device: str) -> nn.Module:
-    _import("timm", str(reference), "pip install timm")
-    return _construct(reference, lambda: libraries.timm_model(reference.target, input_shape), device)
-
-
-def _build_torchvision(reference: Reference, input_shape: Sequence[int] | None, device: str) -> nn.Module:
-    _import("torchvision.models", str(reference), "pip install the torchvision made for your torch")
-    return _construct(reference, lambda: libraries.torchvision_model(reference.target, input_shape), device)
-
-
-_BUILDERS: dict[str, Callable[[Reference, Sequence[int] | None, str], nn.Module]] = {
-    "module": _build_module,
-    "timm": _build_timm,
-    "torchvision": _build_torchvision,
-}
-
-
 def _import(name: str, ref: str, advice: str) -> ModuleType:
+    packages = [package for package, *_ in _LIBRARIES.values()]
     try:
-        return libraries.import_library(name) if name in _LIBRARIES else importlib.import_module(name)
+        return libraries.import_library(name) if name in packages else importlib.import_module(name)
     except Exception as error:  # any code may stand in a module; whatever it raises is for the user to see
         raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
 

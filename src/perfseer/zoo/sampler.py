@@ -6,37 +6,20 @@ for ``choice`` or ``randint``.
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from perfseer.errors import PerfseerError
 from perfseer.zoo.space import N_STAGES, SPEC_VERSION, ArchitectureSpec, SearchSpace, n_parameters
-from perfseer.zoo.stages import (
-    WIDTH_MULTIPLE,
-    DenseNetStage,
-    GoogLeNetStage,
-    MobileNetStage,
-    ResNetStage,
-    Shares,
-    StageSpec,
-    VggStage,
-)
+from perfseer.zoo.stages import STAGES, WIDTH_MULTIPLE, Shares, StageSpec, Style
 
 T = TypeVar("T")
 
 # So many draws in a row that give nothing new or valid mean that the space is (all but) used up.
 MAX_FRUITLESS_DRAWS = 10_000
 
-# What a style leaves open is drawn evenly from these.
-VGG_KERNELS = (3, 5)
 INCEPTION_SHARES: tuple[Shares, ...] = ((2, 4, 1, 1), (3, 3, 1, 1), (1, 4, 2, 1), (2, 2, 2, 2))
-INCEPTION_REDUCTIONS = (1, 2)
-RESNET_EXPANSIONS = (1, 2, 4)
-RESNET_GROUPS = (1, 2, 4, 8, 16, 32)
-DENSENET_GROWTH_DIVISORS = (2, 4, 8)
-MOBILENET_KERNELS = (3, 5)
-MOBILENET_EXPANSIONS = (1, 2, 4)
 
 
 class Draws:
@@ -59,40 +42,23 @@ class Draws:
         return min(high, max(low, int(math.exp(exponent)) // step * step))
 
 
-def _vgg(draws: Draws, depth: int, width: int) -> StageSpec:
-    return VggStage(depth=depth, width=width, kernel=draws.choice(VGG_KERNELS))
-
-
-def _googlenet(draws: Draws, depth: int, width: int) -> StageSpec:
-    shares, reduction = draws.choice(INCEPTION_SHARES), draws.choice(INCEPTION_REDUCTIONS)
-    return GoogLeNetStage(depth=depth, width=width, shares=shares, reduction=reduction)
-
-
-def _resnet(draws: Draws, depth: int, width: int) -> StageSpec:
-    expansion = draws.choice(RESNET_EXPANSIONS)
-    possible = [groups for groups in RESNET_GROUPS if width % (expansion * groups) == 0]
-    groups = draws.choice(possible) if expansion > 1 else 1
-    return ResNetStage(depth=depth, width=width, expansion=expansion, groups=groups)
-
-
-def _densenet(draws: Draws, depth: int, width: int) -> StageSpec:
-    growth_rate = max(4, width // draws.choice(DENSENET_GROWTH_DIVISORS))
-    bottleneck = draws.choice((False, True))
-    return DenseNetStage(depth=depth, width=width, growth_rate=growth_rate, bottleneck=bottleneck)
-
-
-def _mobilenet(draws: Draws, depth: int, width: int) -> StageSpec:
-    kernel, expansion = draws.choice(MOBILENET_KERNELS), draws.choice(MOBILENET_EXPANSIONS)
-    return MobileNetStage(depth=depth, width=width, kernel=kernel, expansion=expansion)
-
-
-_DRAW: dict[str, Callable[[Draws, int, int], StageSpec]] = {
-    "vgg": _vgg,
-    "googlenet": _googlenet,
-    "resnet": _resnet,
-    "densenet": _densenet,
-    "mobilenet": _mobilenet,
-}
+def _left_open(draws: Draws, style: Style, width: int) -> dict[str, Any]:
+    """What a style leaves open, drawn evenly; the order of the draws is part of the networks' one order."""
+    match style:
+        case "vgg":
+            return {"kernel": draws.choice((3, 5))}
+        case "googlenet":
+            shares = draws.choice(INCEPTION_SHARES)
+            return {"shares": shares, "reduction": draws.choice((1, 2))}
+        case "resnet":
+            expansion = draws.choice((1, 2, 4))
+            possible = [groups for groups in (1, 2, 4, 8, 16, 32) if width % (expansion * groups) == 0]
+            return {"expansion": expansion, "groups": draws.choice(possible) if expansion > 1 else 1}
+        case "densenet":
+            growth_rate = max(4, width // draws.choice((2, 4, 8)))
+            return {"growth_rate": growth_rate, "bottleneck": draws.choice((False, True))}
+        case "mobilenet":
+            return {"kernel": draws.choice((3, 5)), "expansion": draws.choice((1, 2, 4))}
 
 
 def stream(space: SearchSpace) -> Iterator[ArchitectureSpec]:
@@ -147,4 +113,4 @@ def _draw_stage(draws: Draws, space: SearchSpace, index: int) -> StageSpec:
     style = draws.choice(space.styles)
     depth = draws.integer(*space.depth)
     width = draws.log_uniform(*space.stage_width(index), WIDTH_MULTIPLE)
-    return _DRAW[style](draws, depth, width)
+    return STAGES[style](depth=depth, width=width, **_left_open(draws, style, width))

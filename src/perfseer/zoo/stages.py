@@ -41,9 +41,13 @@ class StageSpec(ABC):
     def __post_init__(self) -> None:
         check_bounds(self)
 
-    @abstractmethod
     def n_parameters(self, in_channels: int) -> int:
         """Trainable elements of the stage, fed with ``in_channels`` channels."""
+        return sum(map(self._block_parameters, self.block_inputs(in_channels)))
+
+    @abstractmethod
+    def _block_parameters(self, in_channels: int) -> int:
+        """Trainable elements of a block, fed with ``in_channels`` channels."""
 
     def block_inputs(self, in_channels: int) -> list[int]:
         """[depth] channels that each block is fed with."""
@@ -69,10 +73,8 @@ class VggStage(StageSpec):
         super().__post_init__()
         _check_odd(self.kernel)
 
-    def n_parameters(self, in_channels: int) -> int:
-        """See `StageSpec.n_parameters`."""
-        inputs = self.block_inputs(in_channels)
-        return sum(conv_bn_parameters(channels, self.width, self.kernel) for channels in inputs)
+    def _block_parameters(self, in_channels: int) -> int:
+        return conv_bn_parameters(in_channels, self.width, self.kernel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +108,6 @@ class GoogLeNetStage(StageSpec):
         """Channels between the two convolutions of the 3x3 and of the 5x5 branch."""
         _, three, five, _ = self.branch_channels
         return max(1, three // self.reduction), max(1, five // self.reduction)
-
-    def n_parameters(self, in_channels: int) -> int:
-        """See `StageSpec.n_parameters`."""
-        return sum(self._block_parameters(channels) for channels in self.block_inputs(in_channels))
 
     def _block_parameters(self, in_channels: int) -> int:
         one, three, five, pool = self.branch_channels
@@ -151,10 +149,9 @@ class ResNetStage(StageSpec):
 
     def n_parameters(self, in_channels: int) -> int:
         """See `StageSpec.n_parameters`."""
-        shortcut = conv_bn_parameters(in_channels, self.width)
-        return shortcut + sum(self._body_parameters(channels) for channels in self.block_inputs(in_channels))
+        return super().n_parameters(in_channels) + conv_bn_parameters(in_channels, self.width)
 
-    def _body_parameters(self, in_channels: int) -> int:
+    def _block_parameters(self, in_channels: int) -> int:
         if self.expansion == 1:
             first = conv_bn_parameters(in_channels, self.width, 3)
             return first + conv_bn_parameters(self.width, self.width, 3)
@@ -183,15 +180,14 @@ class DenseNetStage(StageSpec):
 
     def n_parameters(self, in_channels: int) -> int:
         """See `StageSpec.n_parameters`."""
-        layers = sum(self._layer_parameters(channels) for channels in self.block_inputs(in_channels))
         final = in_channels + self.depth * self.growth_rate
-        return layers + 2 * final + final * self.width
+        return super().n_parameters(in_channels) + 2 * final + final * self.width
 
     def block_inputs(self, in_channels: int) -> list[int]:
         """[depth] channels that each layer is fed with: all that came before."""
         return [in_channels + index * self.growth_rate for index in range(self.depth)]
 
-    def _layer_parameters(self, in_channels: int) -> int:
+    def _block_parameters(self, in_channels: int) -> int:
         if not self.bottleneck:
             return 2 * in_channels + in_channels * self.growth_rate * 9
         inner = DENSENET_BOTTLENECK * self.growth_rate
@@ -215,10 +211,6 @@ class MobileNetStage(StageSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_odd(self.kernel)
-
-    def n_parameters(self, in_channels: int) -> int:
-        """See `StageSpec.n_parameters`."""
-        return sum(self._block_parameters(channels) for channels in self.block_inputs(in_channels))
 
     def _block_parameters(self, in_channels: int) -> int:
         hidden = in_channels * self.expansion

@@ -527,3 +527,32 @@ def test_slices_joined_the_other_way_round_are_a_roll(tmp_path):
     graph = pattern(tmp_path, nodes, stored)
     assert operators(graph) == ["copy"]
     assert graph.total_bytes == 2 * 4 * (2 * 4 * 8)
+
+
+# -- counterparts in PyTorch ----------------------------------------------------------------------------
+
+COUNTERPARTS = {
+    "ArgMax": ({"axis": 1, "keepdims": 0}, {}, [2, 8, 1, 1], "reduce"),
+    "ArgMin": ({}, {}, [1, 4, 8, 1], "reduce"),
+    "ReduceL1": ({"axes": [1]}, {}, [2, 1, 8, 1], "reduce"),
+    "ReduceL2": ({"axes": [-1], "keepdims": 0}, {}, [2, 4, 1, 1], "reduce"),
+    "GatherElements": ({"axis": 2}, {"i": np.zeros((2, 4, 3), np.int64)}, [2, 4, 3, 1], "index"),
+    "ScatterElements": ({}, {"i": np.zeros((1, 4, 8), np.int64), "u": (1, 4, 8)}, [2, 4, 8, 1], "index"),
+    "LeakyRelu": ({"alpha": 0.2}, {}, [2, 4, 8, 1], "activation"),
+    "Mod": ({"fmod": 1}, {"two": number(2)}, [2, 4, 8, 1], "elementwise"),
+}
+
+
+@pytest.mark.parametrize("op", COUNTERPARTS)
+def test_attributes_reach_the_function_of_torch(tmp_path, op):
+    attributes, stored, shape, operator = COUNTERPARTS[op]
+    graph = pattern(tmp_path, [node(op, " ".join(["x", *stored]), "y", **attributes)], stored)
+    assert operators(graph) == [operator]
+    assert graph.output_shapes.tolist() == [shape]
+
+
+@pytest.mark.parametrize(("op", "shape"), [("DepthToSpace", [2, 2, 4, 6]), ("SpaceToDepth", [2, 32, 1, 1])])
+def test_blocks_are_as_large_as_their_attribute(tmp_path, op, shape):
+    image = ("n", 8, 2, 3) if op == "DepthToSpace" else ("n", 8, 2, 2)
+    graph = pattern(tmp_path, [node(op, "x", "y", blocksize=2)], {}, image)
+    assert graph.output_shapes.tolist() == [shape]

@@ -1,4 +1,4 @@
-"""An exported program as a PyTorch module on the meta device."""
+"""An exported program as a PyTorch module on the meta device, and its PerfGraph."""
 
 import operator
 import re
@@ -9,9 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty, torch_type
+from perfseer.graphs.capture import capture
+from perfseer.graphs.declared import (
+    MOST_ELEMENTS,
+    MOST_NODES,
+    declared_batch,
+    empty,
+    empty_inputs,
+    input_shapes_of,
+    torch_type,
+)
 from perfseer.graphs.exported.program import DTYPES, Program, dtype_of, only, shape_of
 from perfseer.graphs.foreign import foreign
+from perfseer.graphs.perfgraph import PerfGraph
 
 # Arithmetic on sizes. Powers are not among them: a file could ask for a number without end.
 _ARITHMETIC: Mapping[str, Callable[..., Any]] = {
@@ -141,6 +151,38 @@ class ExportedModule(nn.Module):
         specs = [(shape_of(meta, self._symbols), torch_type(dtype_of(meta))) for meta in metas]
         outputs = foreign(name, tensors, specs)
         return outputs[0] if len(outputs) == 1 else outputs
+
+
+def program_graph(
+    program: Program,
+    *,
+    batch_size: int | None = None,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    backward: bool = False,
+) -> PerfGraph:
+    """The graph of a program saved by `torch.export.save`, without its weights.
+
+    Args:
+        program: as read.
+        batch_size: samples, where the program was exported with a dynamic batch dimension; else its own.
+        input_shapes: whole shapes by input, where it was exported with further dynamic dimensions.
+        backward: whether to trace a training step too.
+
+    Raises:
+        PerfseerError: it does not run at these shapes.
+    """
+    shapes = input_shapes_of(program.inputs, batch_size, input_shapes or {})
+    fixed = declared_batch(program.inputs)
+    batch = shapes[0][0] if shapes and shapes[0] else 1
+    require(
+        fixed is None or fixed == batch,
+        f"the program is exported for a batch of {fixed}, given {batch}: export it with dynamic_shapes for "
+        "the batch dimension",
+    )
+    try:
+        return capture(ExportedModule(program), empty_inputs(program.inputs, shapes), backward=backward)
+    except (OverflowError, ValueError) as error:
+        raise PerfseerError(f"the program has sizes that no memory has room for: {error}") from error
 
 
 def _given_or_default(argument: Any, given: Mapping[str, Any]) -> Any:

@@ -11,11 +11,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension, element_count
+from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension
 
 _SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
@@ -164,7 +165,7 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
         if isinstance(dimension, str) and dimension in (symbols or {}):
             dimension = (symbols or {})[dimension]
         shape.append(dimension if isinstance(dimension, int) else int(only(only(size)[1]["hint"])[1]))
-    fits = all(s >= 0 for s in shape) and element_count(tuple(shape)) <= MOST_ELEMENTS
+    fits = all(s >= 0 for s in shape) and prod(shape) <= MOST_ELEMENTS
     require(fits, f"a tensor has the shape {tuple(shape)}: no memory has room for it")
     return tuple(shape)
 

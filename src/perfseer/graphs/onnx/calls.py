@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from perfseer.errors import PerfseerError, require
@@ -49,6 +50,7 @@ class Call:
         training: whether batch statistics are taken and dropout drops.
         counter: the number of batches a batch norm has seen, a buffer; None for other operators.
         in_place: whether the result may overwrite the input.
+        is_computed: whether it runs on the numbers of what is known, on the cpu, and not on empty tensors.
         reshaped: the shape a literal target stands for at this batch size, None where the file's is right.
     """
 
@@ -58,6 +60,7 @@ class Call:
     training: bool
     counter: Tensor | None = None
     in_place: bool = False
+    is_computed: bool = False
     reshaped: tuple[int, ...] | None = None
 
     def has(self, position: int) -> bool:
@@ -70,7 +73,23 @@ class Call:
         Raises:
             PerfseerError: it is left out.
         """
-        return as_tensor(self._given(position))
+        value = self._given(position)
+        if self.is_computed and isinstance(value, Fact):
+            return torch.tensor(value.values)
+        return as_tensor(value)
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return "cpu" if self.is_computed else "meta"
+
+    def tensors(self) -> list[Tensor]:
+        """All arguments as tensors.
+
+        Raises:
+            PerfseerError: one is left out.
+        """
+        return [self.tensor(position) for position in range(len(self.inputs))]
 
     def optional(self, position: int) -> Tensor | None:
         """An argument as a tensor, None where it is left out."""
@@ -79,14 +98,15 @@ class Call:
     def operand(self, position: int, rank: int) -> Any:
         """A single known number as such, so that ``x + 1`` is no addition of tensors; otherwise the tensor.
 
+        Where all is known, it is a tensor, of the type it has in the file.
+
         Args:
             position: of the argument.
             rank: dimensions of the other operand; a number with more is a tensor.
         """
         value = self._given(position)
-        if isinstance(value, Fact) and value.values.size == 1 and value.values.ndim <= rank:
-            return value.values.item()
-        return as_tensor(value)
+        is_number = isinstance(value, Fact) and value.values.size == 1 and value.values.ndim <= rank
+        return value.values.item() if is_number and not self.is_computed else self.tensor(position)
 
     def known(self, position: int) -> Known:
         """The numbers of an argument.

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from perfseer.errors import PerfseerError
-from perfseer.graphs.declared import DeclaredInput
+from perfseer.graphs.declared import DeclaredInput, empty, torch_type
 
 Known = npt.NDArray[Any]
 
@@ -27,6 +29,10 @@ class Stored:
     shape: tuple[int, ...]
     dtype: str
     values: Known | None
+
+    def empty(self) -> Tensor:
+        """The tensor without its values."""
+        return empty(self.shape, torch_type(self.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +149,23 @@ class Reference:
     """Within a function: the value of an attribute of the call."""
 
     name: str
+
+
+def constant_of(node: OnnxNode) -> Stored:
+    """What a Constant holds, in whichever attribute.
+
+    Raises:
+        PerfseerError: in none.
+    """
+    attributes = node.attributes
+    if isinstance(attributes.get("value"), Stored):
+        return attributes["value"]
+    names = {"value_int": "int64", "value_ints": "int64", "value_float": "float32", "value_floats": "float32"}
+    for name, dtype in names.items():
+        if name in attributes:
+            values = np.array(attributes[name], dtype=dtype)
+            return Stored(values.shape, dtype, values)
+    raise PerfseerError(f"{node} has no value that can be read; it has {sorted(attributes)}")
 
 
 def single_number(stored: Stored | None) -> float | None:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty, torch_type
+from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty
 from perfseer.graphs.foreign import foreign
 from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
-from perfseer.graphs.onnx.known import constant, fold
+from perfseer.graphs.onnx.known import fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
 from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, statistics
 from perfseer.graphs.onnx.ordering import bodies
@@ -56,7 +56,6 @@ class OnnxModule(nn.Module):
         self._in_place = _overwriting(model.graph)
         self._n_run = 0
         self.rebatching = Rebatching()
-        self.notes: list[str] = []
         self._register(model.graph)
 
     # -- state -------------------------------------------------------------------------------------------
@@ -78,21 +77,18 @@ class OnnxModule(nn.Module):
     def _add(self, graph: OnnxGraph, name: str, stored: Stored, *, trainable: bool) -> None:
         key = f"tensor{len(self._names)}"
         self._names[id(graph), name] = key
-        tensor = empty(stored.shape, torch_type(stored.dtype))
+        tensor = stored.empty()
         if trainable:
             self.register_parameter(key, nn.Parameter(tensor))
         else:
             self.register_buffer(key, tensor)
-
-    def _stored(self, graph: OnnxGraph) -> Environment:
-        return {name: self._value(graph, name, stored) for name, stored in graph.stored.items()}
 
     def _value(self, graph: OnnxGraph, name: str, stored: Stored) -> Value:
         key = self._names.get((id(graph), name))
         twin = getattr(self, key) if key is not None else None
         if stored.values is not None and not isinstance(twin, nn.Parameter):
             return Fact(stored.values, twin)
-        return twin if twin is not None else empty(stored.shape, torch_type(stored.dtype))
+        return twin if twin is not None else stored.empty()
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -100,14 +96,13 @@ class OnnxModule(nn.Module):
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
         self._n_run = 0
-        self.notes.clear()
         names = [value.name for value in graph.inputs]
         results = self._run(graph, dict(zip(names, inputs, strict=True)))
         return tuple(as_tensor(value) for value in results if value is not None)
 
     def _run(self, graph: OnnxGraph, outer: Environment) -> list[Value]:
         """The outputs of a graph whose inputs, and what it reads from outside, are in ``outer``."""
-        values = {**outer, **self._stored(graph)}
+        values = {**outer, **{name: self._value(graph, name, given) for name, given in graph.stored.items()}}
         for node in graph.nodes:
             self._n_run += 1
             require(self._n_run <= MOST_NODES, f"more than {MOST_NODES:,} operators ran; is there a loop?")
@@ -127,15 +122,13 @@ class OnnxModule(nn.Module):
     def _run_node(
         self, graph: OnnxGraph, node: OnnxNode, inputs: Sequence[Value], values: Environment
     ) -> Sequence[Value]:
-        if node.op == "Constant" and not node.domain:
-            return (layout.stored_value(constant(self._call(node, inputs))),)
         if node.op == "If" and not node.domain and isinstance(inputs[0], Fact):
             return self._branch(node, inputs[0], values)
         if node.op == "Identity" and not node.domain:
             return inputs
         call = self._call(node, inputs)
         try:
-            outputs = (fold(call) if not node.domain else None) or self._dispatch(graph, call)
+            outputs = self._dispatch(graph, call)
         except PerfseerError:
             raise
         except Exception as error:  # whatever torch or numpy says to arguments that do not go together
@@ -159,17 +152,18 @@ class OnnxModule(nn.Module):
         handler = _handler(call.node)
         if handler is None:
             return self._run_foreign(graph, call)
+        known = fold(handler, call)
+        if known is not None:
+            return known
         result = self.rebatching.run(handler, call)
         return result if isinstance(result, tuple) else (result,)
 
     def _run_foreign(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
         """An operator outside the table: its tensors, and its name among the unknown."""
         node = call.node
-        guess = outputs_of(call, graph.declared)
-        if guess.assumed:
-            self.notes.append(f"{node}: nothing says what it returns; taken to be like its first input")
+        outputs = outputs_of(call, graph.declared)
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
-        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, guess.outputs)
+        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, outputs)
 
     def _branch(self, node: OnnxNode, condition: Fact, values: Environment) -> list[Value]:
         """If with a condition that is known: the branch it takes."""

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from perfseer.errors import PerfseerError, require
@@ -19,7 +20,7 @@ def in_running_order(nodes: Sequence[OnnxNode], known: frozenset[str] | None) ->
         PerfseerError: two nodes write one name, a node reads what nobody writes, or there is a cycle.
     """
     writers = _writers(nodes, known)
-    needs = [[writers[name] for name in _reads(node) if name in writers] for node in nodes]
+    needs = [[writers[name] for name in names_read(node) if name in writers] for node in nodes]
     if known is not None:
         _check_reads(nodes, writers, known)
     if all(sender < node for node, senders in enumerate(needs) for sender in senders):
@@ -27,13 +28,13 @@ def in_running_order(nodes: Sequence[OnnxNode], known: frozenset[str] | None) ->
     return tuple(nodes[i] for i in _sorted(needs, nodes))
 
 
-def _reads(node: OnnxNode) -> Iterator[str]:
-    """Names a node reads, those of its bodies among them."""
+def names_read(node: OnnxNode) -> Iterator[str]:
+    """Names a node reads, those of its bodies among them; some of them twice."""
     yield from (name for name in node.inputs if name)
     for body in bodies(node.attributes):
         inside = {value.name for value in body.inputs} | body.stored.keys()
         inside.update(name for inner in body.nodes for name in inner.outputs)
-        yield from (name for inner in body.nodes for name in _reads(inner) if name not in inside)
+        yield from (name for inner in body.nodes for name in names_read(inner) if name not in inside)
         yield from (name for name in body.outputs if name not in inside)
 
 
@@ -43,11 +44,6 @@ def bodies(attributes: Mapping[str, Any]) -> Iterator[OnnxGraph]:
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, OnnxGraph):
                 yield item
-
-
-def names_read(node: OnnxNode) -> frozenset[str]:
-    """Names a node reads, those of its bodies among them."""
-    return frozenset(_reads(node))
 
 
 def _writers(nodes: Sequence[OnnxNode], known: frozenset[str] | None) -> dict[str, int]:
@@ -64,7 +60,7 @@ def _writers(nodes: Sequence[OnnxNode], known: frozenset[str] | None) -> dict[st
 
 def _check_reads(nodes: Sequence[OnnxNode], writers: Mapping[str, int], known: frozenset[str]) -> None:
     for node in nodes:
-        for name in _reads(node):
+        for name in names_read(node):
             if name not in writers and name not in known:
                 raise PerfseerError(
                     f"{node} reads {name!r}, which no operator, input or initialiser provides"
@@ -72,23 +68,18 @@ def _check_reads(nodes: Sequence[OnnxNode], writers: Mapping[str, int], known: f
 
 
 def _sorted(needs: Sequence[Sequence[int]], nodes: Sequence[OnnxNode]) -> list[int]:
-    """Kahn's algorithm; among those that can run, the file's order."""
-    receivers: list[list[int]] = [[] for _ in needs]
-    waiting = [0] * len(needs)
-    for node, senders in enumerate(needs):
-        for sender in set(senders):
-            receivers[sender].append(node)
-            waiting[node] += 1
-    ready = [node for node, count in enumerate(waiting) if count == 0]
-    order = []
-    while ready:
-        node = heapq.heappop(ready)
-        order.append(node)
-        for receiver in receivers[node]:
-            waiting[receiver] -= 1
-            if waiting[receiver] == 0:
-                heapq.heappush(ready, receiver)
-    if len(order) < len(needs):
-        stuck = next(node for node, count in enumerate(waiting) if count)
-        raise PerfseerError(f"the graph has a cycle: {nodes[stuck]} waits for its own result")
+    """Among those that can run, the file's order."""
+    sorter = TopologicalSorter(dict(enumerate(needs)))
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        stuck = nodes[error.args[1][0]]
+        raise PerfseerError(f"the graph has a cycle: {stuck} waits for its own result") from error
+    ready: list[int] = []
+    order: list[int] = []
+    while sorter.is_active():
+        for node in sorter.get_ready():
+            heapq.heappush(ready, node)
+        order.append(heapq.heappop(ready))
+        sorter.done(order[-1])
     return order

@@ -6,13 +6,14 @@ of a file must reach.
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, DeclaredInput, Dimension, element_count
+from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, DeclaredInput, Dimension
 from perfseer.graphs.onnx.model import (
     STANDARD_DOMAINS,
     Known,
@@ -111,19 +112,15 @@ def _graph(message: Any, outer: frozenset[str] | None = frozenset()) -> OnnxGrap
     require(len(set(names)) == len(names), "two inputs of a graph have the same name")
     known = None if outer is None else outer | stored.keys() | set(names)
     nodes = in_running_order([_node(node) for node in message.node], known)
-    _check_count(nodes)
+    require(
+        len(nodes) <= MOST_NODES, f"the graph has {len(nodes):,} operators; at most {MOST_NODES:,} are read"
+    )
     outputs = tuple(value.name for value in message.output)
     _check_outputs(outputs, nodes, known)
     declared = {
         value.name: value for value in map(_declared, [*message.value_info, *message.output, *message.input])
     }
     return OnnxGraph(inputs, outputs, nodes, stored, declared)
-
-
-def _check_count(nodes: tuple[OnnxNode, ...]) -> None:
-    require(
-        len(nodes) <= MOST_NODES, f"the graph has {len(nodes):,} operators; at most {MOST_NODES:,} are read"
-    )
 
 
 def _check_outputs(
@@ -192,7 +189,7 @@ def _dims(dims: Iterable[int]) -> tuple[int, ...]:
     shape = tuple(int(d) for d in dims)
     require(all(d >= 0 for d in shape), f"a tensor has the shape {shape}; dimensions are not negative")
     require(len(shape) <= 64, f"a tensor has {len(shape)} dimensions; at most 64 are read")
-    count = element_count(shape)
+    count = prod(shape)
     require(
         count <= MOST_ELEMENTS,
         f"a tensor of shape {shape} has {count:.1e} elements: no memory has room for it",
@@ -214,7 +211,7 @@ _DATA_FIELDS = {"float32": "float_data", "float64": "double_data", "int64": "int
 
 def _values(message: Any, shape: tuple[int, ...], dtype: str) -> Known | None:
     """The contents, None where they are large, elsewhere, or of a type numpy does not have."""
-    count = element_count(shape)
+    count = prod(shape)
     if message.data_location == 1 or not (dtype in _DATA_FIELDS or dtype == "float16"):
         return None
     if message.raw_data:

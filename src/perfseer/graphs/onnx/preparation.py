@@ -8,14 +8,13 @@ from typing import Any, TypeAlias
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_NODES
-from perfseer.graphs.onnx.calls import Call
-from perfseer.graphs.onnx.known import constant
 from perfseer.graphs.onnx.model import (
     OnnxFunction,
     OnnxGraph,
     OnnxNode,
     Reference,
     Stored,
+    constant_of,
     single_number,
 )
 from perfseer.graphs.onnx.ordering import in_running_order
@@ -111,7 +110,7 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
     for node in graph.nodes:
         node = _renamed(node, aliases)
         if node.op == "Constant" and not node.domain:
-            stored[node.outputs[0]] = constant(Call(node, (), 0, training=False))
+            stored[node.outputs[0]] = constant_of(node)
         elif node.op == "Identity" and not node.domain and node.inputs[:1] and node.inputs[0] in stored:
             if node.outputs[0] not in graph.outputs and _is_tied(node, stored):
                 aliases[node.outputs[0]] = node.inputs[0]

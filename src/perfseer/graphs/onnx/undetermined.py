@@ -1,11 +1,10 @@
 """What an operator outside our table returns: shapes and types, from the best source there is.
 
 ONNX's own inference is asked for that one node, with the shapes of this run; then the file's declarations;
-failing both, the outputs are taken to be like the first input, and the reader is told.
+failing both, the outputs are taken to be like the first input.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,15 +22,7 @@ _NUMBERS: Mapping[torch.dtype, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """Shapes and types of a node's outputs, and whether they are no more than likely."""
-
-    outputs: tuple[OutputSpec, ...]
-    assumed: bool
-
-
-def outputs_of(call: Call, declared: Mapping[str, DeclaredInput]) -> Guess:
+def outputs_of(call: Call, declared: Mapping[str, DeclaredInput]) -> list[OutputSpec]:
     """Shapes and types of what a node writes.
 
     Args:
@@ -45,7 +36,7 @@ def outputs_of(call: Call, declared: Mapping[str, DeclaredInput]) -> Guess:
     # a Loop returns what it carries, which it is given behind the number of rounds and the condition
     given = call.inputs[2:] if call.node.op == "Loop" else call.inputs
     like = [as_tensor(value) for value in given if value is not None]
-    outputs, assumed = [], False
+    outputs = []
     for name in call.node.outputs:
         spec = inferred.get(name) or _declared(declared.get(name), like)
         if spec is None:
@@ -53,9 +44,9 @@ def outputs_of(call: Call, declared: Mapping[str, DeclaredInput]) -> Guess:
                 raise PerfseerError(
                     f"{call.node} is unknown here and the file does not declare what it writes"
                 )
-            spec, assumed = (tuple(like[0].shape), like[0].dtype), True
+            spec = tuple(like[0].shape), like[0].dtype
         outputs.append(spec)
-    return Guess(tuple(outputs), assumed)
+    return outputs
 
 
 def _declared(value: DeclaredInput | None, like: Sequence[Tensor]) -> OutputSpec | None:

@@ -8,9 +8,9 @@ The rest (scales, bounds, axes, shapes) are constants.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
-from perfseer.graphs.declared import element_count
 from perfseer.graphs.onnx.model import OnnxNode, Stored
 from perfseer.graphs.onnx.ordering import names_read
 from perfseer.graphs.vocabulary import ONNX_ARGUMENTS
@@ -50,14 +50,14 @@ def uses_of(nodes: Sequence[OnnxNode]) -> dict[str, Uses]:
     for node in nodes:
         for position, name in enumerate(node.inputs):
             places.setdefault(name, []).append((node.op, position))
-        for name in names_read(node).difference(node.inputs):
+        for name in set(names_read(node)).difference(node.inputs):
             places.setdefault(name, []).append((node.op, -1))
     return {name: Uses(found) for name, found in places.items()}
 
 
 def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
     """What a stored tensor is; one that nobody reads is nothing that counts."""
-    count = element_count(stored.shape)
+    count = prod(stored.shape)
     if uses is None:
         return "constant"
     if stored.dtype not in _FLOATS:

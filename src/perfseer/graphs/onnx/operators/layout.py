@@ -1,9 +1,10 @@
 """Shapes and the order of elements: what is a view in PyTorch moves nothing and is no node."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,13 +12,37 @@ from torch.nn import functional as F
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import empty, torch_type
 from perfseer.graphs.onnx.calls import Call, Fact, Handler
-from perfseer.graphs.onnx.known import reshaped, slices, split_sizes
-from perfseer.graphs.onnx.model import Stored
+from perfseer.graphs.onnx.model import Stored, constant_of, single_number
+
+
+def _shape(call: Call) -> Fact:
+    shape = call.tensor(0).shape
+    start, end = call.node.integer("start", 0), call.node.integer("end", len(shape))
+    return Fact(np.array(shape[start:end], dtype=np.int64))
+
+
+def _size(call: Call) -> Fact:
+    return Fact(np.array(call.tensor(0).numel()))
+
+
+def _constant(call: Call) -> Fact | Tensor:
+    """A constant: known where its numbers are in the file."""
+    stored = constant_of(call.node)
+    return Fact(stored.values) if stored.values is not None else stored.empty()
 
 
 def _reshape(call: Call) -> Tensor:
     source = call.tensor(0)
-    return source.reshape(call.reshaped or reshaped(call, source.shape))
+    if call.reshaped:
+        return source.reshape(call.reshaped)
+    target = call.numbers(1) if call.has(1) else list(call.node.integers("shape") or ())
+    if call.node.integer("allowzero", 0):
+        return source.reshape(target)
+    require(
+        all(size or i < source.dim() for i, size in enumerate(target)),
+        f"{call.node}: no dimension to copy from {tuple(source.shape)} to {target}",
+    )
+    return source.reshape([size or source.shape[i] for i, size in enumerate(target)])
 
 
 def _flatten(call: Call) -> Tensor:
@@ -45,13 +70,18 @@ def _unsqueeze(call: Call) -> Tensor:
 
 
 def _concat(call: Call) -> Tensor:
-    parts = [call.tensor(position) for position in range(len(call.inputs))]
-    return torch.cat(parts, call.node.integer("axis", 1))
+    return torch.cat(call.tensors(), call.node.integer("axis", 1))
 
 
 def _split(call: Call) -> tuple[Tensor, ...]:
     source, axis = call.tensor(0), call.node.integer("axis", 0)
-    return tuple(source.split(split_sizes(call, source.shape[axis]), axis))
+    sizes = call.axes(1, "split")
+    if sizes is not None:
+        return source.split(sizes, axis)
+    parts, size = call.node.integer("num_outputs", len(call.node.outputs)), source.shape[axis]
+    require(parts > 0, f"{call.node} splits into {parts} parts")
+    each = -(-size // parts)
+    return source.split([max(0, min(each, size - i * each)) for i in range(parts)], axis)
 
 
 def _unstack(call: Call) -> tuple[Tensor, ...]:
@@ -69,9 +99,22 @@ def _roll(call: Call) -> Tensor:
     return call.tensor(0).roll(call.node.integers("shifts") or (), call.node.integers("axes") or ())
 
 
+def _slices(call: Call, rank: int) -> list[slice]:
+    """A Slice's starts, ends, axes and steps as Python has them, for a tensor of ``rank`` dimensions."""
+    starts, ends = call.axes(1, "starts") or [], call.axes(2, "ends") or []
+    axes = call.axes(3) or list(range(len(starts)))
+    steps = call.numbers(4) if call.has(4) else [1] * len(starts)
+    out = [slice(None)] * rank
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        # going backwards, an end before the first element has no number in Python
+        stop = None if step < 0 and end < -(2**31) else end
+        out[axis] = slice(start, stop, step)
+    return out
+
+
 def _slice(call: Call) -> Tensor:
     source = call.tensor(0)
-    wanted = list(slices(call, source.dim()))
+    wanted = _slices(call, source.dim())
     backwards = [axis for axis, part in enumerate(wanted) if part.step is not None and part.step < 0]
     for axis in backwards:
         indices = range(*wanted[axis].indices(source.shape[axis]))
@@ -117,18 +160,18 @@ def padded(source: Tensor, before: Sequence[int], after: Sequence[int], mode: st
 
 def _constant_of_shape(call: Call) -> Tensor:
     value = call.node.attribute("value")
-    dtype = torch_type(value.dtype) if isinstance(value, Stored) else torch.float32
-    return torch.zeros(tuple(call.numbers(0)), dtype=dtype, device="meta")
+    value = value if isinstance(value, Stored) else None
+    dtype = torch.float32 if value is None else torch_type(value.dtype)
+    shape = call.numbers(0)
+    require(min(shape, default=0) >= 0, f"{call.node}: the shape {tuple(shape)} is negative")
+    return torch.full(shape, single_number(value) or 0, dtype=dtype, device=call.device)
 
 
 def _range(call: Call) -> Tensor:
     start, limit, step = (call.known(position).item() for position in range(3))
     require(step != 0, f"{call.node} counts in steps of 0")
-    return torch.arange(start, limit, step, device="meta")
-
-
-def _eye_like(call: Call) -> Tensor:
-    return torch.zeros_like(call.tensor(0))
+    limit = limit if (limit - start) * step > 0 else start  # PyTorch counts in no direction but the step's
+    return torch.arange(start, limit, step, dtype=call.tensor(0).dtype, device=call.device)
 
 
 def _random(call: Call) -> Tensor:
@@ -140,10 +183,6 @@ def _random(call: Call) -> Tensor:
 def _triangle(call: Call) -> Tensor:
     k = int(call.known(1).item()) if call.has(1) else 0
     return (torch.triu if call.node.integer("upper", 1) else torch.tril)(call.tensor(0), k)
-
-
-def _shuffled(function: Callable[[Tensor, int], Tensor]) -> Handler:
-    return lambda call: function(call.tensor(0), call.node.integer("blocksize", 1))
 
 
 # Names of torch's interpolation by mode and number of spatial dimensions.
@@ -192,20 +231,13 @@ def _sequence(call: Call) -> Any:
     raise PerfseerError(f"{call.node}: sequences of tensors are not read; export the model without them")
 
 
-def stored_value(stored: Stored) -> Fact | Tensor:
-    """A constant: known where its numbers are in the file."""
-    if stored.values is not None:
-        return Fact(stored.values)
-    return empty(stored.shape, torch_type(stored.dtype))
-
-
 HANDLERS: Mapping[str, Handler] = {
+    **{"Shape": _shape, "Size": _size, "Constant": _constant},
     **{"Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Squeeze": _squeeze},
     **{"Unsqueeze": _unsqueeze, "Concat": _concat, "Split": _split, "Slice": _slice, "Expand": _expand},
     **{"perfseer.Unstack": _unstack, "perfseer.Roll": _roll},
     **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
-    **{"EyeLike": _eye_like, "Trilu": _triangle, "DepthToSpace": _shuffled(F.pixel_shuffle)},
-    **{"SpaceToDepth": _shuffled(F.pixel_unshuffle), "Resize": _resize, "Upsample": _resize},
+    **{"Trilu": _triangle, "Resize": _resize, "Upsample": _resize},
     **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _random),
     **dict.fromkeys(("SequenceConstruct", "SequenceEmpty", "SplitToSequence"), _sequence),
 }

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from perfseer.graphs.declared import torch_type
 from perfseer.graphs.onnx.calls import Call, Fact, Handler
+from perfseer.graphs.onnx.model import OnnxNode
 from perfseer.graphs.onnx.parsing import DTYPES
 from perfseer.graphs.vocabulary import ONNX_COUNTERPARTS
 
@@ -38,44 +40,38 @@ def _commutative(function: Callable[..., Tensor]) -> Handler:
 
 def _divide(call: Call) -> Tensor:
     first, second = _operands(call)
-    whole = all(
-        not (t.is_floating_point() if isinstance(t, Tensor) else isinstance(t, float))
-        for t in (first, second)
-    )
-    if not whole:
-        result: Tensor = operator.truediv(first, second)
+    if any(t.is_floating_point() if isinstance(t, Tensor) else isinstance(t, float) for t in (first, second)):
+        result: Tensor = first / second
         return result
     return torch.div(first if isinstance(first, Tensor) else call.tensor(0), second, rounding_mode="trunc")
 
 
-def _counterpart(name: str) -> Handler:
-    """Torch's function of that name, on all tensors that are given."""
-    function = getattr(F, name, None) or operator.attrgetter(name)(torch)
+def _counterpart(name: str, settings: Mapping[str, float]) -> Handler:
+    """Torch's function of that name, on attributes with such defaults behind the first of its tensors."""
+    function = getattr(F, name, None) or getattr(torch, name)
 
     def run(call: Call) -> Tensor:
         more = (call.tensor(i) for i in range(1, len(call.inputs)) if call.has(i))
-        return function(call.tensor(0), *more)
+        return function(call.tensor(0), *(_setting(call.node, *item) for item in settings.items()), *more)
 
     return run
+
+
+def _setting(node: OnnxNode, name: str, default: float) -> float:
+    value = node.integer(name, default) if isinstance(default, int) else node.number(name, default)
+    return type(default)(value)
 
 
 def _many(function: Callable[[Tensor, Tensor], Tensor]) -> Handler:
     """Variadic: one after the other."""
-
-    def run(call: Call) -> Tensor:
-        result = call.tensor(0)
-        for position in range(1, len(call.inputs)):
-            result = function(result, call.tensor(position))
-        return result
-
-    return run
+    return lambda call: reduce(function, call.tensors())
 
 
 def _mean(call: Call) -> Tensor:
-    return _many(torch.add)(call) / len(call.inputs)  # type: ignore[operator]
+    return reduce(torch.add, call.tensors()) / len(call.inputs)
 
 
-def _comparison(function: Callable[..., Tensor]) -> Handler:
+def _tensor_first(function: Callable[..., Tensor]) -> Handler:
     def run(call: Call) -> Tensor:
         first, second = _operands(call)
         return function(first if isinstance(first, Tensor) else call.tensor(0), second)
@@ -113,11 +109,6 @@ def _relu(call: Call) -> Tensor:
     return F.relu(call.tensor(0), inplace=call.in_place)
 
 
-def _by_number(function: Callable[..., Tensor], name: str, default: float) -> Handler:
-    """A function of a tensor and an attribute."""
-    return lambda call: function(call.tensor(0), call.node.number(name, default))
-
-
 def _gelu(call: Call) -> Tensor:
     return F.gelu(call.tensor(0), approximate=call.node.text("approximate", "none"))
 
@@ -131,7 +122,9 @@ def _thresholded_relu(call: Call) -> Tensor:
 
 
 def _modulo(call: Call) -> Tensor:
-    return (torch.fmod if call.node.integer("fmod", 0) else torch.remainder)(*_operands(call))
+    return (
+        _tensor_first(torch.fmod)(call) if call.node.integer("fmod", 0) else torch.remainder(*_operands(call))
+    )
 
 
 def _dropout(call: Call) -> tuple[Tensor, Tensor]:
@@ -144,30 +137,14 @@ def _dropout(call: Call) -> tuple[Tensor, Tensor]:
     return kept, kept
 
 
-_BINARY: Mapping[str, Callable[..., Tensor]] = {
-    "Sub": operator.sub,
-    "Pow": operator.pow,
-    "BitShift": torch.bitwise_left_shift,
-}
-_COMMUTATIVE: Mapping[str, Callable[..., Tensor]] = {"Add": torch.add, "Mul": torch.mul}
-_COMPARISONS: Mapping[str, Callable[..., Tensor]] = {
-    **{"Equal": torch.eq, "Less": torch.lt, "LessOrEqual": torch.le, "Greater": torch.gt},
-    **{"GreaterOrEqual": torch.ge},
-}
-_PAIRS: Mapping[str, Callable[..., Tensor]] = {
-    **{"And": torch.logical_and, "Or": torch.logical_or, "Xor": torch.logical_xor},
-    **{"BitwiseAnd": torch.bitwise_and, "BitwiseOr": torch.bitwise_or, "BitwiseXor": torch.bitwise_xor},
-    **{"Min": torch.minimum, "Max": torch.maximum, "Sum": torch.add},
-}
 HANDLERS: Mapping[str, Handler] = {
-    **{op: _binary(function) for op, function in _BINARY.items()},
-    **{op: _commutative(function) for op, function in _COMMUTATIVE.items()},
-    **{op: _comparison(function) for op, function in _COMPARISONS.items()},
-    **{op: _many(function) for op, function in _PAIRS.items()},
-    **{op: _counterpart(name) for op, name in ONNX_COUNTERPARTS.items()},
+    **{"Sub": _binary(operator.sub), "Pow": _binary(operator.pow), "Add": _commutative(torch.add)},
+    **{"Mul": _commutative(torch.mul), "BitShift": _binary(torch.bitwise_left_shift)},
+    **{"Equal": _tensor_first(torch.eq), "Less": _tensor_first(torch.lt), "Greater": _tensor_first(torch.gt)},
+    **{"LessOrEqual": _tensor_first(torch.le), "GreaterOrEqual": _tensor_first(torch.ge)},
+    **{"Min": _many(torch.minimum), "Max": _many(torch.maximum), "Sum": _many(torch.add)},
+    **{op: _counterpart(*torchs) for op, torchs in ONNX_COUNTERPARTS.items()},
     **{"Div": _divide, "Mod": _modulo, "Mean": _mean, "Where": _where, "Cast": _cast, "CastLike": _cast},
     **{"Clip": _clip, "Relu": _relu, "Gelu": _gelu},
-    **{"LeakyRelu": _by_number(F.leaky_relu, "alpha", 0.01), "Elu": _by_number(F.elu, "alpha", 1.0)},
-    **{"Celu": _by_number(F.celu, "alpha", 1.0), "Shrink": _by_number(F.softshrink, "lambd", 0.5)},
     **{"PRelu": _prelu, "ThresholdedRelu": _thresholded_relu, "Dropout": _dropout},
 }

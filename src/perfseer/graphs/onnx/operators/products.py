@@ -1,7 +1,7 @@
 """Convolutions, matrix products, attention and pooling."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,13 +13,11 @@ from perfseer.graphs.onnx.calls import Call, Fact, Handler
 from perfseer.graphs.onnx.model import Known, OnnxNode
 from perfseer.graphs.onnx.operators.layout import padded
 
-_CONVOLUTIONS: Mapping[int, Callable[..., Tensor]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
-_TRANSPOSED: Mapping[int, Callable[..., Tensor]] = {
-    **{1: F.conv_transpose1d, 2: F.conv_transpose2d},
-    3: F.conv_transpose3d,
-}
-_MAX_POOLS: Mapping[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-_AVG_POOLS: Mapping[int, Callable[..., Tensor]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+def _of_rank(name: str, rank: int) -> Callable[..., Tensor]:
+    """Torch's function for so many spatial dimensions, 1 to 3."""
+    function: Callable[..., Tensor] = getattr(F, f"{name}{rank}d")
+    return function
 
 
 def _rank_of(node: OnnxNode, source: Tensor) -> int:
@@ -73,7 +71,8 @@ def _conv(call: Call) -> Tensor:
     before, after = _paddings(node, source.shape[2:], weight.shape[2:], stride, dilation)
     source, padding = _evenly(source, before, after)
     groups = node.integer("group", 1)
-    return _CONVOLUTIONS[rank](source, weight, call.optional(2), stride, padding, dilation, groups)
+    convolve = _of_rank("conv", rank)
+    return convolve(source, weight, call.optional(2), stride, padding, dilation, groups)
 
 
 def _conv_transpose(call: Call) -> Tensor:
@@ -82,8 +81,8 @@ def _conv_transpose(call: Call) -> Tensor:
     stride, dilation = _sizes(node, "strides", rank), _sizes(node, "dilations", rank)
     kernel = weight.shape[2:]
     extra = list(node.integers("output_padding") or (0,) * rank)
-    before, after = list(node.integers("pads") or (0,) * (2 * rank))[:rank], [0] * rank
-    after = list(node.integers("pads") or (0,) * (2 * rank))[rank:]
+    pads = list(node.integers("pads") or (0,) * (2 * rank))
+    before, after = pads[:rank], pads[rank:]
     wanted = node.integers("output_shape")
     if wanted is not None or node.text("auto_pad", "NOTSET").startswith("SAME"):
         targets = wanted[-rank:] if wanted else [n * s for n, s in zip(source.shape[2:], stride, strict=True)]
@@ -97,7 +96,8 @@ def _conv_transpose(call: Call) -> Tensor:
     padding = [min(pair) for pair in zip(before, after, strict=True)]
     extra = [min(e, s - 1) if s > 1 else 0 for e, s in zip(extra, stride, strict=True)]
     groups = node.integer("group", 1)
-    out = _TRANSPOSED[rank](source, weight, call.optional(2), stride, padding, extra, groups, dilation)
+    convolve = _of_rank("conv_transpose", rank)
+    out = convolve(source, weight, call.optional(2), stride, padding, extra, groups, dilation)
     cut_before = [b - p for b, p in zip(before, padding, strict=True)]
     cut_after = [a - p for a, p in zip(after, padding, strict=True)]
     window = [slice(b, n - a) for b, a, n in zip(cut_before, cut_after, out.shape[2:], strict=True)]
@@ -130,8 +130,7 @@ def _gemm(call: Call) -> Tensor:
 
 
 def _einsum(call: Call) -> Tensor:
-    operands = [call.tensor(position) for position in range(len(call.inputs))]
-    return torch.einsum(call.node.text("equation", ""), *operands)
+    return torch.einsum(call.node.text("equation", ""), *call.tensors())
 
 
 def _attention(call: Call) -> Tensor | tuple[Tensor | None, ...]:
@@ -177,7 +176,7 @@ def _is_causal(mask: Known) -> bool:
     return bool(np.array_equal(plain[0] < 0, np.triu(np.ones(plain[0].shape, dtype=bool), 1)))
 
 
-def _pool(pools: Mapping[int, Callable[..., Tensor]], call: Call, **settings: Any) -> Tensor:
+def _pool(name: str, call: Call) -> Tensor:
     source, node = call.tensor(0), call.node
     rank = _rank_of(node, source)
     kernel = _sizes(node, "kernel_shape", rank)
@@ -189,16 +188,9 @@ def _pool(pools: Mapping[int, Callable[..., Tensor]], call: Call, **settings: An
     source, padding = _evenly(source, before, after)
     if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
         source, padding = padded(source, [0, 0, *padding], [0, 0, *padding]), (0,) * rank
-    return pools[rank](source, kernel, stride, padding, ceil_mode=ceil, **settings)
-
-
-def _max_pool(call: Call) -> Tensor:
-    rank = _rank_of(call.node, call.tensor(0))
-    return _pool(_MAX_POOLS, call, dilation=_sizes(call.node, "dilations", rank))
-
-
-def _avg_pool(call: Call) -> Tensor:
-    return _pool(_AVG_POOLS, call, count_include_pad=bool(call.node.integer("count_include_pad", 0)))
+    padded_too = bool(node.integer("count_include_pad", 0))
+    settings = {"dilation": dilation} if name == "max_pool" else {"count_include_pad": padded_too}
+    return _of_rank(name, rank)(source, kernel, stride, padding, ceil_mode=ceil, **settings)
 
 
 def _global_avg_pool(call: Call) -> Tensor:
@@ -215,7 +207,8 @@ def _global_max_pool(call: Call) -> Tensor:
 
 HANDLERS: Mapping[str, Handler] = {
     **{"Conv": _conv, "ConvTranspose": _conv_transpose, "MatMul": _matmul, "Gemm": _gemm},
-    **{"Einsum": _einsum, "Attention": _attention, "MaxPool": _max_pool, "AveragePool": _avg_pool},
+    **{"Einsum": _einsum, "Attention": _attention, "MaxPool": partial(_pool, "max_pool")},
+    "AveragePool": partial(_pool, "avg_pool"),
     **{"GlobalAveragePool": _global_avg_pool, "GlobalMaxPool": _global_max_pool},
     **{"perfseer.Linear": _linear, "perfseer.Attention": _fused_attention},
 }

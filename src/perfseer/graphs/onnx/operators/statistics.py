@@ -1,6 +1,7 @@
 """Normalisation, softmax, reductions, and what picks elements by index."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,17 +80,14 @@ def _reduce(function: Callable[..., Tensor]) -> Handler:
             if call.node.integer("noop_with_empty_axes", 0):
                 return source
             axes = list(range(source.dim()))
-        return function(source, tuple(axes), keepdim=bool(call.node.integer("keepdims", 1)))
+        reduced = function(source, dim=tuple(axes), keepdim=bool(call.node.integer("keepdims", 1)))
+        return reduced.to(source.dtype) if call.is_computed else reduced  # PyTorch widens integers
 
     return run
 
 
-def _l1(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
-    return torch.linalg.vector_norm(source, 1, dim, keepdim)
-
-
-def _l2(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
-    return torch.linalg.vector_norm(source, 2, dim, keepdim)
+def _mean(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
+    return source.mean(dim, keepdim, dtype=None if source.is_floating_point() else torch.float64)
 
 
 def _squares(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -104,13 +102,6 @@ def _product(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
 
 def _log_sum(source: Tensor, dim: tuple[int, ...], keepdim: bool) -> Tensor:
     return source.sum(dim, keepdim).log()
-
-
-def _arg(function: Callable[..., Tensor]) -> Handler:
-    def run(call: Call) -> Tensor:
-        return function(call.tensor(0), call.node.integer("axis", 0), bool(call.node.integer("keepdims", 1)))
-
-    return run
 
 
 def _cumulative_sum(call: Call) -> Tensor:
@@ -132,13 +123,9 @@ def _gather(call: Call) -> Tensor:
     indices = call.tensor(1)
     if isinstance(source, torch.nn.Parameter) and axis == 0 and source.dim() == 2:
         return F.embedding(indices, source)
-    if indices.dim() == 1:
+    if indices.dim() == 1 and not call.is_computed:  # on numbers it would take no negative ones
         return source.index_select(axis, indices)
     return source[(*(slice(None),) * axis, indices)]
-
-
-def _gather_elements(call: Call) -> Tensor:
-    return call.tensor(0).gather(call.node.integer("axis", 0), call.tensor(1))
 
 
 def _gather_nd(call: Call) -> Tensor:
@@ -152,10 +139,6 @@ def _gather_nd(call: Call) -> Tensor:
     )
 
 
-def _scatter_elements(call: Call) -> Tensor:
-    return call.tensor(0).scatter(call.node.integer("axis", 0), call.tensor(1), call.tensor(2))
-
-
 def _scatter_nd(call: Call) -> Tensor:
     source, indices, updates = call.tensor(0), call.tensor(1), call.tensor(2)
     places = tuple(indices.select(-1, i) for i in range(indices.shape[-1]))
@@ -167,9 +150,10 @@ def _grid_sample(call: Call) -> Tensor:
 
 
 _REDUCTIONS: Mapping[str, Callable[..., Tensor]] = {
-    **{"ReduceMean": torch.mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceMin": torch.amin},
-    **{"ReduceProd": _product, "ReduceL1": _l1, "ReduceL2": _l2, "ReduceSumSquare": _squares},
-    **{"ReduceLogSum": _log_sum, "ReduceLogSumExp": torch.logsumexp},
+    **{"ReduceMean": _mean, "ReduceSum": torch.sum, "ReduceMax": torch.amax, "ReduceMin": torch.amin},
+    **{"ReduceProd": _product, "ReduceSumSquare": _squares, "ReduceLogSum": _log_sum},
+    **{"ReduceLogSumExp": torch.logsumexp, "ReduceL1": partial(torch.linalg.vector_norm, ord=1)},
+    "ReduceL2": partial(torch.linalg.vector_norm, ord=2),
 }
 HANDLERS: Mapping[str, Handler] = {
     **{"BatchNormalization": _batch_norm, "LayerNormalization": _layer_norm},
@@ -178,7 +162,7 @@ HANDLERS: Mapping[str, Handler] = {
     **{"SkipLayerNormalization": _skip_layer_norm, "perfseer.GroupNorm": _group_norm},
     **{"Softmax": _softmax(torch.softmax), "LogSoftmax": _softmax(torch.log_softmax)},
     **{op: _reduce(function) for op, function in _REDUCTIONS.items()},
-    **{"ArgMax": _arg(torch.argmax), "ArgMin": _arg(torch.argmin), "CumSum": _cumulative_sum},
-    **{"TopK": _top_k, "Gather": _gather, "GatherElements": _gather_elements, "GatherND": _gather_nd},
-    **{"ScatterElements": _scatter_elements, "ScatterND": _scatter_nd, "GridSample": _grid_sample},
+    **{"CumSum": _cumulative_sum},
+    **{"TopK": _top_k, "Gather": _gather, "GatherND": _gather_nd},
+    **{"ScatterND": _scatter_nd, "GridSample": _grid_sample},
 }
