@@ -30,7 +30,7 @@ def order_without_holes(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def one_setting(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """All rows were measured on one device, in one environment, by one protocol."""
+    """All rows are of one device, one environment and one protocol."""
     parts = []
     for name in SETTING:
         texts = table[name].map({value: short_setting(name, value) for value in table[name].unique()})

@@ -1,5 +1,6 @@
 """What a rule says of a table: how many rows it looked at, and which of them break it."""
 
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,14 +41,22 @@ class Rule:
     """One thing that holds in every sound table.
 
     Attributes:
-        name: what holds, in a few words.
-        meaning: the same as a sentence, with its bounds.
-        check: applied to a measurement table whose index is the row number.
+        check: applied to a measurement table whose index is the row number; its name says what holds, its
+            docstring begins with that as a sentence, with its bounds.
     """
 
-    name: str
-    meaning: str
     check: Callable[[pd.DataFrame, SanitySettings], Evidence]
+
+    @property
+    def name(self) -> str:
+        """What holds, in a few words."""
+        return self.check.__name__.replace("_", " ")
+
+    @property
+    def meaning(self) -> str:
+        """The same as a sentence."""
+        sentence, _, _ = (inspect.getdoc(self.check) or "").partition("\n\n")
+        return " ".join(sentence.split())
 
 
 def evidence(
