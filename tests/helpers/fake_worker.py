@@ -9,6 +9,7 @@ from perfseer.digests import canonical_json
 from perfseer.measure import session
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
+from perfseer.measure.session import Logbook
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
 from perfseer.measure.table import COLUMNS, typed_table
 from perfseer.targets import PHASES
@@ -50,7 +51,11 @@ PHASE = {
     "throttled": None,
     "foreign_mem_mib": None,
 }
-QUIET = {"report": lambda tally: None, "note": lambda text: None}
+
+
+def logbook(folder, report=lambda tally: None, note=lambda text: None, **options):
+    """A run's logbook that tells nobody unless asked to."""
+    return Logbook(folder, report, note, **options)
 
 
 class StandIn:

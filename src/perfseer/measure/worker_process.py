@@ -18,6 +18,7 @@ from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.outcomes import Outcome, Status, is_cuda_error, is_device_fault, parse_outcome
 from perfseer.measure.settings import DeviceKind
 
+WORKER = "perfseer.measure.worker"
 START_TIMEOUT_S = 300.0
 # The worker ends an overlong phase by itself; only if it does not answer either is it killed from here.
 GRACE_S = 5.0
@@ -70,7 +71,7 @@ class WorkerProcess:
         device: DeviceKind,
         threads: int,
         interrupts: Interrupts,
-        module: str = "perfseer.measure.worker",
+        module: str = WORKER,
     ) -> None:
         self._device: DeviceKind = device
         self._module = module
