@@ -13,12 +13,7 @@ from perfseer.measure.forked import run_forked
 from perfseer.measure.heap import give_back_freed_blocks
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
 from perfseer.measure.pace import STRETCH_S, Pace, Watch
-from perfseer.measure.process_memory import (
-    MIB,
-    added_peak_bytes,
-    reset_peak,
-    resident_memory,
-)
+from perfseer.measure.process_memory import MIB, added_peak_bytes, reset_peak, resident_memory
 from perfseer.measure.settings import DeviceKind, Protocol
 from perfseer.measure.steps import Batch, make_step
 from perfseer.targets import Phase

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 
+from perfseer.measure.fingerprint import installed_version
 from perfseer.measure.plan import Configuration
 from perfseer.measure.session import Collection, Logbook, Session, Task, measure_all, open_session
 from perfseer.measure.settings import PROTOCOL_VERSION, DeviceKind, Protocol
@@ -47,15 +47,8 @@ def measure_named(
         "protocol": asdict(protocol),
         "protocol_version": PROTOCOL_VERSION,
         "phases": list(ordered),
-        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "libraries": {name: installed_version(name) for name in _LIBRARIES},
     }
     with open_session(device, threads, logbook, Tally(budget_s, limit), facts) as session:
         tasks = [Task(one.id, one, protocol, ordered) for one in choose(session)]
         return session.collection(measure_all(tasks, session))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"

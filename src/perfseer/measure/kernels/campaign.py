@@ -123,10 +123,8 @@ class _Run:
                     "see whether the machine is short of memory, then run the same command again"
                 )
             spent = _clock() - started
-            seconds = {"fusion": spent}
-            return {"status": "ok", "entry": outcome.result, "phases": {}, "measured_s": spent} | {
-                "seconds": seconds
-            }
+            record = {"status": "ok", "entry": outcome.result, "phases": {}}
+            return {**record, "measured_s": spent, "seconds": {"fusion": spent}}
 
         entry: dict[str, Any] = self.recorded(digest([what, *pair], 16), work)["entry"]
         return entry
