@@ -129,17 +129,17 @@ class FakeWorker(StandIn):
     def stop(self):
         self._running = False
 
-    def measure(self, worker, configuration, protocol, phases=("infer", "train")):
+    def measure(self, worker, task):
         if not self._running:
             self.environment()
         number = len(self.asked)
-        self.asked.append((configuration, protocol, self.processes))
+        self.asked.append((task.configuration, task.protocol, self.processes))
         if number in self.raises:
             raise self.raises.pop(number)
-        results = dict.fromkeys(phases, RESULT) if self.status == "ok" else {}
+        results = dict.fromkeys(task.phases, RESULT) if self.status == "ok" else {}
         return {
             **{"status": self.status, "reason": "", "phases": results, "measured_s": 2.0},
-            **{"configuration": asdict(configuration), "seconds": {"count": 2.0}},
+            **{"configuration": asdict(task.configuration), "seconds": {"count": 2.0}},
         }
 
     def ids(self):

@@ -87,7 +87,7 @@ def test_phases_are_asked_in_the_order_given():
             asked.append(request["phase"])
             return Outcome("ok", result={"time_ms": 1.0, "seconds": {}})
 
-    record = session.measure(Asked(), ONE, COLLECT.protocol, ("infer",))
+    record = session.measure(Asked(), session.Task("id", ONE, COLLECT.protocol, ("infer",)))
     assert asked == ["infer"]
     assert list(record["phases"]) == ["infer"]
 

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from perfseer.data.building import (
-    NO_GRAPH,
-    PRELOAD,
-    Captured,
-    Progress,
-    Task,
-    capture_at,
-    prepare_worker,
-)
+from perfseer.data.building import NO_GRAPH, PRELOAD, Captured, Progress, Task, capture_at, prepare_worker
 from perfseer.data.captures import INDEX_COLUMNS, Captures, Key, segment_paths
 from perfseer.data.files import write_parquet
 from perfseer.data.packed import PackedGraphs

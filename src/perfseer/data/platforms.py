@@ -15,14 +15,7 @@ from perfseer.graphs.perfgraph import FloatArray
 
 PRECISIONS: tuple[str, ...] = ("fp32", "tf32", "amp-fp16", "bf16", "amp-bf16", "fp16")
 # Columns of a measurement table that say on which platform a row was measured.
-ROW_COLUMNS: tuple[str, ...] = (
-    "device",
-    "device_kind",
-    "precision",
-    "memory_format",
-    "mode",
-    "environment",
-)
+ROW_COLUMNS: tuple[str, ...] = ("device", "device_kind", "precision", "memory_format", "mode", "environment")
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def measure_all(tasks: Iterable[Task], session: Session) -> list[dict[str, Any]]
         record = session.journal.records.get(task.id)
         fresh = record is None or (session.logbook.retry_failed and record["status"] != "ok")
         if record is None or fresh:
-            record = measure(session.worker, task.configuration, task.protocol, task.phases)
+            record = measure(session.worker, task)
             session.journal.append(task.id, record)
             _stop_if_broken(recent := [*recent, record][-MAX_ERRORS_IN_A_ROW:], session.journal.path)
         rows.append(_row(task, record))
@@ -179,35 +179,24 @@ def measure_all(tasks: Iterable[Task], session: Session) -> list[dict[str, Any]]
     return rows
 
 
-def measure(
-    worker: WorkerProcess,
-    configuration: Configuration,
-    protocol: Protocol,
-    phases: tuple[Phase, ...] = _ORDER,
-) -> dict[str, Any]:
+def measure(worker: WorkerProcess, task: Task) -> dict[str, Any]:
     """Have the phases of one configuration measured; the record for the journal, whatever happens.
 
     Args:
         worker: asked once per phase; the second is not tried if the first fails.
-        configuration: what to measure.
-        protocol: its ``timeout_s`` is for all phases together.
-        phases: which, in their order.
+        task: its protocol's ``timeout_s`` is for all phases together.
     """
     start, lost_s = worker.clock.read(), worker.lost_s
+    asked = {"configuration": asdict(task.configuration), "protocol": asdict(task.protocol)}
 
     def left_s() -> float:
-        return protocol.timeout_s - (worker.clock.read() - start) + (worker.lost_s - lost_s)
+        return task.protocol.timeout_s - (worker.clock.read() - start) + (worker.lost_s - lost_s)
 
-    record: dict[str, Any] = {
-        "status": "ok",
-        "reason": "",
-        "phases": {},
-        "configuration": asdict(configuration),
-    }
+    record: dict[str, Any] = {"status": "ok", "reason": "", "phases": {}}
+    record["configuration"] = asked["configuration"]
     seconds: dict[str, float] = {}
-    for phase in phases:
-        request = {"configuration": asdict(configuration), "phase": phase, "protocol": asdict(protocol)}
-        outcome = worker.ask(request, max(left_s(), 0.01))
+    for phase in task.phases:
+        outcome = worker.ask({**asked, "phase": phase}, max(left_s(), 0.01))
         if outcome.result is None:
             record |= {"status": outcome.status, "reason": f"{phase}: {outcome.reason}"}
             break

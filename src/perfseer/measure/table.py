@@ -1,9 +1,11 @@
 """The measurement table: one row per configuration, Parquet, every column with a type and a unit."""
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -170,6 +172,15 @@ def read_table(path: Path) -> pd.DataFrame:
             "`perfseer collect` again, which takes the rows from its journal"
         ) from error
     return _checked(table, path)
+
+
+def cell_facts(cell: object) -> dict[str, Any] | None:
+    """What an ``environment`` or ``protocol`` says; None of a cell that holds no JSON object."""
+    try:
+        facts = json.loads(str(cell))
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None
 
 
 def _checked(table: pa.Table, path: Path) -> pd.DataFrame:

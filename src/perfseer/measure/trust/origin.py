@@ -1,6 +1,5 @@
 """Where and how a table was measured, for whoever measures configurations of it once more."""
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import pandas as pd
 from perfseer.errors import PerfseerError, require
 from perfseer.measure.session import Logbook, Session, open_session
 from perfseer.measure.settings import PROTOCOL_VERSION, Protocol
+from perfseer.measure.table import cell_facts
 from perfseer.measure.tally import Tally
 
 
@@ -75,11 +75,8 @@ def _only(table: pd.DataFrame, name: str) -> dict[str, Any]:
         len(values) == 1,
         f"the table holds {len(values)} values of {name!r}: it was merged from several. Give one of those",
     )
-    try:
-        value = json.loads(values[0])
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+    value = cell_facts(values[0])
+    if value is None:
         raise PerfseerError(
             f"the table's {name!r} is {values[0][:60]!r}, expected what `perfseer collect` writes; only what "
             "it measured can be measured again"

@@ -1,7 +1,6 @@
 """What a rule says of a table: how many rows it looked at, and which of them break it."""
 
 import inspect
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfseer.measure.table import CONFIGURATION, SETTING
+from perfseer.measure.table import CONFIGURATION, SETTING, cell_facts
 from perfseer.measure.trust.settings import SanitySettings
 
 VIOLATION_COLUMNS = ("model_ref", "batch_size", "order", "detail")
@@ -110,13 +109,9 @@ def series_of(table: pd.DataFrame) -> "pd.Series[int]":
 
 def device_memory_gib(table: pd.DataFrame) -> "pd.Series[float]":
     """Memory of the device each row was measured on, whole GiB; NaN where its environment does not say."""
-    found = {text: _memory_gib(text) for text in table["environment"].dropna().unique()}
-    return table["environment"].map(found).astype(np.float64)
-
-
-def _memory_gib(environment: str) -> float:
-    try:
-        facts = json.loads(environment)
-        return float(facts.get("device_memory_gib") or facts["memory_gib"])
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return float("nan")
+    environments = {text: cell_facts(text) or {} for text in table["environment"].dropna().unique()}
+    found = {
+        text: facts.get("device_memory_gib") or facts.get("memory_gib")
+        for text, facts in environments.items()
+    }
+    return pd.to_numeric(table["environment"].map(found), errors="coerce").astype(np.float64)
