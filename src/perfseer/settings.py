@@ -62,8 +62,8 @@ class Section:
     section: ClassVar[str]
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Build from what the parameters hold.
+    def from_mapping(cls, mapping: Mapping[str, Any] | None) -> Self:
+        """Build from what the parameters hold; None is a section that is missing, and refused.
 
         Raises:
             PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.

@@ -81,11 +81,6 @@ class WarmUp:
     times_ms: list[float]
     seconds: float
 
-    @property
-    def drift(self) -> float | None:
-        """See `stopping.drift`; None with too few iterations."""
-        return drift(self.times_ms)
-
 
 @dataclass(frozen=True)
 class Count:
@@ -111,7 +106,7 @@ class Timing:
 
     def summary(self, confidence: float) -> dict[str, float | int | None]:
         """The time fields of a `PhaseResult`."""
-        times_ms, reached = self.counted.times_ms, self.warmup.drift
+        times_ms, reached = self.counted.times_ms, drift(self.warmup.times_ms)
         interval = median_interval(times_ms, confidence)
         return {
             "time_ms": interval.median,

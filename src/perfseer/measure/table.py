@@ -220,11 +220,8 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
 def _check_names(names: list[str], what: str) -> None:
     missing, unknown = set(COLUMNS) - set(names), set(names) - set(COLUMNS)
     if missing or unknown:
-        faults = [
-            f"{word} {', '.join(sorted(some))}"
-            for word, some in (("lacks", missing), ("has", unknown))
-            if some
-        ]
+        told = {"lacks": missing, "has": unknown}
+        faults = [f"{word} {', '.join(sorted(columns))}" for word, columns in told.items() if columns]
         raise PerfseerError(
             f"{what} is not a measurement table of version {TABLE_VERSION}: it {' and '.join(faults)}"
         )

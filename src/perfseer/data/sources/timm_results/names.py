@@ -86,6 +86,11 @@ class ResultFile:
         file = f"{_PREFIX}{self.name}.csv"
         return RemoteFile(SOURCE, file, f"{_RESULTS}/{file}", self.sha256, self.n_bytes, LICENCE)
 
+    @property
+    def platform(self) -> Platform:
+        """What its rows were measured on."""
+        return parse_name(self.name)[0]
+
 
 def _published() -> tuple[ResultFile, ...]:
     with Path(__file__).with_name("files.csv").open(encoding="utf-8", newline="") as stream:
