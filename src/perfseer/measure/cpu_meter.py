@@ -58,15 +58,9 @@ class CpuMeter(Meter):
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
             mem_mib=memory["added_bytes"] / MIB,
-            mem_allocated_mib=None,
-            mem_reserved_mib=None,
             mem_process_mib=memory["process_bytes"] / MIB,
             util_pct=util_pct,
-            util_nvml_pct=None,
             probe_ms=watch.median_ms(everything=timing.counted.disturbed == 0),
-            sm_clock_mhz=None,
-            throttled=None,
-            foreign_mem_mib=None,
             foreign_cores=foreign.cores(),
             seconds={
                 "memory": memory_s,

@@ -1,8 +1,8 @@
 """The stack machine that pickles are programs for, able to make data and nothing else.
 
-An operation for every opcode of protocols 0 to 5 that graphs need (definitions: Python's ``pickletools``). The
-others - persistent ids, the extension registry, buffers from elsewhere, sets, calls by keyword - are refused
-by name.
+An operation for every opcode of protocols 0 to 5 that graphs need (definitions: Python's ``pickletools``);
+the others - persistent ids, the extension registry, buffers from elsewhere, sets, calls by keyword - are
+refused by name.
 """
 
 import pickletools
