@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from perfseer.data.sources import source_names
-from perfseer.validation import Strict, validated
+from perfseer.errors import PerfseerError
+from perfseer.validation import Strict
 
 SplitName = Literal["architecture", "random", "family"]
 Margin = Annotated[
@@ -163,4 +164,12 @@ class DatasetSettings(Strict):
         Raises:
             PerfseerError: names each faulty parameter, its value and what is allowed.
         """
-        return validated(cls, {name: mapping[name] for name in cls.model_fields if name in mapping})
+        sections = {name: mapping[name] for name in cls.model_fields if name in mapping}
+        try:
+            return cls.model_validate(sections)
+        except ValidationError as error:
+            lines = [
+                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (given {fault['input']!r})"
+                for fault in error.errors()
+            ]
+            raise PerfseerError("parameters at fault: " + "; ".join(lines)) from error
