@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import types
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from perfseer.errors import PerfseerError
 
@@ -51,14 +51,40 @@ def check_range(name: str, value: int, *, ge: int, le: int, multiple_of: int = 1
         raise ValueError(f"{name} is {value}, expected {ge} to {le}{step}")
 
 
-def check(condition: bool, field: str, value: object, allowed: str) -> None:
-    """Check what bounds alone cannot say.
+class Section:
+    """Base of the dataclasses that hold a section of the parameters; no key that they lack is taken.
 
-    Raises:
-        ValueError: ``condition`` is false; names the field, its value and what is allowed.
+    Attributes:
+        section: how messages name it, dotted.
     """
-    if not condition:
-        raise ValueError(f"{field} is {value!r}, allowed: {allowed}")
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    section: ClassVar[str]
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any] | None) -> Self:
+        """Build from what the parameters hold; None is a section that is missing, and refused.
+
+        Raises:
+            PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
+        """
+        return load_settings(cls, mapping, cls.section)
+
+    def check(self, field: str, good: bool, allowed: str) -> None:
+        """Check what bounds alone cannot say.
+
+        Args:
+            field: one of the fields.
+            good: whether its value is allowed.
+            allowed: in words, what is.
+
+        Raises:
+            ValueError: it is not; names the field, its value and what is allowed.
+        """
+        if not good:
+            value = getattr(self, field)
+            shown = list(value) if isinstance(value, tuple) else value
+            raise ValueError(f"{field} is {shown!r}, allowed: {allowed}")
 
 
 def load_settings(cls: type[T], mapping: Any, where: str) -> T:

@@ -33,7 +33,7 @@ def results(tmp_path):
 def model(monkeypatch):
     """The one model there is."""
 
-    def build(ref, *, input_shape):
+    def build(ref, *, spec_json, input_shape):
         assert input_shape == (3, 32, 32)
         if ref != "timm:small":
             raise PerfseerError(f"{ref} is unknown")

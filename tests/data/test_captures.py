@@ -59,7 +59,7 @@ def models(monkeypatch):
     built = []
     known = {"net": Net, "fickle": Fickle, "untrainable": Untrainable, "keeper": Keeper}
 
-    def build(ref, *, input_shape):
+    def build(ref, *, spec_json, input_shape):
         built.append(ref)
         assert input_shape == (3, 16, 16)
         if ref not in known:

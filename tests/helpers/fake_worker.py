@@ -9,6 +9,7 @@ from perfseer.digests import canonical_json
 from perfseer.measure import session
 from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import plan
+from perfseer.measure.session import Logbook
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
 from perfseer.measure.table import COLUMNS, typed_table
 from perfseer.targets import PHASES
@@ -50,7 +51,11 @@ PHASE = {
     "throttled": None,
     "foreign_mem_mib": None,
 }
-QUIET = {"report": lambda tally: None, "note": lambda text: None}
+
+
+def logbook(folder, report=lambda tally: None, note=lambda text: None, **options):
+    """A run's logbook that tells nobody unless asked to."""
+    return Logbook(folder, report, note, **options)
 
 
 class StandIn:
@@ -124,17 +129,17 @@ class FakeWorker(StandIn):
     def stop(self):
         self._running = False
 
-    def measure(self, worker, configuration, protocol, phases=("infer", "train")):
+    def measure(self, worker, task):
         if not self._running:
             self.environment()
         number = len(self.asked)
-        self.asked.append((configuration, protocol, self.processes))
+        self.asked.append((task.configuration, task.protocol, self.processes))
         if number in self.raises:
             raise self.raises.pop(number)
-        results = dict.fromkeys(phases, RESULT) if self.status == "ok" else {}
+        results = dict.fromkeys(task.phases, RESULT) if self.status == "ok" else {}
         return {
             **{"status": self.status, "reason": "", "phases": results, "measured_s": 2.0},
-            **{"configuration": asdict(configuration), "seconds": {"count": 2.0}},
+            **{"configuration": asdict(task.configuration), "seconds": {"count": 2.0}},
         }
 
     def ids(self):

@@ -19,7 +19,7 @@ from perfseer.measure.plan import plan
 from perfseer.measure.progress import Lines, describe, disturbance, share_done, summary
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.tally import Tally
-from tests.helpers.fake_worker import COLLECT, PHASE, QUIET, SPACE, PhaseWorker
+from tests.helpers.fake_worker import COLLECT, PHASE, SPACE, PhaseWorker, logbook
 from tests.helpers.reading import counts, numbers
 
 HERE = {"device": "a processor", "device_kind": "cpu", "digest": "abc"}
@@ -53,17 +53,19 @@ def worker(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, worker):
-    def call(budget_s=10.0, settings=COLLECT, **options):
+    def call(budget_s=10.0, settings=COLLECT, *, limit=None, skip=frozenset(), **options):
         worker.asked.clear()
         settings = replace(settings, time_budget_s=budget_s)
-        return collect(SPACE, settings, tmp_path / "journal", **{**QUIET, **options})
+        book = logbook(tmp_path / "journal", **options)
+        return collect(SPACE, settings, book, limit=limit, skip=skip)
 
     return call
 
 
 def opened(worker):
+    environment = {"device": "a processor", "device_kind": "cpu"}
     return session.Session(
-        worker("cpu", 1, None), FakeJournal(), FakeInterrupts(), {}, Tally(), lambda tally: None
+        worker("cpu", 1, None), FakeJournal(), FakeInterrupts(), environment, Tally(), logbook(None)
     )
 
 
@@ -180,7 +182,7 @@ def test_one_configuration_may_be_measured_twice_under_two_names_and_protocols(r
     rows = session.measure_all(tasks, one)
     assert [json.loads(row["protocol"])["phase_budget_s"] for row in rows] == [0.2, 1.0]
     assert list(one.journal.records) == ["short", "long"]
-    table = session.table_of(rows, {"device": "a processor", "device_kind": "cpu"})
+    table = one.collection(rows).table
     assert list(table["model_ref"]) == [configuration.model_ref] * 2
 
 

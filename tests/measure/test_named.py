@@ -13,7 +13,7 @@ from perfseer.measure.outcomes import Outcome
 from perfseer.measure.plan import Configuration
 from perfseer.measure.worker import builder_of
 from perfseer.zoo.sampler import sample
-from tests.helpers.fake_worker import COLLECT, QUIET, SPACE, worker
+from tests.helpers.fake_worker import COLLECT, SPACE, logbook, worker
 
 __all__ = ["worker"]
 VIT = "module:perfseer.zoo.reference.vit_tiny"
@@ -21,10 +21,9 @@ ONE = Configuration(VIT, "", "vit_tiny", "vit", "3x224x224", 2, "fp32", "nchw", 
 THREE = [replace(ONE, batch_size=size, order=order) for order, size in enumerate((1, 2, 4))]
 
 
-def run(folder, configurations=THREE, **options):
-    return measure_named(
-        lambda session: configurations, COLLECT.protocol, "cpu", 1, folder, **options, **QUIET
-    )
+def run(folder, configurations=THREE, *, retry_failed=False, **options):
+    place = ("cpu", 1, logbook(folder, retry_failed=retry_failed))
+    return measure_named(lambda session: configurations, COLLECT.protocol, *place, **options)
 
 
 def test_a_named_model_has_memory_on_the_cpu_and_always_the_same_weights():
@@ -88,7 +87,7 @@ def test_phases_are_asked_in_the_order_given():
             asked.append(request["phase"])
             return Outcome("ok", result={"time_ms": 1.0, "seconds": {}})
 
-    record = session.measure(Asked(), ONE, COLLECT.protocol, ("infer",))
+    record = session.measure(Asked(), session.Task("id", ONE, COLLECT.protocol, ("infer",)))
     assert asked == ["infer"]
     assert list(record["phases"]) == ["infer"]
 
@@ -123,5 +122,5 @@ def test_what_is_measured_is_chosen_when_the_device_is_known(worker, tmp_path):
         assert session.environment["device"] == "a processor"
         return THREE[1:]
 
-    table = measure_named(choose, COLLECT.protocol, "cpu", 1, tmp_path, **QUIET).table
+    table = measure_named(choose, COLLECT.protocol, "cpu", 1, logbook(tmp_path)).table
     assert table["batch_size"].tolist() == [2, 4]

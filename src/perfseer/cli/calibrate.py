@@ -1,6 +1,5 @@
 """``perfseer calibrate``: a predictor for this device from a few models measured on it."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,19 +131,9 @@ def _measure(
     base: "Predictor", errand: "Errand", journal: Path | None, *, retry_failed: bool
 ) -> "pd.DataFrame":
     from perfseer.forecast.measured import measure_for
-    from perfseer.measure.journal import journal_folder
 
-    folder = journal_folder(journal)
-    with measuring(_VERB, folder, "model") as report:
-        collection = measure_for(
-            base,
-            errand,
-            folder,
-            retry_failed=retry_failed,
-            report=report,
-            note=partial(note, _VERB),
-            progress=_captured,
-        )
+    with measuring(_VERB, journal, "model", retry_failed=retry_failed) as logbook:
+        collection = measure_for(base, errand, logbook, _captured)
     conclude(_VERB, "", collection.tally)
     return collection.table
 

@@ -1,13 +1,12 @@
 """``perfseer collect``: measure networks of the search space on this machine."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring, note
+from perfseer.cli.measuring import conclude, measuring
 
 if TYPE_CHECKING:
     from perfseer.measure.settings import CollectSettings
@@ -42,24 +41,13 @@ def collect(
     """
     from perfseer.measure.collector import collect as run
     from perfseer.measure.collector import configuration_ids
-    from perfseer.measure.journal import journal_folder
     from perfseer.measure.table import read_table, require_writable, write_table
 
     space, settings = _settings(params, {"device": device, "time_budget_s": time_budget})
     require_writable(out)
     skipped = configuration_ids(read_table(skip)) if skip else frozenset()
-    folder = journal_folder(journal)
-    with measuring("collect", folder) as report:
-        collection = run(
-            space,
-            settings,
-            folder,
-            limit=limit,
-            skip=skipped,
-            retry_failed=retry_failed,
-            report=report,
-            note=partial(note, "collect"),
-        )
+    with measuring("collect", journal, retry_failed=retry_failed) as logbook:
+        collection = run(space, settings, logbook, limit=limit, skip=skipped)
     write_table(collection.table, out)
     conclude("collect", f"{out}: ", collection.tally)
 

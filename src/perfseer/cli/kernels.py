@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring, note
+from perfseer.cli.measuring import conclude, measuring
 
 if TYPE_CHECKING:
     from perfseer.measure.kernels.sampling import Learner
@@ -41,25 +41,15 @@ def kernels(
     """
     from perfseer.data.files import write_json, write_parquet
     from perfseer.errors import require
-    from perfseer.measure.journal import journal_folder
     from perfseer.measure.kernels.campaign import run_campaign
     from perfseer.measure.table import require_writable
 
     space, collect, settings = _settings(params, {"device": device}, {"time_budget_s": time_budget})
     for path in (out, fusion):
         require_writable(path)
-    folder = journal_folder(journal)
     learner = _learner(collect.device) if settings.rounds else None
-    with measuring("kernels", folder, "kernel") as report:
-        campaign = run_campaign(
-            space,
-            collect,
-            settings,
-            folder,
-            learner=learner,
-            report=report,
-            note=partial(note, "kernels"),
-        )
+    with measuring("kernels", journal, "kernel") as logbook:
+        campaign = run_campaign(space, collect, settings, logbook, learner)
     require(
         len(campaign.table) > 0,
         f"the fusion tests used up all of time_budget_s = {settings.time_budget_s:g}: give more",

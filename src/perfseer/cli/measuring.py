@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from perfseer.measure.progress import Reporter
+    from perfseer.measure.session import Logbook
     from perfseer.measure.tally import Tally
 
 
@@ -18,23 +19,29 @@ def note(verb: str, text: str) -> None:
 
 
 @contextmanager
-def measuring(verb: str, folder: Path, what: str = "configuration") -> "Iterator[Reporter]":
+def measuring(
+    verb: str, journal: Path | None, what: str = "configuration", *, retry_failed: bool = False
+) -> "Iterator[Logbook]":
     """Show progress of a run whose results go to a journal at once.
 
     Args:
         verb: begins every line.
-        folder: of the journal.
+        journal: folder of journals that was given.
         what: is measured, one after the other.
+        retry_failed: measure again what failed before.
 
     Raises:
         typer.Exit: with code 130 after a signal, once it is said how to go on.
     """
     from perfseer.measure.interrupts import InterruptError
+    from perfseer.measure.journal import journal_folder
     from perfseer.measure.progress import reporter
+    from perfseer.measure.session import Logbook
 
+    folder = journal_folder(journal)
     try:
         with reporter(verb) as report:
-            yield report
+            yield Logbook(folder, report, partial(note, verb), retry_failed)
     except InterruptError:
         note(verb, f"interrupted; every finished {what} is in {folder}/, the same command goes on from there")
         raise typer.Exit(130) from None

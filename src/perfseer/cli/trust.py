@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring, note
+from perfseer.cli.measuring import conclude, measuring
 
 if TYPE_CHECKING:
-    from perfseer.measure.collector import Collection
+    from perfseer.measure.session import Collection
     from perfseer.measure.trust.settings import TrustSettings
 
 _Work = Callable[..., "Collection"]
@@ -46,8 +46,8 @@ def remeasure(
 
     budget_s = math.inf if time_budget is None else time_budget
     settings = _settings(params).repeats
-    work = partial(run, settings=settings, time_budget_s=budget_s, retry_failed=retry_failed)
-    _measure_again("remeasure", table, out, journal, work)
+    work = partial(run, settings=settings, time_budget_s=budget_s)
+    _measure_again("remeasure", table, out, work, journal, retry_failed=retry_failed)
 
 
 def protocol_study(
@@ -63,8 +63,8 @@ def protocol_study(
     """
     from perfseer.measure.trust.protocol_study import study_protocol
 
-    work = partial(study_protocol, settings=_settings(params).protocol_study, retry_failed=retry_failed)
-    _measure_again("protocol-study", table, out, journal, work)
+    work = partial(study_protocol, settings=_settings(params).protocol_study)
+    _measure_again("protocol-study", table, out, work, journal, retry_failed=retry_failed)
 
 
 def _settings(params: str) -> "TrustSettings":
@@ -74,15 +74,15 @@ def _settings(params: str) -> "TrustSettings":
     return TrustSettings.from_mapping(section(load_mapping(params), "trust"))
 
 
-def _measure_again(verb: str, table: Path, out: Path, journal: Path | None, work: _Work) -> None:
+def _measure_again(
+    verb: str, table: Path, out: Path, work: _Work, journal: Path | None, *, retry_failed: bool
+) -> None:
     """Read the table, do the ``work``, write what it gives and say how it went."""
-    from perfseer.measure.journal import journal_folder
     from perfseer.measure.table import read_table, require_writable, write_table
 
     frame = read_table(table)
     require_writable(out)
-    folder = journal_folder(journal)
-    with measuring(verb, folder) as report:
-        collection = work(table=frame, folder=folder, report=report, note=partial(note, verb))
+    with measuring(verb, journal, retry_failed=retry_failed) as logbook:
+        collection = work(table=frame, logbook=logbook)
     write_table(collection.table, out)
     conclude(verb, f"{out}: ", collection.tally)

@@ -60,15 +60,9 @@ class BatchSource:
         used, self._graphs = np.unique(dataset.graph_rows, return_inverse=True)
         features = normaliser.transform(dataset.features.take(used))
         self._node_ptr, self._edge_ptr = features.node_ptr, features.edge_ptr
+        names = ("nodes", "edges", "globals_", "operators", "edge_index")
         self._nodes, self._edges, self._globals, self._operators, self._edge_index = (
-            torch.from_numpy(np.ascontiguousarray(array))
-            for array in (
-                features.nodes,
-                features.edges,
-                features.globals_,
-                features.operators,
-                features.edge_index,
-            )
+            torch.from_numpy(np.ascontiguousarray(getattr(features, name))) for name in names
         )
 
     def __len__(self) -> int:

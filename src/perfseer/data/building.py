@@ -60,16 +60,32 @@ def build_graphs(
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One model at one input shape, and all the batch sizes it was measured at."""
+class Task:
+    """One model at one input shape and precision, and the batch sizes to capture it at."""
 
     model_ref: str
-    model_spec: str | None
     input_shape: str
+    precision: str
     batch_sizes: tuple[int, ...]
+    model_spec: str | None = None
+
+    @property
+    def inputs(self) -> list[tuple[int, ...]]:
+        """Shapes of its inputs, the batch first."""
+        shape = tuple(int(size) for size in self.input_shape.split("x"))
+        return [(size, *shape) for size in self.batch_sizes]
+
+    def model(self) -> Any:
+        """The `nn.Module`, or `Captured` with the reason why it cannot be built."""
+        from perfseer.zoo.references import build
+
+        try:
+            return build(self.model_ref, spec_json=self.model_spec, input_shape=self.inputs[0][1:])
+        except Exception as error:  # any model may fail in any way; the reason goes to index and quarantine
+            return Captured(None, describe_failure("building the model", error))
 
 
-def _tasks(measurements: pd.DataFrame) -> list[tuple[list[tuple[str, str, int]], _Task]]:
+def _tasks(measurements: pd.DataFrame) -> list[tuple[list[tuple[str, str, int]], Task]]:
     """The keys and the task of every model and input shape, sorted."""
     missing = [name for name in (*KEY, "model_spec") if name not in measurements.columns]
     require(not missing, f"the measurement table lacks the columns {missing}: run `perfseer collect` again")
@@ -81,7 +97,7 @@ def _tasks(measurements: pd.DataFrame) -> list[tuple[list[tuple[str, str, int]],
         ref, shape = str(group["model_ref"].iloc[0]), str(group["input_shape"].iloc[0])
         sizes = tuple(int(size) for size in group["batch_size"])
         spec = next((text for text in group["model_spec"] if isinstance(text, str) and text), None)
-        tasks.append(([(ref, shape, size) for size in sizes], _Task(ref, spec, shape, sizes)))
+        tasks.append(([(ref, shape, size) for size in sizes], Task(ref, shape, "fp32", sizes, spec)))
     return tasks
 
 
@@ -99,16 +115,12 @@ def prepare_worker() -> None:
     torch.set_num_threads(1)
 
 
-def _capture_model(task: _Task) -> list[Captured]:
+def _capture_model(task: Task) -> list[Captured]:
     """Build a model once and capture it at each of its batch sizes."""
-    from perfseer.zoo.references import build
-
-    try:
-        shape = tuple(int(size) for size in task.input_shape.split("x"))
-        module = build(task.model_ref, spec_json=task.model_spec, input_shape=shape)
-    except Exception as error:  # any model may fail in any way; the reason goes to the quarantine
-        return [Captured(None, describe_failure("building the model", error))] * len(task.batch_sizes)
-    return [capture_at(module, (size, *shape)) for size in task.batch_sizes]
+    module = task.model()
+    if isinstance(module, Captured):
+        return [module] * len(task.batch_sizes)
+    return [capture_at(module, shape) for shape in task.inputs]
 
 
 def capture_at(

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from perfseer.data.building import (
-    NO_GRAPH,
-    PRELOAD,
-    Captured,
-    Progress,
-    capture_at,
-    describe_failure,
-    prepare_worker,
-)
+from perfseer.data.building import NO_GRAPH, PRELOAD, Captured, Progress, Task, capture_at, prepare_worker
 from perfseer.data.captures import INDEX_COLUMNS, Captures, Key, segment_paths
 from perfseer.data.files import write_parquet
 from perfseer.data.packed import PackedGraphs
@@ -55,32 +47,22 @@ def capture_missing(
 
 
 @dataclass(frozen=True)
-class _Task:
-    """One model at one input shape and precision, and the batch sizes to capture it at."""
-
-    model_ref: str
-    input_shape: str
-    precision: str
-    batch_sizes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class _Result:
     """What became of one task: as many captures as batch sizes."""
 
-    task: _Task
+    task: Task
     captured: tuple[Captured, ...]
     reparameterisable: bool
 
 
-def _tasks(missing: Sequence[Key]) -> list[_Task]:
+def _tasks(missing: Sequence[Key]) -> list[Task]:
     sizes: dict[tuple[str, str, str], list[int]] = {}
     for ref, shape, size, precision in sorted(missing):
         sizes.setdefault((ref, shape, precision), []).append(size)
-    return [_Task(*network, tuple(found)) for network, found in sizes.items()]
+    return [Task(*network, tuple(found)) for network, found in sizes.items()]
 
 
-def _segments(tasks: list[_Task], workers: int, progress: Progress | None) -> Iterator[list[_Result]]:
+def _segments(tasks: list[Task], workers: int, progress: Progress | None) -> Iterator[list[_Result]]:
     """Results in portions of about `_SEGMENT_S` seconds; what there is when interrupted comes last."""
     portion: list[_Result] = []
     begun = time.monotonic()
@@ -100,18 +82,13 @@ def _segments(tasks: list[_Task], workers: int, progress: Progress | None) -> It
     yield portion
 
 
-def _capture(task: _Task) -> _Result:
+def _capture(task: Task) -> _Result:
     """Build a model once and capture it at each batch size; one that cannot be trained, forward only."""
     from perfseer.zoo.libraries import reparameterisable
-    from perfseer.zoo.references import build
 
-    try:
-        shape = tuple(int(size) for size in task.input_shape.split("x"))
-        module = build(task.model_ref, input_shape=shape)
-    except Exception as error:  # any model may fail in any way; the reason goes to the index
-        failed = Captured(None, describe_failure("building the model", error))
-        return _Result(task, (failed,) * len(task.batch_sizes), reparameterisable=False)
-    inputs = [(size, *shape) for size in task.batch_sizes]
+    module, inputs = task.model(), task.inputs
+    if isinstance(module, Captured):
+        return _Result(task, (module,) * len(inputs), reparameterisable=False)
     before = _kept_bytes(module)
     captured = [_forward_at_least(module, inputs[0], task.precision)]
     if _kept_bytes(module) != before:  # it keeps something from its first run: show the runs that follow

@@ -8,10 +8,11 @@ bandwidth channels x transfers x 8 bytes: bounds that no program reaches, like a
 
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_type_hints
 
 from perfseer.errors import PerfseerError
 
@@ -111,25 +112,15 @@ def _spec(row: dict[str, str]) -> DeviceSpec:
     kind = row["kind"]
     if kind not in ("cpu", "cuda"):
         raise PerfseerError(f"{TABLE.name}: {row['name']} is of kind {kind!r}, expected cpu or cuda")
-    return DeviceSpec(
-        name=row["name"],
-        key=row["key"],
-        aliases=tuple(filter(None, row["aliases"].split(";"))),
-        kind="cpu" if kind == "cpu" else "cuda",
-        fp32_flops=float(row["fp32_flops"]),
-        tf32_flops=_optional(row["tf32_flops"]),
-        fp16_flops=_optional(row["fp16_flops"]),
-        bf16_flops=_optional(row["bf16_flops"]),
-        bandwidth_bytes_per_s=float(row["bandwidth_bytes_per_s"]),
-        memory_bytes=_optional(row["memory_bytes"]),
-        multiprocessors=int(row["multiprocessors"]),
-        clock_hz=float(row["clock_hz"]),
-        l2_bytes=float(row["l2_bytes"]),
-        tdp_w=float(row["tdp_w"]),
-        year=int(row["year"]),
-        source=row["source"],
-    )
+    kinds = get_type_hints(DeviceSpec)
+    values: dict[str, Any] = {name: _READERS.get(kinds[name], str)(text) for name, text in row.items()}
+    return DeviceSpec(**values)
 
 
-def _optional(text: str) -> float | None:
-    return float(text) if text else None
+# How a cell is read, by the type of its field; all others are texts.
+_READERS: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    float | None: lambda text: float(text) if text else None,
+    tuple[str, ...]: lambda text: tuple(filter(None, text.split(";"))),
+}

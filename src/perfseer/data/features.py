@@ -25,6 +25,7 @@ from perfseer.graphs.vocabulary import HYPERPARAMETERS
 
 FeatureArray = npt.NDArray[np.floating[Any]]
 
+_STATISTICS = {"total": segment_sum, "mean": segment_mean, "median": segment_median, "max": segment_max}
 # v = [hp | c | m | a | p] of METHODS 1.2, then what the backward pass does and the output's shape.
 NODE_COLUMNS: tuple[str, ...] = (
     *HYPERPARAMETERS,
@@ -54,7 +55,7 @@ GLOBAL_COLUMNS: tuple[str, ...] = (
     *(
         f"{statistic}_{quantity}"
         for quantity in ("flops", "bytes", "weight_bytes")
-        for statistic in ("total", "mean", "median", "max")
+        for statistic in _STATISTICS
     ),
     "mean_edge_bytes",
     "total_intensity",
@@ -165,12 +166,7 @@ def _globals(graphs: PackedGraphs, nodes: dict[str, FloatArray], edge_bytes: Flo
         "mean_edge_bytes": segment_mean(edge_bytes, graphs.edge_ptr),
     }
     for name in ("flops", "bytes", "weight_bytes"):
-        columns |= {
-            f"total_{name}": segment_sum(nodes[name], pointer),
-            f"mean_{name}": segment_mean(nodes[name], pointer),
-            f"median_{name}": segment_median(nodes[name], pointer),
-            f"max_{name}": segment_max(nodes[name], pointer),
-        }
+        columns |= {f"{word}_{name}": of(nodes[name], pointer) for word, of in _STATISTICS.items()}
     columns["total_intensity"] = columns["total_flops"] / np.maximum(columns["total_bytes"], 1.0)
     for name in ("backward_flops", "backward_bytes"):
         columns[f"total_{name}"] = segment_sum(nodes[name], pointer)

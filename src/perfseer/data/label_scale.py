@@ -1,7 +1,8 @@
 """The map of one label between physical units and what a network learns: invertible and bounded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +16,12 @@ _SQUARE_OVERFLOWS = 1e150
 # A spread below this share of the mean is rounding: the column is constant.
 _CONSTANT = 1e-9
 Transform = Literal["log", "log1p", "identity"]
+# There and back.
+_MAPS: dict[Transform, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "log": (np.log, np.exp),
+    "log1p": (np.log1p, np.expm1),
+    "identity": (np.asarray, np.asarray),
+}
 
 
 @dataclass(frozen=True)
@@ -49,25 +56,16 @@ class LabelScale:
 
     def transformed(self, labels: FloatArray) -> FloatArray:
         """Physical values to the transformed scale."""
-        if self.transform == "identity":
-            return np.asarray(labels, dtype=np.float64)
-        if self.transform == "log1p":
-            return np.asarray(np.log1p(labels))
-        if self.ceiling is None:
-            return np.asarray(np.log(labels))
-        return np.asarray(np.log(labels) - np.log(self.ceiling - labels))
+        if self.transform == "log" and self.ceiling is not None:
+            return np.asarray(np.log(labels) - np.log(self.ceiling - labels))
+        return np.asarray(_MAPS[self.transform][0](labels), dtype=np.float64)
 
     def physical(self, transformed: FloatArray) -> FloatArray:
         """The inverse of `transformed`; utilisation is at most 100."""
-        if self.transform == "log1p":
-            return np.asarray(np.expm1(transformed))
-        if self.transform == "identity":
-            values = transformed
-        elif self.ceiling is None:
-            return np.asarray(np.exp(transformed))
-        else:
-            values = self.ceiling / (1.0 + np.exp(-transformed))
-        return np.asarray(values) if self.ceiling is None else np.minimum(values, 100.0)
+        if self.transform == "log" and self.ceiling is not None:
+            return np.minimum(self.ceiling / (1.0 + np.exp(-transformed)), 100.0)
+        values = np.asarray(_MAPS[self.transform][1](transformed))
+        return values if self.ceiling is None else np.minimum(values, 100.0)
 
 
 def fit_scale(labels: FloatArray, name: str, settings: LabelSettings) -> LabelScale:

@@ -86,14 +86,9 @@ class LinkedSource:
     def __init__(self, graphs: LinkedGraphs, rows: IntArray) -> None:
         self._rows = rows
         self._n_types = graphs.n_types
-        self._types, self._features, self._statics = (
-            torch.from_numpy(np.ascontiguousarray(array, dtype=dtype))
-            for array, dtype in (
-                (graphs.types, np.int64),
-                (graphs.features, np.float32),
-                (graphs.statics, np.float32),
-            )
-        )
+        self._types = torch.from_numpy(np.ascontiguousarray(graphs.types, dtype=np.int64))
+        self._features = torch.from_numpy(np.ascontiguousarray(graphs.features, dtype=np.float32))
+        self._statics = torch.from_numpy(np.ascontiguousarray(graphs.statics, dtype=np.float32))
         self._node_ptr, self._edge_ptr = graphs.node_ptr, graphs.edge_ptr
         starts = graphs.node_ptr[:-1][segment_ids(graphs.edge_ptr)]
         senders, receivers = graphs.edge_index

@@ -24,6 +24,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
+_BLOCKS = {"nodes": NODE_COLUMNS, "edges": EDGE_COLUMNS, "globals_": GLOBAL_COLUMNS}
 # Normalised features stay within ±CLIP standard deviations, or within the training graphs' own range where
 # that is wider (columns of rare operators), so that an unseen extreme cannot explode.
 CLIP = 10.0
@@ -206,22 +207,13 @@ class FeatureNormaliser:
         """
         chosen = features.take(np.unique(graphs))
         return cls(
-            ColumnScales.fit(chosen.nodes, NODE_COLUMNS),
-            ColumnScales.fit(chosen.edges, EDGE_COLUMNS),
-            ColumnScales.fit(chosen.globals_, GLOBAL_COLUMNS),
+            **{name: ColumnScales.fit(getattr(chosen, name), columns) for name, columns in _BLOCKS.items()}
         )
 
     def transform(self, features: GraphFeatures) -> GraphFeatures:
         """The same graphs with bounded float32 features."""
-        return GraphFeatures(
-            nodes=self.nodes.transform(features.nodes),
-            edges=self.edges.transform(features.edges),
-            globals_=self.globals_.transform(features.globals_),
-            operators=features.operators,
-            edge_index=features.edge_index,
-            node_ptr=features.node_ptr,
-            edge_ptr=features.edge_ptr,
-        )
+        bounded = {name: getattr(self, name).transform(getattr(features, name)) for name in _BLOCKS}
+        return replace(features, **bounded)
 
     def without(self, *blocks: str) -> "FeatureNormaliser":
         """A normaliser that makes every column of some blocks constant (0): an ablation of those features.
@@ -233,11 +225,7 @@ class FeatureNormaliser:
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that `from_json` turns into an equal normaliser."""
-        return {
-            "nodes": self.nodes.to_json(),
-            "edges": self.edges.to_json(),
-            "globals": self.globals_.to_json(),
-        }
+        return {name.rstrip("_"): getattr(self, name).to_json() for name in _BLOCKS}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "FeatureNormaliser":
@@ -246,11 +234,8 @@ class FeatureNormaliser:
         Raises:
             PerfseerError: the columns are not those this perfseer computes.
         """
-        return cls(
-            ColumnScales.from_json(value["nodes"], NODE_COLUMNS),
-            ColumnScales.from_json(value["edges"], EDGE_COLUMNS),
-            ColumnScales.from_json(value["globals"], GLOBAL_COLUMNS),
-        )
+        items = _BLOCKS.items()
+        return cls(**{name: ColumnScales.from_json(value[name.rstrip("_")], names) for name, names in items})
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ GRAPH_ARRAYS: tuple[str, ...] = (
     "has_backward",
     "train_only_bytes",
 )
+_ARRAYS = (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
 _POINTERS = ("node_ptr", "edge_ptr")
 _WIDTHS = (np.uint8, np.int16, np.int32, np.int64)
 _DTYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
@@ -65,20 +66,18 @@ class PackedGraphs:
         graphs = list(graphs)
         arrays = {name: _stack([getattr(graph, name) for graph in graphs], name) for name in NODE_ARRAYS}
         arrays |= {name: _stack([_by_edge(graph, name) for graph in graphs], name) for name in EDGE_ARRAYS}
-        arrays |= {
-            name: narrow(np.array([getattr(graph, name) for graph in graphs], dtype=np.int64))
-            for name in GRAPH_ARRAYS
-        }
-        return cls(
-            arrays=arrays,
-            node_ptr=offsets(np.array([graph.n_nodes for graph in graphs], dtype=np.int64)),
-            edge_ptr=offsets(np.array([graph.n_edges for graph in graphs], dtype=np.int64)),
-            unknown={number: dict(graph.unknown) for number, graph in enumerate(graphs) if graph.unknown},
-        )
+        counts = (*GRAPH_ARRAYS, "n_nodes", "n_edges")
+        arrays |= {name: _int64([getattr(graph, name) for graph in graphs]) for name in counts}
+        unknown = {number: dict(graph.unknown) for number, graph in enumerate(graphs) if graph.unknown}
+        return cls.from_flat(arrays, arrays["n_nodes"], arrays["n_edges"], unknown)
 
     @classmethod
     def from_flat(
-        cls, arrays: Mapping[str, IntArray], nodes_per_graph: IntArray, edges_per_graph: IntArray
+        cls,
+        arrays: Mapping[str, IntArray],
+        nodes_per_graph: IntArray,
+        edges_per_graph: IntArray,
+        unknown: Mapping[int, Mapping[str, int]] | None = None,
     ) -> "PackedGraphs":
         """From arrays that are flat already, for sources that compute many graphs at once.
 
@@ -86,23 +85,20 @@ class PackedGraphs:
             arrays: `NODE_ARRAYS`, `EDGE_ARRAYS` and `GRAPH_ARRAYS` by name; others are left out.
             nodes_per_graph: [G]; a graph may have none.
             edges_per_graph: [G].
+            unknown: as the attribute; None for nothing unknown.
         """
-        chosen = (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
-        narrowed = {name: narrow(arrays[name]) for name in chosen}
-        return cls(narrowed, offsets(nodes_per_graph), offsets(edges_per_graph), {})
+        narrowed = {name: narrow(arrays[name]) for name in _ARRAYS}
+        return cls(narrowed, offsets(nodes_per_graph), offsets(edges_per_graph), unknown or {})
 
     @classmethod
     def concatenate(cls, parts: Sequence["PackedGraphs"]) -> "PackedGraphs":
         """The graphs of all parts, in order; equal to packing them in one go. At least one part."""
         first = np.cumsum([0, *map(len, parts)]).tolist()
-        return cls(
-            arrays={
-                name: narrow(np.concatenate([part[name] for part in parts]))
-                for name in (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
-            },
-            node_ptr=offsets(np.concatenate([np.diff(part.node_ptr) for part in parts])),
-            edge_ptr=offsets(np.concatenate([np.diff(part.edge_ptr) for part in parts])),
-            unknown={
+        return cls.from_flat(
+            {name: np.concatenate([part[name] for part in parts]) for name in _ARRAYS},
+            np.concatenate([np.diff(part.node_ptr) for part in parts]),
+            np.concatenate([np.diff(part.edge_ptr) for part in parts]),
+            {
                 start + number: counts
                 for start, part in zip(first, parts, strict=False)
                 for number, counts in part.unknown.items()
@@ -181,7 +177,7 @@ class PackedGraphs:
         """
         contents = _read_contents(path)
         arrays = _map_arrays(path)
-        missing = {*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS, *_POINTERS} - set(arrays)
+        missing = {*_ARRAYS, *_POINTERS} - set(arrays)
         if missing:
             raise PerfseerError(f"{path} lacks the arrays {sorted(missing)}: run `{_WRITTEN_BY}` again")
         node_ptr, edge_ptr = (np.array(arrays.pop(name), dtype=np.int64) for name in _POINTERS)
@@ -196,14 +192,14 @@ def _by_edge(graph: PerfGraph, name: str) -> IntArray:
     return graph.edge_index.T if name == "edge_index" else np.asarray(getattr(graph, name))
 
 
-def _int64(values: npt.NDArray[np.integer[Any]]) -> IntArray:
+def _int64(values: npt.ArrayLike) -> IntArray:
     return np.array(values, dtype=np.int64)
 
 
-def _stack(parts: Sequence[IntArray], name: str) -> npt.NDArray[np.integer[Any]]:
+def _stack(parts: Sequence[IntArray], name: str) -> IntArray:
     columns = {"hyperparameters": (13,), "output_shapes": (4,), "edge_shapes": (4,), "edge_index": (2,)}
     empty = np.zeros((0, *columns.get(name, ())), dtype=np.int64)
-    return narrow(np.concatenate([empty, *parts]))
+    return np.concatenate([empty, *parts])
 
 
 def narrow(values: IntArray) -> npt.NDArray[np.integer[Any]]:

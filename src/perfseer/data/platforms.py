@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -13,18 +13,9 @@ from perfseer.data.devices import DeviceSpec, device_spec, device_specs
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
 
-__all__ = ["PLATFORM_COLUMNS", "DeviceSpec", "Platform", "device_spec", "device_specs", "platform_features"]
-
 PRECISIONS: tuple[str, ...] = ("fp32", "tf32", "amp-fp16", "bf16", "amp-bf16", "fp16")
 # Columns of a measurement table that say on which platform a row was measured.
-ROW_COLUMNS: tuple[str, ...] = (
-    "device",
-    "device_kind",
-    "precision",
-    "memory_format",
-    "mode",
-    "environment",
-)
+ROW_COLUMNS: tuple[str, ...] = ("device", "device_kind", "precision", "memory_format", "mode", "environment")
 
 
 @dataclass(frozen=True)
@@ -149,19 +140,22 @@ def _software(facts: dict[str, object]) -> str:
 
 
 _RATES = ("peak_flops", "fp32_flops", "bandwidth", "memory", "multiprocessors", "clock", "l2")
+_FLAGS: dict[str, Callable[[Platform], bool]] = {
+    "is_cuda": lambda platform: platform.device_kind == "cuda",
+    "is_16_bit": lambda platform: platform.precision.endswith("16"),
+    "is_bf16": lambda platform: platform.precision.endswith("bf16"),
+    "is_tf32": lambda platform: platform.precision == "tf32",
+    "is_autocast": lambda platform: platform.precision.startswith("amp-"),
+    "is_nhwc": lambda platform: platform.memory_format == "nhwc",
+    "is_compiled": lambda platform: platform.mode == "compiled",
+    "is_unknown_device": lambda platform: platform.spec is None,
+    "is_unknown_software": lambda platform: platform.torch_version[0] == 0,
+}
 PLATFORM_COLUMNS: tuple[str, ...] = (
     *(f"ln_{name}" for name in _RATES),
     "ln_flops_per_byte",
     "torch_version",
-    "is_cuda",
-    "is_16_bit",
-    "is_bf16",
-    "is_tf32",
-    "is_autocast",
-    "is_nhwc",
-    "is_compiled",
-    "is_unknown_device",
-    "is_unknown_software",
+    *_FLAGS,
 )
 
 
@@ -183,20 +177,8 @@ def platform_features(platforms: Sequence[Platform]) -> FloatArray:
 def _feature_row(platform: Platform) -> list[float]:
     rates = _log_rates(platform)
     major, minor = platform.torch_version
-    precision = platform.precision
-    flags = [
-        platform.device_kind == "cuda",
-        precision in ("amp-fp16", "fp16", "bf16", "amp-bf16"),
-        precision in ("bf16", "amp-bf16"),
-        precision == "tf32",
-        precision.startswith("amp-"),
-        platform.memory_format == "nhwc",
-        platform.mode == "compiled",
-        platform.spec is None,
-        major == 0,
-    ]
     version = major + minor / 100 if major else _TYPICAL_TORCH
-    return [*rates, rates[0] - rates[2], version, *map(float, flags)]
+    return [*rates, rates[0] - rates[2], version, *(float(flag(platform)) for flag in _FLAGS.values())]
 
 
 # Told of software that does not say its version, beside the flag.
@@ -228,12 +210,11 @@ def _scaled(rates: FloatArray, units: int) -> FloatArray:
 
 
 def _rates(spec: DeviceSpec, precision: str) -> list[float]:
-    memory = spec.memory_bytes or _TYPICAL_CPU_MEMORY
     return [
         spec.peak_flops(precision),
         spec.fp32_flops,
         spec.bandwidth_bytes_per_s,
-        memory,
+        spec.memory_bytes or _TYPICAL_CPU_MEMORY,
         spec.multiprocessors,
         spec.clock_hz,
         spec.l2_bytes,

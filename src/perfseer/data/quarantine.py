@@ -7,6 +7,7 @@ dropped in silence.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,15 +24,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 IDENTITY: tuple[str, ...] = (*CONFIGURATION, "architecture", "family")
 REQUIRED: tuple[str, ...] = (*IDENTITY, "status", *TARGET_NAMES)
-QUARANTINE_COLUMNS: tuple[str, ...] = (
-    "row",
-    "model_ref",
-    "input_shape",
-    "batch_size",
-    "column",
-    "value",
-    "reason",
-)
+_KEY = ("model_ref", "input_shape", "batch_size")
+QUARANTINE_COLUMNS: tuple[str, ...] = ("row", *_KEY, "column", "value", "reason")
 # Labels a device can have: a picosecond to thirty years, a byte to an exabyte; outside is a unit mistake.
 PLAUSIBLE: dict[str, tuple[float, float]] = {"time": (1e-9, 1e12), "mem": (1e-9, 1e12), "util": (1e-4, 100.0)}
 
@@ -72,7 +66,11 @@ def screen(
     faults += [_name_faults(table, column, ok) for column in IDENTITY if column != "batch_size"]
     faults += [_number_faults(table, column, ok) for column in ("batch_size", *TARGET_NAMES)]
     good = _convert(table.drop(index=_rows_of(faults)))
-    for find in (_duplicate_faults, _architecture_faults, _family_faults):
+    # One model under two architectures, or one architecture under two families, would be on two sides of a
+    # grouped split.
+    same_model = partial(_contradictions, key="model_ref", column="architecture")
+    same_architecture = partial(_contradictions, key="architecture", column="family")
+    for find in (_duplicate_faults, same_model, same_architecture):
         faults.append(find(good))
         good = good.drop(index=_rows_of(faults[-1:]))
     if missing_graph is not None:
@@ -115,10 +113,8 @@ def _status_faults(table: pd.DataFrame, failed: BoolArray) -> pd.DataFrame:
 
 def _name_faults(table: pd.DataFrame, column: str, among: BoolArray) -> pd.DataFrame:
     """Names must be non-empty text: a network without a name cannot be kept out of the test rows."""
-    bad = among & ~table[column].map(lambda value: isinstance(value, str) and bool(value)).to_numpy(
-        dtype=bool
-    )
-    return _faults(table, bad, column, "not a non-empty text")
+    named = table[column].map(lambda value: isinstance(value, str) and bool(value)).to_numpy(dtype=bool)
+    return _faults(table, among & ~named, column, "not a non-empty text")
 
 
 def _number_faults(table: pd.DataFrame, column: str, among: BoolArray) -> pd.DataFrame:
@@ -195,16 +191,6 @@ def _duplicate_faults(rows: pd.DataFrame) -> pd.DataFrame:
     return lines.assign(value="row " + first[repeated].map(str).astype(object))
 
 
-def _architecture_faults(rows: pd.DataFrame) -> pd.DataFrame:
-    """One model under two architectures would be on two sides of a grouped split."""
-    return _contradictions(rows, "model_ref", "architecture")
-
-
-def _family_faults(rows: pd.DataFrame) -> pd.DataFrame:
-    """One architecture under two families would be on two sides of the ``family`` split."""
-    return _contradictions(rows, "architecture", "family")
-
-
 def _contradictions(rows: pd.DataFrame, key: str, column: str) -> pd.DataFrame:
     """Rows whose ``column`` is not that of the first row with the same ``key``."""
     values = rows[column]
@@ -220,7 +206,7 @@ def _first_rows(rows: pd.DataFrame, keys: list[str]) -> "pd.Series[int]":
 def _faults(table: pd.DataFrame, bad: BoolArray, column: str, reasons: str | list[str]) -> pd.DataFrame:
     """Lines of the quarantine for the rows where ``bad`` holds."""
     rows = table.loc[bad]
-    keys = {name: rows[name].astype(object).map(str) for name in ("model_ref", "input_shape", "batch_size")}
+    keys = {name: rows[name].astype(object).map(str) for name in _KEY}
     value = rows[column].astype(object).map(str) if column in table.columns else ""
     lines = pd.DataFrame({"row": rows.index, **keys, "column": column, "value": value, "reason": reasons})
     return lines.astype(dict.fromkeys(QUARANTINE_COLUMNS[1:], object)).astype({"row": "int64"})

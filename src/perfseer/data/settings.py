@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from perfseer.data.sources import source_names
 from perfseer.errors import PerfseerError
+from perfseer.validation import Strict
 
 SplitName = Literal["architecture", "random", "family"]
 Margin = Annotated[
@@ -21,11 +22,7 @@ Margin = Annotated[
 ]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class SourceSettings(_Settings):
+class SourceSettings(Strict):
     """Where the measurements come from.
 
     Attributes:
@@ -78,7 +75,7 @@ class SourceSettings(_Settings):
 Standardise = Annotated[bool, Field(description="z-score of the transformed labels, from training rows")]
 
 
-class PositiveTransform(_Settings):
+class PositiveTransform(Strict):
     """y ↦ ln y, ln(1 + y) or y: for times and memory, whose errors are relative.
 
     The paper's choice was not found; log1p is the live reproduction's (METHODS 1.4), log serves MAPE best.
@@ -89,7 +86,7 @@ class PositiveTransform(_Settings):
     margin: Margin
 
 
-class BoundedTransform(_Settings):
+class BoundedTransform(Strict):
     """y ↦ ln(y / (ceiling − y)), or y: for utilisation, which is bounded.
 
     A ceiling just above 100 keeps a saturated device (y = 100) finite and exactly invertible.
@@ -101,7 +98,7 @@ class BoundedTransform(_Settings):
     ceiling: Annotated[float, Field(gt=100, le=110, description="percent")]
 
 
-class LabelSettings(_Settings):
+class LabelSettings(Strict):
     """How each quantity is mapped for learning; training and inference alike."""
 
     time: PositiveTransform
@@ -109,7 +106,7 @@ class LabelSettings(_Settings):
     util: BoundedTransform
 
 
-class Fractions(_Settings):
+class Fractions(Strict):
     """Shares of train, valid and test; they sum to 1."""
 
     train: Annotated[float, Field(gt=0, lt=1)]
@@ -124,7 +121,7 @@ class Fractions(_Settings):
         return self
 
 
-class SplitSettings(_Settings):
+class SplitSettings(Strict):
     """Which splits are drawn, which one the reports lead with, and their shares."""
 
     names: Annotated[tuple[SplitName, ...], Field(min_length=1)]
@@ -140,7 +137,7 @@ class SplitSettings(_Settings):
         return self
 
 
-class DatasetSettings(_Settings):
+class DatasetSettings(Strict):
     """The sections of params.yaml that a dataset depends on.
 
     Attributes:

@@ -46,7 +46,7 @@ def assign(rows: pd.DataFrame, split: str, seed: int, fractions: Fractions) -> L
         folds = _hold_out(rows, held_out_style(rows["family"], seed), fractions, salt)
     else:
         key = {"random": "configuration", "architecture": "architecture"}[split]
-        folds = _draw(rows[key], fractions, salt)
+        folds = _cut(rows[key], fractions.model_dump(), salt)
     counts = {fold: int((folds == fold).sum()) for fold in FOLDS}
     if min(counts.values()) == 0:
         raise PerfseerError(
@@ -107,10 +107,6 @@ def _hold_out(rows: pd.DataFrame, style: str, fractions: Fractions, salt: str) -
 def _share(family: str, style: str) -> float:
     tokens = family.split("+")
     return tokens.count(style) / len(tokens)
-
-
-def _draw(keys: "pd.Series[str]", fractions: Fractions, salt: str) -> Labels:
-    return _cut(keys, {fold: getattr(fractions, fold) for fold in FOLDS}, salt)
 
 
 def _cut(keys: "pd.Series[str]", shares: dict[str, float], salt: str) -> Labels:

@@ -1,8 +1,7 @@
 """Measuring on a device for calibration, and what was measured as rows to calibrate on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,11 @@ from perfseer.errors import PerfseerError
 from perfseer.forecast.calibration import choose, measuring_cost_s
 from perfseer.forecast.candidates import Candidate, configurations
 from perfseer.forecast.card import Card, HeldOut
-from perfseer.measure.collector import Collection
 from perfseer.measure.named import measure_named
 from perfseer.measure.plan import Configuration
-from perfseer.measure.session import Session
+from perfseer.measure.session import Collection, Logbook, Session
 from perfseer.measure.settings import CollectSettings
 from perfseer.measure.table import CONFIGURATION
-from perfseer.measure.tally import Tally
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.library.calibrated import CalibratedPredictor
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
@@ -51,11 +48,7 @@ class Errand:
 def measure_for(
     base: Predictor,
     errand: Errand,
-    folder: Path,
-    *,
-    retry_failed: bool = False,
-    report: Callable[[Tally], None],
-    note: Callable[[str], None],
+    logbook: Logbook,
     progress: Progress,
 ) -> Collection:
     """Choose what tells most about the device per second, and measure it; Ctrl-C loses nothing.
@@ -63,10 +56,7 @@ def measure_for(
     Args:
         base: predicts what measuring costs.
         errand: what and how.
-        folder: where journals live; the same errand goes on where it was interrupted.
-        retry_failed: measure rows again whose status is not ok.
-        report: called after every row.
-        note: told in words what had to be repaired.
+        logbook: where the journal is, and whom to tell; the same errand goes on where it was interrupted.
         progress: called while the pool's graphs are captured.
 
     Raises:
@@ -95,12 +85,9 @@ def measure_for(
         settings.protocol,
         settings.device,
         settings.threads,
-        folder,
+        logbook,
         phases=errand.phases,
         budget_s=settings.time_budget_s,
-        retry_failed=retry_failed,
-        report=report,
-        note=note,
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perfseer.data.platforms import PRECISIONS, DeviceSpec, Platform, device_spec, device_specs
+from perfseer.data.devices import DeviceSpec, device_spec, device_specs
+from perfseer.data.platforms import PRECISIONS, Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.parts import Notice
 from perfseer.targets import Phase

@@ -1,60 +1,24 @@
 """The collector: walk the plan of the search space until the time budget is used up, and make the table."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, fields
 
 import pandas as pd
 
 from perfseer.measure.fitting import device_memory_bytes
 from perfseer.measure.plan import Configuration, plan
-from perfseer.measure.session import Task, measure_all, open_session, table_of
+from perfseer.measure.session import Collection, Logbook, Task, measure_all, open_session
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
 from perfseer.measure.tally import Tally
 from perfseer.zoo.space import SearchSpace
 
 
-@dataclass(frozen=True)
-class Collection:
-    """A finished collection.
-
-    Attributes:
-        table: the measurement table.
-        tally: its totals.
-        journal: the file the records are in.
-    """
-
-    table: pd.DataFrame
-    tally: Tally
-    journal: Path
-
-
-def journal_key(
-    space: SearchSpace, settings: CollectSettings, environment: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Everything a record depends on besides its configuration; the digest of it names the journal."""
-    return {
-        "environment": dict(environment),
-        "protocol": asdict(settings.protocol),
-        "protocol_version": PROTOCOL_VERSION,
-        "precision": settings.precision,
-        "memory_format": settings.memory_format,
-        "mode": settings.mode,
-        "zoo": asdict(space),
-    }
-
-
 def collect(
     space: SearchSpace,
     settings: CollectSettings,
-    folder: Path,
+    logbook: Logbook,
     *,
     limit: int | None = None,
     skip: frozenset[str] = frozenset(),
-    retry_failed: bool = False,
-    report: Callable[[Tally], None],
-    note: Callable[[str], None],
 ) -> Collection:
     """Measure configurations in the plan's order until the time budget is used up.
 
@@ -65,27 +29,27 @@ def collect(
     Args:
         space: networks to draw from.
         settings: device, batch sizes, budget and protocol.
-        folder: where journals live.
+        logbook: where the journal is, and whom to tell.
         limit: rows at most.
         skip: ids of configurations to leave out.
-        retry_failed: measure rows again whose status is not ok.
-        report: called after every row.
-        note: told in words what had to be repaired.
 
     Raises:
-        PerfseerError: the machine, the journal or the installation is at fault.
-        InterruptError: a signal came; the journal holds everything finished before.
+        PerfseerError: and InterruptError, as `session.open_session`.
     """
     tally = Tally(settings.time_budget_s, limit)
-    place = (settings.device, settings.threads, folder)
-    with open_session(
-        *place, lambda environment: journal_key(space, settings, environment), tally, report=report, note=note
-    ) as session:
+    facts = {
+        "protocol": asdict(settings.protocol),
+        "protocol_version": PROTOCOL_VERSION,
+        "precision": settings.precision,
+        "memory_format": settings.memory_format,
+        "mode": settings.mode,
+        "zoo": asdict(space),
+    }
+    with open_session(settings.device, settings.threads, logbook, tally, facts) as session:
         planned = plan(space, settings, device_memory_bytes(session.environment))
         named = ((one.id, one) for one in planned)
         tasks = (Task(name, one, settings.protocol) for name, one in named if name not in skip)
-        rows = measure_all(tasks, session, retry_failed=retry_failed)
-        return Collection(table_of(rows, session.environment), tally, session.journal.path)
+        return session.collection(measure_all(tasks, session))
 
 
 def configurations_of(table: pd.DataFrame) -> list[Configuration]:

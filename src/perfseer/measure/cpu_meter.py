@@ -13,12 +13,7 @@ from perfseer.measure.forked import run_forked
 from perfseer.measure.heap import give_back_freed_blocks
 from perfseer.measure.meters import Meter, PhaseResult, Timing, count, warm_up
 from perfseer.measure.pace import STRETCH_S, Pace, Watch
-from perfseer.measure.process_memory import (
-    MIB,
-    added_peak_bytes,
-    reset_peak,
-    resident_memory,
-)
+from perfseer.measure.process_memory import MIB, added_peak_bytes, reset_peak, resident_memory
 from perfseer.measure.settings import DeviceKind, Protocol
 from perfseer.measure.steps import Batch, make_step
 from perfseer.targets import Phase
@@ -63,15 +58,9 @@ class CpuMeter(Meter):
         return PhaseResult(
             **timing.summary(protocol.confidence),  # type: ignore[arg-type]  # heterogeneous by design
             mem_mib=memory["added_bytes"] / MIB,
-            mem_allocated_mib=None,
-            mem_reserved_mib=None,
             mem_process_mib=memory["process_bytes"] / MIB,
             util_pct=util_pct,
-            util_nvml_pct=None,
             probe_ms=watch.median_ms(everything=timing.counted.disturbed == 0),
-            sm_clock_mhz=None,
-            throttled=None,
-            foreign_mem_mib=None,
             foreign_cores=foreign.cores(),
             seconds={
                 "memory": memory_s,

@@ -66,7 +66,7 @@ def fingerprint(device_kind: DeviceKind, threads: int) -> dict[str, Any]:
         "kernel": f"{platform.system()} {kernel_version(platform.release())}",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "numpy": _version("numpy"),
+        "numpy": installed_version("numpy"),
     }
     environment |= _cpu_facts() if device_kind == "cpu" else _cuda_facts()
     if variables := _variables():
@@ -144,7 +144,8 @@ def _driver_version() -> str:
     return " ".join(lines[0].split()) if lines else "unknown"
 
 
-def _version(package: str) -> str:
+def installed_version(package: str) -> str:
+    """Version of a package; ``absent`` where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,13 +1,12 @@
 """Joining measurement tables: of one device, environment and protocol, unless asked otherwise."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
-from perfseer.measure.table import COLUMNS, CONFIGURATION, SETTING, typed_table
+from perfseer.measure.table import COLUMNS, CONFIGURATION, SETTING, cell_facts, typed_table
 
 # What the message calls several of them.
 _PLURALS = {
@@ -96,18 +95,11 @@ def _told(column: str, value: object, first: object) -> str:
     """A value in words; of an environment or a protocol only in what it differs from the first."""
     if column not in ("environment", "protocol"):
         return str(value)
-    here, there = _facts(value), _facts(first)
+    told = [(cell, cell_facts(cell)) for cell in (value, first)]
+    here, there = ({"digest": repr(str(cell)[:40])} if facts is None else facts for cell, facts in told)
     differs = {
         key: here.get(key) for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)
     }
     name = str(here.get("digest", "")) or ("another one" if differs else "the first one")
     changed = ", ".join(f"{key} {found}" for key, found in differs.items() if key != "digest")
     return f"{name} ({changed})" if changed else name
-
-
-def _facts(value: object) -> dict[str, object]:
-    try:
-        facts = json.loads(str(value))
-    except ValueError:
-        return {"digest": repr(str(value)[:40])}
-    return facts if isinstance(facts, dict) else {"digest": repr(str(value)[:40])}

@@ -19,7 +19,7 @@ from perfseer.targets import Phase
 EXTENSION_S = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PhaseResult:
     """What one phase of one configuration cost (docs/measurement.md).
 
@@ -56,16 +56,16 @@ class PhaseResult:
     warmup_iterations: int
     warmup_drift_pct: float | None
     mem_mib: float
-    mem_allocated_mib: float | None
-    mem_reserved_mib: float | None
+    mem_allocated_mib: float | None = None
+    mem_reserved_mib: float | None = None
     mem_process_mib: float | None
     util_pct: float
-    util_nvml_pct: float | None
-    probe_ms: float | None
-    sm_clock_mhz: float | None
-    throttled: str | None
+    util_nvml_pct: float | None = None
+    probe_ms: float | None = None
+    sm_clock_mhz: float | None = None
+    throttled: str | None = None
     foreign_cores: float | None
-    foreign_mem_mib: float | None
+    foreign_mem_mib: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -80,11 +80,6 @@ class WarmUp:
 
     times_ms: list[float]
     seconds: float
-
-    @property
-    def drift(self) -> float | None:
-        """See `stopping.drift`; None with too few iterations."""
-        return drift(self.times_ms)
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ class Timing:
 
     def summary(self, confidence: float) -> dict[str, float | int | None]:
         """The time fields of a `PhaseResult`."""
-        times_ms, reached = self.counted.times_ms, self.warmup.drift
+        times_ms, reached = self.counted.times_ms, drift(self.warmup.times_ms)
         interval = median_interval(times_ms, confidence)
         return {
             "time_ms": interval.median,

@@ -8,7 +8,7 @@ from perfseer.digests import digest
 from perfseer.measure.fitting import order_on_device
 from perfseer.measure.settings import CollectSettings, MemoryFormat, Mode, Precision
 from perfseer.zoo.sampler import stream
-from perfseer.zoo.space import ArchitectureSpec, SearchSpace
+from perfseer.zoo.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -87,23 +87,16 @@ def plan(
         if memory_bytes is not None:
             sizes = order_on_device(spec, space.resolution, sizes, settings.precision, memory_bytes)
         for batch_size in sizes:
-            yield configuration_of(spec, batch_size, space, settings, order)
+            yield Configuration(
+                model_ref=f"zoo:{spec.id}",
+                model_spec=spec.to_json(),
+                architecture=spec.id,
+                family=spec.family,
+                input_shape=f"{space.in_channels}x{space.resolution}x{space.resolution}",
+                batch_size=batch_size,
+                precision=settings.precision,
+                memory_format=settings.memory_format,
+                mode=settings.mode,
+                order=order,
+            )
             order += 1
-
-
-def configuration_of(
-    spec: ArchitectureSpec, batch_size: int, space: SearchSpace, settings: CollectSettings, order: int
-) -> Configuration:
-    """One architecture at one batch size, at the space's resolution."""
-    return Configuration(
-        model_ref=f"zoo:{spec.id}",
-        model_spec=spec.to_json(),
-        architecture=spec.id,
-        family=spec.family,
-        input_shape=f"{space.in_channels}x{space.resolution}x{space.resolution}",
-        batch_size=batch_size,
-        precision=settings.precision,
-        memory_format=settings.memory_format,
-        mode=settings.mode,
-        order=order,
-    )

@@ -3,8 +3,9 @@
 import math
 import sys
 import time
-from types import TracebackType
-from typing import Protocol, Self, TextIO
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,20 +19,15 @@ REDRAW_EVERY_S = 0.5
 FOREIGN_CORES_LIMIT = 0.25
 
 
-class Reporter(Protocol):
-    """Shows progress; a context manager."""
+class Reporter(AbstractContextManager["Reporter"]):
+    """Shows progress."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
+    @abstractmethod
     def __call__(self, counts: Tally) -> None:
         """Show ``counts``."""
 
 
-class Lines:
+class Lines(Reporter):
     """One line at most every `LINE_EVERY_S` seconds, for logs."""
 
     def __init__(self, stream: TextIO, verb: str = "collect") -> None:
@@ -39,12 +35,7 @@ class Lines:
         self._verb = verb
         self._next = time.monotonic() + LINE_EVERY_S
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing to put away."""
 
     def __call__(self, counts: Tally) -> None:
@@ -57,7 +48,7 @@ class Lines:
                 self._next = math.inf  # nobody reads it any more (`| head`, a full disk): measuring goes on
 
 
-class Bar:
+class Bar(Reporter):
     """A progress bar, redrawn only between configurations."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -78,9 +69,7 @@ class Bar:
         self._bar.refresh()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def __call__(self, counts: Tally) -> None:

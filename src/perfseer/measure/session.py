@@ -17,7 +17,7 @@ from perfseer.measure.plan import Configuration
 from perfseer.measure.settings import PROTOCOL_VERSION, DeviceKind, Protocol
 from perfseer.measure.table import COLUMNS, typed_table
 from perfseer.measure.tally import Tally
-from perfseer.measure.worker_process import WorkerProcess
+from perfseer.measure.worker_process import WORKER, WorkerProcess
 from perfseer.targets import PHASES, Phase
 
 # So many errors in a row (not out-of-memory, not time-outs) mean that the installation is broken.
@@ -44,6 +44,38 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Logbook:
+    """Where a run keeps what it measures, and whom it tells.
+
+    Attributes:
+        folder: where journals live.
+        report: called after every row.
+        note: told in words what had to be repaired.
+        retry_failed: whether what the journal has with a status other than ok is measured again.
+    """
+
+    folder: Path
+    report: Callable[[Tally], None]
+    note: Callable[[str], None]
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A finished run.
+
+    Attributes:
+        table: the measurement table.
+        tally: its totals.
+        journal: the file the records are in.
+    """
+
+    table: pd.DataFrame
+    tally: Tally
+    journal: Path
+
+
+@dataclass(frozen=True)
 class Session:
     """What the measurements of one run share.
 
@@ -53,7 +85,7 @@ class Session:
         interrupts: tells of Ctrl-C and the like.
         environment: the fingerprint of device and software.
         tally: rows and seconds so far; says when to stop.
-        report: called after every row.
+        logbook: where the run keeps what it measures, and whom it tells.
     """
 
     worker: WorkerProcess
@@ -61,47 +93,58 @@ class Session:
     interrupts: Interrupts
     environment: Mapping[str, Any]
     tally: Tally
-    report: Callable[[Tally], None]
+    logbook: Logbook
+
+    def collection(self, rows: Iterable[Mapping[str, Any]]) -> Collection:
+        """What has come of it: rows made by `measure_all`, as a measurement table."""
+        constant = {
+            "device": self.environment["device"],
+            "device_kind": self.environment["device_kind"],
+            "environment": canonical_json(self.environment),
+            "protocol_version": PROTOCOL_VERSION,
+        }
+        table = pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS)).assign(**constant)
+        return Collection(typed_table(table), self.tally, self.journal.path)
 
 
 @contextlib.contextmanager
 def open_session(
     device: DeviceKind,
     threads: int,
-    folder: Path,
-    header: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    logbook: Logbook,
     tally: Tally,
+    facts: Mapping[str, Any],
     *,
-    report: Callable[[Tally], None],
-    note: Callable[[str], None],
+    admit: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    module: str = WORKER,
 ) -> Iterator[Session]:
     """Start the worker and open the journal; both are closed at the end, however it comes.
 
     Args:
         device: ``cpu`` or ``cuda``.
         threads: intra-operator threads.
-        folder: where journals live.
-        header: from the environment, everything a record depends on besides its task; names the journal.
+        logbook: where journals live, and whom to tell.
         tally: counts from here.
-        report: called after every row.
-        note: told in words what had to be repaired.
+        facts: everything a record depends on besides its task and the environment; the digest of it all names
+            the journal.
+        admit: raises where the environment will not do.
+        module: what the worker runs.
 
     Raises:
         PerfseerError: the machine, the journal or the installation is at fault.
         InterruptError: a signal came; the journal holds everything finished before.
     """
-    with Interrupts() as interrupts, WorkerProcess(device, threads, interrupts) as worker:
+    with Interrupts() as interrupts, WorkerProcess(device, threads, interrupts, module) as worker:
         environment = worker.environment()
-        head = header(environment)
-        with Journal(folder, digest(head), head) as journal:
+        admit(environment)
+        header = {**facts, "environment": dict(environment)}
+        with Journal(logbook.folder, digest(header), header) as journal:
             for text in journal.notes:
-                note(text)
-            yield Session(worker, journal, interrupts, environment, tally, report)
+                logbook.note(text)
+            yield Session(worker, journal, interrupts, environment, tally, logbook)
 
 
-def measure_all(
-    tasks: Iterable[Task], session: Session, *, retry_failed: bool = False
-) -> list[dict[str, Any]]:
+def measure_all(tasks: Iterable[Task], session: Session) -> list[dict[str, Any]]:
     """Rows of the tasks in order, until they or the tally's budget or limit are used up.
 
     What the journal has is taken from it, everything else is measured and added to it.
@@ -109,11 +152,9 @@ def measure_all(
     Args:
         tasks: each id at most once.
         session: an open one.
-        retry_failed: measure again what the journal has with a status other than ok.
 
     Raises:
-        PerfseerError: the machine, the journal or the installation is at fault.
-        InterruptError: a signal came; the journal holds everything finished before.
+        PerfseerError: and InterruptError, as `open_session`.
         ValueError: two tasks have one id.
     """
     rows: list[dict[str, Any]] = []
@@ -127,46 +168,35 @@ def measure_all(
         seen.add(task.id)
         session.interrupts.check()
         record = session.journal.records.get(task.id)
-        fresh = record is None or (retry_failed and record["status"] != "ok")
+        fresh = record is None or (session.logbook.retry_failed and record["status"] != "ok")
         if record is None or fresh:
-            record = measure(session.worker, task.configuration, task.protocol, task.phases)
+            record = measure(session.worker, task)
             session.journal.append(task.id, record)
             _stop_if_broken(recent := [*recent, record][-MAX_ERRORS_IN_A_ROW:], session.journal.path)
         rows.append(_row(task, record))
         session.tally.add(record, fresh=fresh)
-        session.report(session.tally)
+        session.logbook.report(session.tally)
     return rows
 
 
-def measure(
-    worker: WorkerProcess,
-    configuration: Configuration,
-    protocol: Protocol,
-    phases: tuple[Phase, ...] = _ORDER,
-) -> dict[str, Any]:
+def measure(worker: WorkerProcess, task: Task) -> dict[str, Any]:
     """Have the phases of one configuration measured; the record for the journal, whatever happens.
 
     Args:
         worker: asked once per phase; the second is not tried if the first fails.
-        configuration: what to measure.
-        protocol: its ``timeout_s`` is for all phases together.
-        phases: which, in their order.
+        task: its protocol's ``timeout_s`` is for all phases together.
     """
     start, lost_s = worker.clock.read(), worker.lost_s
+    asked = {"configuration": asdict(task.configuration), "protocol": asdict(task.protocol)}
 
     def left_s() -> float:
-        return protocol.timeout_s - (worker.clock.read() - start) + (worker.lost_s - lost_s)
+        return task.protocol.timeout_s - (worker.clock.read() - start) + (worker.lost_s - lost_s)
 
-    record: dict[str, Any] = {
-        "status": "ok",
-        "reason": "",
-        "phases": {},
-        "configuration": asdict(configuration),
-    }
+    record: dict[str, Any] = {"status": "ok", "reason": "", "phases": {}}
+    record["configuration"] = asked["configuration"]
     seconds: dict[str, float] = {}
-    for phase in phases:
-        request = {"configuration": asdict(configuration), "phase": phase, "protocol": asdict(protocol)}
-        outcome = worker.ask(request, max(left_s(), 0.01))
+    for phase in task.phases:
+        outcome = worker.ask({**asked, "phase": phase}, max(left_s(), 0.01))
         if outcome.result is None:
             record |= {"status": outcome.status, "reason": f"{phase}: {outcome.reason}"}
             break
@@ -176,17 +206,6 @@ def measure(
     if worker.lost_s > lost_s:
         seconds["restarts"] = worker.lost_s - lost_s
     return record | {"seconds": {**seconds, "other": record["measured_s"] - sum(seconds.values())}}
-
-
-def table_of(rows: Iterable[Mapping[str, Any]], environment: Mapping[str, Any]) -> pd.DataFrame:
-    """The measurement table of rows made by `measure_all` in this environment."""
-    constant = {
-        "device": environment["device"],
-        "device_kind": environment["device_kind"],
-        "environment": canonical_json(environment),
-        "protocol_version": PROTOCOL_VERSION,
-    }
-    return typed_table(pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS)).assign(**constant))
 
 
 def _stop_if_broken(recent: list[dict[str, Any]], path: Path) -> None:

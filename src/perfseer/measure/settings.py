@@ -4,11 +4,10 @@ The measuring path runs on machines without pydantic, so the checks live in ``__
 is installed it validates the same classes (``__pydantic_config__``).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import ClassVar, Literal, get_args
 
-from perfseer.settings import check, load_settings
+from perfseer.settings import Section
 
 # Raise it when a label changes its meaning: journals and tables of different versions never mix.
 PROTOCOL_VERSION = 2
@@ -24,7 +23,7 @@ Mode = Literal["eager", "compiled"]
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Section):
     """How one phase of one configuration is measured (docs/measurement.md).
 
     Attributes:
@@ -43,7 +42,7 @@ class Protocol:
         timeout_s: seconds after which a configuration, both phases together, is given up.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    section: ClassVar[str] = "collect.protocol"
 
     warmup_s: float
     warmup_iterations: int
@@ -58,57 +57,40 @@ class Protocol:
     timeout_s: float
 
     def __post_init__(self) -> None:
-        check(0 <= self.warmup_s <= 600, "warmup_s", self.warmup_s, "0 to 600 seconds")
-        check(
-            1 <= self.warmup_iterations <= 10_000, "warmup_iterations", self.warmup_iterations, "1 to 10000"
-        )
-        check(0 < self.warmup_drift <= 1, "warmup_drift", self.warmup_drift, "above 0, at most 1")
-        check(
-            self.warmup_s <= self.warmup_budget_s <= 3600,
+        self.check("warmup_s", 0 <= self.warmup_s <= 600, "0 to 600 seconds")
+        self.check("warmup_iterations", 1 <= self.warmup_iterations <= 10_000, "1 to 10000")
+        self.check("warmup_drift", 0 < self.warmup_drift <= 1, "above 0, at most 1")
+        self.check(
             "warmup_budget_s",
-            self.warmup_budget_s,
+            self.warmup_s <= self.warmup_budget_s <= 3600,
             f"warmup_s ({self.warmup_s:g}) to 3600 seconds",
         )
-        check(0 < self.probe_slack <= MAX_PROBE_SLACK, "probe_slack", self.probe_slack, "above 0, at most 10")
-        check(0 < self.ci_width <= 1, "ci_width", self.ci_width, "above 0, at most 1")
-        check(0.5 <= self.confidence < 1, "confidence", self.confidence, "0.5 to below 1")
-        check(
-            2 <= self.min_iterations <= MAX_ITERATIONS, "min_iterations", self.min_iterations, "2 to 100000"
-        )
+        self.check("probe_slack", 0 < self.probe_slack <= MAX_PROBE_SLACK, "above 0, at most 10")
+        self.check("ci_width", 0 < self.ci_width <= 1, "above 0, at most 1")
+        self.check("confidence", 0.5 <= self.confidence < 1, "0.5 to below 1")
+        self.check("min_iterations", 2 <= self.min_iterations <= MAX_ITERATIONS, "2 to 100000")
         # The widest interval order statistics give, minimum to maximum, covers 1 - 2 / 2^n.
-        check(
-            1 - 0.5 ** (self.min_iterations - 1) >= self.confidence,
+        self.check(
             "min_iterations",
-            self.min_iterations,
+            1 - 0.5 ** (self.min_iterations - 1) >= self.confidence,
             f"so many that their range covers the median with confidence {self.confidence}",
         )
-        check(
-            self.min_iterations <= self.max_iterations <= MAX_ITERATIONS,
+        self.check(
             "max_iterations",
-            self.max_iterations,
+            self.min_iterations <= self.max_iterations <= MAX_ITERATIONS,
             f"min_iterations ({self.min_iterations}) to 100000",
         )
-        check(0 < self.phase_budget_s <= 3600, "phase_budget_s", self.phase_budget_s, "above 0, at most 3600")
+        self.check("phase_budget_s", 0 < self.phase_budget_s <= 3600, "above 0, at most 3600")
         least = self.warmup_budget_s + self.phase_budget_s
-        check(
-            least < self.timeout_s <= 86_400,
+        self.check(
             "timeout_s",
-            self.timeout_s,
+            least < self.timeout_s <= 86_400,
             f"above warmup_budget_s + phase_budget_s ({least:g}), at most 86400",
         )
 
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Build from the mapping ``collect.protocol``.
-
-        Raises:
-            PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
-        """
-        return load_settings(cls, mapping, "collect.protocol")
-
 
 @dataclass(frozen=True)
-class CollectSettings:
+class CollectSettings(Section):
     """The `collect` section of params.yaml.
 
     Attributes:
@@ -123,7 +105,7 @@ class CollectSettings:
         protocol: how one phase is measured.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    section: ClassVar[str] = "collect"
 
     device: DeviceKind
     precision: Precision
@@ -136,37 +118,21 @@ class CollectSettings:
     protocol: Protocol
 
     def __post_init__(self) -> None:
-        check(self.device in get_args(DeviceKind), "device", self.device, "cpu, cuda")
+        self.check("device", self.device in get_args(DeviceKind), "cpu, cuda")
         precisions = get_args(Precision) if self.device == "cuda" else ("fp32", "bf16")
-        check(
-            self.precision in precisions,
-            "precision",
-            self.precision,
-            f"{', '.join(precisions)} ({self.device})",
-        )
-        check(self.memory_format in get_args(MemoryFormat), "memory_format", self.memory_format, "nchw, nhwc")
-        check(self.mode in get_args(Mode), "mode", self.mode, "eager, compiled")
+        self.check("precision", self.precision in precisions, f"{', '.join(precisions)} ({self.device})")
+        self.check("memory_format", self.memory_format in get_args(MemoryFormat), "nchw, nhwc")
+        self.check("mode", self.mode in get_args(Mode), "eager, compiled")
         sizes = self.batch_sizes
-        check(
-            len(sizes) > 0 and len(set(sizes)) == len(sizes) and all(1 <= size <= 65_536 for size in sizes),
+        self.check(
             "batch_sizes",
-            list(sizes),
+            len(sizes) > 0 and len(set(sizes)) == len(sizes) and all(1 <= size <= 65_536 for size in sizes),
             "distinct sizes from 1 to 65536, at least one",
         )
-        check(
-            1 <= self.batches_per_architecture <= len(sizes),
+        self.check(
             "batches_per_architecture",
-            self.batches_per_architecture,
+            1 <= self.batches_per_architecture <= len(sizes),
             f"1 to the number of batch sizes ({len(sizes)})",
         )
-        check(self.time_budget_s > 0, "time_budget_s", self.time_budget_s, "above 0 seconds")
-        check(1 <= self.threads <= 1024, "threads", self.threads, "1 to 1024")
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Build from the mapping ``collect``, its ``protocol`` included.
-
-        Raises:
-            PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
-        """
-        return load_settings(cls, mapping, "collect")
+        self.check("time_budget_s", self.time_budget_s > 0, "above 0 seconds")
+        self.check("threads", 1 <= self.threads <= 1024, "1 to 1024")

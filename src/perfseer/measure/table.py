@@ -1,9 +1,11 @@
 """The measurement table: one row per configuration, Parquet, every column with a type and a unit."""
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -172,6 +174,15 @@ def read_table(path: Path) -> pd.DataFrame:
     return _checked(table, path)
 
 
+def cell_facts(cell: object) -> dict[str, Any] | None:
+    """What an ``environment`` or ``protocol`` says; None of a cell that holds no JSON object."""
+    try:
+        facts = json.loads(str(cell))
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
 def _checked(table: pa.Table, path: Path) -> pd.DataFrame:
     version = (table.schema.metadata or {}).get(_MARK)
     if version not in (None, str(TABLE_VERSION).encode()):
@@ -209,11 +220,8 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
 def _check_names(names: list[str], what: str) -> None:
     missing, unknown = set(COLUMNS) - set(names), set(names) - set(COLUMNS)
     if missing or unknown:
-        faults = [
-            f"{word} {', '.join(sorted(some))}"
-            for word, some in (("lacks", missing), ("has", unknown))
-            if some
-        ]
+        told = {"lacks": missing, "has": unknown}
+        faults = [f"{word} {', '.join(sorted(columns))}" for word, columns in told.items() if columns]
         raise PerfseerError(
             f"{what} is not a measurement table of version {TABLE_VERSION}: it {' and '.join(faults)}"
         )

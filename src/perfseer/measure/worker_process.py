@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self
 
 from perfseer.errors import PerfseerError
@@ -19,6 +18,7 @@ from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.outcomes import Outcome, Status, is_cuda_error, is_device_fault, parse_outcome
 from perfseer.measure.settings import DeviceKind
 
+WORKER = "perfseer.measure.worker"
 START_TIMEOUT_S = 300.0
 # The worker ends an overlong phase by itself; only if it does not answer either is it killed from here.
 GRACE_S = 5.0
@@ -71,7 +71,7 @@ class WorkerProcess:
         device: DeviceKind,
         threads: int,
         interrupts: Interrupts,
-        module: str = "perfseer.measure.worker",
+        module: str = WORKER,
     ) -> None:
         self._device: DeviceKind = device
         self._module = module
@@ -168,9 +168,7 @@ class WorkerProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._log.close()
         self.stop()
 

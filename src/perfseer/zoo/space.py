@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from perfseer.digests import canonical_json, digest
 from perfseer.errors import PerfseerError
-from perfseer.settings import check_bounds, check_range, described, load_settings, number, typed
+from perfseer.settings import Section, check_bounds, check_range, described, load_settings, number, typed
 from perfseer.zoo.stages import (
     STAGES,
     WIDTH_MULTIPLE,
@@ -29,14 +29,14 @@ MIN_RESOLUTION = 32  # halved by the stem and four stages: at least one pixel is
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSpace:
+class SearchSpace(Section):
     """Section ``zoo`` of params.yaml: the same space, small on a laptop and at 224 pixels on a GPU.
 
     At less than 64 pixels the last feature map can be a single pixel, where a training step at batch size 1
     is undefined (batch norm has one value per channel).
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    section: ClassVar[str] = "zoo"
 
     seed: int = number("seed of the sequence of networks", ge=0, le=2**63 - 1)
     styles: tuple[Style, ...] = described("styles a stage is drawn from")
@@ -69,15 +69,6 @@ class SearchSpace:
         low, high = self.width
         most = high // 2 ** (N_STAGES - 1 - index) // WIDTH_MULTIPLE * WIDTH_MULTIPLE
         return low, max(low, most)
-
-    @classmethod
-    def from_mapping(cls, mapping: Any) -> Self:
-        """Build from the ``zoo`` section of the parameters.
-
-        Raises:
-            PerfseerError: an unknown or missing key, a wrong type or a value out of range.
-        """
-        return load_settings(cls, mapping, "zoo")
 
 
 def check_interval(name: str, interval: tuple[int, int], *, ge: int, le: int, multiple_of: int = 1) -> None:

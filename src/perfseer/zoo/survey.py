@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
-from perfseer.settings import check_bounds, check_range, described, load_settings, number
+from perfseer.settings import Section, check_bounds, check_range, described, number
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import MIN_RESOLUTION, ArchitectureSpec, SearchSpace, check_interval, n_parameters
 
@@ -26,10 +26,10 @@ COLUMNS = ("architecture", "family", *STYLE_COLUMNS, "batch_size", "flops", "byt
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurveySettings:
+class SurveySettings(Section):
     """Section ``survey`` of params.yaml: where it differs from section ``zoo``, and how much is captured."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    section: ClassVar[str] = "survey"
 
     architectures: int = number("networks captured", ge=1, le=100_000)
     resolution: int = number("height and width of the input [pixels]", ge=MIN_RESOLUTION, le=2048)
@@ -46,15 +46,6 @@ class SurveySettings:
             raise ValueError("batch_sizes is empty, expected at least one")
         for size in self.batch_sizes:
             check_range("batch_sizes", size, ge=1, le=2**20)
-
-    @classmethod
-    def from_mapping(cls, mapping: Any) -> Self:
-        """Build from the ``survey`` section of the parameters.
-
-        Raises:
-            PerfseerError: an unknown or missing key, a wrong type or a value out of range.
-        """
-        return load_settings(cls, mapping, "survey")
 
     def space(self, zoo: SearchSpace) -> SearchSpace:
         """``zoo`` at the setting of the survey."""

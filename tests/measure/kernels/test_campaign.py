@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from perfseer.errors import PerfseerError
+from perfseer.measure import session
 from perfseer.measure.kernels import campaign
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.outcomes import Outcome
-from tests.helpers.fake_worker import COLLECT, SPACE, StandIn
+from tests.helpers.fake_worker import COLLECT, SPACE, StandIn, logbook
 from tests.helpers.places import PARAMS
 
 RESULT = {"time_ms": 1.0, "time_ci_low_ms": 0.9, "time_ci_high_ms": 1.1, "iterations": 6, "copies": 1}
@@ -38,18 +39,10 @@ class Worker(StandIn):
 
 def run(folder, monkeypatch, worker, learner=None, **changes):
     clock = iter(range(10**9))
-    monkeypatch.setattr(campaign, "WorkerProcess", worker)
+    monkeypatch.setattr(session, "WorkerProcess", worker)
     monkeypatch.setattr(campaign, "_clock", lambda: 0.1 * next(clock))
     settings = replace(KernelSettings.from_mapping(PARAMS["kernels"]), architectures=2, **changes)
-    return campaign.run_campaign(
-        SPACE,
-        COLLECT,
-        settings,
-        folder,
-        learner=learner,
-        report=lambda progress: None,
-        note=lambda text: None,
-    )
+    return campaign.run_campaign(SPACE, COLLECT, settings, logbook(folder), learner)
 
 
 def test_the_budget_counts_fusion_tests_and_kernels(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from perfseer.measure import meters
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.trust.protocol_study import choose, long_protocol, study_protocol
 from perfseer.measure.trust.settings import ProtocolStudySettings
-from tests.helpers.fake_worker import COLLECT, QUIET, collected, worker
+from tests.helpers.fake_worker import COLLECT, collected, logbook, worker
 
 __all__ = ["worker"]
 SETTINGS = ProtocolStudySettings(configurations=5, warmup_s=1.0, count_s=3.0, seed=0)
@@ -20,9 +20,9 @@ LONG = long_protocol(COLLECT.protocol, SETTINGS)
 
 @pytest.fixture
 def run(tmp_path, worker):
-    def call(table, settings=SETTINGS, **options):
+    def call(table, settings=SETTINGS):
         worker.asked.clear()
-        return study_protocol(table, settings, tmp_path / "journal", **{**QUIET, **options})
+        return study_protocol(table, settings, logbook(tmp_path / "journal"))
 
     return call
 

@@ -15,7 +15,7 @@ from perfseer.measure.interrupts import InterruptError
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.trust.repeats import draw, remeasure, repetition_tasks
 from perfseer.measure.trust.settings import RepeatSettings
-from tests.helpers.fake_worker import COLLECT, QUIET, SHORT, collected, worker
+from tests.helpers.fake_worker import COLLECT, SHORT, collected, logbook, worker
 
 __all__ = ["worker"]
 SETTINGS = RepeatSettings(share=0.25, at_least=2, times=2, seed=0)
@@ -23,9 +23,9 @@ SETTINGS = RepeatSettings(share=0.25, at_least=2, times=2, seed=0)
 
 @pytest.fixture
 def run(tmp_path, worker):
-    def call(table, settings=SETTINGS, **options):
+    def call(table, settings=SETTINGS, *, retry_failed=False, **options):
         worker.asked.clear()
-        return remeasure(table, settings, tmp_path / "journal", **{**QUIET, **options})
+        return remeasure(table, settings, logbook(tmp_path / "journal", retry_failed=retry_failed), **options)
 
     return call
 

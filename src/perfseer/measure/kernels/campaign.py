@@ -1,7 +1,7 @@
 """The campaign: test which operators fuse, then measure kernels round by round until the time is used up."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,18 +16,15 @@ from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
 from perfseer.graphs.kernels import OPTIMISER, FusionRules, Nodes, kernels_of
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.measure.interrupts import Interrupts
-from perfseer.measure.journal import Journal
 from perfseer.measure.kernels.describe import captured
 from perfseer.measure.kernels.fusion import FUSION_VERSION, rules_of
 from perfseer.measure.kernels.modules import is_measurable
 from perfseer.measure.kernels.sampling import Kernel, Learner, Plan, badly_predicted
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.kernels.table import KERNELS_VERSION, ROW_COLUMNS, TIMES, kernel_row, kernel_table
-from perfseer.measure.session import MAX_ERRORS_IN_A_ROW
+from perfseer.measure.session import MAX_ERRORS_IN_A_ROW, Logbook, Session, open_session
 from perfseer.measure.settings import PROTOCOL_VERSION, CollectSettings
 from perfseer.measure.tally import Tally
-from perfseer.measure.worker_process import WorkerProcess
 from perfseer.targets import Phase
 from perfseer.zoo.builder import build
 from perfseer.zoo.sampler import sample
@@ -58,19 +55,12 @@ class Campaign:
 
 
 class _Run:
-    """What the steps of a campaign share: worker, journal, tally, and how to be told of them."""
+    """What the steps of a campaign share: settings, session and rows."""
 
-    def __init__(
-        self,
-        settings: KernelSettings,
-        collect: CollectSettings,
-        journal: Journal,
-        worker: WorkerProcess,
-        report: Callable[[Tally], None],
-    ) -> None:
-        self.settings, self.journal, self.worker, self.report = settings, journal, worker, report
+    def __init__(self, settings: KernelSettings, collect: CollectSettings, session: Session) -> None:
+        self.settings, self.journal, self.worker = settings, session.journal, session.worker
         self.place = {"precision": collect.precision, "memory_format": collect.memory_format}
-        self.tally = Tally(settings.time_budget_s)
+        self.tally, self.report = session.tally, session.logbook.report
         self.rows: list[dict[str, Any]] = []
 
     def recorded(self, identifier: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -133,10 +123,8 @@ class _Run:
                     "see whether the machine is short of memory, then run the same command again"
                 )
             spent = _clock() - started
-            seconds = {"fusion": spent}
-            return {"status": "ok", "entry": outcome.result, "phases": {}, "measured_s": spent} | {
-                "seconds": seconds
-            }
+            record = {"status": "ok", "entry": outcome.result, "phases": {}}
+            return {**record, "measured_s": spent, "seconds": {"fusion": spent}}
 
         entry: dict[str, Any] = self.recorded(digest([what, *pair], 16), work)["entry"]
         return entry
@@ -146,11 +134,8 @@ def run_campaign(
     space: SearchSpace,
     collect: CollectSettings,
     settings: KernelSettings,
-    folder: Path,
-    *,
+    logbook: Logbook,
     learner: Learner | None,
-    report: Callable[[Tally], None],
-    note: Callable[[str], None],
 ) -> Campaign:
     """Measure fusion rules and kernels.
 
@@ -161,39 +146,35 @@ def run_campaign(
         space: networks whose kernels are sampled.
         collect: device, formats, batch sizes and threads.
         settings: section ``kernels``.
-        folder: where journals live.
+        logbook: where the journal is, and whom to tell, also what each round found.
         learner: finds out which held-out kernels the others do not tell; None for the first round only.
-        report: called after every kernel.
-        note: told in words what had to be repaired and what each round found.
 
     Raises:
-        PerfseerError: the machine, the journal or the installation is at fault.
-        InterruptError: SIGINT or SIGTERM came; the journal holds everything finished before.
+        PerfseerError: and InterruptError, as `session.open_session`.
     """
     graphs = zoo_graphs(space, settings)
-    with (
-        Interrupts() as interrupts,
-        WorkerProcess(collect.device, collect.threads, interrupts, WORKER) as worker,
-    ):
-        environment = worker.environment()
-        header = _header(collect, settings, environment)
-        with Journal(folder, digest(header), header) as journal:
-            for text in journal.notes:
-                note(text)
-            run = _Run(settings, collect, journal, worker, report)
-            fusion = _fusion(run, graphs) | {"environment": environment, "place": run.place}
-            plan = Plan(
-                _zoo_kernels(graphs, FusionRules.from_json(fusion["rules"]), collect),
-                settings,
-                collect.batch_sizes,
-            )
-            _rounds(run, plan, learner, note)
-            constant = {
-                **{key: environment[key] for key in ("device", "device_kind")},
-                "environment": canonical_json(environment),
-                "protocol": canonical_json(asdict(settings.protocol)),
-            }
-            return Campaign(kernel_table(run.rows, constant), fusion, run.tally, journal.path)
+    facts = {
+        "what": "kernels",
+        "fusion": asdict(settings.fusion),
+        "protocol": asdict(settings.protocol),
+        "copies": settings.copies,
+        "precision": collect.precision,
+        "memory_format": collect.memory_format,
+        "versions": [PROTOCOL_VERSION, KERNELS_VERSION, FUSION_VERSION],
+    }
+    tally = Tally(settings.time_budget_s)
+    with open_session(collect.device, collect.threads, logbook, tally, facts, module=WORKER) as session:
+        environment = session.environment
+        run = _Run(settings, collect, session)
+        fusion = _fusion(run, graphs) | {"environment": environment, "place": run.place}
+        kernels = _zoo_kernels(graphs, FusionRules.from_json(fusion["rules"]), collect)
+        _rounds(run, Plan(kernels, settings, collect.batch_sizes), learner, logbook.note)
+        constant = {
+            **{key: environment[key] for key in ("device", "device_kind")},
+            "environment": canonical_json(environment),
+            "protocol": canonical_json(asdict(settings.protocol)),
+        }
+        return Campaign(kernel_table(run.rows, constant), fusion, tally, session.journal.path)
 
 
 def phases_of(name: str) -> tuple[Phase, ...]:
@@ -268,19 +249,3 @@ def _rounds(run: _Run, plan: Plan, learner: Learner | None, note: Callable[[str]
         run.measure(
             plan.round(number, bad), settings.time_budget_s - adaptive * (1 - number / settings.rounds)
         )
-
-
-def _header(
-    collect: CollectSettings, settings: KernelSettings, environment: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What a record depends on besides its kernel; the digest names the journal."""
-    return {
-        "what": "kernels",
-        "environment": dict(environment),
-        "fusion": asdict(settings.fusion),
-        "protocol": asdict(settings.protocol),
-        "copies": settings.copies,
-        "precision": collect.precision,
-        "memory_format": collect.memory_format,
-        "versions": [PROTOCOL_VERSION, KERNELS_VERSION, FUSION_VERSION],
-    }

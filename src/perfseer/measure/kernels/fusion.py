@@ -62,13 +62,7 @@ def measure_pair(pair: tuple[str, str], settings: FusionSettings, place: Place) 
         The pair's entry in fusion.json: median times in ms, the saving as a share of the faster operator's
         time with its interval, and the decision.
     """
-    start = (1, settings.channels_in, settings.side, settings.side)
-    middle = _output_shape(pair[0], start, settings)
-    recipes = {
-        "a": _recipe([pair[0]], start, settings),
-        "b": _recipe([pair[1]], middle, settings),
-        "ab": _recipe(list(pair), start, settings),
-    }
+    recipes = _apart_and_together(pair, *_shapes(pair, settings), settings)
     return decide(pair, time_in_turn(recipes, place, settings.repetitions), settings.alpha)
 
 
@@ -107,16 +101,11 @@ def measure_outputs(pair: tuple[str, str], settings: FusionSettings, place: Plac
     Returns:
         Median times in ms, what each of `MultipleOutputs` predicts, and the nearest of them.
     """
-    start = (1, settings.channels_in, settings.side, settings.side)
-    middle = _output_shape(pair[0], start, settings)
-    apart = {
-        "a": _recipe([pair[0]], start, settings),
-        "b": _recipe([pair[1]], middle, settings),
-        "ab": _recipe(list(pair), start, settings),
-    }
+    start, middle = _shapes(pair, settings)
     layers = [_operator(pair[0], start, settings), *(_operator(pair[1], middle, settings) for _ in range(2))]
+    recipes = _apart_and_together(pair, start, middle, settings)
     together = Recipe(lambda: _Branches(layers[0], layers[1:]), (start,))
-    times = time_in_turn({**apart, "abb": together}, place, settings.repetitions)
+    times = time_in_turn({**recipes, "abb": together}, place, settings.repetitions)
     return choose_outputs({name: statistics.median(values) for name, values in times.items()})
 
 
@@ -133,6 +122,22 @@ def rules_of(pairs: Sequence[Mapping[str, Any]], multiple_outputs: MultipleOutpu
     """The rules that tested pairs and a tested producer of two consumers stand for."""
     applied = {(str(entry["producer"]), str(entry["consumer"])) for entry in pairs if entry["applied"]}
     return FusionRules(frozenset(applied), multiple_outputs)
+
+
+def _shapes(pair: tuple[str, str], settings: FusionSettings) -> tuple[Shape, Shape]:
+    """Of what the producer reads, and of what it hands on."""
+    start = (1, settings.channels_in, settings.side, settings.side)
+    return start, _output_shape(pair[0], start, settings)
+
+
+def _apart_and_together(
+    pair: tuple[str, str], start: Shape, middle: Shape, settings: FusionSettings
+) -> dict[str, Recipe]:
+    return {
+        "a": _recipe([pair[0]], start, settings),
+        "b": _recipe([pair[1]], middle, settings),
+        "ab": _recipe(pair, start, settings),
+    }
 
 
 def _recipe(operators: Sequence[str], shape: Shape, settings: FusionSettings) -> Recipe:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -101,14 +102,9 @@ def _convolution(configuration: Configuration) -> nn.Module:
     )
 
 
-def _max_pool(configuration: Configuration) -> nn.Module:
+def _pool(kind: type[nn.MaxPool2d | nn.AvgPool2d], configuration: Configuration) -> nn.Module:
     kernel = configuration["kernel"]
-    return nn.MaxPool2d(kernel, configuration["stride"], padding=(kernel - 1) // 2)
-
-
-def _avg_pool(configuration: Configuration) -> nn.Module:
-    kernel = configuration["kernel"]
-    return nn.AvgPool2d(kernel, configuration["stride"], padding=(kernel - 1) // 2)
+    return kind(kernel, configuration["stride"], padding=(kernel - 1) // 2)
 
 
 # The first layer of a kernel, by operator.
@@ -116,8 +112,8 @@ LAYERS: dict[str, Callable[[Configuration], nn.Module]] = {
     **dict.fromkeys(CONVOLUTIONS, _convolution),
     "batch_norm": lambda configuration: nn.BatchNorm2d(configuration["channels_in"]),
     "relu": lambda _: nn.ReLU(),
-    "max_pool": _max_pool,
-    "avg_pool": _avg_pool,
+    "max_pool": partial(_pool, nn.MaxPool2d),
+    "avg_pool": partial(_pool, nn.AvgPool2d),
     "global_avg_pool": lambda _: nn.AdaptiveAvgPool2d(1),
     "linear": lambda configuration: nn.Linear(configuration["channels_in"], configuration["channels_out"]),
     "concat": lambda _: Concat(),

@@ -1,23 +1,20 @@
 """Section ``kernels`` of params.yaml: which kernels are measured and how (METHODS 2.1)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 from perfseer.measure.settings import Protocol
-from perfseer.settings import check_bounds, described, load_settings, number
+from perfseer.settings import Section, check_bounds, described, number
 
 
 @dataclass(frozen=True, kw_only=True)
-class FusionSettings:
+class FusionSettings(Section):
     """The networks of the fusion test, and when two operators count as one kernel.
 
     Attributes:
         alpha: a pair fuses when running both together saves more than this share of the faster one.
         repetitions: of A, B and AB in turn.
     """
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     alpha: float = described("least saving, a share of the faster operator's time, that counts as fused")
     repetitions: int = number("times A, B and AB are timed in turn", ge=6, le=10_000)
@@ -33,10 +30,8 @@ class FusionSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleSizes:
+class SampleSizes(Section):
     """Kernels drawn in the first round, by type."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
 
     conv: int = number("convolutions", ge=1, le=10**6)
     dwconv: int = number("depth-wise convolutions", ge=1, le=10**6)
@@ -52,7 +47,7 @@ class SampleSizes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelSettings:
+class KernelSettings(Section):
     """Section ``kernels``; device, formats, batch sizes and threads are those of section ``collect``.
 
     Attributes:
@@ -61,7 +56,7 @@ class KernelSettings:
         protocol: how one kernel is timed.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    section: ClassVar[str] = "kernels"
 
     seed: int = number("seed of the networks kernels are drawn from, and of the draws", ge=0, le=2**31 - 1)
     time_budget_s: float = described("measuring seconds, fusion tests and resumed runs included")
@@ -91,12 +86,3 @@ class KernelSettings:
         low, high = self.channel_scale
         if not 0 < low <= high:
             raise ValueError(f"channel_scale is {self.channel_scale}, expected two ascending numbers above 0")
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Build from the ``kernels`` section of the parameters.
-
-        Raises:
-            PerfseerError: an unknown or missing key, a wrong type or a value out of range.
-        """
-        return load_settings(cls, mapping, "kernels")

@@ -1,14 +1,17 @@
 """Where and how a table was measured, for whoever measures configurations of it once more."""
 
-import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
-from perfseer.measure.settings import PROTOCOL_VERSION, DeviceKind, Protocol
+from perfseer.measure.session import Logbook, Session, open_session
+from perfseer.measure.settings import PROTOCOL_VERSION, Protocol
+from perfseer.measure.table import cell_facts
+from perfseer.measure.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -23,16 +26,12 @@ class Origin:
     environment: Mapping[str, Any]
     protocol: Protocol
 
-    @property
-    def device(self) -> DeviceKind:
-        """``cpu`` or ``cuda``."""
-        kind: DeviceKind = self.environment["device_kind"]
-        return kind
-
-    @property
-    def threads(self) -> int:
-        """Intra-operator threads of the measuring process."""
-        return int(self.environment["threads"])
+    def reopened(
+        self, logbook: Logbook, tally: Tally, facts: Mapping[str, Any]
+    ) -> AbstractContextManager[Session]:
+        """A session (`session.open_session`) on the same device and threads; refuses another machine."""
+        device, threads = self.environment["device_kind"], int(self.environment["threads"])
+        return open_session(device, threads, logbook, tally, facts, admit=self.require_here)
 
     def require_here(self, environment: Mapping[str, Any]) -> None:
         """Raise `PerfseerError` unless ``environment``, the present one, is the table's; say what differs."""
@@ -76,11 +75,8 @@ def _only(table: pd.DataFrame, name: str) -> dict[str, Any]:
         len(values) == 1,
         f"the table holds {len(values)} values of {name!r}: it was merged from several. Give one of those",
     )
-    try:
-        value = json.loads(values[0])
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+    value = cell_facts(values[0])
+    if value is None:
         raise PerfseerError(
             f"the table's {name!r} is {values[0][:60]!r}, expected what `perfseer collect` writes; only what "
             "it measured can be measured again"

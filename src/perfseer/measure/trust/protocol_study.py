@@ -3,33 +3,27 @@
 `evaluation.noise.protocol_differences` compares the two.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from perfseer.digests import digest
 from perfseer.errors import require
-from perfseer.measure.collector import Collection, configurations_of
+from perfseer.measure.collector import configurations_of
 from perfseer.measure.plan import Configuration
-from perfseer.measure.session import Task, measure_all, open_session, table_of
+from perfseer.measure.session import Collection, Logbook, Task, measure_all
 from perfseer.measure.settings import MAX_ITERATIONS, MAX_PROBE_SLACK, PROTOCOL_VERSION, Protocol
 from perfseer.measure.tally import Tally
-from perfseer.measure.trust.origin import Origin, origin_of
+from perfseer.measure.trust.origin import origin_of
 from perfseer.measure.trust.settings import ProtocolStudySettings
 
 
 def study_protocol(
     table: pd.DataFrame,
     settings: ProtocolStudySettings,
-    folder: Path,
-    *,
-    retry_failed: bool = False,
-    report: Callable[[Tally], None],
-    note: Callable[[str], None],
+    logbook: Logbook,
 ) -> Collection:
     """Measure some of a table's configurations by its own protocol and by a long one, in turn.
 
@@ -40,10 +34,7 @@ def study_protocol(
     Args:
         table: measurement table of `collect`.
         settings: how many configurations, and how long.
-        folder: where journals live.
-        retry_failed: measure again what did not end ok.
-        report: called after every row.
-        note: told in words what had to be repaired.
+        logbook: where the journal is, and whom to tell.
 
     Returns:
         The study's table: a short and a long row per configuration, told apart by ``protocol``; ``order`` is
@@ -51,19 +42,20 @@ def study_protocol(
 
     Raises:
         PerfseerError: the table does not say where and how it was measured, or was measured elsewhere, or has
-            fewer than two architectures; or the machine, the journal or the installation is at fault.
-        InterruptError: a signal came; the journal holds everything finished before.
+            fewer than two architectures; and as `session.open_session`, likewise InterruptError.
     """
     origin, chosen = origin_of(table), choose(table, settings)
     long = long_protocol(origin.protocol, settings)
     tasks = study_tasks(chosen, origin.protocol, long)
     tally = Tally(limit=2 * len(chosen))
-    place = (origin.device, origin.threads, folder)
-    with open_session(
-        *place, lambda here: _header(origin, long, here), tally, report=report, note=note
-    ) as session:
-        rows = measure_all(tasks, session, retry_failed=retry_failed)
-        return Collection(table_of(rows, session.environment), tally, session.journal.path)
+    facts = {
+        "what": "protocol study",
+        "short": asdict(origin.protocol),
+        "long": asdict(long),
+        "protocol_version": PROTOCOL_VERSION,
+    }
+    with origin.reopened(logbook, tally, facts) as session:
+        return session.collection(measure_all(tasks, session))
 
 
 def long_protocol(short: Protocol, settings: ProtocolStudySettings) -> Protocol:
@@ -131,15 +123,3 @@ def study_tasks(chosen: list[Configuration], short: Protocol, long: Protocol) ->
         for name, protocol in pair if position % 2 == 0 else reversed(pair):
             yield Task(digest([configuration.id, name], 16), replace(configuration, order=order), protocol)
             order += 1
-
-
-def _header(origin: Origin, long: Protocol, environment: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record depends on besides its configuration; refuses another machine."""
-    origin.require_here(environment)
-    return {
-        "what": "protocol study",
-        "environment": dict(environment),
-        "short": asdict(origin.protocol),
-        "long": asdict(long),
-        "protocol_version": PROTOCOL_VERSION,
-    }

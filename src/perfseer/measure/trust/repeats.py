@@ -4,33 +4,28 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from perfseer.digests import digest
 from perfseer.errors import require
-from perfseer.measure.collector import Collection, configurations_of
+from perfseer.measure.collector import configurations_of
 from perfseer.measure.plan import Configuration
-from perfseer.measure.session import Session, Task, measure_all, open_session, table_of
+from perfseer.measure.session import Collection, Logbook, Session, Task, measure_all
 from perfseer.measure.settings import PROTOCOL_VERSION, Protocol
 from perfseer.measure.tally import Tally
-from perfseer.measure.trust.origin import Origin, origin_of
+from perfseer.measure.trust.origin import origin_of
 from perfseer.measure.trust.settings import RepeatSettings
 
 
 def remeasure(
     table: pd.DataFrame,
     settings: RepeatSettings,
-    folder: Path,
+    logbook: Logbook,
     *,
     time_budget_s: float = math.inf,
-    retry_failed: bool = False,
-    report: Callable[[Tally], None],
-    note: Callable[[str], None],
 ) -> Collection:
     """Measure a share of a table's configurations again, by the table's protocol, where it was measured.
 
@@ -41,33 +36,33 @@ def remeasure(
     Args:
         table: measurement table of `collect`.
         settings: how many configurations, and how often.
-        folder: where journals live.
+        logbook: where the journal is, and whom to tell.
         time_budget_s: measuring seconds of all repeats, resumed runs included.
-        retry_failed: measure repeats again whose status is not ok.
-        report: called after every row.
-        note: told in words what had to be repaired.
 
     Returns:
         The table of repeats: one row per configuration and repetition; ``order`` is the position in the order
         of measuring, running on over the repetitions.
 
     Raises:
-        PerfseerError: the table does not say where and how it was measured, or was measured elsewhere; or the
-            machine, the journal or the installation is at fault.
-        InterruptError: a signal came; the journal holds everything finished before.
+        PerfseerError: the table does not say where and how it was measured, or was measured elsewhere; and
+            as `session.open_session`, likewise InterruptError.
     """
     require(time_budget_s > 0, f"the time budget is {time_budget_s:g} s, expected more than 0")
     origin, drawn = origin_of(table), draw(table, settings)
     tally = Tally(time_budget_s, len(drawn) * settings.times)
-    place = (origin.device, origin.threads, folder)
-    with open_session(*place, lambda here: _header(origin, here), tally, report=report, note=note) as session:
+    facts = {
+        "what": "repeats",
+        "protocol": asdict(origin.protocol),
+        "protocol_version": PROTOCOL_VERSION,
+    }
+    with origin.reopened(logbook, tally, facts) as session:
         rows: list[dict[str, Any]] = []
         for repetition in range(settings.times):
             tasks = repetition_tasks(drawn, repetition, settings.seed, origin.protocol)
             if repetition > 0 and _anything_to_measure(tasks, session):
                 origin.require_here(session.worker.environment())  # starts a process of its own
-            rows += measure_all(tasks, session, retry_failed=retry_failed)
-        return Collection(table_of(rows, session.environment), tally, session.journal.path)
+            rows += measure_all(tasks, session)
+        return session.collection(rows)
 
 
 def draw(table: pd.DataFrame, settings: RepeatSettings) -> list[Configuration]:
@@ -107,14 +102,3 @@ def repetition_tasks(
 
 def _anything_to_measure(tasks: list[Task], session: Session) -> bool:
     return not session.tally.done and any(task.id not in session.journal.records for task in tasks)
-
-
-def _header(origin: Origin, environment: Mapping[str, Any]) -> dict[str, Any]:
-    """What a repeat depends on besides its configuration and repetition; refuses another machine."""
-    origin.require_here(environment)
-    return {
-        "what": "repeats",
-        "environment": dict(environment),
-        "protocol": asdict(origin.protocol),
-        "protocol_version": PROTOCOL_VERSION,
-    }

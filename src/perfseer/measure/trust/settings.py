@@ -1,16 +1,13 @@
 """The `trust` section of params.yaml as plain dataclasses, like `measure.settings`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
-from perfseer.settings import check, load_settings
-
-_FORBID = {"extra": "forbid"}
+from perfseer.settings import Section
 
 
 @dataclass(frozen=True)
-class RepeatSettings:
+class RepeatSettings(Section):
     """Which configurations are measured again, for the noise floor.
 
     Attributes:
@@ -20,22 +17,20 @@ class RepeatSettings:
         seed: of the draw and of the orders.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-
     share: float
     at_least: int
     times: int
     seed: int
 
     def __post_init__(self) -> None:
-        check(0 < self.share <= 1, "share", self.share, "above 0, at most 1")
-        check(2 <= self.at_least <= 100_000, "at_least", self.at_least, "2 to 100000")
-        check(1 <= self.times <= 100, "times", self.times, "1 to 100")
-        check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
+        self.check("share", 0 < self.share <= 1, "above 0, at most 1")
+        self.check("at_least", 2 <= self.at_least <= 100_000, "2 to 100000")
+        self.check("times", 1 <= self.times <= 100, "1 to 100")
+        self.check("seed", 0 <= self.seed < 2**31, "0 to 2^31 - 1")
 
 
 @dataclass(frozen=True)
-class ProtocolStudySettings:
+class ProtocolStudySettings(Section):
     """The protocol of `collect` against a long one on the same configurations.
 
     Attributes:
@@ -45,22 +40,20 @@ class ProtocolStudySettings:
         seed: of the draw and of the orders.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-
     configurations: int
     warmup_s: float
     count_s: float
     seed: int
 
     def __post_init__(self) -> None:
-        check(2 <= self.configurations <= 10_000, "configurations", self.configurations, "2 to 10000")
-        check(0 < self.warmup_s <= 600, "warmup_s", self.warmup_s, "above 0, at most 600 seconds")
-        check(0 < self.count_s <= 600, "count_s", self.count_s, "above 0, at most 600 seconds")
-        check(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
+        self.check("configurations", 2 <= self.configurations <= 10_000, "2 to 10000")
+        self.check("warmup_s", 0 < self.warmup_s <= 600, "above 0, at most 600 seconds")
+        self.check("count_s", 0 < self.count_s <= 600, "above 0, at most 600 seconds")
+        self.check("seed", 0 <= self.seed < 2**31, "0 to 2^31 - 1")
 
 
 @dataclass(frozen=True)
-class SanitySettings:
+class SanitySettings(Section):
     """How far a finished table may stray before a rule calls it a violation.
 
     Attributes:
@@ -69,18 +62,16 @@ class SanitySettings:
         drift: share by which the machine's speed may change over a run.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-
     time_slack: float
     drift: float
 
     def __post_init__(self) -> None:
-        check(0 <= self.time_slack <= 1, "time_slack", self.time_slack, "0 to 1")
-        check(0 < self.drift <= 1, "drift", self.drift, "above 0, at most 1")
+        self.check("time_slack", 0 <= self.time_slack <= 1, "0 to 1")
+        self.check("drift", 0 < self.drift <= 1, "above 0, at most 1")
 
 
 @dataclass(frozen=True)
-class TrustSettings:
+class TrustSettings(Section):
     """The `trust` section of params.yaml.
 
     Attributes:
@@ -89,17 +80,8 @@ class TrustSettings:
         sanity: thresholds of the rules.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    section: ClassVar[str] = "trust"
 
     repeats: RepeatSettings
     protocol_study: ProtocolStudySettings
     sanity: SanitySettings
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """Build from the mapping ``trust``.
-
-        Raises:
-            PerfseerError: a key is unknown or missing, or a value ill-typed or out of range.
-        """
-        return load_settings(cls, mapping, "trust")

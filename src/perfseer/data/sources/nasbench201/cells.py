@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from perfseer.data.download import RemoteFile, fetch
-from perfseer.data.sources.nasbench201.graphs import EDGES, OPERATIONS
+from perfseer.data.sources.nasbench201.graphs import EDGES, OPERATIONS, BoolArray
 from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
@@ -21,7 +20,6 @@ LABEL = "infer_time_ms"
 Reading = Literal["pruned", "executed"]
 # What a graph shows: the cell alone, as BRP-NAS sees it, or the cell within its network.
 View = Literal["cell", "network"]
-BoolArray = npt.NDArray[np.bool_]
 
 LICENCE = "not stated by who measured; of the repository: MIT"
 _COMMIT = "45f70eb92d0d735970a33b608d1544ad3c52f285"

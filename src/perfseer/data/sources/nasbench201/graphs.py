@@ -139,13 +139,8 @@ def _in_reductions(kernel: int, *, first: bool, bare: bool = False) -> tuple[Lay
 
 
 def _convolution(kernel: int, stride: int = 1) -> dict[str, int]:
-    return {
-        "conv_kernel": kernel,
-        "conv_stride": stride,
-        "conv_padding": kernel // 2,
-        "conv_dilation": 1,
-        "conv_groups": 1,
-    }
+    given = {"conv_kernel": kernel, "conv_stride": stride, "conv_padding": kernel // 2}
+    return {**given, "conv_dilation": 1, "conv_groups": 1}
 
 
 _FIRST, _LAST = STAGES[0], STAGES[-1]
@@ -208,8 +203,8 @@ def cell_graphs(operations: IntArray, ran: BoolArray, batch_size: int) -> Packed
     """The cell alone: a node for each operation that ran; a skip joins what is before it to what follows.
 
     Args:
-        operations: [n, 6] index into `OPERATIONS` of each of `EDGES`.
-        ran: [n, 6] whether the edge's operation counts.
+        operations: as in `cell_flows`.
+        ran: likewise.
         batch_size: images per batch.
 
     Returns:
@@ -222,10 +217,7 @@ def cell_graphs(operations: IntArray, ran: BoolArray, batch_size: int) -> Packed
 def network_graphs(operations: IntArray, ran: BoolArray, batch_size: int) -> PackedGraphs:
     """The cell within its network: stem and residual blocks before it, pooling and linear layer after it.
 
-    Args:
-        operations: [n, 6] index into `OPERATIONS` of each of `EDGES`.
-        ran: [n, 6] whether the edge's operation counts.
-        batch_size: images per batch.
+    Arguments as in `cell_graphs`.
     """
     n, first, last = len(operations), len(_BEFORE), len(_BEFORE) + len(EDGES)
     inner, inner_flows = cell_flows(operations, ran)

@@ -305,7 +305,6 @@ def _hyperparameters(node: _Node) -> list[int]:
 
 
 def _assemble(nodes: Sequence[_Node], edges: Sequence[_Edge], forward: Forward) -> PerfGraph:
-    derived = derive(forward)
     written = [
         max(node.sizes.bytes - read - weights, tensor)
         for node, read, weights, tensor in zip(
@@ -320,19 +319,12 @@ def _assemble(nodes: Sequence[_Node], edges: Sequence[_Edge], forward: Forward) 
         input_bytes=_integers(forward.input_bytes),
         weight_bytes=_integers(forward.weight_bytes),
         output_bytes=_integers(written),
-        backward_flops=_integers(derived.backward_flops),
-        backward_bytes=_integers(derived.backward_bytes),
         edge_index=_integers([edge[:2] for edge in edges]).reshape(-1, 2).T,
         edge_bytes=_integers([nbytes for row in forward.edge_bytes for nbytes in row]),
         edge_shapes=_integers([source.shape for _, _, source in edges]).reshape(-1, 4),
         batch_size=forward.batch_size,
-        n_parameters=derived.n_parameters,
-        parameter_bytes=derived.parameter_bytes,
-        buffer_bytes=derived.buffer_bytes,
-        peak_infer_bytes=derived.peak_infer_bytes,
-        peak_train_bytes=derived.peak_train_bytes,
         has_backward=True,
-        train_only_bytes=derived.train_only_bytes,
+        **derive(forward)._asdict(),
         unknown=dict(Counter(printable(node.type) for node in nodes if node.operator == 0)),
     )
 

@@ -13,10 +13,12 @@ One step for one training iteration of SGD with momentum, as `graphs.liveness` c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER, peak_bytes
+from perfseer.graphs.perfgraph import IntArray
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, names_with
 
 FLOAT_BYTES = 4
@@ -64,12 +66,11 @@ class Forward:
     batch_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """What follows; fields as in `graphs.perfgraph.PerfGraph`, node fields as lists."""
+class Derived(NamedTuple):
+    """What follows; fields as in `graphs.perfgraph.PerfGraph`."""
 
-    backward_flops: list[int]
-    backward_bytes: list[int]
+    backward_flops: IntArray
+    backward_bytes: IntArray
     n_parameters: int
     parameter_bytes: int
     buffer_bytes: int
@@ -100,8 +101,8 @@ def derive(forward: Forward) -> Derived:
     sources = (b for b, senders in zip(forward.input_bytes, forward.senders, strict=True) if not senders)
     resident = parameters + buffers + max(sources)
     return Derived(
-        backward_flops=_backward_flops(forward),
-        backward_bytes=step.backward_bytes,
+        backward_flops=np.array(_backward_flops(forward), dtype=np.int64),
+        backward_bytes=np.array(step.backward_bytes, dtype=np.int64),
         n_parameters=parameters // FLOAT_BYTES,
         parameter_bytes=parameters,
         buffer_bytes=buffers,

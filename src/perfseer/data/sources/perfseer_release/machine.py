@@ -1,14 +1,13 @@
 """The stack machine that pickles are programs for, able to make data and nothing else.
 
-A method for every opcode of protocols 0 to 5 that graphs need (definitions: Python's ``pickletools``). The
-others - persistent ids, the extension registry, buffers from elsewhere, sets, calls by keyword - are refused
-by name.
+An operation for every opcode of protocols 0 to 5 that graphs need (definitions: Python's ``pickletools``);
+the others - persistent ids, the extension registry, buffers from elsewhere, sets, calls by keyword - are
+refused by name.
 """
 
 import pickletools
 import struct
 from collections.abc import Callable
-from functools import partialmethod
 from typing import Any
 
 from perfseer.data.sources.perfseer_release.symbols import (
@@ -113,92 +112,31 @@ class Machine:
         self.stack = self.below.pop()
         return items
 
-    # Constants and numbers
+    # Opcodes that take more than an expression
 
-    def _push(self, constant: Any) -> None:
-        self.stack.append(constant)
-
-    _op_none = partialmethod(_push, None)
-    _op_newtrue = partialmethod(_push, True)
-    _op_newfalse = partialmethod(_push, False)
-    _op_empty_tuple = partialmethod(_push, ())
-
-    def _op_int(self) -> None:
+    def _int(self) -> None:
         text = self._digits()
         if text in (b"00", b"01"):
             self.stack.append(text == b"01")
         else:
             self._push_integer(int(text))
 
-    def _op_long(self) -> None:
-        self._push_integer(int(self._digits().removesuffix(b"L")))
-
-    def _op_float(self) -> None:
-        self.stack.append(float(self._digits()))
-
-    def _op_binint(self) -> None:
-        self.stack.append(self._number("<i", 4))
-
-    def _op_binint1(self) -> None:
-        self.stack.append(self._byte())
-
-    def _op_binint2(self) -> None:
-        self.stack.append(self._number("<H", 2))
-
-    def _op_long1(self) -> None:
-        self._push_long(self._byte())
-
-    def _op_long4(self) -> None:
-        self._push_long(self._number("<i", 4))
-
-    def _op_binfloat(self) -> None:
-        self.stack.append(self._number(">d", 8))
-
-    # Texts and bytes; Python 2 wrote its byte strings with STRING and BINSTRING
-
-    def _op_unicode(self) -> None:
+    def _unicode(self) -> None:
         text = self._line().decode("raw-unicode-escape")
         text.encode("utf-8")  # a lone surrogate could not be shown or written
         self.stack.append(text)
 
-    def _op_short_binunicode(self) -> None:
-        self.stack.append(self._take(self._byte()).decode("utf-8"))
-
-    def _push_text(self, form: str, n: int, encoding: str) -> None:
-        self.stack.append(self._take(self._number(form, n)).decode(encoding))
-
-    _op_binunicode = partialmethod(_push_text, "<I", 4, "utf-8")
-    _op_binunicode8 = partialmethod(_push_text, "<Q", 8, "utf-8")
-    _op_binstring = partialmethod(_push_text, "<I", 4, "latin-1")
-    _op_short_binstring = partialmethod(_push_text, "<B", 1, "latin-1")
-
-    def _op_string(self) -> None:
+    def _string(self) -> None:
         line = self._line()
         if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1] or b"\\" in line:
             raise RefusedError("it holds a byte string with escapes")
         self.stack.append(line[1:-1].decode("ascii"))
 
-    def _push_bytes(self, form: str, n: int) -> None:
-        self.stack.append(self._take(self._number(form, n)))
-
-    _op_short_binbytes = partialmethod(_push_bytes, "<B", 1)
-    _op_binbytes = partialmethod(_push_bytes, "<I", 4)
-    _op_binbytes8 = partialmethod(_push_bytes, "<Q", 8)
-    _op_bytearray8 = _op_binbytes8
-
-    # Lists, tuples and dicts
-
-    def _op_empty_list(self) -> None:
-        self.stack.append([])
-
-    def _op_empty_dict(self) -> None:
-        self.stack.append({})
-
-    def _op_list(self) -> None:
+    def _list(self) -> None:
         items = self._pop_mark()
         self.stack.append(items)
 
-    def _op_tuple(self) -> None:
+    def _tuple(self) -> None:
         items = self._pop_mark()
         self.stack.append(tuple(items))
 
@@ -207,20 +145,10 @@ class Machine:
             raise ValueError("too few values")
         self.stack[-n:] = [tuple(self.stack[-n:])]
 
-    _op_tuple1 = partialmethod(_push_tuple, 1)
-    _op_tuple2 = partialmethod(_push_tuple, 2)
-    _op_tuple3 = partialmethod(_push_tuple, 3)
-
-    def _op_dict(self) -> None:
+    def _dict(self) -> None:
         items = self._pop_mark()
         self.stack.append({})
         self._set_items(items)
-
-    def _op_append(self) -> None:
-        self._extend([self.stack.pop()])
-
-    def _op_appends(self) -> None:
-        self._extend(self._pop_mark())
 
     def _extend(self, items: list[Any]) -> None:
         target = self.stack[-1]
@@ -228,12 +156,9 @@ class Machine:
             raise RefusedError(f"it appends to a {type(target).__name__}")
         target.extend(items)
 
-    def _op_setitem(self) -> None:
+    def _set_item(self) -> None:
         value, key = self.stack.pop(), self.stack.pop()
         self._set_items([key, value])
-
-    def _op_setitems(self) -> None:
-        self._set_items(self._pop_mark())
 
     def _set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
@@ -246,91 +171,120 @@ class Machine:
                 raise RefusedError(f"it has a {type(key).__name__} as the key of a dict")
         target.update(zip(keys, items[1::2], strict=True))
 
-    # Marks, copies, memo, framing
-
-    def _op_mark(self) -> None:
+    def _mark(self) -> None:
         self.below.append(self.stack)
         self.stack = []
 
-    def _op_pop(self) -> None:
+    def _pop(self) -> None:
         if self.stack:
             self.stack.pop()
         else:
             self._pop_mark()
 
-    _op_pop_mark = _pop_mark
+    def _keep(self, number: int) -> None:
+        self.memo[number] = self.stack[-1]
 
-    def _op_dup(self) -> None:
-        self.stack.append(self.stack[-1])
-
-    def _op_memoize(self) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def _op_put(self) -> None:
-        self.memo[int(self._digits())] = self.stack[-1]
-
-    def _op_binput(self) -> None:
-        self.memo[self._byte()] = self.stack[-1]
-
-    def _op_long_binput(self) -> None:
-        self.memo[self._number("<I", 4)] = self.stack[-1]
-
-    def _op_get(self) -> None:
-        self.stack.append(self.memo[int(self._digits())])
-
-    def _op_binget(self) -> None:
-        self.stack.append(self.memo[self._byte()])
-
-    def _op_long_binget(self) -> None:
-        self.stack.append(self.memo[self._number("<I", 4)])
-
-    def _op_proto(self) -> None:
+    def _proto(self) -> None:
         version = self._byte()
         if version > _PROTOCOL:
             raise RefusedError(f"it is of pickle protocol {version}")
 
-    def _op_frame(self) -> None:
+    def _frame(self) -> None:
         if self._number("<Q", 8) > len(self.content) - self.at:
             raise ValueError("truncated")
-
-    # Names and calls
 
     def _symbol(self) -> Symbol:
         module, name = self._line(), self._line()
         return find(module.decode("utf-8"), name.decode("utf-8"))
 
-    def _op_global(self) -> None:
-        self.stack.append(self._symbol())
-
-    def _op_stack_global(self) -> None:
+    def _stack_global(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
         self.stack.append(find(module, name))
 
-    def _op_reduce(self) -> None:
+    def _reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
         self.stack.append(call(function, arguments))
 
-    _op_newobj = _op_reduce
-
-    def _op_inst(self) -> None:
+    def _inst(self) -> None:
         symbol, arguments = self._symbol(), self._pop_mark()
         self.stack.append(call(symbol, tuple(arguments)))
 
-    def _op_obj(self) -> None:
+    def _obj(self) -> None:
         function, *arguments = self._pop_mark()
         self.stack.append(call(function, tuple(arguments)))
 
-    def _op_build(self) -> None:
+    def _build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if not isinstance(target, Instance | NumpyType | NumpyArray):
             raise RefusedError(f"it gives a {type(target).__name__} a state")
         target.build(state)
 
 
-def _handlers() -> list[Callable[[Machine], None]]:
+# Python 2 wrote its byte strings with STRING and BINSTRING.
+_OPERATIONS: dict[str, Callable[[Machine], object]] = {
+    "NONE": lambda m: m.stack.append(None),
+    "NEWTRUE": lambda m: m.stack.append(True),
+    "NEWFALSE": lambda m: m.stack.append(False),
+    "INT": Machine._int,
+    "LONG": lambda m: m._push_integer(int(m._digits().removesuffix(b"L"))),
+    "LONG1": lambda m: m._push_long(m._byte()),
+    "LONG4": lambda m: m._push_long(m._number("<i", 4)),
+    "FLOAT": lambda m: m.stack.append(float(m._digits())),
+    "BININT": lambda m: m.stack.append(m._number("<i", 4)),
+    "BININT1": lambda m: m.stack.append(m._byte()),
+    "BININT2": lambda m: m.stack.append(m._number("<H", 2)),
+    "BINFLOAT": lambda m: m.stack.append(m._number(">d", 8)),
+    "UNICODE": Machine._unicode,
+    "SHORT_BINUNICODE": lambda m: m.stack.append(m._take(m._byte()).decode("utf-8")),
+    "BINUNICODE": lambda m: m.stack.append(m._take(m._number("<I", 4)).decode("utf-8")),
+    "BINUNICODE8": lambda m: m.stack.append(m._take(m._number("<Q", 8)).decode("utf-8")),
+    "STRING": Machine._string,
+    "SHORT_BINSTRING": lambda m: m.stack.append(m._take(m._byte()).decode("latin-1")),
+    "BINSTRING": lambda m: m.stack.append(m._take(m._number("<I", 4)).decode("latin-1")),
+    "SHORT_BINBYTES": lambda m: m.stack.append(m._take(m._byte())),
+    "BINBYTES": lambda m: m.stack.append(m._take(m._number("<I", 4))),
+    "BINBYTES8": lambda m: m.stack.append(m._take(m._number("<Q", 8))),
+    "BYTEARRAY8": lambda m: m.stack.append(m._take(m._number("<Q", 8))),
+    "EMPTY_LIST": lambda m: m.stack.append([]),
+    "LIST": Machine._list,
+    "APPEND": lambda m: m._extend([m.stack.pop()]),
+    "APPENDS": lambda m: m._extend(m._pop_mark()),
+    "EMPTY_TUPLE": lambda m: m.stack.append(()),
+    "TUPLE": Machine._tuple,
+    "TUPLE1": lambda m: m._push_tuple(1),
+    "TUPLE2": lambda m: m._push_tuple(2),
+    "TUPLE3": lambda m: m._push_tuple(3),
+    "EMPTY_DICT": lambda m: m.stack.append({}),
+    "DICT": Machine._dict,
+    "SETITEM": Machine._set_item,
+    "SETITEMS": lambda m: m._set_items(m._pop_mark()),
+    "MARK": Machine._mark,
+    "POP": Machine._pop,
+    "POP_MARK": Machine._pop_mark,
+    "DUP": lambda m: m.stack.append(m.stack[-1]),
+    "MEMOIZE": lambda m: m._keep(len(m.memo)),
+    "PUT": lambda m: m._keep(int(m._digits())),
+    "BINPUT": lambda m: m._keep(m._byte()),
+    "LONG_BINPUT": lambda m: m._keep(m._number("<I", 4)),
+    "GET": lambda m: m.stack.append(m.memo[int(m._digits())]),
+    "BINGET": lambda m: m.stack.append(m.memo[m._byte()]),
+    "LONG_BINGET": lambda m: m.stack.append(m.memo[m._number("<I", 4)]),
+    "PROTO": Machine._proto,
+    "FRAME": Machine._frame,
+    "GLOBAL": lambda m: m.stack.append(m._symbol()),
+    "STACK_GLOBAL": Machine._stack_global,
+    "REDUCE": Machine._reduce,
+    "NEWOBJ": Machine._reduce,
+    "INST": Machine._inst,
+    "OBJ": Machine._obj,
+    "BUILD": Machine._build,
+}
+
+
+def _handlers() -> list[Callable[[Machine], object]]:
     """By opcode, 256 of them."""
 
-    def refusing(name: str) -> Callable[[Machine], None]:
+    def refusing(name: str) -> Callable[[Machine], object]:
         def refuse(_: Machine) -> None:
             raise RefusedError(f"it uses {name}, which no graph needs")
 
@@ -338,8 +292,7 @@ def _handlers() -> list[Callable[[Machine], None]]:
 
     table = [refusing(f"byte {code:#04x} as an operation") for code in range(256)]
     for opcode in pickletools.opcodes:
-        known = getattr(Machine, f"_op_{opcode.name.lower()}", None)
-        table[ord(opcode.code)] = known or refusing(opcode.name)
+        table[ord(opcode.code)] = _OPERATIONS.get(opcode.name) or refusing(opcode.name)
     return table
 
 

@@ -6,10 +6,9 @@ A name reads ``<phase>-<precision>-<layout>-pt<version>-<cu version or cpu>-<dev
 
 import csv
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from perfseer.data.download import RemoteFile
 from perfseer.data.platforms import Platform
@@ -38,14 +37,8 @@ _PRECISIONS = {
     "fp32": "fp32",
     "float32": "fp32",
 }
-_LAYOUTS: dict[str, Literal["nchw", "nhwc"]] = {"nchw": "nchw", "nhwc": "nhwc", "channels_last": "nhwc"}
-_MODES: dict[str, Literal["eager", "compiled"]] = {
-    "eager": "eager",
-    "dynamo": "compiled",
-    "compile": "compiled",
-    "compiled": "compiled",
-    "inductor": "compiled",
-}
+_LAYOUTS = {"nchw": "nchw", "nhwc": "nhwc", "channels_last": "nhwc"}
+_MODES = {"eager": "eager", **dict.fromkeys(("dynamo", "compile", "compiled", "inductor"), "compiled")}
 _TORCH = re.compile(r"pt(\d{3,4})")
 _BUILD = re.compile(r"cpu|cu\d+|rocm\d+")
 
@@ -97,11 +90,6 @@ class ResultFile:
     def platform(self) -> Platform:
         """What its rows were measured on."""
         return parse_name(self.name)[0]
-
-    @property
-    def phase(self) -> Phase:
-        """What its rows time."""
-        return parse_name(self.name)[1]
 
 
 def _published() -> tuple[ResultFile, ...]:
@@ -158,19 +146,10 @@ def parse_name(stem: str, given: Given | None = None) -> tuple[Platform, Phase]:
     phase = next((phase for phase in PHASES if phase == facts["phase"]), None)
     if phase is None:
         raise PerfseerError(f"phase {facts['phase']!r} of {stem!r}; expected {' or '.join(PHASES)}")
-    return _platform(facts), phase
-
-
-def _platform(facts: dict[str, str]) -> Platform:
-    """Platform checks each value and says which are allowed, so what a user gives goes in as it is."""
-    return Platform(
-        device=facts["device"],
-        device_kind=facts["device_kind"],  # type: ignore[arg-type]  # checked by Platform itself
-        precision=facts["precision"],
-        memory_format=facts["memory_format"],  # type: ignore[arg-type]  # as above
-        mode=facts["mode"],  # type: ignore[arg-type]  # as above
-        software=facts["software"],
-    )
+    # Platform checks each value and says which are allowed, so what a user gives goes in as it is.
+    names = ("device", "device_kind", "precision", "memory_format", "mode", "software")
+    values: dict[str, Any] = {name: facts[name] for name in names}
+    return Platform(**values), phase
 
 
 def _facts(stem: str) -> dict[str, str]:
@@ -192,11 +171,7 @@ def _facts(stem: str) -> dict[str, str]:
 def _fact(part: str) -> tuple[str, str] | None:
     if part in PHASES:
         return "phase", part
-    known: dict[str, Mapping[str, str]] = {
-        "precision": _PRECISIONS,
-        "memory_format": _LAYOUTS,
-        "mode": _MODES,
-    }
+    known = {"precision": _PRECISIONS, "memory_format": _LAYOUTS, "mode": _MODES}
     for name, values in known.items():
         if part in values:
             return name, values[part]

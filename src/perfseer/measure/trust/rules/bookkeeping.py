@@ -1,10 +1,8 @@
 """Rules about the table as a whole: each configuration once, in order, in one setting."""
 
-import json
-
 import pandas as pd
 
-from perfseer.measure.table import CONFIGURATION, SETTING
+from perfseer.measure.table import CONFIGURATION, SETTING, cell_facts
 from perfseer.measure.trust.rules.evidence import Evidence, every, evidence, told
 from perfseer.measure.trust.settings import SanitySettings
 
@@ -30,7 +28,7 @@ def order_without_holes(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def one_setting(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """All rows were measured on one device, in one environment, by one protocol."""
+    """All rows are of one device, one environment and one protocol."""
     parts = []
     for name in SETTING:
         texts = table[name].map({value: short_setting(name, value) for value in table[name].unique()})
@@ -44,7 +42,4 @@ def short_setting(name: str, value: object) -> str:
     """A device, environment or protocol in a few characters; an environment is named by its digest."""
     if name != "environment":
         return str(value)
-    try:
-        return str(json.loads(str(value))["digest"])
-    except (ValueError, TypeError, KeyError):
-        return repr(str(value)[:40])
+    return str((cell_facts(value) or {}).get("digest", repr(str(value)[:40])))

@@ -24,12 +24,12 @@ STUCK_SHARE = 0.01
 
 
 def time_grows(table: pd.DataFrame, settings: SanitySettings) -> Evidence:
-    """Time does not fall when the batch grows, all else being equal."""
+    """Time does not fall when only the batch grows."""
     return _grows(table, "time", settings.time_slack, 0.0)
 
 
 def memory_grows(table: pd.DataFrame, settings: SanitySettings) -> Evidence:
-    """Memory does not fall when the batch grows, all else being equal."""
+    """Memory does not fall when only the batch grows."""
     return _grows(table, "mem", settings.time_slack, MEMORY_RESOLUTION_MIB)
 
 
@@ -44,7 +44,7 @@ def smaller_batches_fit(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def training_takes_longer(table: pd.DataFrame, settings: SanitySettings) -> Evidence:
-    """A training iteration takes no less time than an inference of the same batch."""
+    """Training takes no less time than inference at the same batch."""
     return _training_costs_more(table, "time", settings.time_slack)
 
 
@@ -54,7 +54,7 @@ def training_needs_more(table: pd.DataFrame, settings: SanitySettings) -> Eviden
 
 
 def labels_not_copied(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """No two configurations of one setting have the same six labels to the last digit."""
+    """No two configurations have the same six labels to the last digit."""
     whole = table[list(TARGET_NAMES)].notna().all(axis=1)
     keys = [*TARGET_NAMES, *SETTING]
     rows = table[whole]
@@ -70,7 +70,7 @@ def labels_not_copied(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def times_not_stuck(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """No time stands, to the last digit, in more than a few rows."""
+    """No time stands, to the last digit, in more than five rows and one per cent of them."""
     parts, checked = [], pd.Series(False, index=table.index)
     for phase in PHASES:
         times = table[f"{phase}_time_ms"]

@@ -1,6 +1,6 @@
 """What a rule says of a table: how many rows it looked at, and which of them break it."""
 
-import json
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfseer.measure.table import CONFIGURATION, SETTING
+from perfseer.measure.table import CONFIGURATION, SETTING, cell_facts
 from perfseer.measure.trust.settings import SanitySettings
 
 VIOLATION_COLUMNS = ("model_ref", "batch_size", "order", "detail")
@@ -40,14 +40,22 @@ class Rule:
     """One thing that holds in every sound table.
 
     Attributes:
-        name: what holds, in a few words.
-        meaning: the same as a sentence, with its bounds.
-        check: applied to a measurement table whose index is the row number.
+        check: applied to a measurement table whose index is the row number; its name says what holds, its
+            docstring begins with that as a sentence, with its bounds.
     """
 
-    name: str
-    meaning: str
     check: Callable[[pd.DataFrame, SanitySettings], Evidence]
+
+    @property
+    def name(self) -> str:
+        """What holds, in a few words."""
+        return self.check.__name__.replace("_", " ")
+
+    @property
+    def meaning(self) -> str:
+        """The same as a sentence."""
+        sentence, _, _ = (inspect.getdoc(self.check) or "").partition("\n\n")
+        return " ".join(sentence.split())
 
 
 def evidence(
@@ -101,13 +109,9 @@ def series_of(table: pd.DataFrame) -> "pd.Series[int]":
 
 def device_memory_gib(table: pd.DataFrame) -> "pd.Series[float]":
     """Memory of the device each row was measured on, whole GiB; NaN where its environment does not say."""
-    found = {text: _memory_gib(text) for text in table["environment"].dropna().unique()}
-    return table["environment"].map(found).astype(np.float64)
-
-
-def _memory_gib(environment: str) -> float:
-    try:
-        facts = json.loads(environment)
-        return float(facts.get("device_memory_gib") or facts["memory_gib"])
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return float("nan")
+    environments = {text: cell_facts(text) or {} for text in table["environment"].dropna().unique()}
+    found = {
+        text: facts.get("device_memory_gib") or facts.get("memory_gib")
+        for text, facts in environments.items()
+    }
+    return pd.to_numeric(table["environment"].map(found), errors="coerce").astype(np.float64)

@@ -50,7 +50,10 @@ def numbers_sound(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def utilisation_in_range(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """Utilisation, ours and NVML's, is at most 100 %; 0 is no utilisation of a device that has worked."""
+    """Utilisation is above 0 and at most 100 %.
+
+    Ours and NVML's; 0 is none of a device that has worked, but in NVML's samples.
+    """
     parts, checked = [], pd.Series(False, index=table.index)
     for phase in PHASES:
         label, sampled = table[f"{phase}_util_pct"], table[f"{phase}_util_nvml_pct"]
@@ -60,8 +63,8 @@ def utilisation_in_range(table: pd.DataFrame, _: SanitySettings) -> Evidence:
     return evidence(table, checked, parts, "no row has a utilisation")
 
 
-def median_in_interval(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """The median lies in its own confidence interval."""
+def median_in_its_interval(table: pd.DataFrame, _: SanitySettings) -> Evidence:
+    """The median time lies in its own confidence interval."""
     parts, checked = [], pd.Series(False, index=table.index)
     for phase in PHASES:
         rows = _columns(table, phase, "time_ms", "time_ci_low_ms", "time_ci_high_ms")
@@ -74,7 +77,7 @@ def median_in_interval(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def failures_explained(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """A row that is not ok says why, one that is ok has nothing to explain."""
+    """A row that is not ok says why; one that is ok has nothing to explain."""
     ok, said = table["status"] == "ok", known(table["reason"])
     silent = told(table.loc[~ok & ~said, ["status"]], "{status} without a reason")
     chatty = told(table.loc[ok & said, ["reason"]], "ok, yet with the reason {reason!r}")
@@ -82,7 +85,9 @@ def failures_explained(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def memory_figures_agree(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """The label is at most what the allocator gave out, that at most what it held; the process holds more."""
+    """The memory label is at most what the allocator gave out, that at most what it held; on the cpu the
+    label is at most what the process held.
+    """  # noqa: D205  # one sentence, which reports print
     parts, checked = [], pd.Series(False, index=table.index)
     for phase in PHASES:
         names = ("mem_mib", "mem_allocated_mib", "mem_reserved_mib", "mem_process_mib")
@@ -112,7 +117,7 @@ def memory_fits_the_device(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def counting_fits_the_clock(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """The iterations counted took no longer than the configuration took in all."""
+    """The counted iterations took no longer than the whole configuration."""
     phases = [table[f"{phase}_time_mean_ms"] * table[f"{phase}_iterations"] for phase in PHASES]
     rows = pd.DataFrame({"counted_s": sum(phase.fillna(0) for phase in phases) / 1e3})
     rows["measured_s"] = table["measured_s"]

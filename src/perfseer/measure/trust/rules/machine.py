@@ -19,7 +19,7 @@ _SPEEDS = (("probe_ms", "ms", "the probe took"), ("sm_clock_mhz", "MHz", "the cl
 
 
 def machine_steady(table: pd.DataFrame, settings: SanitySettings) -> Evidence:
-    """The machine's speed in every later fifth of the run is that of the first fifth."""
+    """The median speed of the machine in every fifth of the run is that of the first fifth."""
     checked, parts = pd.Series(False, index=table.index), []
     for column, unit, words in _SPEEDS:
         readings = table[[f"{phase}_{column}" for phase in PHASES]].mean(axis=1)
@@ -32,7 +32,7 @@ def machine_steady(table: pd.DataFrame, settings: SanitySettings) -> Evidence:
 
 
 def not_throttled(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """Nothing held the clock down while counting."""
+    """Nothing held the device's clock down while counting."""
     checked, parts = pd.Series(False, index=table.index), []
     for phase in PHASES:
         causes = table[f"{phase}_throttled"]
@@ -43,12 +43,12 @@ def not_throttled(table: pd.DataFrame, _: SanitySettings) -> Evidence:
 
 
 def no_foreign_load(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """Other processes kept less than a quarter of a core busy meanwhile."""
+    """Other processes kept at most a quarter of a core busy meanwhile."""
     return _foreign(table, "foreign_cores", FOREIGN_CORES_LIMIT, "cores busy", "load of other processes")
 
 
 def no_foreign_memory(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """Other processes held no more device memory than a desktop does."""
+    """Other processes held at most 64 MiB of the device's memory meanwhile."""
     return _foreign(table, "foreign_mem_mib", FOREIGN_MEM_LIMIT_MIB, "MiB", "memory of other processes")
 
 

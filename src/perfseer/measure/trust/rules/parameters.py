@@ -21,7 +21,7 @@ _ZOO = "zoo:"
 
 
 def names_agree(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """A network of the search space bears the digest of its description as its name."""
+    """A network of the search space is called by the digest of its description."""
     checked = _described(table)
     rows = table.loc[checked, ["model_ref", "architecture", "model_spec"]]
     # What we write is canonical JSON, whose digest is the id; only what seems wrong has to be read.
@@ -32,13 +32,14 @@ def names_agree(table: pd.DataFrame, _: SanitySettings) -> Evidence:
     return evidence(table, checked, [told(rows, text)], "no row describes its network")
 
 
-def memory_holds_parameters(table: pd.DataFrame, _: SanitySettings) -> Evidence:
-    """Memory is at least that of the parameters; in training, of gradients and momentum too.
+def memory_holds_the_parameters(table: pd.DataFrame, _: SanitySettings) -> Evidence:
+    """Inference needs at least the memory of the parameters; training that of gradients and momentum
+    too.
 
     Gradients are set to none at the start of an iteration (`measure/steps.py`), but all of them exist when
     the optimiser steps, and the momentum from the second iteration on: three times the parameters, on cpu
     and on cuda.
-    """
+    """  # noqa: D205  # one sentence, which reports print
     described = _described(table)
     counts = {text: _n_parameters(text) for text in table.loc[described, "model_spec"].unique()}
     elements = table["model_spec"].map(counts).astype(np.float64)
