@@ -1,28 +1,6 @@
-"""What a run costs: wall time and peak memory."""
+"""What a run costs besides time: peak memory."""
 
 import sys
-import time
-from types import TracebackType
-from typing import Self
-
-
-class Stopwatch:
-    """Wall time of a ``with`` block.
-
-    Attributes:
-        seconds: elapsed [s], set when the block ends.
-    """
-
-    seconds: float = 0.0
-
-    def __enter__(self) -> Self:
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.seconds = time.perf_counter() - self._start
 
 
 def peak_memory_mib() -> float | None:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from perfseer.data.folds import Fold
     from perfseer.predictors.base import Predictor
 
-SCHEMA_VERSION = 1
 RECORD_FILE, PREDICTIONS_FILE, HISTORY_FILE = "record.json", "predictions.parquet", "history.jsonl"
 # Sections of params.yaml a record depends on, besides the predictor's own.
 SHARED_SECTIONS = ("labels", "splits", "training", "evaluation")
@@ -181,7 +180,7 @@ def build_record(
     cost: Cost,
     environment: Mapping[str, Any],
     evaluation: EvaluationSettings,
-    valid_predictions: pd.DataFrame | None = None,
+    valid_predictions: pd.DataFrame,
 ) -> tuple[Record, pd.DataFrame]:
     """Score predictions of the test rows.
 
@@ -200,7 +199,7 @@ def build_record(
         The record, and the predictions table to be written beside it (`write_record`).
 
     Raises:
-        PerfseerError: a prediction is missing, non-finite or not positive.
+        PerfseerError: a prediction is missing, non-finite or not positive; the message names its target.
     """
     table = prediction_table(fold.test.rows, predictions)
     record = Record(
@@ -211,8 +210,11 @@ def build_record(
         digests=digests,
         n=Counts(train=len(fold.train), valid=len(fold.valid), test=len(fold.test)),
         n_parameters=predictor.n_parameters_,
-        metrics=score_table(table, evaluation),
-        validation_mape_pct=_validation(fold.valid.rows, valid_predictions),
+        metrics={name: _score(table, name, evaluation) for name in predicted_targets(table)},
+        validation_mape_pct={
+            str(name): metrics.mape_pct(fold.valid.rows[name], valid_predictions[name])
+            for name in (valid_predictions.columns if len(fold.valid) else ())
+        },
         unsupported=tuple(name for name in TARGET_NAMES if name not in predictions.columns),
         cost=cost,
         environment=dict(environment),
@@ -221,33 +223,13 @@ def build_record(
     return record, table
 
 
-def score_table(table: pd.DataFrame, evaluation: EvaluationSettings) -> dict[str, dict[str, RecordedMeasure]]:
-    """All metrics of all targets of a predictions table.
-
-    Raises:
-        PerfseerError: see `metrics.score`; the message names the target.
-    """
-    return {name: _score_target(table, name, evaluation) for name in predicted_targets(table)}
-
-
-def _score_target(
-    table: pd.DataFrame, name: str, evaluation: EvaluationSettings
-) -> dict[str, RecordedMeasure]:
-    actual, predicted = table[actual_column(name)].to_numpy(), table[predicted_column(name)].to_numpy()
+def _score(table: pd.DataFrame, name: str, evaluation: EvaluationSettings) -> dict[str, RecordedMeasure]:
+    actual, predicted = table[actual_column(name)], table[predicted_column(name)]
     try:
         scores = metrics.score(actual, predicted, TARGET_BY_NAME[name].unit, evaluation.within_pct)
     except PerfseerError as error:
         raise PerfseerError(f"{name} cannot be scored: {error}") from error
     return {key: RecordedMeasure(value=m.value, unit=m.unit, n=len(actual)) for key, m in scores.items()}
-
-
-def _validation(rows: pd.DataFrame, predictions: pd.DataFrame | None) -> dict[str, float]:
-    if predictions is None or not len(rows):
-        return {}
-    return {
-        str(name): metrics.mape_pct(rows[name].to_numpy(), predictions[name].to_numpy())
-        for name in predictions.columns
-    }
 
 
 def write_record(folder: Path, record: Tabled, table: pd.DataFrame) -> Path:

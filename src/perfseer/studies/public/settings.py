@@ -40,8 +40,8 @@ class Entrant(Strict):
     groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
     folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
-    recipe: Recipe = Field(default_factory=Recipe)
+    settings: dict[str, JsonValue] = Field(default={})
+    recipe: Recipe = Recipe()
 
 
 class Complete(Entrant):
@@ -129,8 +129,8 @@ class PublicSettings(Strict):
     labels: LabelSettings
     training: TrainingSettings
     entrants: Annotated[dict[Name, Entrant], Field(min_length=1)]
-    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default_factory=dict)
-    variants: dict[Name, Variant] = Field(default_factory=dict)
+    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default={})
+    variants: dict[Name, Variant] = Field(default={})
     unseen: Unseen | None = None
 
     @model_validator(mode="after")
