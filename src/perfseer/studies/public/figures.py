@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -62,10 +61,15 @@ def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> Non
     for place, (name, error) in enumerate(errors.items()):
         _error_bar(axis, place, error, edge, BLUE if name == study.settings.subject else GREY)
     _goal_lines(axis, grouping, file)
-    axis.set_yticks(range(len(errors)), list(errors))
-    axis.invert_yaxis()
+    _name_rows(axis, list(errors), "MAPE [%]")
     axis.set_xlim(0, edge)
-    axis.set_xlabel("MAPE [%]")
+
+
+def _name_rows(axis: Axes, names: Sequence[str], label: str) -> None:
+    """Rows from above, at 0, 1, …; ``label`` says what lies along them."""
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
     axis.grid(visible=False, axis="y")
 
 
@@ -102,12 +106,10 @@ def families(study: Study) -> Figure:
         if not worst:
             say_missing(axis)
             continue
-        places = np.arange(len(worst))
-        axis.barh(places, [group.mape_pct for group in worst], color=_COLOURS["family"], height=0.7)
-        axis.set_yticks(places, [f"{group.name} ({group.architectures})" for group in worst])
-        axis.invert_yaxis()
-        axis.set_xlabel("MAPE [%], family unseen")
-        axis.grid(visible=False, axis="y")
+        means = [group.mape_pct for group in worst]
+        axis.barh(range(len(worst)), means, color=_COLOURS["family"], height=0.7)
+        names = [f"{group.name} ({group.architectures})" for group in worst]
+        _name_rows(axis, names, "MAPE [%], family unseen")
     return figure
 
 
@@ -163,10 +165,7 @@ def intervals(study: Study) -> Figure:
         return figure
     axis.axvspan(*COVERAGE_PCT, color="#E6F2EC", zorder=0)
     axis.axvline(wanted, color=GREEN, linewidth=1.0)
-    axis.set_yticks(range(len(files)), [title(file) for file in files])
-    axis.invert_yaxis()
-    axis.set_xlabel(f"measurements inside the {wanted:g} % interval [%]")
-    axis.grid(visible=False, axis="y")
+    _name_rows(axis, [title(file) for file in files], f"measurements inside the {wanted:g} % interval [%]")
     axis.legend(loc="lower left")
     return figure
 
@@ -189,14 +188,8 @@ def _curve_panel(axis: Axes, study: Study, device: str, file: str) -> None:
         if points:
             places, means = range(len(points)), [point.mape_pct for point in points]
             widths = [mean.half_width or 0.0 for mean in means]
-            axis.errorbar(
-                places,
-                [mean.mean for mean in means],
-                widths,
-                **_WITH_ERRORS,
-                color=colour,
-                label=devices.KINDS[known],
-            )
+            look = {**_WITH_ERRORS, "color": colour, "label": devices.KINDS[known]}
+            axis.errorbar(places, [mean.mean for mean in means], widths, **look)
             axis.set_xticks(places, [str(point.measured) for point in points])
     if not axis.containers:
         say_missing(axis)

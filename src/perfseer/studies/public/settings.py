@@ -1,5 +1,6 @@
 """Settings of the study on published results: section ``public`` of the parameters. Imports no torch."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from typing import Annotated, Any, Literal, Self
@@ -153,8 +154,8 @@ class PublicSettings(Strict):
 
     @model_validator(mode="after")
     def _names_stand_once(self) -> Self:
-        names = [*self.entrants, *self.means, *self.variants]
-        doubled = sorted({name for name in names if names.count(name) > 1})
+        standing = Counter((*self.entrants, *self.means, *self.variants))
+        doubled = sorted(name for name, times in standing.items() if times > 1)
         if doubled:
             raise ValueError(
                 f"{doubled} stand in several of entrants, means and variants; each may stand once"
