@@ -126,10 +126,8 @@ def has_other_limits(graph: PerfGraph) -> bool:
 def _next_larger(rows: pd.DataFrame) -> "pd.Series[int]":
     """[n] the batch size that was tried before each row's; 0 at the start or off the ladder."""
     starts = rows.groupby("source")["batch_size"].transform("max")
-    tried = {
-        start: {small: large for large, small in pairwise(ladder(int(start)))} for start in starts.unique()
-    }
-    found = [tried[start].get(int(size), 0) for start, size in zip(starts, rows["batch_size"], strict=True)]
+    tried = {(top, small): large for top in starts.unique() for large, small in pairwise(ladder(int(top)))}
+    found = [tried.get(start_and_size, 0) for start_and_size in zip(starts, rows["batch_size"], strict=True)]
     return pd.Series(found, index=rows.index, dtype=np.int64)
 
 
