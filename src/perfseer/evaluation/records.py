@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, Validation
 
 from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
 from perfseer.errors import PerfseerError, require
-from perfseer.evaluation import metrics
+from perfseer.evaluation.metrics import mape_pct, metrics
 from perfseer.evaluation.predictions import (
     IDENTITY,
     actual_column,
@@ -39,17 +39,33 @@ NonNegative = Annotated[float, Field(ge=0)]
 Model = TypeVar("Model")
 
 
+class Digests(Strict):
+    """What a record was made from: parameters, source code, dataset manifest."""
+
+    params: str
+    code: str
+    data: str
+
+
 class Tabled(Strict):
     """A record of predictions that lie beside it.
 
     Attributes:
         written_by: the verb that makes both.
         columns: that their table has at least.
-        predictions_digest: of their table.
+        seed: draws rows and initial weights.
+        digests: what it was made from.
+        environment: of the machine that fitted (`environment.environment`).
+        predictions_digest: content digest of their table.
     """
 
     written_by: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
+
+    schema_version: Literal[1] = 1
+    seed: int
+    digests: Digests
+    environment: dict[str, Any]
     predictions_digest: str
 
     @classmethod
@@ -112,14 +128,6 @@ class Cost(Strict):
     peak_mem_mib: NonNegative | None
 
 
-class Digests(Strict):
-    """What a record was made from: parameters, source code, dataset manifest."""
-
-    params: str
-    code: str
-    data: str
-
-
 class Record(Tabled):
     """One fitted predictor on one split and seed, scored on its test rows (DESIGN: record).
 
@@ -130,26 +138,21 @@ class Record(Tabled):
         metrics: target → metric → measure, physical units.
         validation_mape_pct: target → MAPE on the validation rows [%]; empty where not computed.
         unsupported: targets the predictor declares it cannot predict.
-        predictions_digest: content digest of predictions.parquet beside the record.
     """
 
     written_by = "perfseer train"
     columns = IDENTITY
 
-    schema_version: Literal[1] = 1
     status: Literal["ok"] = "ok"
     predictor: str
     split: str
-    seed: int
     settings: dict[str, Any]
-    digests: Digests
     n: Counts
     n_parameters: NonNegativeInt
     metrics: dict[str, dict[str, RecordedMeasure]]
     validation_mape_pct: dict[str, NonNegative] = Field(default_factory=dict)
     unsupported: tuple[str, ...]
     cost: Cost
-    environment: dict[str, Any]
 
 
 def as_floats(value: Any) -> Any:
@@ -212,7 +215,7 @@ def build_record(
         n_parameters=predictor.n_parameters_,
         metrics={name: _score(table, name, evaluation) for name in predicted_targets(table)},
         validation_mape_pct={
-            str(name): metrics.mape_pct(fold.valid.rows[name], valid_predictions[name])
+            str(name): mape_pct(fold.valid.rows[name], valid_predictions[name])
             for name in (valid_predictions.columns if len(fold.valid) else ())
         },
         unsupported=tuple(name for name in TARGET_NAMES if name not in predictions.columns),
@@ -224,12 +227,14 @@ def build_record(
 
 
 def _score(table: pd.DataFrame, name: str, evaluation: EvaluationSettings) -> dict[str, RecordedMeasure]:
-    actual, predicted = table[actual_column(name)], table[predicted_column(name)]
+    values, unit = (table[actual_column(name)], table[predicted_column(name)]), TARGET_BY_NAME[name].unit
     try:
-        scores = metrics.score(actual, predicted, TARGET_BY_NAME[name].unit, evaluation.within_pct)
+        return {
+            key: RecordedMeasure(value=metric.function(*values), unit=metric.unit or unit, n=len(table))
+            for key, metric in metrics(evaluation.within_pct).items()
+        }
     except PerfseerError as error:
         raise PerfseerError(f"{name} cannot be scored: {error}") from error
-    return {key: RecordedMeasure(value=m.value, unit=m.unit, n=len(actual)) for key, m in scores.items()}
 
 
 def write_record(folder: Path, record: Tabled, table: pd.DataFrame) -> Path:

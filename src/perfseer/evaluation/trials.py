@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
+from perfseer.data.files import atomic
 from perfseer.data.folds import Fold
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
@@ -137,7 +138,9 @@ def fit_and_record(
     )
     if keep_model:
         model.save(out / "model")
-    _write_history(out / HISTORY_FILE, model.history_)
+    with atomic(out / HISTORY_FILE) as path:
+        lines = [json.dumps(row, allow_nan=False) + "\n" for row in model.history_]
+        path.write_text("".join(lines), encoding="utf-8")
     write_record(out, record, table)
     return record
 
@@ -239,8 +242,3 @@ def require_valid(faults: Iterable[str], verb: str) -> None:
         f"these records do not belong to the present parameters, code and dataset; run `{verb}` again "
         "(`snakemake` does):\n  " + "\n  ".join(listed),
     )
-
-
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in history), encoding="utf-8")
