@@ -11,12 +11,13 @@ there. What a record was made from stands in its digests. Two rules say what bec
 
 import json
 import shutil
+import sys
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -25,7 +26,6 @@ from perfseer.data.files import atomic
 from perfseer.data.folds import Fold
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
-from perfseer.evaluation.costs import peak_memory_mib
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.records import (
     HISTORY_FILE,
@@ -33,6 +33,7 @@ from perfseer.evaluation.records import (
     Cost,
     Digests,
     Record,
+    Tabled,
     as_floats,
     build_record,
     differing,
@@ -47,16 +48,7 @@ from perfseer.provenance import code_digest
 Log = Callable[[str], None]
 
 
-class Recorded(Protocol):
-    """Anything that says what it was made from."""
-
-    @property
-    def digests(self) -> Digests:
-        """Of parameters, code and data."""
-
-
-Key = TypeVar("Key", bound=Hashable)
-AnyRecord = TypeVar("AnyRecord", bound=Recorded)
+AnyRecord = TypeVar("AnyRecord", bound=Tabled)
 
 
 @dataclass(frozen=True)
@@ -145,6 +137,16 @@ def fit_and_record(
     return record
 
 
+def peak_memory_mib() -> float | None:
+    """Peak resident memory of this process so far [MiB]; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
 def fit_inputs(settings: PredictorSettings, kernels: Path, members: Mapping[str, Path]) -> FitInputs:
     """What fitting needs besides rows, opened; nothing that ``settings.needs`` does not name.
 
@@ -221,7 +223,7 @@ def kept(path: Path, present: Digests, read: Callable[[Path], AnyRecord]) -> Any
     return None if differing(record.digests, same_code) else record
 
 
-def is_stale(record: Recorded, present: Digests) -> bool:
+def is_stale(record: Tabled, present: Digests) -> bool:
     """Whether a record that was `kept` is of an earlier version of the code."""
     return record.digests.code != present.code
 

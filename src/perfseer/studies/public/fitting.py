@@ -16,12 +16,11 @@ from perfseer.data.files import write_json
 from perfseer.data.folds import Fold, fit_normaliser
 from perfseer.digests import digest
 from perfseer.errors import require
-from perfseer.evaluation.costs import peak_memory_mib
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.group_folds import Draw, Grouping, draw
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.records import RECORD_FILE, Counts, Digests, as_floats, write_record
-from perfseer.evaluation.trials import Fitted, Log, fit, fitting_code, kept
+from perfseer.evaluation.trials import Fitted, Log, fit, fitting_code, kept, peak_memory_mib
 from perfseer.predictors.registry import create, settings_class
 from perfseer.predictors.settings import PredictorSettings
 from perfseer.studies.public import source
