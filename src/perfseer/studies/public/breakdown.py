@@ -18,7 +18,6 @@ from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 
 _LEAST_ARCHITECTURES = 5  # of a family that gets a line of its own
-_SHOWN_FAMILIES = 12  # lines of the table by family
 _PARTS = 5  # of the range of sizes, equal in rows
 _BATCH_SIZES = (1, 4, 16, 64, 256, 1024)  # upper bounds of groups
 _MEMORY = 1024  # results kept, since tables and figures show the same
@@ -115,16 +114,6 @@ def group_table(what: str, groups: Sequence[Group]) -> str:
     )
 
 
-def family_table(study: Study, file: str) -> str:
-    """Families of a file that the subject errs most on, where training saw none of them."""
-    return group_table("family", by_family(study, file)[:_SHOWN_FAMILIES])
-
-
-def size_table(study: Study, file: str, grouping: Grouping) -> str:
-    """The subject's error on a file by size of the model."""
-    return group_table("GFLOPs a sample", by_size(study, grouping, file))
-
-
 @lru_cache(maxsize=_MEMORY)
 def coverage(study: Study, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
     """Share of measurements inside the subject's intervals [%]; None where there are no intervals."""
@@ -163,11 +152,6 @@ def _coverage_text(study: Study, grouping: Grouping, *files: str) -> str:
         return MISSING
     mean, low, high = map(number, covered.only)
     return f"{mean} ({low} to {high})"
-
-
-def coverage_verdicts(study: Study) -> str:
-    """Whether all rows together are covered as they should be, for every grouping."""
-    return "; ".join(coverage_verdict(study, grouping) for grouping in study.settings.groupings)
 
 
 def coverage_verdict(study: Study, grouping: Grouping) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -41,8 +42,7 @@ def errors(study: Study) -> Figure:
     """MAPE of everyone on the headline files beside what was to be reached, a row per grouping."""
     files, groupings = study.settings.headline, study.settings.groupings
     figure, axes = panels(len(groupings), len(files), width=10.0, height=0.9 + 0.24 * len(study.names))
-    cells = [(grouping, file) for grouping in groupings for file in files]
-    for axis, (grouping, file) in zip(axes, cells, strict=True):
+    for axis, (grouping, file) in zip(axes, product(groupings, files), strict=True):
         _error_panel(axis, study, grouping, file)
     lines = {str(line.get_label()): line for axis in axes for line in axis.lines if line.get_gid() == _GOAL}
     if lines:
@@ -118,8 +118,7 @@ def sizes(study: Study) -> Figure:
     files = study.settings.headline
     figure, axes = panels(2, len(files), width=10.0, height=2.7)
     rows = ((by_size, "forward FLOPs of a sample, up to [GFLOPs]"), (by_batch_size, "batch size"))
-    cells = [(split, label, file) for split, label in rows for file in files]
-    for axis, (split, label, file) in zip(axes, cells, strict=True):
+    for axis, ((split, label), file) in zip(axes, product(rows, files), strict=True):
         _size_panel(axis, {grouping: split(study, grouping, file) for grouping in study.settings.groupings})
         axis.set_title(short_title(file))
         axis.set_xlabel(label)

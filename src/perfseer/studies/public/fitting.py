@@ -54,10 +54,8 @@ class Case:
         known = ", ".join(self.settings.fitted)
         require(self.name in self.settings.fitted, f"no entrant {self.name!r}; there are {known}")
         entrant = self.entrant
-        for what, value, allowed in (
-            ("grouping", self.grouping, entrant.groupings),
-            ("seed", self.seed, entrant.seeds),
-        ):
+        for what, allowed in (("grouping", entrant.groupings), ("seed", entrant.seeds)):
+            value = getattr(self, what)
             require(value in allowed, f"{self.name} takes part with {what} {allowed}, not with {value!r}")
         self.predictor_settings()
 
@@ -98,10 +96,8 @@ class Case:
 
     def digests(self) -> Digests:
         """What a record of this case must carry to be valid now; its scope does not count."""
-        depends = {
-            **self.settings.model_dump(mode="json", include=set(_SHARED)),
-            "entrant": self.described(),
-        }
+        shared = self.settings.model_dump(mode="json", include=set(_SHARED))
+        depends = {**shared, "entrant": self.described()}
         return Digests(
             params=digest(as_floats(depends)),
             code=fitting_code(self.entrant.predictor, __name__),

@@ -115,12 +115,9 @@ def prediction_table(
 def _of_phase(rows: pd.DataFrame, values: pd.DataFrame, suffix: str) -> FloatArray:
     """[n] from the column of each row's own phase."""
     require(len(rows) == len(values), f"{len(values)} predictions for {len(rows)} test rows")
-    chosen = np.full(len(rows), np.nan)
-    for phase in PHASES:
-        name = f"{phase}_time_ms"
-        mask = rows[name].notna().to_numpy()
-        if mask.any() and f"{name}{suffix}" in values.columns:
-            chosen[mask] = values[f"{name}{suffix}"].to_numpy(dtype=np.float64)[mask]
+    names = [f"{phase}_time_ms" for phase in PHASES]
+    columns = values.reindex(columns=[f"{name}{suffix}" for name in names]).to_numpy(dtype=np.float64)
+    chosen = columns[np.arange(len(rows)), rows[names].notna().to_numpy().argmax(axis=1)]
     missing = int((~np.isfinite(chosen)).sum())
     require(missing == 0, f"{missing} of {len(rows)} test rows have no finite prediction of their time")
     return chosen
