@@ -24,10 +24,6 @@ from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 Method = Literal["analytic", "learned", "both"]
 METHODS: tuple[Method, ...] = get_args(Method)
 TARGETS: tuple[str, ...] = tuple(name for name in TARGET_NAMES if TARGET_BY_NAME[name].quantity == "mem")
-COLUMNS: tuple[str, ...] = (
-    *("method", "seed", "target", "configuration", "architecture"),
-    *("measured_mib", "predicted_mib", "low_mib", "high_mib"),
-)
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,8 @@ def compare(data: Dataset, labels: LabelSettings, protocol: Protocol, log: Log) 
         log: receives a line now and then.
 
     Returns:
-        A row per method, seed, label and configuration, columns `COLUMNS`.
+        A row per method, seed, label (``target``) and configuration, with its architecture; what was measured
+        and predicted and the ends of its interval in MiB.
 
     Raises:
         PerfseerError: the data has no memory labels, or too few architectures.

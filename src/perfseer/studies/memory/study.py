@@ -17,7 +17,6 @@ from perfseer.data.settings import LabelSettings
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.group_folds import GROUPINGS
 from perfseer.evaluation.intervals import Interval
-from perfseer.evaluation.records import read_as
 from perfseer.evaluation.trials import Log
 from perfseer.predictors.conformal import IntervalCoverage, coverage
 from perfseer.predictors.memory.margins import Margin
@@ -101,7 +100,7 @@ def run(
     out: Path,
     log: Log,
     protocol: Protocol | None = None,
-) -> Path:
+) -> MemoryStudy:
     """Compare methods on measured memory, judge forecasts on result files, and write both.
 
     Args:
@@ -131,7 +130,7 @@ def run(
     write_parquet(out / "memory_measured.parquet", predictions)
     write_parquet(out / "memory_shrunk.parquet", shrunk)
     write_json(out / STUDY_FILE, asdict(study))
-    return out / STUDY_FILE
+    return study
 
 
 def accuracies(predictions: pd.DataFrame) -> tuple[Accuracy, ...]:
@@ -172,12 +171,3 @@ def time_arithmetic(data: Dataset) -> dict[str, float]:
         * median(timeit(partial(memory_terms, graph, phase, setup), number=1) for graph, setup in cases)
         for phase in PHASES
     }
-
-
-def read_study(path: Path) -> MemoryStudy:
-    """What `run` wrote.
-
-    Raises:
-        PerfseerError: there is none, or it is of another version or damaged.
-    """
-    return read_as(path, MemoryStudy, WRITTEN_BY)
