@@ -8,14 +8,9 @@ import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.predictions import prediction_table, table_digest
-from perfseer.evaluation.records import (
-    mismatches,
-    present_digests,
-    read_predictions,
-    read_record,
-    write_record,
-)
+from perfseer.evaluation.records import differing, read_predictions, read_record, write_record
 from perfseer.evaluation.summaries import summarise
+from perfseer.evaluation.trials import present_digests
 from tests.helpers.experiment_files import write_experiment
 
 
@@ -63,13 +58,13 @@ def test_whole_numbers_and_floats_are_the_same_parameter(experiment):
     assert present_digests(changed, "seernet", paths.dataset).params != present.params
 
 
-def test_mismatches_are_listed(experiment):
+def test_differing_digests_are_listed(experiment):
     parameters, paths = experiment
     record = read_record(record_path(experiment))
     present = present_digests(parameters, "seernet", paths.dataset)
-    assert mismatches(record, present) == []
+    assert differing(record.digests, present) == []
     other = present.model_copy(update={"code": "0" * 12, "data": "1" * 12})
-    assert [line.split()[0] for line in mismatches(record, other)] == ["code", "dataset"]
+    assert [line.split()[0] for line in differing(record.digests, other)] == ["code", "dataset"]
 
 
 @pytest.mark.parametrize("section", ["labels", "training", "predictors"])

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from perfseer.errors import PerfseerError
-from perfseer.evaluation.breakdowns import by_batch_size, by_quartile, by_style, errors_of, grouped_errors
+from perfseer.evaluation.breakdowns import GROUPINGS, by_quartile, by_style, errors_of, grouped_errors
 from perfseer.reporting.html import page, slug
 from perfseer.reporting.tables import bullet_list, escape, markdown_table, table
 
@@ -55,7 +55,7 @@ def test_a_row_counts_in_each_of_its_styles_once():
 
 
 def test_by_batch_size():
-    found = grouped_errors(errors_of(TABLE, "train_time_ms"), by_batch_size(TABLE))
+    found = grouped_errors(errors_of(TABLE, "train_time_ms"), GROUPINGS["batch size"](TABLE))
     assert found["group"].tolist() == [1, 4]
     assert found["mape_pct"].tolist() == pytest.approx([5, 35])
 

@@ -27,11 +27,6 @@ def errors_of(table: pd.DataFrame, target: str) -> pd.Series:
     return pd.Series(values, index=table.index)
 
 
-def by_batch_size(table: pd.DataFrame) -> pd.Series:
-    """Group of each row: its batch size."""
-    return table["batch_size"]
-
-
 def by_style(table: pd.DataFrame) -> pd.Series:
     """Groups of each row: every stage style in its ``family`` ("vgg+resnet+vgg+resnet"), once each.
 
@@ -54,7 +49,7 @@ def by_quartile(size: pd.Series) -> pd.Series:
 # What rows are grouped by, in words → group of each row of a table of configurations.
 GROUPINGS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "stage style": by_style,
-    "batch size": by_batch_size,
+    "batch size": lambda table: table["batch_size"],
     "quarter by FLOPs": lambda table: by_quartile(table["flops"]),
 }
 
@@ -72,13 +67,13 @@ def grouped_errors(errors: pd.Series, groups: pd.Series) -> pd.DataFrame:
     """
     joined = pd.DataFrame({"group": groups, "error": errors.reindex(groups.index)})
     joined["absolute"] = joined["error"].abs()
-    grouped = joined.groupby("group", observed=True, sort=True)
-    result = pd.DataFrame(
-        {
-            "n": grouped["absolute"].size(),
-            "mape_pct": grouped["absolute"].mean(),
-            "median_pct": grouped["absolute"].median(),
-            "bias_pct": grouped["error"].median(),
-        }
+    return (
+        joined.groupby("group", observed=True)
+        .agg(
+            n=("absolute", "size"),
+            mape_pct=("absolute", "mean"),
+            median_pct=("absolute", "median"),
+            bias_pct=("error", "median"),
+        )
+        .reset_index()
     )
-    return result.reset_index()

@@ -9,8 +9,9 @@ import pandas as pd
 from perfseer.data.dataset import Dataset
 from perfseer.errors import require
 from perfseer.evaluation.intervals import Interval, mean_interval
+from perfseer.evaluation.metrics import mape_pct
 from perfseer.forecast.calibration import calibrate, choose, measured_labels, measuring_cost_s
-from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.graphs.perfgraph import IntArray
 from perfseer.predictors.base import Predictor
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
@@ -93,12 +94,12 @@ def _point(
     confidence: float,
 ) -> CurvePoint:
     results = [_judged(base, rows.subset(pool), rows.subset(judged), k, target) for pool, judged in deals]
-    covered = [result[1] for result in results if result[1] is not None]
+    errors, covered, seconds = zip(*results, strict=True)
     return CurvePoint(
         k=k,
-        mape_pct=mean_interval([result[0] for result in results], confidence),
-        coverage_pct=float(np.mean(covered)) if covered else None,
-        measuring_s=float(np.mean([result[2] for result in results])),
+        mape_pct=mean_interval(errors, confidence),
+        coverage_pct=None if None in covered else float(np.mean(covered)),
+        measuring_s=float(np.mean(seconds)),
         rows=float(np.mean([len(judged) for _, judged in deals])),
     )
 
@@ -112,17 +113,12 @@ def _judged(
     chosen = choose(pool, k, cost_s=cost_s, phase=phase)
     model = calibrate(base, pool.subset(chosen)) if k else base
     measured = judged.labels[:, TARGET_NAMES.index(target)]
-    error = np.abs(model.predict(judged)[target].to_numpy() / measured - 1)
-    return (
-        float(100 * error.mean()),
-        _coverage_pct(model, judged, measured, target),
-        float(cost_s[chosen].sum()),
+    error, ends = (
+        mape_pct(measured, model.predict(judged)[target]),
+        model.intervals(judged, _INTERVAL_CONFIDENCE),
     )
-
-
-def _coverage_pct(model: Predictor, judged: Dataset, measured: FloatArray, target: str) -> float | None:
-    found = model.intervals(judged, _INTERVAL_CONFIDENCE)
-    if found is None:
-        return None
-    inside = (found[f"{target}_low"] <= measured) & (measured <= found[f"{target}_high"])
-    return float(100 * inside.mean())
+    covered = None
+    if ends is not None:
+        inside = (ends[f"{target}_low"] <= measured) & (measured <= ends[f"{target}_high"])
+        covered = float(100 * inside.mean())
+    return error, covered, float(cost_s[chosen].sum())

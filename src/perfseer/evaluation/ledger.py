@@ -158,7 +158,7 @@ class Ledger:
     def missing(self) -> dict[Contender, list[int]]:
         """Seeds of the trials that should be there and are not, by contender, in the order of the study."""
         lacking: dict[Contender, list[int]] = defaultdict(list)
-        absent = self.table.loc[self.table["status"] == MISSING, ["predictor", "variant", "split", "seed"]]
+        absent = self.table.loc[self.table["status"] == MISSING, [*Contender._fields, "seed"]]
         for *contender, seed in absent.to_numpy().tolist():
             lacking[Contender(*contender)].append(seed)
         return dict(lacking)
@@ -167,14 +167,13 @@ class Ledger:
     def n_stale(self) -> int:
         """Trials made by an earlier version of the code."""
         stale = self.table[self.table["status"] == STALE]
-        return len(stale.drop_duplicates(["predictor", "variant", "split", "seed"]))
+        return len(stale.drop_duplicates([*Contender._fields, "seed"]))
 
     @cached_property
     def _values(self) -> dict[tuple[Contender, str, str], dict[int, float]]:
         index: dict[tuple[Contender, str, str], dict[int, float]] = defaultdict(dict)
-        defined = self.table[self.table["value"].notna()]
-        names = ("predictor", "variant", "split", "seed", "label", "metric", "value")
-        columns = (defined[name].tolist() for name in names)
-        for predictor, variant, split, seed, label, metric, value in zip(*columns, strict=True):
-            index[Contender(predictor, variant, split), label, metric][seed] = value
+        names = [*Contender._fields, "seed", "label", "metric", "value"]
+        defined = self.table.loc[self.table["value"].notna(), names]
+        for *contender, seed, label, metric, value in defined.to_numpy().tolist():
+            index[Contender(*contender), label, metric][seed] = value
         return index

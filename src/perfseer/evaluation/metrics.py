@@ -21,13 +21,6 @@ FloatArray = npt.NDArray[np.float64]
 MAX_RELATIVE_ERROR = 1e9
 
 
-class Measure(NamedTuple):
-    """One metric's value; ``value`` is None where the metric is undefined (rank correlation of constants)."""
-
-    value: float | None
-    unit: str
-
-
 def relative_errors(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> FloatArray:
     """Signed relative errors (predicted − actual) / actual, [n], capped at ± `MAX_RELATIVE_ERROR`.
 
@@ -92,7 +85,8 @@ class Metric(NamedTuple):
 
     Attributes:
         unit: of its value; empty for the unit of what is predicted.
-        function: measured [n], predicted [n] → value; None where it is undefined.
+        function: measured [n], predicted [n] → value; None where it is undefined (`spearman` of constants).
+            Raises what `relative_errors` does.
     """
 
     unit: str
@@ -113,26 +107,6 @@ def metrics(tolerances_pct: Sequence[float]) -> dict[str, Metric]:
         "spearman": Metric("1", spearman),
         "mae": Metric("", mae),
         "rmse": Metric("", rmse),
-    }
-
-
-def score(
-    actual: npt.ArrayLike, predicted: npt.ArrayLike, unit: str, tolerances_pct: Sequence[float]
-) -> dict[str, Measure]:
-    """All `metrics` of one target, with their units.
-
-    Args:
-        actual: [n] measured values, finite and positive.
-        predicted: [n] predicted values, finite and positive.
-        unit: of both.
-        tolerances_pct: x of "within x %".
-
-    Raises:
-        PerfseerError: see `relative_errors`.
-    """
-    return {
-        name: Measure(metric.function(actual, predicted), metric.unit or unit)
-        for name, metric in metrics(tolerances_pct).items()
     }
 
 

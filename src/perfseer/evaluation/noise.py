@@ -13,14 +13,12 @@ from math import sqrt
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from perfseer.errors import require
+from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.measure.table import CONFIGURATION
 from perfseer.targets import TARGET_NAMES, TARGETS
-
-FloatArray = npt.NDArray[np.float64]
 
 # What makes two rows measurements of the same thing in the same way.
 SAME = (*CONFIGURATION, "environment", "protocol", "protocol_version")
@@ -158,7 +156,7 @@ def expected_error(measurements: Sequence[float] | FloatArray) -> float:
 
 
 @lru_cache
-def _triples(n: int) -> npt.NDArray[np.int64]:
+def _triples(n: int) -> IntArray:
     """[3, n over 3] positions of all triples among ``n`` in ascending order."""
     return np.array(list(combinations(range(n), 3))).T
 

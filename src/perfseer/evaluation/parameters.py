@@ -7,7 +7,7 @@ on what the rest of it is made of.
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model, model_validator
+from pydantic import Field, create_model, model_validator
 
 from perfseer.data.settings import LabelSettings, SplitSettings
 from perfseer.errors import PerfseerError, require
@@ -15,23 +15,15 @@ from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.training.settings import TrainingSettings
-from perfseer.validation import validated
+from perfseer.validation import Strict, validated
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-_STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
 # Sections that fitting any predictor depends on, besides its own.
 RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
 
 
-class _Sections(BaseModel):
+def _sections(title: str, names: Iterable[str], base: type[Strict] = Strict) -> type[Strict]:
     """One section per predictor that takes part; a predictor without a section is left out."""
-
-    model_config = _STRICT
-
-
-def _sections(title: str, names: Iterable[str], base: type[BaseModel] = _Sections) -> type[BaseModel]:
     fields: dict[str, Any] = {name: (settings_class(name) | None, None) for name in names}
     return create_model(title, __base__=base, **fields)
 
@@ -45,7 +37,7 @@ Predictors = _sections("Predictors", (name for name in SETTINGS if not _combines
 Ensembles = _sections("Ensembles", (name for name in SETTINGS if _combines(name)))
 
 
-class TrainingParameters(BaseModel):
+class TrainingParameters(Strict):
     """The sections that fitting one predictor depends on.
 
     Attributes:
@@ -57,8 +49,6 @@ class TrainingParameters(BaseModel):
         ensembles: one section per predictor that is made from those.
         evaluation: what is computed from predictions.
     """
-
-    model_config = _STRICT
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     labels: LabelSettings
@@ -119,7 +109,7 @@ class TrainingParameters(BaseModel):
 
     def as_mapping(self) -> dict[str, Any]:
         """Plain data, as YAML would hold it; sections of absent predictors left out."""
-        plain: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", exclude_unset=False)
+        plain = self.model_dump(mode="json")
         plain["predictors"] = {name: plain["predictors"][name] for name in self.predictor_names}
         plain["ensembles"] = {name: plain["ensembles"][name] for name in self.ensemble_names}
         return plain

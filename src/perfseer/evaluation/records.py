@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter, Validation
 
 from perfseer.data.files import read_json, read_parquet, write_json, write_parquet
 from perfseer.errors import PerfseerError, require
-from perfseer.evaluation import metrics
+from perfseer.evaluation.metrics import mape_pct, metrics
 from perfseer.evaluation.predictions import (
     IDENTITY,
     actual_column,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from perfseer.data.folds import Fold
     from perfseer.predictors.base import Predictor
 
-SCHEMA_VERSION = 1
 RECORD_FILE, PREDICTIONS_FILE, HISTORY_FILE = "record.json", "predictions.parquet", "history.jsonl"
 # Sections of params.yaml a record depends on, besides the predictor's own.
 SHARED_SECTIONS = ("labels", "splits", "training", "evaluation")
@@ -40,17 +39,33 @@ NonNegative = Annotated[float, Field(ge=0)]
 Model = TypeVar("Model")
 
 
+class Digests(Strict):
+    """What a record was made from: parameters, source code, dataset manifest."""
+
+    params: str
+    code: str
+    data: str
+
+
 class Tabled(Strict):
     """A record of predictions that lie beside it.
 
     Attributes:
         written_by: the verb that makes both.
         columns: that their table has at least.
-        predictions_digest: of their table.
+        seed: draws rows and initial weights.
+        digests: what it was made from.
+        environment: of the machine that fitted (`environment.environment`).
+        predictions_digest: content digest of their table.
     """
 
     written_by: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]
+
+    schema_version: Literal[1] = 1
+    seed: int
+    digests: Digests
+    environment: dict[str, Any]
     predictions_digest: str
 
     @classmethod
@@ -113,14 +128,6 @@ class Cost(Strict):
     peak_mem_mib: NonNegative | None
 
 
-class Digests(Strict):
-    """What a record was made from: parameters, source code, dataset manifest."""
-
-    params: str
-    code: str
-    data: str
-
-
 class Record(Tabled):
     """One fitted predictor on one split and seed, scored on its test rows (DESIGN: record).
 
@@ -131,26 +138,21 @@ class Record(Tabled):
         metrics: target → metric → measure, physical units.
         validation_mape_pct: target → MAPE on the validation rows [%]; empty where not computed.
         unsupported: targets the predictor declares it cannot predict.
-        predictions_digest: content digest of predictions.parquet beside the record.
     """
 
     written_by = "perfseer train"
     columns = IDENTITY
 
-    schema_version: Literal[1] = 1
     status: Literal["ok"] = "ok"
     predictor: str
     split: str
-    seed: int
     settings: dict[str, Any]
-    digests: Digests
     n: Counts
     n_parameters: NonNegativeInt
     metrics: dict[str, dict[str, RecordedMeasure]]
     validation_mape_pct: dict[str, NonNegative] = Field(default_factory=dict)
     unsupported: tuple[str, ...]
     cost: Cost
-    environment: dict[str, Any]
 
 
 def as_floats(value: Any) -> Any:
@@ -181,7 +183,7 @@ def build_record(
     cost: Cost,
     environment: Mapping[str, Any],
     evaluation: EvaluationSettings,
-    valid_predictions: pd.DataFrame | None = None,
+    valid_predictions: pd.DataFrame,
 ) -> tuple[Record, pd.DataFrame]:
     """Score predictions of the test rows.
 
@@ -200,7 +202,7 @@ def build_record(
         The record, and the predictions table to be written beside it (`write_record`).
 
     Raises:
-        PerfseerError: a prediction is missing, non-finite or not positive.
+        PerfseerError: a prediction is missing, non-finite or not positive; the message names its target.
     """
     table = prediction_table(fold.test.rows, predictions)
     record = Record(
@@ -211,8 +213,11 @@ def build_record(
         digests=digests,
         n=Counts(train=len(fold.train), valid=len(fold.valid), test=len(fold.test)),
         n_parameters=predictor.n_parameters_,
-        metrics=score_table(table, evaluation),
-        validation_mape_pct=_validation(fold.valid.rows, valid_predictions),
+        metrics={name: _score(table, name, evaluation) for name in predicted_targets(table)},
+        validation_mape_pct={
+            str(name): mape_pct(fold.valid.rows[name], valid_predictions[name])
+            for name in (valid_predictions.columns if len(fold.valid) else ())
+        },
         unsupported=tuple(name for name in TARGET_NAMES if name not in predictions.columns),
         cost=cost,
         environment=dict(environment),
@@ -221,33 +226,15 @@ def build_record(
     return record, table
 
 
-def score_table(table: pd.DataFrame, evaluation: EvaluationSettings) -> dict[str, dict[str, RecordedMeasure]]:
-    """All metrics of all targets of a predictions table.
-
-    Raises:
-        PerfseerError: see `metrics.score`; the message names the target.
-    """
-    return {name: _score_target(table, name, evaluation) for name in predicted_targets(table)}
-
-
-def _score_target(
-    table: pd.DataFrame, name: str, evaluation: EvaluationSettings
-) -> dict[str, RecordedMeasure]:
-    actual, predicted = table[actual_column(name)].to_numpy(), table[predicted_column(name)].to_numpy()
+def _score(table: pd.DataFrame, name: str, evaluation: EvaluationSettings) -> dict[str, RecordedMeasure]:
+    values, unit = (table[actual_column(name)], table[predicted_column(name)]), TARGET_BY_NAME[name].unit
     try:
-        scores = metrics.score(actual, predicted, TARGET_BY_NAME[name].unit, evaluation.within_pct)
+        return {
+            key: RecordedMeasure(value=metric.function(*values), unit=metric.unit or unit, n=len(table))
+            for key, metric in metrics(evaluation.within_pct).items()
+        }
     except PerfseerError as error:
         raise PerfseerError(f"{name} cannot be scored: {error}") from error
-    return {key: RecordedMeasure(value=m.value, unit=m.unit, n=len(actual)) for key, m in scores.items()}
-
-
-def _validation(rows: pd.DataFrame, predictions: pd.DataFrame | None) -> dict[str, float]:
-    if predictions is None or not len(rows):
-        return {}
-    return {
-        str(name): metrics.mape_pct(rows[name].to_numpy(), predictions[name].to_numpy())
-        for name in predictions.columns
-    }
 
 
 def write_record(folder: Path, record: Tabled, table: pd.DataFrame) -> Path:

@@ -11,19 +11,21 @@ there. What a record was made from stands in its digests. Two rules say what bec
 
 import json
 import shutil
-from collections.abc import Callable, Hashable, Iterable, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
+from perfseer.data.files import atomic
 from perfseer.data.folds import Fold
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError, require
-from perfseer.evaluation.costs import Stopwatch, peak_memory_mib
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.records import (
     HISTORY_FILE,
@@ -31,6 +33,7 @@ from perfseer.evaluation.records import (
     Cost,
     Digests,
     Record,
+    Tabled,
     as_floats,
     build_record,
     differing,
@@ -45,16 +48,7 @@ from perfseer.provenance import code_digest
 Log = Callable[[str], None]
 
 
-class Recorded(Protocol):
-    """Anything that says what it was made from."""
-
-    @property
-    def digests(self) -> Digests:
-        """Of parameters, code and data."""
-
-
-Key = TypeVar("Key", bound=Hashable)
-AnyRecord = TypeVar("AnyRecord", bound=Recorded)
+AnyRecord = TypeVar("AnyRecord", bound=Tabled)
 
 
 @dataclass(frozen=True)
@@ -71,9 +65,9 @@ class Fitted:
 
     def timed(self, rows: Dataset) -> tuple[pd.DataFrame, float]:
         """Predictions of [n] rows, and the wall time they took divided by n [ms]."""
-        with Stopwatch() as predicting:
-            predictions = self.model.predict(rows)
-        return predictions, 1e3 * predicting.seconds / len(rows)
+        start = time.perf_counter()
+        predictions = self.model.predict(rows)
+        return predictions, 1e3 * (time.perf_counter() - start) / len(rows)
 
 
 def fit(model: Predictor, fold: Fold, *, log: Log, inputs: FitInputs | None = None) -> Fitted:
@@ -88,9 +82,9 @@ def fit(model: Predictor, fold: Fold, *, log: Log, inputs: FitInputs | None = No
     Raises:
         PerfseerError: learning diverged, or an input is missing.
     """
-    with Stopwatch() as fitting:
-        model.fit(fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=log, inputs=inputs)
-    return Fitted(model, fitting.seconds)
+    start = time.perf_counter()
+    model.fit(fold.train, fold.valid, fold.normaliser, seed=fold.seed, log=log, inputs=inputs)
+    return Fitted(model, time.perf_counter() - start)
 
 
 def fit_and_record(
@@ -136,9 +130,21 @@ def fit_and_record(
     )
     if keep_model:
         model.save(out / "model")
-    _write_history(out / HISTORY_FILE, model.history_)
+    with atomic(out / HISTORY_FILE) as path:
+        lines = [json.dumps(row, allow_nan=False) + "\n" for row in model.history_]
+        path.write_text("".join(lines), encoding="utf-8")
     write_record(out, record, table)
     return record
+
+
+def peak_memory_mib() -> float | None:
+    """Peak resident memory of this process so far [MiB]; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def fit_inputs(settings: PredictorSettings, kernels: Path, members: Mapping[str, Path]) -> FitInputs:
@@ -217,7 +223,7 @@ def kept(path: Path, present: Digests, read: Callable[[Path], AnyRecord]) -> Any
     return None if differing(record.digests, same_code) else record
 
 
-def is_stale(record: Recorded, present: Digests) -> bool:
+def is_stale(record: Tabled, present: Digests) -> bool:
     """Whether a record that was `kept` is of an earlier version of the code."""
     return record.digests.code != present.code
 
@@ -238,8 +244,3 @@ def require_valid(faults: Iterable[str], verb: str) -> None:
         f"these records do not belong to the present parameters, code and dataset; run `{verb}` again "
         "(`snakemake` does):\n  " + "\n  ".join(listed),
     )
-
-
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in history), encoding="utf-8")

@@ -125,9 +125,9 @@ def test_both_beats_the_arithmetic_where_there_is_something_to_learn(data):
 def test_the_study_is_written_read_and_reported(data, tmp_path, monkeypatch):
     monkeypatch.setattr(study, "shrunk_batches", lambda files: made_up())
     protocol = measured.Protocol(seeds=(0, 1), folds=2)
-    path = study.run(data, LABELS, ["file"], tmp_path, lambda line: None, protocol)
+    made = study.run(data, LABELS, ["file"], tmp_path, lambda line: None, protocol)
     found = report.load(tmp_path)
-    assert found == study.read_study(path)
+    assert found == made
     assert found.counts["file"]["rows"] == 400
     assert {one.grouping for one in found.judged} == {"architecture", "family"}
     text = report.section(found)

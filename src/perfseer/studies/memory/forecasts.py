@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -101,13 +100,11 @@ def judge(
 
 
 def _kinds(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    clear = table[~table["ambiguous"]]
-    found = {str(key): rows.reset_index(drop=True) for key, rows in clear.groupby("margin")}
-    return {key: rows for key, rows in found.items() if _n_failures(rows) >= FEWEST_FAILURES}
-
-
-def _n_failures(rows: pd.DataFrame) -> int:
-    return int(rows["failed_bytes"].notna().sum())
+    return {
+        str(key): rows.reset_index(drop=True)
+        for key, rows in table[~table["ambiguous"]].groupby("margin")
+        if rows["failed_bytes"].count() >= FEWEST_FAILURES
+    }
 
 
 def _fit(rows: pd.DataFrame, basis: str, devices: tuple[str, ...]) -> Margin:
@@ -151,15 +148,14 @@ def reliability(probabilities: FloatArray, outcomes: FloatArray) -> tuple[Bin, .
     """
     places = np.clip(np.searchsorted(_BINS, probabilities, side="right") - 1, 0, len(_BINS) - 2)
     found = []
-    for place, (low, high) in enumerate(pairwise(_BINS)):
+    for place in np.unique(places):
         inside = places == place
-        if inside.any():
-            mean, share = float(probabilities[inside].mean()), float(outcomes[inside].mean())
-            found.append(Bin(low, high, mean, share, int(inside.sum())))
+        mean, share = float(probabilities[inside].mean()), float(outcomes[inside].mean())
+        found.append(Bin(_BINS[place], _BINS[place + 1], mean, share, int(inside.sum())))
     return tuple(found)
 
 
 def _share(hits: npt.NDArray[np.bool_], owners: npt.NDArray[Any], confidence: float) -> IntervalCoverage:
     """Share of hits with an interval that counts architectures."""
-    ones = np.ones(len(hits))
-    return coverage(hits.astype(np.float64), 0.5 * ones, 1.5 * ones, owners, confidence=confidence)
+    one = np.ones(len(hits))
+    return coverage(hits.astype(np.float64), one, one, owners, confidence=confidence)

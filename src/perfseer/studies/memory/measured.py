@@ -1,6 +1,5 @@
 """Arithmetic, trees and both on measured memory: each row predicted by a model that never saw its network."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -16,7 +15,6 @@ from perfseer.evaluation.group_folds import draw
 from perfseer.evaluation.ledger import VALID, Contender, Entry, Ledger, Trial
 from perfseer.evaluation.metrics import mape_pct
 from perfseer.evaluation.trials import Log, fit
-from perfseer.graphs.perfgraph import IntArray
 from perfseer.predictors.library.memory import MemoryPredictor, MemorySettings
 from perfseer.predictors.memory.margins import Margin, margin_key
 from perfseer.predictors.memory.setup import MemorySetup
@@ -26,10 +24,6 @@ from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 Method = Literal["analytic", "learned", "both"]
 METHODS: tuple[Method, ...] = get_args(Method)
 TARGETS: tuple[str, ...] = tuple(name for name in TARGET_NAMES if TARGET_BY_NAME[name].quantity == "mem")
-COLUMNS: tuple[str, ...] = (
-    *("method", "seed", "target", "configuration", "architecture"),
-    *("measured_mib", "predicted_mib", "low_mib", "high_mib"),
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,8 @@ def compare(data: Dataset, labels: LabelSettings, protocol: Protocol, log: Log) 
         log: receives a line now and then.
 
     Returns:
-        A row per method, seed, label and configuration, columns `COLUMNS`.
+        A row per method, seed, label (``target``) and configuration, with its architecture; what was measured
+        and predicted and the ends of its interval in MiB.
 
     Raises:
         PerfseerError: the data has no memory labels, or too few architectures.
@@ -68,31 +63,26 @@ def compare(data: Dataset, labels: LabelSettings, protocol: Protocol, log: Log) 
     parts = []
     for seed in protocol.seeds:
         drawn = draw(data.rows, "architecture", seed, protocol.folds, protocol.valid_share)
-        for fold in range(protocol.folds):
-            split = drawn.parts(data.rows, fold)
-            parts += [_predicted(data, split, method, seed, labels, protocol) for method in METHODS]
+        for place in range(protocol.folds):
+            train, valid, test = (data.subset(part) for part in drawn.parts(data.rows, place))
+            fold = Fold("architecture", seed, train, valid, test, fit_normaliser(train, labels))
+            for method in METHODS:
+                parts += _predicted(fold, method, protocol.confidence)
         log(f"seed {seed}: {protocol.folds} folds")
     return pd.concat(parts, ignore_index=True)
 
 
-def _predicted(
-    data: Dataset,
-    split: Sequence[IntArray],
-    method: Method,
-    seed: int,
-    labels: LabelSettings,
-    protocol: Protocol,
-) -> pd.DataFrame:
-    train, valid, test = (data.subset(part) for part in split)
-    fold = Fold("architecture", seed, train, valid, test, fit_normaliser(train, labels))
-    model = fit(MemoryPredictor(MemorySettings(method=method), TARGETS), fold, log=_silent).model
-    values, ends = model.predict(test), model.intervals(test, protocol.confidence)
+def _predicted(fold: Fold, method: Method, confidence: float) -> list[pd.DataFrame]:
+    """A table for each label."""
+    test, model = fold.test, MemoryPredictor(MemorySettings(method=method), TARGETS)
+    fit(model, fold, log=lambda _: None)  # one of dozens of fits
+    values, ends = model.predict(test), model.intervals(test, confidence)
     assert ends is not None
-    parts = [
+    return [
         pd.DataFrame(
             {
                 "method": method,
-                "seed": seed,
+                "seed": fold.seed,
                 "target": target,
                 "configuration": test.rows["configuration"],
                 "architecture": test.rows["architecture"],
@@ -104,11 +94,6 @@ def _predicted(
         )
         for target in TARGETS
     ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _silent(_: str) -> None:
-    """One of dozens of fits."""
 
 
 def contender(method: str) -> Contender:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from perfseer.evaluation.records import read_as
 from perfseer.reporting.document import fill
 from perfseer.reporting.style import BLUE, GREY, ORANGE, panels, say_missing
 from perfseer.studies.memory import tables
-from perfseer.studies.memory.study import CONFIDENCE, STUDY_FILE, MemoryStudy, read_study
+from perfseer.studies.memory.study import CONFIDENCE, STUDY_FILE, WRITTEN_BY, MemoryStudy
 
 TEMPLATE = Path(__file__).with_name("section.md.j2")
 
@@ -19,7 +20,7 @@ def load(folder: Path) -> MemoryStudy | None:
         PerfseerError: it is damaged or of another version.
     """
     path = folder / STUDY_FILE
-    return read_study(path) if path.is_file() else None
+    return read_as(path, MemoryStudy, WRITTEN_BY) if path.is_file() else None
 
 
 def section(study: MemoryStudy | None) -> str:

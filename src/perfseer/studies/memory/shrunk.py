@@ -99,7 +99,8 @@ def _table(
         rows.iterrows(), failed, platforms, graphs, larger.numbers.tolist(), strict=True
     ):
         phase: Phase = "train" if np.isfinite(row["train_time_ms"]) else "infer"
-        setup = MemorySetup.of(platform)
+        setup, spec = MemorySetup.of(platform), platform.spec
+        assert spec is not None
         terms = memory_terms(graph, phase, setup)
         beyond = larger.graphs.graph(number) if size and number != NO_GRAPH else None
         found.append(
@@ -110,7 +111,7 @@ def _table(
                 "failed_batch_size": int(size) if beyond is not None else 0,
                 "ran_bytes": float(terms.held_bytes),
                 "failed_bytes": np.nan if beyond is None else memory_terms(beyond, phase, setup).held_bytes,
-                "room_bytes": _room(platform) - terms.context,
+                "room_bytes": USABLE_SHARE * float(spec.memory_bytes or 0.0) - terms.context,
                 "ambiguous": beyond is not None and has_other_limits(beyond),
             }
         )
@@ -126,16 +127,9 @@ def has_other_limits(graph: PerfGraph) -> bool:
 def _next_larger(rows: pd.DataFrame) -> "pd.Series[int]":
     """[n] the batch size that was tried before each row's; 0 at the start or off the ladder."""
     starts = rows.groupby("source")["batch_size"].transform("max")
-    tried = {
-        start: {small: large for large, small in pairwise(ladder(int(start)))} for start in starts.unique()
-    }
-    found = [tried[start].get(int(size), 0) for start, size in zip(starts, rows["batch_size"], strict=True)]
+    tried = {(top, small): large for top in starts.unique() for large, small in pairwise(ladder(int(top)))}
+    found = [tried.get(start_and_size, 0) for start_and_size in zip(starts, rows["batch_size"], strict=True)]
     return pd.Series(found, index=rows.index, dtype=np.int64)
-
-
-def _room(platform: Platform) -> float:
-    assert platform.spec is not None
-    return USABLE_SHARE * float(platform.spec.memory_bytes or 0.0)
 
 
 def log_room(table: pd.DataFrame, which: str) -> FloatArray:

@@ -1,11 +1,12 @@
 """The study of memory: fitting, judging, and one file that the report is made from."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
+from timeit import timeit
 from typing import Any, Literal
 
 import pandas as pd
@@ -15,8 +16,7 @@ from perfseer.data.files import write_json, write_parquet
 from perfseer.data.settings import LabelSettings
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.group_folds import GROUPINGS
-from perfseer.evaluation.intervals import Interval, mean_interval
-from perfseer.evaluation.records import read_as
+from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.trials import Log
 from perfseer.predictors.conformal import IntervalCoverage, coverage
 from perfseer.predictors.memory.margins import Margin
@@ -100,7 +100,7 @@ def run(
     out: Path,
     log: Log,
     protocol: Protocol | None = None,
-) -> Path:
+) -> MemoryStudy:
     """Compare methods on measured memory, judge forecasts on result files, and write both.
 
     Args:
@@ -130,7 +130,7 @@ def run(
     write_parquet(out / "memory_measured.parquet", predictions)
     write_parquet(out / "memory_shrunk.parquet", shrunk)
     write_json(out / STUDY_FILE, asdict(study))
-    return out / STUDY_FILE
+    return study
 
 
 def accuracies(predictions: pd.DataFrame) -> tuple[Accuracy, ...]:
@@ -141,8 +141,8 @@ def accuracies(predictions: pd.DataFrame) -> tuple[Accuracy, ...]:
         rows = predictions[(predictions["method"] == method) & (predictions["target"] == target)]
         label, low, high = (rows[name].to_numpy() for name in ("measured_mib", "low_mib", "high_mib"))
         inside = coverage(label, low, high, rows["architecture"], confidence=CONFIDENCE)
-        mapes = list(ledger.values(measured.contender(method), target, "mape_pct").values())
-        mean = mean_interval(mapes, CONFIDENCE)
+        mean = ledger.mean(measured.contender(method), target, "mape_pct")
+        assert mean is not None
         found.append(Accuracy(method, target, mean, inside, rows["configuration"].nunique()))
     return tuple(found)
 
@@ -152,7 +152,7 @@ def count_failures(shrunk: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {
         str(source): {
             "rows": len(rows),
-            "failures": int(rows["failed_bytes"].notna().sum()),
+            "failures": int(rows["failed_bytes"].count()),
             "ambiguous": int(rows["ambiguous"].sum()),
         }
         for source, rows in shrunk.groupby("source")
@@ -166,21 +166,8 @@ def time_arithmetic(data: Dataset) -> dict[str, float]:
         (few.graphs.graph(number), setup)
         for number, setup in zip(few.graph_rows.tolist(), row_setups(few), strict=True)
     ]
-    taken: dict[str, float] = {}
-    for phase in PHASES:
-        seconds = []
-        for graph, setup in cases:
-            start = time.perf_counter()
-            memory_terms(graph, phase, setup)
-            seconds.append(time.perf_counter() - start)
-        taken[phase] = 1e3 * median(seconds)
-    return taken
-
-
-def read_study(path: Path) -> MemoryStudy:
-    """What `run` wrote.
-
-    Raises:
-        PerfseerError: there is none, or it is of another version or damaged.
-    """
-    return read_as(path, MemoryStudy, WRITTEN_BY)
+    return {
+        phase: 1e3
+        * median(timeit(partial(memory_terms, graph, phase, setup), number=1) for graph, setup in cases)
+        for phase in PHASES
+    }

@@ -31,15 +31,15 @@ def memory(
     from perfseer.parameters import load_mapping
     from perfseer.predictors.memory.margins import write_margins
     from perfseer.studies.memory.shrunk import gpu_files
-    from perfseer.studies.memory.study import read_study, run
+    from perfseer.studies.memory.study import STUDY_FILE, run
     from perfseer.validation import section
 
     labels = section(LabelSettings, load_mapping(params), "labels")
     data = Dataset.open(dataset, graphs)
-    path = run(data, labels, files or gpu_files(), out, line_log(""))
+    study = run(data, labels, files or gpu_files(), out, line_log(""))
     if margins is not None:
-        write_margins(margins, read_study(path).margins)
-    typer.echo(path)
+        write_margins(margins, study.margins)
+    typer.echo(out / STUDY_FILE)
 
 
 def register(app: typer.Typer) -> None:

@@ -56,15 +56,11 @@ def common(facts: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
         configuration_first, configuration_second, architecture, ms_first and ms_second (ms per sample), and
         ``deviation``: ratio of the two over its median, minus 1.
     """
-    sides = []
-    for name in (first, second):
-        rows = facts[facts["source"] == name]
-        side = rows[[*_MODEL, "architecture", "configuration"]].copy()
-        side["ms"] = (rows["time_ms"] / rows["batch_size"]).to_numpy()
-        sides.append(side.drop_duplicates(list(_MODEL)))
-    joined = sides[0].merge(
-        sides[1].drop(columns="architecture"), on=list(_MODEL), suffixes=("_first", "_second")
+    timed = facts.assign(ms=facts["time_ms"] / facts["batch_size"]).drop_duplicates(["source", *_MODEL])
+    own, other = (
+        timed.loc[timed["source"] == name, [*_MODEL, "configuration", "ms"]] for name in (first, second)
     )
+    joined = own.join(timed["architecture"]).merge(other, on=list(_MODEL), suffixes=("_first", "_second"))
     ratio = joined["ms_first"] / joined["ms_second"]
     joined["deviation"] = ratio / ratio.median() - 1.0
     return joined

@@ -18,7 +18,6 @@ from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
 
 _LEAST_ARCHITECTURES = 5  # of a family that gets a line of its own
-_SHOWN_FAMILIES = 12  # lines of the table by family
 _PARTS = 5  # of the range of sizes, equal in rows
 _BATCH_SIZES = (1, 4, 16, 64, 256, 1024)  # upper bounds of groups
 _MEMORY = 1024  # results kept, since tables and figures show the same
@@ -81,13 +80,14 @@ def by_size(study: Study, grouping: Grouping, file: str) -> list[Group]:
 def by_batch_size(study: Study, grouping: Grouping, file: str) -> list[Group]:
     """Rows by their batch size, in steps of four times, smallest first."""
     rows = study.rows(study.settings.subject, grouping, file)
-    steps = rows.groupby(np.searchsorted(_BATCH_SIZES, rows["batch_size"].to_numpy()))
-    return [_group(study, _span(part["batch_size"]), part) for _, part in steps]
-
-
-def _span(sizes: "pd.Series[int]") -> str:
-    low, high = int(sizes.min()), int(sizes.max())
-    return str(low) if low == high else f"{low}–{high}"
+    steps = rows.groupby(np.searchsorted(_BATCH_SIZES, rows["batch_size"].to_numpy()))["batch_size"]
+    spans = zip(steps.min(), steps.max(), strict=True)
+    return [
+        _group(
+            study, str(low) if low == high else f"{low}–{high}", rows[rows["batch_size"].between(low, high)]
+        )
+        for low, high in spans
+    ]
 
 
 def _group(study: Study, name: str, rows: pd.DataFrame) -> Group:
@@ -114,22 +114,12 @@ def group_table(what: str, groups: Sequence[Group]) -> str:
     )
 
 
-def family_table(study: Study, file: str) -> str:
-    """Families of a file that the subject errs most on, where training saw none of them."""
-    return group_table("family", by_family(study, file)[:_SHOWN_FAMILIES])
-
-
-def size_table(study: Study, file: str, grouping: Grouping) -> str:
-    """The subject's error on a file by size of the model."""
-    return group_table("GFLOPs a sample", by_size(study, grouping, file))
-
-
 @lru_cache(maxsize=_MEMORY)
 def coverage(study: Study, grouping: Grouping, files: tuple[str, ...]) -> Resampled | None:
     """Share of measurements inside the subject's intervals [%]; None where there are no intervals."""
     subject = study.settings.subject
-    parts = [part for part in (study.rows(subject, grouping, file) for file in files) if not part.empty]
-    rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    parts = (study.rows(subject, grouping, file) for file in files)
+    rows = pd.concat([part for part in parts if not part.empty] or [pd.DataFrame()], ignore_index=True)
     covered = inside(rows)
     if covered is None:
         return None
@@ -141,14 +131,10 @@ def coverage_table(study: Study) -> str:
     files, groupings = study.files(study.settings.subject), study.settings.groupings
     columns: list[Column[str]] = [("labels", title)]
     for grouping in groupings:
-        columns.append((f"inside [%], by {grouping}", partial(_covered, study, grouping)))
+        columns.append((f"inside [%], by {grouping}", partial(_coverage_text, study, grouping)))
         columns.append((f"± [%], by {grouping}", partial(_width, study, grouping)))
-    pooled = [(f"**{_coverage_text(coverage(study, grouping, files))}**", "") for grouping in groupings]
+    pooled = [(f"**{_coverage_text(study, grouping, *files)}**", "") for grouping in groupings]
     return table(files, columns, last=[["**all**", *chain(*pooled)]])
-
-
-def _covered(study: Study, grouping: Grouping, file: str) -> str:
-    return _coverage_text(coverage(study, grouping, (file,)))
 
 
 def _width(study: Study, grouping: Grouping, file: str) -> str:
@@ -160,24 +146,21 @@ def _width(study: Study, grouping: Grouping, file: str) -> str:
     return number(float(100.0 * (np.median(half) - 1.0)))
 
 
-def _coverage_text(covered: Resampled | None) -> str:
+def _coverage_text(study: Study, grouping: Grouping, *files: str) -> str:
+    covered = coverage(study, grouping, files)
     if covered is None:
         return MISSING
     mean, low, high = map(number, covered.only)
     return f"{mean} ({low} to {high})"
 
 
-def coverage_verdicts(study: Study) -> str:
-    """Whether all rows together are covered as they should be, for every grouping."""
-    return "; ".join(coverage_verdict(study, grouping) for grouping in study.settings.groupings)
-
-
 def coverage_verdict(study: Study, grouping: Grouping) -> str:
     """Whether all rows together are covered as they should be, in words."""
-    covered = coverage(study, grouping, study.files(study.settings.subject))
+    files = study.files(study.settings.subject)
+    covered, shown = coverage(study, grouping, files), _coverage_text(study, grouping, *files)
     if covered is None:
-        return f"by {grouping}: {MISSING}"
+        return f"by {grouping}: {shown}"
     low, high = COVERAGE_PCT
     share, *_ = covered.only
     word = "within" if low <= share <= high else ("above" if share > high else "below")
-    return f"by {grouping}: {_coverage_text(covered)} %, {word} the {low:g} to {high:g} % asked for"
+    return f"by {grouping}: {shown} %, {word} the {low:g} to {high:g} % asked for"

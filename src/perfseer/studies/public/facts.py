@@ -50,7 +50,10 @@ def row_facts(data: Dataset) -> pd.DataFrame:
     totals = {"flops": "total_flops", "bytes": "total_bytes", "n_nodes": "n_nodes"}
     for name, column in totals.items():
         table[name] = data.features.globals_[data.graph_rows, GLOBAL_COLUMNS.index(column)]
-    for name, values in (_shares(data) | _rarities(data)).items():
+    grouped = data.features.nodes[:, HYPERPARAMETERS.index("conv_groups")] > 1
+    other = data.features.operators == OPERATOR_INDEX["other"]
+    shares = {"other_share": _share_of(data, other), "grouped_share": _share_of(data, grouped)}
+    for name, values in (shares | _rarities(data)).items():
         table[name] = values[data.graph_rows]
     return table[list(FACT_COLUMNS)].reset_index(drop=True)
 
@@ -71,13 +74,6 @@ def read_facts(folder: Path) -> pd.DataFrame:
     path, none = folder / FACTS_FILE, pd.DataFrame(columns=list(FACT_COLUMNS))
     table = read_parquet(path, FACT_COLUMNS, WRITTEN_BY) if path.is_file() else none
     return table.set_index("configuration", drop=False)
-
-
-def _shares(data: Dataset) -> dict[str, FloatArray]:
-    """[G] shares of each graph's forward bytes in unknown operators and in grouped convolutions."""
-    grouped = data.features.nodes[:, HYPERPARAMETERS.index("conv_groups")] > 1
-    other = data.features.operators == OPERATOR_INDEX["other"]
-    return {"other_share": _share_of(data, other), "grouped_share": _share_of(data, grouped)}
 
 
 def _share_of(data: Dataset, chosen: npt.NDArray[np.bool_]) -> FloatArray:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -42,8 +42,7 @@ def errors(study: Study) -> Figure:
     """MAPE of everyone on the headline files beside what was to be reached, a row per grouping."""
     files, groupings = study.settings.headline, study.settings.groupings
     figure, axes = panels(len(groupings), len(files), width=10.0, height=0.9 + 0.24 * len(study.names))
-    cells = [(grouping, file) for grouping in groupings for file in files]
-    for axis, (grouping, file) in zip(axes, cells, strict=True):
+    for axis, (grouping, file) in zip(axes, product(groupings, files), strict=True):
         _error_panel(axis, study, grouping, file)
     lines = {str(line.get_label()): line for axis in axes for line in axis.lines if line.get_gid() == _GOAL}
     if lines:
@@ -62,10 +61,15 @@ def _error_panel(axis: Axes, study: Study, grouping: Grouping, file: str) -> Non
     for place, (name, error) in enumerate(errors.items()):
         _error_bar(axis, place, error, edge, BLUE if name == study.settings.subject else GREY)
     _goal_lines(axis, grouping, file)
-    axis.set_yticks(range(len(errors)), list(errors))
-    axis.invert_yaxis()
+    _name_rows(axis, list(errors), "MAPE [%]")
     axis.set_xlim(0, edge)
-    axis.set_xlabel("MAPE [%]")
+
+
+def _name_rows(axis: Axes, names: Sequence[str], label: str) -> None:
+    """Rows from above, at 0, 1, …; ``label`` says what lies along them."""
+    axis.set_yticks(range(len(names)), names)
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
     axis.grid(visible=False, axis="y")
 
 
@@ -102,12 +106,10 @@ def families(study: Study) -> Figure:
         if not worst:
             say_missing(axis)
             continue
-        places = np.arange(len(worst))
-        axis.barh(places, [group.mape_pct for group in worst], color=_COLOURS["family"], height=0.7)
-        axis.set_yticks(places, [f"{group.name} ({group.architectures})" for group in worst])
-        axis.invert_yaxis()
-        axis.set_xlabel("MAPE [%], family unseen")
-        axis.grid(visible=False, axis="y")
+        means = [group.mape_pct for group in worst]
+        axis.barh(range(len(worst)), means, color=_COLOURS["family"], height=0.7)
+        names = [f"{group.name} ({group.architectures})" for group in worst]
+        _name_rows(axis, names, "MAPE [%], family unseen")
     return figure
 
 
@@ -116,8 +118,7 @@ def sizes(study: Study) -> Figure:
     files = study.settings.headline
     figure, axes = panels(2, len(files), width=10.0, height=2.7)
     rows = ((by_size, "forward FLOPs of a sample, up to [GFLOPs]"), (by_batch_size, "batch size"))
-    cells = [(split, label, file) for split, label in rows for file in files]
-    for axis, (split, label, file) in zip(axes, cells, strict=True):
+    for axis, ((split, label), file) in zip(axes, product(rows, files), strict=True):
         _size_panel(axis, {grouping: split(study, grouping, file) for grouping in study.settings.groupings})
         axis.set_title(short_title(file))
         axis.set_xlabel(label)
@@ -163,10 +164,7 @@ def intervals(study: Study) -> Figure:
         return figure
     axis.axvspan(*COVERAGE_PCT, color="#E6F2EC", zorder=0)
     axis.axvline(wanted, color=GREEN, linewidth=1.0)
-    axis.set_yticks(range(len(files)), [title(file) for file in files])
-    axis.invert_yaxis()
-    axis.set_xlabel(f"measurements inside the {wanted:g} % interval [%]")
-    axis.grid(visible=False, axis="y")
+    _name_rows(axis, [title(file) for file in files], f"measurements inside the {wanted:g} % interval [%]")
     axis.legend(loc="lower left")
     return figure
 
@@ -189,14 +187,8 @@ def _curve_panel(axis: Axes, study: Study, device: str, file: str) -> None:
         if points:
             places, means = range(len(points)), [point.mape_pct for point in points]
             widths = [mean.half_width or 0.0 for mean in means]
-            axis.errorbar(
-                places,
-                [mean.mean for mean in means],
-                widths,
-                **_WITH_ERRORS,
-                color=colour,
-                label=devices.KINDS[known],
-            )
+            look = {**_WITH_ERRORS, "color": colour, "label": devices.KINDS[known]}
+            axis.errorbar(places, [mean.mean for mean in means], widths, **look)
             axis.set_xticks(places, [str(point.measured) for point in points])
     if not axis.containers:
         say_missing(axis)

@@ -16,12 +16,11 @@ from perfseer.data.files import write_json
 from perfseer.data.folds import Fold, fit_normaliser
 from perfseer.digests import digest
 from perfseer.errors import require
-from perfseer.evaluation.costs import peak_memory_mib
 from perfseer.evaluation.environment import environment
 from perfseer.evaluation.group_folds import Draw, Grouping, draw
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.records import RECORD_FILE, Counts, Digests, as_floats, write_record
-from perfseer.evaluation.trials import Fitted, Log, fit, fitting_code, kept
+from perfseer.evaluation.trials import Fitted, Log, fit, fitting_code, kept, peak_memory_mib
 from perfseer.predictors.registry import create, settings_class
 from perfseer.predictors.settings import PredictorSettings
 from perfseer.studies.public import source
@@ -55,10 +54,8 @@ class Case:
         known = ", ".join(self.settings.fitted)
         require(self.name in self.settings.fitted, f"no entrant {self.name!r}; there are {known}")
         entrant = self.entrant
-        for what, value, allowed in (
-            ("grouping", self.grouping, entrant.groupings),
-            ("seed", self.seed, entrant.seeds),
-        ):
+        for what, allowed in (("grouping", entrant.groupings), ("seed", entrant.seeds)):
+            value = getattr(self, what)
             require(value in allowed, f"{self.name} takes part with {what} {allowed}, not with {value!r}")
         self.predictor_settings()
 
@@ -99,10 +96,8 @@ class Case:
 
     def digests(self) -> Digests:
         """What a record of this case must carry to be valid now; its scope does not count."""
-        depends = {
-            **self.settings.model_dump(mode="json", include=set(_SHARED)),
-            "entrant": self.described(),
-        }
+        shared = self.settings.model_dump(mode="json", include=set(_SHARED))
+        depends = {**shared, "entrant": self.described()}
         return Digests(
             params=digest(as_floats(depends)),
             code=fitting_code(self.entrant.predictor, __name__),

@@ -14,7 +14,7 @@ import pandas as pd
 
 from perfseer.evaluation.group_folds import Grouping
 from perfseer.reporting.tables import escape, table
-from perfseer.reporting.units import number, percent
+from perfseer.reporting.units import number, percent, plural
 from perfseer.studies.public.agreement import common, comparable
 from perfseer.studies.public.study import Study
 from perfseer.studies.public.wording import title
@@ -33,33 +33,22 @@ _EXTREME = 0.01  # quantile of the sizes in a file
 
 
 @dataclass(frozen=True, eq=False)
-class Context:
-    """What rules look at besides the row.
-
-    Attributes:
-        facts: of all rows, by configuration.
-        log_errors: of all rows under the same grouping, by configuration.
-        disagreements: configuration → what other files of the device say, as `disagreements` gives it.
-    """
-
-    facts: pd.DataFrame
-    log_errors: "pd.Series[float]"
-    disagreements: pd.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
 class Miss:
-    """One of the worst predictions.
+    """One of the worst predictions, and what rules look at besides it.
 
     Attributes:
         facts: of the row (`studies.public.facts.FACT_COLUMNS`).
         log_error: ln(predicted / measured), mean over seeds.
-        context: the rows around it.
+        all_facts: of all rows, by configuration.
+        log_errors: of all rows under the same grouping, by configuration.
+        disagreements: what other files of the device say of all rows, as `disagreements` gives it.
     """
 
     facts: "pd.Series[Any]"
     log_error: float
-    context: Context
+    all_facts: pd.DataFrame
+    log_errors: "pd.Series[float]"
+    disagreements: pd.DataFrame
 
     @property
     def predicted_ms(self) -> float:
@@ -83,13 +72,12 @@ class Miss:
 
     def alike(self, *names: str) -> pd.DataFrame:
         """Facts of all rows that are as this one in the named columns."""
-        facts = self.context.facts
-        return facts[(facts[list(names)] == self.facts[list(names)]).all(axis=1)]
+        same = self.all_facts[list(names)] == self.facts[list(names)]
+        return self.all_facts[same.all(axis=1)]
 
     def peers(self) -> pd.DataFrame:
         """The same model in other files of the device."""
-        peers = self.context.disagreements
-        return peers[peers["configuration"] == self.facts["configuration"]]
+        return self.disagreements[self.disagreements["configuration"] == self.facts["configuration"]]
 
 
 Rule = Callable[[Miss], str | None]
@@ -109,9 +97,9 @@ def worst(study: Study, grouping: Grouping, n: int) -> list[Miss]:
     chosen = table[(table["grouping"] == grouping) & table["configuration"].isin(study.facts.index)]
     logs = np.log1p(chosen["error_pct"].clip(lower=-100 + 1e-9) / 100)
     logs = pd.Series(logs.to_numpy(), index=chosen["configuration"]).groupby(level=0).mean()
-    context = Context(study.facts, logs, disagreements(study.facts))
+    around = study.facts, logs, disagreements(study.facts)
     order = logs.abs().sort_values(ascending=False, kind="stable").index[:n]
-    return [Miss(study.facts.loc[name], float(logs[name]), context) for name in order]
+    return [Miss(study.facts.loc[name], float(logs[name]), *around) for name in order]
 
 
 def disagreements(facts: pd.DataFrame) -> pd.DataFrame:
@@ -198,7 +186,7 @@ def _relatives_err_alike(miss: Miss) -> str | None:
     """The whole family is over- or underestimated in this file."""
     relatives = miss.alike("family", "source")
     relatives = relatives[relatives["architecture"] != miss.facts["architecture"]]
-    errors = miss.context.log_errors.reindex(relatives.index).dropna()
+    errors = miss.log_errors.reindex(relatives.index).dropna()
     n = relatives.loc[errors.index, "architecture"].nunique()
     middle = float(errors.median()) if n >= _FEW_ARCHITECTURES else 0.0
     if np.sign(middle) != np.sign(miss.log_error) or abs(middle) < _EXPLAINS * abs(miss.log_error):
@@ -210,9 +198,8 @@ def _relatives_err_alike(miss: Miss) -> str | None:
 def _few_relatives(miss: Miss) -> str | None:
     """Hardly any model of the family is there to learn from."""
     n = miss.alike("family", "source")["architecture"].nunique()
-    if n >= _FEW_ARCHITECTURES:
-        return None
-    return f"family {miss.facts['family']} has {n} architecture{'s' * (n > 1)} in this file"
+    few = f"family {miss.facts['family']} has {plural(n, 'architecture')} in this file"
+    return few if n < _FEW_ARCHITECTURES else None
 
 
 def _unknown_operators(miss: Miss) -> str | None:
@@ -224,26 +211,23 @@ def _unknown_operators(miss: Miss) -> str | None:
 def _rare_operators(miss: Miss) -> str | None:
     """Kinds of operators that hardly any other family has move much of the bytes."""
     share = miss.value("rare_share")
-    if share <= _RARE_SHARE:
-        return None
-    return f"{percent(100 * share)} of the bytes in operators few families have ({miss.facts['rare']})"
+    words = f"of the bytes in operators few families have ({miss.facts['rare']})"
+    return f"{percent(100 * share)} {words}" if share > _RARE_SHARE else None
 
 
 def _grouped_nhwc(miss: Miss) -> str | None:
     """Grouped convolutions in channels-last, for which some versions have no fast kernel."""
     share = miss.value("grouped_share")
-    if miss.facts["memory_format"] != "nhwc" or share <= _GROUPED_SHARE or miss.log_error > 0:
-        return None
-    return f"grouped convolutions in nhwc move {percent(100 * share)} of the bytes"
+    is_slow = miss.facts["memory_format"] == "nhwc" and share > _GROUPED_SHARE and miss.log_error <= 0
+    return f"grouped convolutions in nhwc move {percent(100 * share)} of the bytes" if is_slow else None
 
 
 def _far_batch(miss: Miss) -> str | None:
     """A batch unlike the others of the file: memory ran out, or the model is tiny."""
     middle = float(miss.alike("source")["batch_size"].median())
     size = miss.value("batch_size")
-    if 1 / _FAR_BATCH < size / middle < _FAR_BATCH:
-        return None
-    return f"batch of {size:g} where the file's median is {middle:g}"
+    is_near = 1 / _FAR_BATCH < size / middle < _FAR_BATCH
+    return None if is_near else f"batch of {size:g} where the file's median is {middle:g}"
 
 
 def _launches(miss: Miss) -> str | None:

@@ -5,7 +5,7 @@ A row of these files has one time, of inference or of training, so one column ho
 which file it is from.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from perfseer.data.dataset import Dataset
 from perfseer.errors import require
 from perfseer.evaluation.metrics import mape_pct, relative_errors
-from perfseer.evaluation.records import Counts, Digests, NonNegative, Tabled
+from perfseer.evaluation.records import Counts, NonNegative, Tabled
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.targets import PHASES
 from perfseer.validation import Strict
@@ -58,19 +58,15 @@ class FoldRecord(Tabled):
     written_by = "perfseer public fit"
     columns = COLUMNS
 
-    schema_version: Literal[1] = 1
     name: str
     predictor: str
     grouping: str
-    seed: int
     fold: NonNegativeInt
     settings: dict[str, Any]
-    digests: Digests
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
     mape_pct: dict[str, NonNegative]
     threads: PositiveInt
     peak_mem_mib: NonNegative | None
-    environment: dict[str, Any]
 
     @property
     def fit_s(self) -> float:
@@ -119,12 +115,9 @@ def prediction_table(
 def _of_phase(rows: pd.DataFrame, values: pd.DataFrame, suffix: str) -> FloatArray:
     """[n] from the column of each row's own phase."""
     require(len(rows) == len(values), f"{len(values)} predictions for {len(rows)} test rows")
-    chosen = np.full(len(rows), np.nan)
-    for phase in PHASES:
-        name = f"{phase}_time_ms"
-        mask = rows[name].notna().to_numpy()
-        if mask.any() and f"{name}{suffix}" in values.columns:
-            chosen[mask] = values[f"{name}{suffix}"].to_numpy(dtype=np.float64)[mask]
+    names = [f"{phase}_time_ms" for phase in PHASES]
+    columns = values.reindex(columns=[f"{name}{suffix}" for name in names]).to_numpy(dtype=np.float64)
+    chosen = columns[np.arange(len(rows)), rows[names].notna().to_numpy().argmax(axis=1)]
     missing = int((~np.isfinite(chosen)).sum())
     require(missing == 0, f"{missing} of {len(rows)} test rows have no finite prediction of their time")
     return chosen

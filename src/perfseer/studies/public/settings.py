@@ -1,5 +1,6 @@
 """Settings of the study on published results: section ``public`` of the parameters. Imports no torch."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from typing import Annotated, Any, Literal, Self
@@ -40,8 +41,8 @@ class Entrant(Strict):
     groupings: Annotated[tuple[Grouping, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
     folds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
-    settings: dict[str, JsonValue] = Field(default_factory=dict)
-    recipe: Recipe = Field(default_factory=Recipe)
+    settings: dict[str, JsonValue] = Field(default={})
+    recipe: Recipe = Recipe()
 
 
 class Complete(Entrant):
@@ -129,8 +130,8 @@ class PublicSettings(Strict):
     labels: LabelSettings
     training: TrainingSettings
     entrants: Annotated[dict[Name, Entrant], Field(min_length=1)]
-    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default_factory=dict)
-    variants: dict[Name, Variant] = Field(default_factory=dict)
+    means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default={})
+    variants: dict[Name, Variant] = Field(default={})
     unseen: Unseen | None = None
 
     @model_validator(mode="after")
@@ -153,8 +154,8 @@ class PublicSettings(Strict):
 
     @model_validator(mode="after")
     def _names_stand_once(self) -> Self:
-        names = [*self.entrants, *self.means, *self.variants]
-        doubled = sorted({name for name in names if names.count(name) > 1})
+        standing = Counter((*self.entrants, *self.means, *self.variants))
+        doubled = sorted(name for name, times in standing.items() if times > 1)
         if doubled:
             raise ValueError(
                 f"{doubled} stand in several of entrants, means and variants; each may stand once"

@@ -35,7 +35,9 @@ def ship(settings: PublicSettings, study: Path, out: Path, log: Log) -> None:
         PerfseerError: a record of the subject is missing, files cannot be had, or learning diverged.
     """
     held_out = tuple(
-        entry for grouping in settings.groupings for entry in _errors_on_record(settings, study, grouping)
+        _held_out(str(file), grouping, rows)
+        for grouping in settings.groupings
+        for file, rows in _predictions(settings, study, grouping).groupby("source", sort=False)
     )
     case = Case(settings, settings.subject, settings.groupings[0], settings.seeds[0])
     data = source.dataset(settings, settings.files)
@@ -58,13 +60,8 @@ def ship(settings: PublicSettings, study: Path, out: Path, log: Log) -> None:
     log(f"{fitted.model.n_parameters_:,} numbers, fitted in {fitted.fit_s:.0f} s, saved to {out}")
 
 
-def _errors_on_record(settings: PublicSettings, study: Path, grouping: Grouping) -> list[HeldOut]:
-    """Errors of the subject on unseen groups, per platform and phase, over all seeds."""
-    table = _predictions(settings, study, grouping)
-    return [_held_out(str(file), grouping, rows) for file, rows in table.groupby("source", sort=False)]
-
-
 def _held_out(file: str, grouping: Grouping, rows: pd.DataFrame) -> HeldOut:
+    """Errors of the subject on unseen groups of one platform and phase, over all seeds."""
     platform, phase = parse_name(file)
     errors, covered = (rows["predicted_ms"] / rows["actual_ms"] - 1).abs(), inside(rows)
     return HeldOut(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,9 +26,7 @@ from perfseer.studies.public.unseen import UnseenCase, UnseenRecord
 
 LEDGER_FILE = "ledger.parquet"
 _ROW = ["grouping", "seed", "configuration"]
-_NO_ROWS = pd.DataFrame(columns=[*COLUMNS, "grouping", "seed", "fold", "error_pct"]).astype(
-    {"error_pct": "float64"}
-)
+_NO_ROWS = pd.DataFrame(columns=[*COLUMNS, "grouping", "seed", "fold"]).assign(error_pct=0.0)
 AnyRecord = TypeVar("AnyRecord", FoldRecord, UnseenRecord)
 # A record, its predictions with their errors, and whether the code has changed since.
 Loaded = tuple[AnyRecord, pd.DataFrame, bool]
@@ -253,11 +251,7 @@ def _joined(loaded: Sequence[Loaded[AnyRecord]]) -> pd.DataFrame:
 
 def _mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Geometric mean of the predictions of the rows all have; intervals are not carried over."""
-    first = tables[0].drop(columns=[name for name in INTERVAL if name in tables[0]])
-    logs = np.log(first.set_index(_ROW)["predicted_ms"])
-    for table in tables[1:]:
-        logs = logs.add(np.log(table.set_index(_ROW)["predicted_ms"]))
-    merged = (logs / len(tables)).dropna().rename("mean").reset_index()
-    result = first.merge(merged, on=_ROW)
-    result["predicted_ms"] = np.exp(result.pop("mean"))
+    logs = reduce(pd.Series.add, [np.log(table.set_index(_ROW)["predicted_ms"]) for table in tables])
+    first = tables[0].drop(columns=["predicted_ms", *INTERVAL], errors="ignore")
+    result = first.merge(np.exp(logs / len(tables)).dropna().reset_index(), on=_ROW)
     return result.assign(error_pct=errors_pct(result))

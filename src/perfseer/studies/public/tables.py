@@ -6,7 +6,6 @@ from functools import partial
 from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.intervals import Interval
 from perfseer.evaluation.metrics import within_name
-from perfseer.evaluation.significance import Resampled
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import MISSING, count, interval, number, signed
 from perfseer.studies.public.agreement import Agreement
@@ -22,11 +21,8 @@ def goal_table(study: Study, floors: Mapping[str, Agreement]) -> str:
         study: with the subject's errors.
         floors: file → how closely another version of the software agrees.
     """
-    shown = [
-        goal
-        for goal in GOALS
-        if goal.file in study.settings.files and goal.grouping in study.settings.groupings
-    ]
+    files, groupings = study.settings.files, study.settings.groupings
+    shown = [goal for goal in GOALS if goal.file in files and goal.grouping in groupings]
     reached = {goal: study.mean(study.settings.subject, goal.grouping, goal.file) for goal in shown}
     return table(
         shown,
@@ -66,8 +62,8 @@ def goal_verdict(goal: Goal, mean: Interval | None) -> str:
 
 def entrant_table(study: Study, file: str, grouping: Grouping) -> str:
     """Everyone on the same folds of one file: MAPE, median, shares, and the difference to the subject."""
-    within = {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
-    metrics = {"MAPE [%]": "mape_pct", "median [%]": "median_pct", **within}
+    metrics = {"MAPE [%]": "mape_pct", "median [%]": "median_pct"}
+    metrics |= {f"within {x:g} % [%]": within_name(x) for x in study.settings.within_pct}
     return table(
         [name for name in study.names if study.mean(name, grouping, file)],
         [
@@ -98,11 +94,8 @@ def _difference(study: Study, grouping: Grouping, file: str, name: str) -> str:
     variant = study.settings.variants.get(name)
     other = variant.of if variant else study.settings.subject
     difference = None if name == other else study.difference(name, other, grouping, file)
-    return difference_text(difference) if difference else (MISSING if variant else "")
-
-
-def difference_text(difference: Resampled) -> str:
-    """``+1.20 (+0.90 to +1.52), worse``: a difference with its bootstrap interval and what it shows."""
+    if difference is None:
+        return MISSING if variant else ""
     mean, low, high = difference.only
     verdict = "no difference shown" if low <= 0 <= high else ("better" if mean < 0 else "worse")
     return f"{signed(mean)} ({signed(low)} to {signed(high)}), {verdict}"

@@ -9,7 +9,7 @@ rows of the device (architectures known from other devices) are scored too, thos
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,14 +53,10 @@ class UnseenRecord(Tabled):
     written_by = "perfseer public unseen"
     columns = UNSEEN_COLUMNS
 
-    schema_version: Literal[1] = 1
     device: str
-    seed: int
     fold: NonNegativeInt
-    digests: Digests
     chosen: tuple[str, ...]
     fit_s: NonNegative
-    environment: dict[str, Any]
 
 
 @dataclass(frozen=True)
