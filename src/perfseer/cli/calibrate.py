@@ -135,21 +135,10 @@ def _measure(
     folder = journal_folder(journal)
     with measuring(_VERB, folder, "model") as report:
         collection = measure_for(
-            base,
-            errand,
-            folder,
-            retry_failed=retry_failed,
-            report=report,
-            note=partial(note, _VERB),
-            progress=_captured,
+            base, errand, folder, retry_failed=retry_failed, report=report, note=partial(note, _VERB)
         )
     conclude(_VERB, "", collection.tally)
     return collection.table
-
-
-def _captured(done: int, total: int) -> None:
-    if done == total:
-        note(_VERB, f"graphs of {total} models captured, to choose from")
 
 
 def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, source: str) -> None:

@@ -51,13 +51,7 @@ def kernels(
     learner = _learner(collect.device) if settings.rounds else None
     with measuring("kernels", folder, "kernel") as report:
         campaign = run_campaign(
-            space,
-            collect,
-            settings,
-            folder,
-            learner=learner,
-            report=report,
-            note=partial(note, "kernels"),
+            space, collect, settings, folder, learner=learner, report=report, note=partial(note, "kernels")
         )
     require(
         len(campaign.table) > 0,

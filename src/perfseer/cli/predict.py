@@ -118,7 +118,7 @@ def _asked(
     answers: list[Answer] = []
     # A bar would be torn by lines that come to the same terminal.
     bar = len(names) > 1 and not quiet and not (line is not None and sys.stdout.isatty())
-    shown = progress("predict") if bar else nullcontext(_silent)
+    shown = progress("predict") if bar else nullcontext(lambda *_: None)
     try:
         with _answers_alone(quiet=quiet) as stream, shown as report:
             _echo(line, None, stream)
@@ -144,10 +144,6 @@ def _echo(line: "Callable[[Answer | None], str] | None", answer: "Answer | None"
     if line is not None:
         stream.write(line(answer))
         stream.flush()
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total
 
 
 def _counted(names: list[str], report: Callable[[int, int], None]) -> Iterator[str]:

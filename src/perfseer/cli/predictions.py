@@ -50,15 +50,7 @@ def line_writer(kind: Format) -> Callable[[Answer | None], str] | None:
 def write(
     kind: Format, answers: Sequence[Answer], provenance: Provenance, stream: TextIO, *, complete: bool
 ) -> None:
-    """Write a whole document of answers.
-
-    Args:
-        kind: the format.
-        answers: in the order in which they were asked for.
-        provenance: what answered.
-        stream: where to; a terminal gets colours.
-        complete: whether nothing is left to ask.
-    """
+    """Write a whole document of answers, to a terminal in colours; the rest as in `to_json`."""
     line = line_writer(kind)
     if line is not None:
         stream.write(line(None) + "".join(line(answer) for answer in answers))

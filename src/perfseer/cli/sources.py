@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from perfseer.data.source import Source
 
 
-def source_list(
-    style: Style = Format.table,
-) -> None:
+def source_list(style: Style = Format.table) -> None:
     """List the published measurements there are: their files, and which of them are here."""
     from perfseer.data.download import NOT_STATED
     from perfseer.data.source import source_class

@@ -17,7 +17,6 @@ class ExplainsTime(Protocol):
 
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
         """For each row [V] predicted milliseconds of its graph's nodes; ``target`` is a time's label."""
-        ...
 
 
 @runtime_checkable
@@ -26,7 +25,6 @@ class ExplainsIntervals(Protocol):
 
     def interval_reasons(self, dataset: Dataset, target: str) -> list[tuple[str, ...]]:
         """For each row the rules that widened its interval, a sentence each."""
-        ...
 
 
 def explain(model: object, row: Dataset, phase: Phase) -> Explanation:

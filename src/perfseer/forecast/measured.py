@@ -56,7 +56,6 @@ def measure_for(
     retry_failed: bool = False,
     report: Callable[[Tally], None],
     note: Callable[[str], None],
-    progress: Progress,
 ) -> Collection:
     """Choose what tells most about the device per second, and measure it; Ctrl-C loses nothing.
 
@@ -66,8 +65,7 @@ def measure_for(
         folder: where journals live; the same errand goes on where it was interrupted.
         retry_failed: measure rows again whose status is not ok.
         report: called after every row.
-        note: told in words what had to be repaired.
-        progress: called while the pool's graphs are captured.
+        note: told in words what had to be repaired, and when the pool's graphs are captured.
 
     Raises:
         PerfseerError: the machine, the journal or the installation is at fault, or the pool is too small.
@@ -82,7 +80,8 @@ def measure_for(
 
         def look(done: int, total: int) -> None:
             session.interrupts.check()
-            progress(done, total)
+            if done == total:
+                note(f"graphs of {total} models captured, to choose from")
 
         rows, captured = unmeasured(pool, session.environment, look)
         cost_s = measuring_cost_s(base, rows, errand.phases)

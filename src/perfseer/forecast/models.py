@@ -60,7 +60,6 @@ class OpenModel(Protocol):
     @property
     def name(self) -> str:
         """What people called it."""
-        ...
 
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """The model at ``batch_size``, None for its own; the backward pass too if wanted.
@@ -73,7 +72,6 @@ class OpenModel(Protocol):
         Raises:
             PerfseerError: it cannot run, or not at this batch size.
         """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
