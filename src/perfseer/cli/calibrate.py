@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring, note
+from perfseer.cli.measuring import Journal, conclude, measuring, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +64,7 @@ def calibrate(
     memory_format: Annotated[str, typer.Option(help="nchw or nhwc.")] = "nchw",
     mode: Annotated[str, typer.Option(help="eager or compiled.")] = "eager",
     threads: Annotated[int | None, typer.Option(min=1, help="cpu only (default: all cores but one).")] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
-    ] = None,
+    journal: Journal = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Measure models again that failed before.")
     ] = False,
@@ -92,14 +90,14 @@ def calibrate(
 
 
 def _settings(device: str, batch_sizes: str, budget_s: float, run: dict[str, Any]) -> "CollectSettings":
-    from perfseer.cli.questions import checked
+    from perfseer.cli.questions import batch_sizes_of
     from perfseer.measure.fingerprint import usable_cores
     from perfseer.measure.settings import CollectSettings
 
     given = {
         **run,
         "device": device,
-        "batch_sizes": list(checked(batch_sizes, "infer", None, (None, None, None))["batch_sizes"]),
+        "batch_sizes": list(batch_sizes_of(batch_sizes)),
         "batches_per_architecture": 1,
         "time_budget_s": budget_s,
         "threads": run["threads"] or max(usable_cores() - 1, 1),
@@ -133,14 +131,9 @@ def _measure(
     from perfseer.forecast.measured import measure_for
 
     with measuring(_VERB, journal, "model", retry_failed=retry_failed) as logbook:
-        collection = measure_for(base, errand, logbook, _captured)
+        collection = measure_for(base, errand, logbook)
     conclude(_VERB, "", collection.tally)
     return collection.table
-
-
-def _captured(done: int, total: int) -> None:
-    if done == total:
-        note(_VERB, f"graphs of {total} models captured, to choose from")
 
 
 def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, source: str) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfseer.console.tables import Column, Format, console
+from perfseer.cli.measuring import trust_settings
+from perfseer.console.tables import Column, Format, Style, console
 from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from perfseer.measure.trust.sanity import Finding
-    from perfseer.measure.trust.settings import SanitySettings
 
 # Neither a fault of the program (1) nor of what was given (2): the table is readable, and not sound.
 VIOLATED_EXIT_CODE = 3
@@ -25,9 +25,7 @@ VIOLATED_EXIT_CODE = 3
 def check(
     table: Annotated[Path, typer.Argument(help="The measurement table (Parquet).")],
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    style: Annotated[
-        Format, typer.Option("--format", help="A table for people, JSON for programs.")
-    ] = Format.table,
+    style: Style = Format.table,
     limit: Annotated[int, typer.Option(min=0, help="Rows listed per rule; 0 lists all.")] = 10,
 ) -> None:
     """Hold a measurement table against the rules a sound one obeys, and list the rows that break them.
@@ -37,7 +35,7 @@ def check(
     from perfseer.measure.table import read_table
     from perfseer.measure.trust.sanity import check_table
 
-    settings = _settings(params)
+    settings = trust_settings(params).sanity
     measurements = read_table(table)
     findings = check_table(measurements, settings)
     if style is Format.json:
@@ -46,13 +44,6 @@ def check(
         _print(table, len(measurements), findings, limit)
     if any(len(finding.violations) for finding in findings):
         raise typer.Exit(VIOLATED_EXIT_CODE)
-
-
-def _settings(params: str) -> "SanitySettings":
-    from perfseer.measure.trust.settings import TrustSettings
-    from perfseer.parameters import load_mapping, section
-
-    return TrustSettings.from_mapping(section(load_mapping(params), "trust")).sanity
 
 
 def _as_json(path: Path, rows: int, findings: "list[Finding]") -> dict[str, Any]:

@@ -1,22 +1,17 @@
 """``perfseer collect``: measure networks of the search space on this machine."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring
-
-if TYPE_CHECKING:
-    from perfseer.measure.settings import CollectSettings
-    from perfseer.zoo.space import SearchSpace
+from perfseer.cli.measuring import Device, Journal, Retry, collect_settings, conclude, measuring
 
 
 def collect(
     out: Annotated[Path, typer.Option(help="The measurement table to write (Parquet).")],
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    device: Annotated[str | None, typer.Option(help="cpu or cuda, instead of collect.device.")] = None,
+    device: Device = None,
     time_budget: Annotated[
         float | None,
         typer.Option(
@@ -28,12 +23,8 @@ def collect(
     skip: Annotated[
         Path | None, typer.Option(help="An earlier measurement table; its configurations are left out.")
     ] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Measure rows again that failed before.")
-    ] = False,
+    journal: Journal = None,
+    retry_failed: Retry = False,
 ) -> None:
     """Measure time, memory and utilisation of random networks, in training and inference.
 
@@ -42,21 +33,12 @@ def collect(
     from perfseer.measure.collector import collect as run
     from perfseer.measure.collector import configuration_ids
     from perfseer.measure.table import read_table, require_writable, write_table
+    from perfseer.parameters import load_mapping
 
-    space, settings = _settings(params, {"device": device, "time_budget_s": time_budget})
+    space, settings = collect_settings(load_mapping(params), device=device, time_budget_s=time_budget)
     require_writable(out)
     skipped = configuration_ids(read_table(skip)) if skip else frozenset()
     with measuring("collect", journal, retry_failed=retry_failed) as logbook:
         collection = run(space, settings, logbook, limit=limit, skip=skipped)
     write_table(collection.table, out)
     conclude("collect", f"{out}: ", collection.tally)
-
-
-def _settings(params: str, overrides: Mapping[str, Any]) -> tuple["SearchSpace", "CollectSettings"]:
-    from perfseer.measure.settings import CollectSettings
-    from perfseer.parameters import load_mapping, overridden, section
-    from perfseer.zoo.space import SearchSpace
-
-    mapping = load_mapping(params)
-    collect = overridden(section(mapping, "collect"), overrides)
-    return SearchSpace.from_mapping(section(mapping, "zoo")), CollectSettings.from_mapping(collect)

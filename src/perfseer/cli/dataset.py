@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from perfseer.console.places import GRAPHS, INDEX, MEASUREMENTS, MEASUREMENTS_HELP
+from perfseer.console.places import DATASET, GRAPHS, INDEX, MEASUREMENTS, Graphs, Index, Measurements
 
 
 def dataset(
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    measurements: Annotated[Path, typer.Option(help=MEASUREMENTS_HELP)] = MEASUREMENTS,
-    graphs: Annotated[Path, typer.Option(help="Graphs written by `perfseer graph build`.")] = GRAPHS,
-    index: Annotated[Path, typer.Option(help="Index written by `perfseer graph build`.")] = INDEX,
-    out: Annotated[Path, typer.Option(help="Folder to write the dataset to.")] = Path("results/dataset"),
+    measurements: Measurements = MEASUREMENTS,
+    graphs: Graphs = GRAPHS,
+    index: Index = INDEX,
+    out: Annotated[Path, typer.Option(help="Folder to write the dataset to.")] = DATASET,
 ) -> None:
     """Quarantine unusable rows, draw the splits and fit the normalisers on training rows only."""
     from perfseer.data.assembly import assemble, read_index, write_dataset

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.console.tables import Column, console, listed, table
+from perfseer.console.tables import Column, console, table
 
 if TYPE_CHECKING:
     import torch
     from rich.table import Table
     from torch import nn
 
+    from perfseer.forecast.parts import OperatorShare
     from perfseer.graphs.perfgraph import IntArray, PerfGraph
 
 
@@ -34,7 +35,7 @@ def graph_show(
     if 0 < limit < graph.n_nodes:
         out.print(f"{graph.n_nodes - limit} further nodes; --limit 0 lists all", style="dim")
     out.print(_operator_table(graph))
-    for line in [*_totals(graph), *_not_understood(graph)]:
+    for line in [*_totals(graph), _not_understood(graph)]:
         out.print(line)
 
 
@@ -44,26 +45,25 @@ def _model(ref: str, params: str) -> "nn.Module":
     from perfseer.zoo.space import SearchSpace
 
     reference = parse(ref)
-    if reference.kind != "zoo" or reference.is_file:
-        return build(ref)
-    return build(ref, space=SearchSpace.from_mapping(load_mapping(params).get("zoo")))
+    by_id = reference.kind == "zoo" and not reference.is_file
+    return build(ref, space=SearchSpace.from_mapping(load_mapping(params).get("zoo")) if by_id else None)
 
 
 def _input(shape: str, batch_size: int, input_type: str) -> "torch.Tensor":
     import torch
 
-    from perfseer.errors import PerfseerError
+    from perfseer.errors import require
 
     sizes = shape.lower().split("x")
-    if not all(size.isdecimal() and int(size) > 0 for size in sizes):
-        raise PerfseerError(
-            f"--input-shape {shape!r} is no shape; expected sizes joined by x, like 3x224x224"
-        )
+    require(
+        all(size.isdecimal() and int(size) > 0 for size in sizes),
+        f"--input-shape {shape!r} is no shape; expected sizes joined by x, like 3x224x224",
+    )
     dtype = getattr(torch, input_type, None)
-    if not isinstance(dtype, torch.dtype):
-        raise PerfseerError(
-            f"--input-type {input_type!r} is no type of torch; expected one like float32 or int64"
-        )
+    require(
+        isinstance(dtype, torch.dtype),
+        f"--input-type {input_type!r} is no type of torch; expected one like float32 or int64",
+    )
     return torch.empty((batch_size, *map(int, sizes)), dtype=dtype, device="meta")
 
 
@@ -73,28 +73,23 @@ def _node_table(graph: "PerfGraph", limit: int) -> "Table":
     columns = {"FLOPs": graph.flops, "bytes": graph.bytes}
     if graph.has_backward:
         columns |= {"backward FLOPs": graph.backward_flops, "backward bytes": graph.backward_bytes}
-    shown = [_column(title, values, limit) for title, values in columns.items()]
-    titles = ["#", "operator", "arguments", "output", *(title for title, _ in shown)]
-    rows = [
-        [
-            node,
-            OPERATORS[graph.operators[node]],
-            _arguments(graph, node),
-            "x".join(map(str, graph.output_shapes[node])),
-            *(cells[node] for _, cells in shown),
-        ]
-        for node in range(min(limit, graph.n_nodes))
+    shown: list[Column[int]] = [
+        Column("#", lambda node: node, number=True),
+        Column("operator", lambda node: OPERATORS[graph.operators[node]]),
+        Column("arguments", lambda node: _arguments(graph, node)),
+        Column("output", lambda node: "x".join(map(str, graph.output_shapes[node]))),
+        *(_scaled(title, values) for title, values in columns.items()),
     ]
-    return table(listed(titles, numbers=[titles[0], *titles[4:]]), rows)
+    return table(shown, range(min(limit, graph.n_nodes)))
 
 
-def _column(title: str, values: "IntArray", limit: int) -> tuple[str, list[str]]:
-    """A column's heading with its unit, and its cells in that unit."""
+def _scaled(title: str, values: "IntArray") -> Column[int]:
+    """A quantity of nodes, in one unit that stands in the heading."""
     from perfseer.reporting.units import choose_scale
 
     scale = choose_scale(values.tolist(), "flops" if "FLOPs" in title else "bytes")
     heading = f"{title} [{scale.unit}]".replace("FLOPs [", "[")
-    return heading, [scale.show(value) for value in values[:limit].tolist()]
+    return Column(heading, lambda node: scale.show(int(values[node])), number=True)
 
 
 def _arguments(graph: "PerfGraph", node: int) -> str:
@@ -106,23 +101,16 @@ def _arguments(graph: "PerfGraph", node: int) -> str:
 
 
 def _operator_table(graph: "PerfGraph") -> "Table":
-    import numpy as np
-
-    from perfseer.graphs.vocabulary import OPERATORS
+    from perfseer.forecast.explaining import operator_shares
     from perfseer.reporting.units import percent
 
-    size = len(OPERATORS)
-    counts = np.bincount(graph.operators, minlength=size)
-    flops = 100 * np.bincount(graph.operators, graph.flops, size) / max(graph.total_flops, 1)
-    moved = 100 * np.bincount(graph.operators, graph.bytes, size) / max(graph.total_bytes, 1)
-    columns: list[Column[int]] = [
-        Column("operator", lambda index: OPERATORS[index]),
-        Column("nodes", lambda index: counts[index], number=True),
-        Column("share of FLOPs", lambda index: percent(flops[index]), number=True),
-        Column("share of bytes", lambda index: percent(moved[index]), number=True),
+    columns: list[Column[OperatorShare]] = [
+        Column("operator", lambda kind: kind.operator),
+        Column("nodes", lambda kind: kind.nodes, number=True),
+        Column("share of FLOPs", lambda kind: percent(100 * kind.flops_share), number=True),
+        Column("share of bytes", lambda kind: percent(100 * kind.bytes_share), number=True),
     ]
-    ranked = np.argsort(-moved, kind="stable").tolist()
-    return table(columns, [index for index in ranked if counts[index]])
+    return table(columns, operator_shares(graph, "infer"))
 
 
 def _totals(graph: "PerfGraph") -> list[str]:
@@ -150,12 +138,10 @@ def _totals(graph: "PerfGraph") -> list[str]:
     return [*lines, f"{peak}: analytic, tensors only"]
 
 
-def _not_understood(graph: "PerfGraph") -> list[str]:
+def _not_understood(graph: "PerfGraph") -> str:
     from perfseer.reporting.units import percent
 
     if not graph.unknown:
-        return ["understood  every operator"]
+        return "understood  every operator"
     names = ", ".join(f"{name} ({n})" for name, n in sorted(graph.unknown.items(), key=lambda kv: -kv[1]))
-    return [
-        f"not understood, kept as `other`: {names}; {percent(100 * graph.other_share)} of the bytes moved"
-    ]
+    return f"not understood, kept as `other`: {names}; {percent(100 * graph.other_share)} of the bytes moved"

@@ -1,17 +1,18 @@
 """``perfseer graph build``: a graph of every model of a measurement table."""
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from perfseer.console.places import GRAPHS, INDEX, MEASUREMENTS, MEASUREMENTS_HELP
+from perfseer.console.places import GRAPHS, INDEX, MEASUREMENTS, Measurements
 from perfseer.console.progress import progress
 
 
 def graph_build(
-    measurements: Annotated[Path, typer.Option(help=MEASUREMENTS_HELP)] = MEASUREMENTS,
+    measurements: Measurements = MEASUREMENTS,
     out: Annotated[Path, typer.Option(help="The packed graphs to write.")] = GRAPHS,
     index: Annotated[Path, typer.Option(help="Which graph belongs to which row, to write.")] = INDEX,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -37,10 +38,9 @@ def graph_build(
 
 
 def _warn_of_unknown(unknown: Any) -> None:
-    totals: dict[str, int] = {}
+    totals: Counter[str] = Counter()
     for counts in unknown.values():
-        for name, count in counts.items():
-            totals[name] = totals.get(name, 0) + count
+        totals.update(counts)
     if totals:
         listed = ", ".join(f"{name} ×{count}" for name, count in sorted(totals.items()))
         typer.echo(f"operators outside the vocabulary, kept as other: {listed}", err=True)

@@ -1,19 +1,15 @@
 """``perfseer kernels``: measure fusion rules and kernels one by one, for ``nn_meter``."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring
+from perfseer.cli.measuring import Device, Journal, collect_settings, conclude, measuring
 
 if TYPE_CHECKING:
     from perfseer.measure.kernels.sampling import Learner
-    from perfseer.measure.kernels.settings import KernelSettings
-    from perfseer.measure.settings import CollectSettings
-    from perfseer.zoo.space import SearchSpace
 
 # A tenth of the published trees is enough to tell good predictions from bad ones.
 _LEARNER_SHARE = 0.1
@@ -23,7 +19,7 @@ def kernels(
     out: Annotated[Path, typer.Option(help="The table of measured kernels to write (Parquet).")],
     fusion: Annotated[Path, typer.Option(help="The measured fusion rules to write (JSON).")],
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    device: Annotated[str | None, typer.Option(help="cpu or cuda, instead of collect.device.")] = None,
+    device: Device = None,
     time_budget: Annotated[
         float | None,
         typer.Option(
@@ -31,9 +27,7 @@ def kernels(
             help="Measuring time, fusion tests and resumed runs included; default kernels.time_budget_s.",
         ),
     ] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
-    ] = None,
+    journal: Journal = None,
 ) -> None:
     """Measure which operators this device fuses, and what kernels of the search space take by themselves.
 
@@ -42,9 +36,14 @@ def kernels(
     from perfseer.data.files import write_json, write_parquet
     from perfseer.errors import require
     from perfseer.measure.kernels.campaign import run_campaign
+    from perfseer.measure.kernels.settings import KernelSettings
     from perfseer.measure.table import require_writable
+    from perfseer.parameters import load_mapping, overridden, section
 
-    space, collect, settings = _settings(params, {"device": device}, {"time_budget_s": time_budget})
+    mapping = load_mapping(params)
+    kernel = overridden(section(mapping, "kernels"), {"time_budget_s": time_budget})
+    space, collect = collect_settings(mapping, device=device)
+    settings = KernelSettings.from_mapping(kernel)
     for path in (out, fusion):
         require_writable(path)
     learner = _learner(collect.device) if settings.rounds else None
@@ -73,21 +72,3 @@ def _learner(device: str) -> "Learner":
             "or set kernels.rounds to 0"
         ) from error
     return partial(learn_times, device_kind=device, share=_LEARNER_SHARE)
-
-
-def _settings(
-    params: str, collect_overrides: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> tuple["SearchSpace", "CollectSettings", "KernelSettings"]:
-    from perfseer.measure.kernels.settings import KernelSettings
-    from perfseer.measure.settings import CollectSettings
-    from perfseer.parameters import load_mapping, overridden, section
-    from perfseer.zoo.space import SearchSpace
-
-    mapping = load_mapping(params)
-    collect = overridden(section(mapping, "collect"), collect_overrides)
-    kernel = overridden(section(mapping, "kernels"), overrides)
-    return (
-        SearchSpace.from_mapping(section(mapping, "zoo")),
-        CollectSettings.from_mapping(collect),
-        KernelSettings.from_mapping(kernel),
-    )

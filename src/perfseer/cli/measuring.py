@@ -1,16 +1,45 @@
-"""What the verbs that measure share: notes, progress, and what is said after Ctrl-C and at the end."""
+"""What the verbs that measure share: options, settings, notes, progress, what is said at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from perfseer.measure.session import Logbook
+    from perfseer.measure.settings import CollectSettings
     from perfseer.measure.tally import Tally
+    from perfseer.measure.trust.settings import TrustSettings
+    from perfseer.zoo.space import SearchSpace
+
+Device = Annotated[str | None, typer.Option(help="cpu or cuda, instead of collect.device.")]
+Journal = Annotated[
+    Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
+]
+Retry = Annotated[bool, typer.Option("--retry-failed", help="Measure rows again that failed before.")]
+
+
+def collect_settings(
+    mapping: Mapping[str, Any], **overrides: object
+) -> tuple["SearchSpace", "CollectSettings"]:
+    """Sections ``zoo`` and ``collect`` of the parameters; what an option says stands in for the latter's."""
+    from perfseer.measure.settings import CollectSettings
+    from perfseer.parameters import overridden, section
+    from perfseer.zoo.space import SearchSpace
+
+    collect = overridden(section(mapping, "collect"), overrides)
+    return SearchSpace.from_mapping(section(mapping, "zoo")), CollectSettings.from_mapping(collect)
+
+
+def trust_settings(params: str) -> "TrustSettings":
+    """Section ``trust`` of the parameters."""
+    from perfseer.measure.trust.settings import TrustSettings
+    from perfseer.parameters import load_mapping, section
+
+    return TrustSettings.from_mapping(section(load_mapping(params), "trust"))
 
 
 def note(verb: str, text: str) -> None:

@@ -27,9 +27,7 @@ def params_schema() -> None:
     typer.echo(json.dumps(Parameters.json_schema(), indent=2))
 
 
-def params_stages(
-    params: Annotated[str, typer.Option(help="params.yaml.")] = "params.yaml",
-) -> None:
+def params_stages(params: Annotated[str, typer.Option(help="params.yaml.")] = "params.yaml") -> None:
     """Print dvc.yaml: every stage, with the source code that the code itself says it depends on."""
     from perfseer.cli.pipeline import dvc_file
     from perfseer.parameters import load_mapping

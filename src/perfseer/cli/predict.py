@@ -1,15 +1,15 @@
 """``perfseer predict``: what models will cost, from their names or files."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
-
-from perfseer.cli.predictions import Format
 
 if TYPE_CHECKING:
     from perfseer.forecast.ask import Ask
@@ -22,70 +22,72 @@ _FAULT, _DOUBT, _INTERRUPTED = 2, 3, 130
 _GIB = 2.0**30
 
 _Text = str | None
-_Models = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="timm:NAME, torchvision:NAME, module:package.attr, zoo:ID, ONNX files, exported programs, "
-        "descriptions; folders and patterns (timm:resnet*, models/*.onnx); - reads a list.",
-        metavar="MODEL",
-        show_default=False,
-    ),
-]
-_BatchSize = Annotated[_Text, typer.Option(help="Samples, such as 1,8,32 (default: the file's own, else 1).")]
-_InputShape = Annotated[
-    _Text, typer.Option(help="One sample: 3x224x224; 128,128 for two inputs (default: the model's own).")
-]
-_InputType = Annotated[_Text, typer.Option(help="Of every input, such as float32, or int64 for tokens.")]
-_Phase = Annotated[str, typer.Option(help="infer, train or infer,train.")]
-_Target = Annotated[
-    _Text, typer.Option(help="Devices or platforms, such as rtx3090,rtx4090 (default: the predictor's own).")
-]
-_Precision = Annotated[_Text, typer.Option(help="fp32, tf32, amp-fp16, bf16, …")]
-_MemoryFormat = Annotated[_Text, typer.Option(help="nchw or nhwc.")]
-_Mode = Annotated[_Text, typer.Option(help="eager or compiled.")]
-_DeviceMemory = Annotated[
-    float | None, typer.Option(help="Memory of the target in GiB (default: the published one).")
-]
-_Predictor = Annotated[
-    str, typer.Option(help="A shipped predictor (`perfseer predictors list`) or a folder.")
-]
-_Format = Annotated[Format, typer.Option("--format", help="csv and jsonl come line by line.")]
-_Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write, whole or not at all.")]
-_Confidence = Annotated[float, typer.Option(help="Of the intervals, between 0 and 1.")]
-_Explain = Annotated[bool, typer.Option("--explain", help="Say where the time goes.")]
-_Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are warnings.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error.")]
-_Params = Annotated[str, typer.Option(help="params.yaml or inline JSON, for zoo:ID.")]
-_Schema = Annotated[bool, typer.Option("--schema", help="Print the schema of the JSON and end.")]
+
+
+class Format(StrEnum):
+    """Formats of answers; ``csv`` and ``jsonl`` are written line by line as answers come."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MD = "md"
+    JSONL = "jsonl"
 
 
 def predict(
-    models: _Models = None,
-    batch_size: _BatchSize = None,
-    input_shape: _InputShape = None,
-    input_type: _InputType = None,
-    phase: _Phase = "infer",
-    target: _Target = None,
-    precision: _Precision = None,
-    memory_format: _MemoryFormat = None,
-    mode: _Mode = None,
-    device_memory: _DeviceMemory = None,
-    predictor: _Predictor = "default",
-    format_: _Format = Format.TABLE,
-    out: _Out = None,
-    confidence: _Confidence = 0.9,
-    explain: _Explain = False,
-    strict: _Strict = False,
-    quiet: _Quiet = False,
-    params: _Params = "params.yaml",
-    schema: _Schema = False,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="timm:NAME, torchvision:NAME, module:package.attr, zoo:ID, ONNX files, exported programs, "
+            "descriptions; folders and patterns (timm:resnet*, models/*.onnx); - reads a list.",
+            metavar="MODEL",
+            show_default=False,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        _Text, typer.Option(help="Samples, such as 1,8,32 (default: the file's own, else 1).")
+    ] = None,
+    input_shape: Annotated[
+        _Text, typer.Option(help="One sample: 3x224x224; 128,128 for two inputs (default: the model's own).")
+    ] = None,
+    input_type: Annotated[
+        _Text, typer.Option(help="Of every input, such as float32, or int64 for tokens.")
+    ] = None,
+    phase: Annotated[str, typer.Option(help="infer, train or infer,train.")] = "infer",
+    target: Annotated[
+        _Text,
+        typer.Option(help="Devices or platforms, such as rtx3090,rtx4090 (default: the predictor's own)."),
+    ] = None,
+    precision: Annotated[_Text, typer.Option(help="fp32, tf32, amp-fp16, bf16, …")] = None,
+    memory_format: Annotated[_Text, typer.Option(help="nchw or nhwc.")] = None,
+    mode: Annotated[_Text, typer.Option(help="eager or compiled.")] = None,
+    device_memory: Annotated[
+        float | None, typer.Option(help="Memory of the target in GiB (default: the published one).")
+    ] = None,
+    predictor: Annotated[
+        str, typer.Option(help="A shipped predictor (`perfseer predictors list`) or a folder.")
+    ] = "default",
+    format_: Annotated[
+        Format, typer.Option("--format", help="csv and jsonl come line by line.")
+    ] = Format.TABLE,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write, whole or not at all.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Of the intervals, between 0 and 1.")] = 0.9,
+    explain: Annotated[bool, typer.Option("--explain", help="Say where the time goes.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if there are warnings.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Nothing on standard error.")] = False,
+    params: Annotated[str, typer.Option(help="params.yaml or inline JSON, for zoo:ID.")] = "params.yaml",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the schema of the JSON and end.")] = False,
 ) -> None:
     """Predict time, memory and utilisation of models that need not run.
 
     Exit codes: 0 done, 2 a model or an option is at fault, 3 warnings with --strict, 130 interrupted.
     """
     if schema:
-        _print_schema()
+        from perfseer.forecast.document import json_schema
+
+        typer.echo(json.dumps(json_schema(), indent=1, sort_keys=True))
         return
     from perfseer.cli.questions import checked, feed, model_names
     from perfseer.forecast.ask import Ask
@@ -93,7 +95,7 @@ def predict(
 
     names = model_names(models or [], sys.stdin)
     ask = Ask(
-        **checked(batch_size, phase, target, (precision, memory_format, mode)),
+        **checked(batch_size, phase, target, precision=precision, memory_format=memory_format, mode=mode),
         feed=feed(input_shape, input_type, names, params),
         confidence=confidence,
         explain=explain,
@@ -103,14 +105,6 @@ def predict(
     answers, complete = _asked(loaded, names, ask, format_, out, quiet=quiet)
     _finish(answers, loaded, format_, out, complete=complete, quiet=quiet)
     raise typer.Exit(_exit_code(answers, complete=complete, strict=strict))
-
-
-def _print_schema() -> None:
-    import json
-
-    from perfseer.forecast.document import json_schema
-
-    typer.echo(json.dumps(json_schema(), indent=1, sort_keys=True))
 
 
 def _asked(
@@ -124,7 +118,7 @@ def _asked(
     answers: list[Answer] = []
     # A bar would be torn by lines that come to the same terminal.
     bar = len(names) > 1 and not quiet and not (line is not None and sys.stdout.isatty())
-    shown = progress("predict") if bar else nullcontext(_silent)
+    shown = progress("predict") if bar else nullcontext(lambda *_: None)
     try:
         with _answers_alone(quiet=quiet) as stream, shown as report:
             _echo(line, None, stream)
@@ -150,10 +144,6 @@ def _echo(line: "Callable[[Answer | None], str] | None", answer: "Answer | None"
     if line is not None:
         stream.write(line(answer))
         stream.flush()
-
-
-def _silent(done: int, total: int) -> None:
-    del done, total
 
 
 def _counted(names: list[str], report: Callable[[int, int], None]) -> Iterator[str]:

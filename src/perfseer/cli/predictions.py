@@ -4,50 +4,41 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
+from perfseer.cli.predict import Format
 from perfseer.console.tables import Column, R, console, listed, table
-
-if TYPE_CHECKING:
-    from perfseer.forecast.parts import Estimate, Explanation, Provenance
-    from perfseer.forecast.prediction import Answer, Prediction
+from perfseer.forecast.document import to_json
+from perfseer.forecast.parts import Estimate, Explanation, OperatorShare, Provenance
+from perfseer.forecast.prediction import Answer, Failure, Prediction
+from perfseer.reporting.units import NOT_APPLICABLE, number, percent
 
 _METRICS = (("time", "ms"), ("memory", "mib"), ("utilisation", "pct"))
-HEADINGS = (
-    "model",
-    "batch",
-    "phase",
-    "target",
-    "time [ms]",
-    "memory [MiB]",
-    "utilisation [%]",
-    "fits",
-    "remarks",
-)
-_COLUMNS = listed(HEADINGS, numbers=("batch", "time [ms]", "memory [MiB]", "utilisation [%]", "fits"))
-_SHARES = ("nodes", "share of time", "share of FLOPs", "share of bytes")
-_EXPLAINED = listed(("operator", *_SHARES), numbers=_SHARES)
+_NUMBERS = ("time [ms]", "memory [MiB]", "utilisation [%]", "fits")
+HEADINGS = ("model", "batch", "phase", "target", *_NUMBERS, "remarks")
+_COLUMNS = listed(HEADINGS, numbers=("batch", *_NUMBERS))
 CSV_COLUMNS: tuple[str, ...] = (
     *("model", "status", "batch_size", "phase", "target", "trained_on"),
     *(f"{metric}_{part}{unit}" for metric, unit in _METRICS for part in ("", "low_", "high_")),
     *("confidence", "fits_probability", "warnings", "error", "predictor", "checkpoint_digest"),
 )
 _PIPED_WIDTH = 220  # columns where there is no terminal
-_NONE = "n/a"
 
 
-class Format(StrEnum):
-    """Formats of answers; ``csv`` and ``jsonl`` are written line by line as answers come."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MD = "md"
-    JSONL = "jsonl"
+def _share(value: float | None) -> str:
+    return NOT_APPLICABLE if value is None else percent(100 * value)
 
 
-def line_writer(kind: Format) -> "Callable[[Answer | None], str] | None":
+_EXPLAINED: list[Column[OperatorShare]] = [
+    Column("operator", lambda kind: kind.operator),
+    Column("nodes", lambda kind: kind.nodes, number=True),
+    Column("share of time", lambda kind: _share(kind.time_share), number=True),
+    Column("share of FLOPs", lambda kind: _share(kind.flops_share), number=True),
+    Column("share of bytes", lambda kind: _share(kind.bytes_share), number=True),
+]
+
+
+def line_writer(kind: Format) -> Callable[[Answer | None], str] | None:
     """For formats of one line per answer: an answer's line; of None what stands before the first."""
     if kind is Format.JSONL:
         return lambda answer: "" if answer is None else json.dumps(answer.to_dict(), allow_nan=False) + "\n"
@@ -57,39 +48,22 @@ def line_writer(kind: Format) -> "Callable[[Answer | None], str] | None":
 
 
 def write(
-    kind: Format,
-    answers: "Sequence[Answer]",
-    provenance: "Provenance",
-    stream: TextIO,
-    *,
-    complete: bool,
+    kind: Format, answers: Sequence[Answer], provenance: Provenance, stream: TextIO, *, complete: bool
 ) -> None:
-    """Write a whole document of answers.
-
-    Args:
-        kind: the format.
-        answers: in the order in which they were asked for.
-        provenance: what answered.
-        stream: where to; a terminal gets colours.
-        complete: whether nothing is left to ask.
-    """
+    """Write a whole document of answers, to a terminal in colours; the rest as in `to_json`."""
     line = line_writer(kind)
     if line is not None:
         stream.write(line(None) + "".join(line(answer) for answer in answers))
     elif kind is Format.JSON:
-        from perfseer.forecast.document import to_json
-
         stream.write(to_json(answers, provenance, complete=complete))
     elif kind is Format.MD:
-        stream.write(_markdown(answers, provenance, complete=complete))
+        stream.write(_markdown(answers, _footer(answers, provenance, complete=complete)))
     else:
-        _write_table(answers, provenance, stream, complete=complete)
+        _write_table(answers, _footer(answers, provenance, complete=complete), stream)
 
 
-def remarks(answers: "Iterable[Answer]") -> list[str]:
+def remarks(answers: Iterable[Answer]) -> list[str]:
     """What there is to know about the answers, once for each model, faults first."""
-    from perfseer.forecast.prediction import Failure
-
     found: dict[str, dict[tuple[str, str], list[str]]] = {"error": {}, "warning": {}, "note": {}}
     for answer in answers:
         if isinstance(answer, Failure):
@@ -109,76 +83,55 @@ def _likewise(further: int) -> str:
     return f" (likewise for {further} further answer{'s' * (further > 1)})" if further else ""
 
 
-def _cells(answer: "Answer") -> list[str]:
+def _cells(answer: Answer) -> list[str]:
     """The answer under `HEADINGS`."""
-    from perfseer.forecast.prediction import Failure
-
     if isinstance(answer, Failure):
         batch = "" if answer.batch_size is None else str(answer.batch_size)
         return [answer.model, batch, answer.phase or "", "", "", "", "", "", f"error: {answer.error}"]
     estimates = [_estimate(getattr(answer, metric)) for metric, _ in _METRICS]
     target = "as trained" if answer.target is None else answer.target.key
-    return [
-        answer.model,
-        str(answer.batch_size),
-        answer.phase,
-        target,
-        *estimates,
-        _fits(answer),
-        ", ".join(notice.code for notice in answer.warnings if notice.level == "warning"),
-    ]
+    fit = answer.memory_fit
+    fits = NOT_APPLICABLE if fit is None else f"{100 * fit.probability:.0f} %"
+    said = ", ".join(_doubts(answer))
+    return [answer.model, str(answer.batch_size), answer.phase, target, *estimates, fits, said]
 
 
-def _estimate(estimate: "Estimate | None") -> str:
-    from perfseer.reporting.units import number
+def _doubts(answer: Prediction) -> list[str]:
+    """Codes of its warnings."""
+    return [notice.code for notice in answer.warnings if notice.level == "warning"]
 
+
+def _estimate(estimate: Estimate | None) -> str:
     if estimate is None:
-        return _NONE
+        return NOT_APPLICABLE
     if estimate.interval is None:
         return number(estimate.value)
     return f"{number(estimate.value)} ({number(estimate.interval.low)} to {number(estimate.interval.high)})"
 
 
-def _fits(answer: "Prediction") -> str:
-    if answer.memory_fit is None:
-        return _NONE
-    return f"{100 * answer.memory_fit.probability:.0f} %"
-
-
-def _confidence(answers: "Iterable[Answer]") -> str:
-    """The line below a table that says what the brackets mean; empty without any."""
-    from perfseer.forecast.prediction import Prediction
-
-    estimates = [e for answer in answers if isinstance(answer, Prediction) for e in answer.estimates]
-    shares = {estimate.confidence for estimate in estimates if estimate.confidence is not None}
-    return f"in brackets: {100 * max(shares):.3g} % interval" if shares else ""
-
-
-def _write_table(
-    answers: "Sequence[Answer]", provenance: "Provenance", stream: TextIO, *, complete: bool
-) -> None:
+def _write_table(answers: Sequence[Answer], footer: list[str], stream: TextIO) -> None:
     out = console(_PIPED_WIDTH, stream)
     out.print(table(_COLUMNS, map(_cells, answers), fold=True))
     for title, explanation in _explanations(answers):
         out.print(title)
-        out.print(table(_EXPLAINED, _shares(explanation), fold=True))
+        out.print(table(_EXPLAINED, explanation.operators, fold=True))
         for reason in explanation.widened:
             out.print(f"interval widened: {reason}")
-    for line in _footer(answers, provenance, complete=complete):
+    for line in footer:
         out.print(line, style="dim", soft_wrap=True)
 
 
-def _markdown(answers: "Sequence[Answer]", provenance: "Provenance", *, complete: bool) -> str:
+def _markdown(answers: Sequence[Answer], footer: list[str]) -> str:
     parts = [_markdown_table(_COLUMNS, map(_cells, answers))]
     for title, explanation in _explanations(answers):
-        parts += [title, _markdown_table(_EXPLAINED, _shares(explanation))]
+        parts += [title, _markdown_table(_EXPLAINED, explanation.operators)]
         parts += [f"Interval widened: {reason}" for reason in explanation.widened]
     said = [f"- {_escaped(remark)}" for remark in remarks(answers)]
-    footer = "\n".join(_footer(answers, provenance, complete=complete))
-    return "\n\n".join([*parts, *(["\n".join(said)] if said else []), footer]) + "\n"
+    parts += ["\n".join(lines) for lines in (said, footer) if lines]
+    return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(columns: "Sequence[Column[R]]", rows: "Iterable[R]") -> str:
+def _markdown_table(columns: Sequence[Column[R]], rows: Iterable[R]) -> str:
     rule = ["--:" if column.number else "---" for column in columns]
     cells = ([_escaped(str(column.cell(row))) for column in columns] for row in rows)
     lines = [[column.title for column in columns], rule, *cells]
@@ -189,15 +142,16 @@ def _escaped(cell: str) -> str:
     return cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
 
 
-def _footer(answers: "Sequence[Answer]", provenance: "Provenance", *, complete: bool) -> list[str]:
-    brackets = _confidence(answers)
+def _footer(answers: Sequence[Answer], provenance: Provenance, *, complete: bool) -> list[str]:
+    """What the brackets mean, whether answers are missing, and what answered."""
+    estimates = [e for answer in answers if isinstance(answer, Prediction) for e in answer.estimates]
+    shares = {estimate.confidence for estimate in estimates if estimate.confidence is not None}
+    brackets = [f"in brackets: {100 * max(shares):.3g} % interval"] if shares else []
     stopped = [] if complete else ["interrupted: these are the answers so far"]
-    return [*([brackets] if brackets else []), *stopped, str(provenance)]
+    return [*brackets, *stopped, str(provenance)]
 
 
-def _explanations(answers: "Iterable[Answer]") -> "list[tuple[str, Explanation]]":
-    from perfseer.forecast.prediction import Failure
-
+def _explanations(answers: Iterable[Answer]) -> list[tuple[str, Explanation]]:
     found = []
     for answer in answers:
         if not isinstance(answer, Failure) and answer.explanation is not None:
@@ -207,38 +161,19 @@ def _explanations(answers: "Iterable[Answer]") -> "list[tuple[str, Explanation]]
     return found
 
 
-def _shares(explanation: "Explanation") -> list[list[str]]:
-    """Its operators under `_EXPLAINED`."""
-    from perfseer.reporting.units import percent
-
-    def share(value: float | None) -> str:
-        return _NONE if value is None else percent(100 * value)
-
-    return [
-        [o.operator, str(o.nodes), share(o.time_share), share(o.flops_share), share(o.bytes_share)]
-        for o in explanation.operators
-    ]
-
-
-def _csv_row(answer: "Answer") -> list[Any]:
+def _csv_row(answer: Answer) -> list[Any]:
     """The answer under `CSV_COLUMNS`; what there is not is empty."""
-    from perfseer.forecast.prediction import Failure
-
-    if isinstance(answer, Failure):
-        known = {"error": answer.error, "batch_size": answer.batch_size, "phase": answer.phase}
-        found: dict[str, Any] = {"model": answer.model, "status": "error", **known}
-    else:
-        found = _csv_values(answer)
+    found = vars(answer) if isinstance(answer, Failure) else _csv_values(answer)
     return [found.get(column) for column in CSV_COLUMNS]
 
 
-def _csv_values(answer: "Prediction") -> dict[str, Any]:
+def _csv_values(answer: Prediction) -> dict[str, Any]:
     values: dict[str, Any] = {
         "model": answer.model,
         "status": "ok",
         "batch_size": answer.batch_size,
         "phase": answer.phase,
-        "warnings": ";".join(notice.code for notice in answer.warnings if notice.level == "warning"),
+        "warnings": ";".join(_doubts(answer)),
         "predictor": answer.provenance.predictor,
         "checkpoint_digest": answer.provenance.checkpoint_digest,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfseer.console.progress import progress
-from perfseer.console.tables import Format, console, listed
+from perfseer.console.tables import Format, Style, console, listed
 from perfseer.console.tables import table as console_table
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def table(
     mode: Annotated[str | None, typer.Option(help="eager or compiled.")] = None,
     software: Annotated[str | None, typer.Option(help="For example 'torch 2.4.0 cu124'.")] = None,
     phase: Annotated[str | None, typer.Option(help="infer or train.")] = None,
-    style: Annotated[
-        Format, typer.Option("--format", help="A table for people, JSON for programs.")
-    ] = Format.table,
+    style: Style = Format.table,
 ) -> None:
     """Read published results as a measurement table, and say what became of every row.
 

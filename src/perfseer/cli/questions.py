@@ -1,10 +1,14 @@
 """What stands on the command line of ``perfseer predict``, turned into models and questions about them."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-if TYPE_CHECKING:
-    from perfseer.forecast.inputs import Feed
+from perfseer.errors import PerfseerError, require
+from perfseer.forecast.inputs import Feed, torch_type
+from perfseer.forecast.naming import expand, listed
+from perfseer.forecast.platform_choice import Wanted
+from perfseer.parameters import load_mapping
+from perfseer.zoo.space import SearchSpace
 
 
 def model_names(given: Iterable[str], stdin: Iterable[str]) -> list[str]:
@@ -13,9 +17,6 @@ def model_names(given: Iterable[str], stdin: Iterable[str]) -> list[str]:
     Raises:
         PerfseerError: there is none.
     """
-    from perfseer.errors import PerfseerError, require
-    from perfseer.forecast.naming import expand, listed
-
     names: list[str] = []
     for name in listed(given, stdin):
         try:
@@ -26,16 +27,12 @@ def model_names(given: Iterable[str], stdin: Iterable[str]) -> list[str]:
     return names
 
 
-def feed(shapes: str | None, types: str | None, names: Iterable[str], params: str) -> "Feed":
+def feed(shapes: str | None, types: str | None, names: Iterable[str], params: str) -> Feed:
     """Inputs as ``--input-shape`` and ``--input-type`` say; the search space where a model is from it.
 
     Raises:
         PerfseerError: a shape or a type is none, or there are no parameters for ``zoo:<id>``.
     """
-    from perfseer.forecast.inputs import Feed, torch_type
-    from perfseer.parameters import load_mapping
-    from perfseer.zoo.space import SearchSpace
-
     kinds = None if types is None else tuple(_parts(types, distinct=False))
     for kind in kinds or ():
         torch_type(kind)
@@ -45,12 +42,7 @@ def feed(shapes: str | None, types: str | None, names: Iterable[str], params: st
     return Feed(found, kinds, space)
 
 
-def checked(
-    batch_sizes: str | None,
-    phases: str,
-    targets: str | None,
-    wanted: tuple[str | None, str | None, str | None],
-) -> dict[str, Any]:
+def checked(batch_sizes: str | None, phases: str, targets: str | None, **wanted: Any) -> dict[str, Any]:
     """Fields of `perfseer.forecast.ask.Ask`, which checks phases itself.
 
     Args:
@@ -62,31 +54,34 @@ def checked(
     Raises:
         PerfseerError: a batch size, a precision, a memory format or a mode is none.
     """
-    from perfseer.forecast.platform_choice import Wanted
-
     return {
-        "batch_sizes": (None,) if batch_sizes is None else tuple(map(_batch_size, _parts(batch_sizes))),
+        "batch_sizes": (None,) if batch_sizes is None else batch_sizes_of(batch_sizes),
         "phases": tuple(_parts(phases)),
         "targets": (None,) if targets is None else tuple(_parts(targets)),
-        "wanted": Wanted(*cast(Any, wanted)),  # which refuses what it does not know
+        "wanted": Wanted(**wanted),  # which refuses what it does not know
     }
 
 
-def _shape(text: str) -> tuple[int, ...]:
-    from perfseer.errors import PerfseerError
+def batch_sizes_of(text: str) -> tuple[int, ...]:
+    """What ``--batch-size`` says.
 
+    Raises:
+        PerfseerError: it is no list of positive numbers.
+    """
+    return tuple(map(_batch_size, _parts(text)))
+
+
+def _shape(text: str) -> tuple[int, ...]:
     sizes = text.lower().split("x")
-    if not all(size.isdecimal() and int(size) > 0 for size in sizes):
-        raise PerfseerError(
-            f"--input-shape {text!r} is no shape; expected sizes joined by x, like 3x224x224, and a comma "
-            "between several inputs"
-        )
+    require(
+        all(size.isdecimal() and int(size) > 0 for size in sizes),
+        f"--input-shape {text!r} is no shape; expected sizes joined by x, like 3x224x224, and a comma "
+        "between several inputs",
+    )
     return tuple(map(int, sizes))
 
 
 def _batch_size(text: str) -> int:
-    from perfseer.errors import require
-
     require(text.isdecimal() and int(text) > 0, f"--batch-size {text!r} is no number of samples, such as 32")
     return int(text)
 

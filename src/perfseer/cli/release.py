@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfseer.console.places import GRAPHS, INDEX, MEASUREMENTS, Graphs, Index, Measurements
 from perfseer.console.progress import progress
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def import_release(
     """
     from perfseer.data.files import atomic, write_parquet
     from perfseer.data.sources.perfseer_release.source import PerfseerRelease
+    from perfseer.errors import require
     from perfseer.measure.fingerprint import usable_cores
     from perfseer.measure.table import write_table
 
@@ -51,8 +53,11 @@ def import_release(
     if report is not None:
         with atomic(report) as temporary:
             found.notes.to_csv(temporary, index=False, lineterminator="\n")
-    if strict:
-        _require_all(found)
+    reasons = found.refused["reason"].tolist()
+    require(
+        not (strict and reasons),
+        f"--strict, and {len(reasons)} files were refused: {'; '.join(reasons[:_SHOWN])}",
+    )
     if graphs is not None:
         found.graphs.save(graphs)
     if index is not None:
@@ -65,15 +70,9 @@ def import_release(
 def export_dataset(
     out: Annotated[Path, typer.Option(help="Folder to write; absent or empty.")],
     format_name: Annotated[str, typer.Option("--format", help="perfseer-release.")] = "perfseer-release",
-    measurements: Annotated[
-        Path, typer.Option(help="Measurement table written by `perfseer collect`.")
-    ] = Path("results/measurements/local.parquet"),
-    graphs: Annotated[Path, typer.Option(help="Graphs written by `perfseer graph build`.")] = Path(
-        "results/graphs/graphs.safetensors"
-    ),
-    index: Annotated[Path, typer.Option(help="Index written by `perfseer graph build`.")] = Path(
-        "results/graphs/index.parquet"
-    ),
+    measurements: Measurements = MEASUREMENTS,
+    graphs: Graphs = GRAPHS,
+    index: Index = INDEX,
     archives: Annotated[bool, typer.Option(help="Write cg.zip and label.zip instead of folders.")] = False,
 ) -> None:
     """Write a dataset as PerfSeer's was published, for other people's programs; docs/perfseer-release.md."""
@@ -94,13 +93,6 @@ def export_dataset(
         f"{done.configurations} configurations in {out}, {done.rows_left_out} rows left out, "
         f"{time.monotonic() - started:.1f} s"
     )
-
-
-def _require_all(found: "Imported") -> None:
-    from perfseer.errors import require
-
-    reasons = found.refused["reason"].tolist()
-    require(not reasons, f"--strict, and {len(reasons)} files were refused: {'; '.join(reasons[:_SHOWN])}")
 
 
 def _summarise(found: "Imported", seconds: float) -> None:

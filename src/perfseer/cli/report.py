@@ -18,9 +18,7 @@ _TITLES = {
 def report(
     document: Annotated[
         str,
-        typer.Argument(
-            help="; ".join(f"{name}: {title}" for name, title in _TITLES.items()),
-        ),
+        typer.Argument(help="; ".join(f"{name}: {title}" for name, title in _TITLES.items())),
     ] = "perfseer",
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
     results: Annotated[Path, typer.Option(help="Folder the other verbs wrote to.")] = Path("results"),

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from perfseer.console.progress import progress
-from perfseer.console.tables import Format
+from perfseer.console.tables import Format, Style
 
 if TYPE_CHECKING:
     from perfseer.data.source import Source
 
 
-def source_list(
-    style: Annotated[
-        Format, typer.Option("--format", help="A table for people, JSON for programs.")
-    ] = Format.table,
-) -> None:
+def source_list(style: Style = Format.table) -> None:
     """List the published measurements there are: their files, and which of them are here."""
     from perfseer.data.download import NOT_STATED
     from perfseer.data.source import source_class

@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfseer.cli.measuring import conclude, measuring
+from perfseer.cli.measuring import Journal, Retry, conclude, measuring, trust_settings
 
 if TYPE_CHECKING:
     from perfseer.measure.session import Collection
-    from perfseer.measure.trust.settings import TrustSettings
 
 _Work = Callable[..., "Collection"]
 _Table = Annotated[Path, typer.Option(help="The measurement table whose configurations are measured again.")]
 _Params = Annotated[str, typer.Option(help="params.yaml, or inline JSON; section trust.")]
-_Journal = Annotated[
-    Path | None, typer.Option(help="Folder of the journal; default $PERFSEER_JOURNAL, else .journal.")
-]
-_Retry = Annotated[bool, typer.Option("--retry-failed", help="Measure rows again that failed before.")]
 
 
 def remeasure(
@@ -34,8 +29,8 @@ def remeasure(
             help="Measuring time of all repeats, resumed runs included; default: no limit.",
         ),
     ] = None,
-    journal: _Journal = None,
-    retry_failed: _Retry = False,
+    journal: Journal = None,
+    retry_failed: Retry = False,
 ) -> None:
     """Measure a share of a table's configurations again, in fresh processes and other orders.
 
@@ -45,8 +40,7 @@ def remeasure(
     from perfseer.measure.trust.repeats import remeasure as run
 
     budget_s = math.inf if time_budget is None else time_budget
-    settings = _settings(params).repeats
-    work = partial(run, settings=settings, time_budget_s=budget_s)
+    work = partial(run, settings=trust_settings(params).repeats, time_budget_s=budget_s)
     _measure_again("remeasure", table, out, work, journal, retry_failed=retry_failed)
 
 
@@ -54,8 +48,8 @@ def protocol_study(
     table: _Table,
     out: Annotated[Path, typer.Option(help="The study's table, short and long rows, to write (Parquet).")],
     params: _Params = "params.yaml",
-    journal: _Journal = None,
-    retry_failed: _Retry = False,
+    journal: Journal = None,
+    retry_failed: Retry = False,
 ) -> None:
     """Measure some of a table's configurations by its protocol and by one as long as the paper's, in turn.
 
@@ -63,15 +57,8 @@ def protocol_study(
     """
     from perfseer.measure.trust.protocol_study import study_protocol
 
-    work = partial(study_protocol, settings=_settings(params).protocol_study)
+    work = partial(study_protocol, settings=trust_settings(params).protocol_study)
     _measure_again("protocol-study", table, out, work, journal, retry_failed=retry_failed)
-
-
-def _settings(params: str) -> "TrustSettings":
-    from perfseer.measure.trust.settings import TrustSettings
-    from perfseer.parameters import load_mapping, section
-
-    return TrustSettings.from_mapping(section(load_mapping(params), "trust"))
 
 
 def _measure_again(

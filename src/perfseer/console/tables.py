@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TextIO, TypeVar
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +21,9 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
+
+
+Style = Annotated[Format, typer.Option("--format", help="A table for people, JSON for programs.")]
 
 
 @dataclass(frozen=True)

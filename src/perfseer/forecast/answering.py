@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
@@ -151,13 +151,5 @@ def _input(captured: Captured) -> ModelInput:
 def _target(platform: Platform | None, *, trained_on: bool) -> Target | None:
     if platform is None:
         return None
-    return Target(
-        key=platform.key,
-        device=platform.device,
-        device_kind=platform.device_kind,
-        precision=platform.precision,
-        memory_format=platform.memory_format,
-        mode=platform.mode,
-        software=platform.software,
-        trained_on=trained_on,
-    )
+    known = {part.name: getattr(platform, part.name) for part in fields(Target) if part.name != "trained_on"}
+    return Target(**known, trained_on=trained_on)

@@ -1,7 +1,5 @@
 """A predictor for another device: which few models to measure there, and what their measurements change."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.spatial.distance import cdist
 
@@ -10,12 +8,12 @@ from perfseer.data.label_scale import fit_scale
 from perfseer.data.normalisation import FeatureNormaliser, LabelNormaliser, Normaliser
 from perfseer.data.platforms import Platform
 from perfseer.data.settings import LabelSettings
-from perfseer.errors import PerfseerError, require
+from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.predictors.base import FitInputs, Predictor
 from perfseer.predictors.library.calibrated import CalibratedPredictor, CalibratedSettings
 from perfseer.predictors.parts.work_profile import nominal_rates, work_profile
-from perfseer.targets import TARGET_NAMES, TARGETS, Phase
+from perfseer.targets import TARGET_NAMES, Phase
 
 # Measuring takes this long whatever the model: building it, warming up, counting a few iterations ...
 OVERHEAD_S = 4.0
@@ -29,10 +27,6 @@ _LABELS = LabelSettings.model_validate(
         "util": {"transform": "logit", "standardise": True, "margin": 20, "ceiling": 101},
     }
 )
-
-
-def _silent(line: str) -> None:
-    del line
 
 
 def choose(
@@ -99,15 +93,12 @@ def measuring_cost_s(
     return np.asarray(OVERHEAD_S + ITERATIONS * predicted[names].to_numpy().sum(axis=1) / 1e3)
 
 
-def calibrate(
-    base: Predictor, measured: Dataset, *, log: Callable[[str], None] = _silent
-) -> CalibratedPredictor:
+def calibrate(base: Predictor, measured: Dataset) -> CalibratedPredictor:
     """Move a fitted predictor to the device that some rows were measured on.
 
     Args:
         base: fitted elsewhere, on one platform or many.
         measured: the rows, all of one platform; some may lack labels. Five architectures are a start.
-        log: receives a line for each label.
 
     Returns:
         A predictor like any other; its labels are those that the base predicts and the rows have.
@@ -122,7 +113,7 @@ def calibrate(
     normaliser = Normaliser(
         _label_scales(measured), FeatureNormaliser.fit(measured.features, measured.graph_rows)
     )
-    return model.fit(measured, measured.subset([]), normaliser, seed=0, log=log, inputs=inputs)
+    return model.fit(measured, measured.subset([]), normaliser, seed=0, log=lambda _: None, inputs=inputs)
 
 
 def _label_scales(measured: Dataset) -> LabelNormaliser:
@@ -138,6 +129,5 @@ def measured_labels(dataset: Dataset, target: str) -> IntArray:
     Raises:
         PerfseerError: there is no such label.
     """
-    if target not in TARGET_NAMES:
-        raise PerfseerError(f"no label {target!r}; there are {', '.join(one.name for one in TARGETS)}")
+    require(target in TARGET_NAMES, f"no label {target!r}; there are {', '.join(TARGET_NAMES)}")
     return np.flatnonzero(~np.isnan(dataset.labels[:, TARGET_NAMES.index(target)]))

@@ -4,17 +4,17 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice, product
 from pathlib import Path
 
-from perfseer.errors import PerfseerError
-from perfseer.forecast.inputs import Shape, default_shape
+from perfseer.errors import require
+from perfseer.forecast.inputs import ASSUMED_SHAPE, Shape, default_shape
 from perfseer.measure.plan import Configuration
 from perfseer.measure.settings import CollectSettings
 from perfseer.zoo.references import architecture, build, parse
 from perfseer.zoo.sampler import stream
-from perfseer.zoo.space import SearchSpace
+from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
-ASSUMED_SHAPE: Shape = (3, 224, 224)
 # Of every kind of network that timm has, small and large, none that takes minutes on a laptop: convolutions,
 # grouped and depth-wise ones, attention of every sort, token mixers; the telling ones first.
 _TIMM = Path(__file__).with_name("timm_candidates.csv")
@@ -51,21 +51,6 @@ class Candidate:
     family: str
     shape: Shape
 
-    def configuration(self, batch_size: int, settings: CollectSettings, order: int) -> Configuration:
-        """What is measured of it at one batch size."""
-        return Configuration(
-            model_ref=self.model_ref,
-            model_spec=self.model_spec,
-            architecture=self.architecture,
-            family=self.family,
-            input_shape="x".join(map(str, self.shape)),
-            batch_size=batch_size,
-            precision=settings.precision,
-            memory_format=settings.memory_format,
-            mode=settings.mode,
-            order=order,
-        )
-
 
 def standard(count: int) -> list[Candidate]:
     """So many models to choose from: timm's where it is installed, else our own and some of the search space.
@@ -74,11 +59,11 @@ def standard(count: int) -> list[Candidate]:
         PerfseerError: there are not so many.
     """
     found = _timm() if find_spec("timm") is not None else _ours(count)
-    if count > len(found):
-        raise PerfseerError(
-            f"{count} models to choose from were asked for, there are {len(found)}: ask for fewer, or name "
-            "models with --model"
-        )
+    require(
+        count <= len(found),
+        f"{count} models to choose from were asked for, there are {len(found)}: ask for fewer, or name "
+        "models with --model",
+    )
     return found[:count]
 
 
@@ -94,8 +79,7 @@ def named(ref: str, shape: Shape | None) -> Candidate:
     """
     reference = parse(ref)
     if reference.kind == "zoo":
-        spec = architecture(reference)
-        return Candidate(f"zoo:{spec.id}", spec.to_json(), spec.id, spec.family, shape or ASSUMED_SHAPE)
+        return _own(architecture(reference), shape or ASSUMED_SHAPE)
     module = build(ref, input_shape=shape)
     found = shape or default_shape(reference.kind, reference.target, module) or ASSUMED_SHAPE
     return _foreign(ref, found)
@@ -105,8 +89,21 @@ def configurations(
     candidates: Sequence[Candidate], batch_sizes: Sequence[int], settings: CollectSettings
 ) -> list[Configuration]:
     """Every candidate at every batch size, in order."""
-    pairs = [(candidate, size) for candidate in candidates for size in batch_sizes]
-    return [candidate.configuration(size, settings, order) for order, (candidate, size) in enumerate(pairs)]
+    return [
+        Configuration(
+            model_ref=candidate.model_ref,
+            model_spec=candidate.model_spec,
+            architecture=candidate.architecture,
+            family=candidate.family,
+            input_shape="x".join(map(str, candidate.shape)),
+            batch_size=batch_size,
+            precision=settings.precision,
+            memory_format=settings.memory_format,
+            mode=settings.mode,
+            order=order,
+        )
+        for order, (candidate, batch_size) in enumerate(product(candidates, batch_sizes))
+    ]
 
 
 def _timm() -> list[Candidate]:
@@ -117,11 +114,12 @@ def _timm() -> list[Candidate]:
 
 def _ours(count: int) -> list[Candidate]:
     references = [_foreign(f"module:perfseer.zoo.reference.{name}", ASSUMED_SHAPE) for name in _OWN]
-    sampled = zip(range(max(0, count - len(references))), stream(_SPACE), strict=False)
-    specs = [spec for _, spec in sampled]
-    return references + [
-        Candidate(f"zoo:{spec.id}", spec.to_json(), spec.id, spec.family, ASSUMED_SHAPE) for spec in specs
-    ]
+    sampled = islice(stream(_SPACE), max(0, count - len(references)))
+    return references + [_own(spec, ASSUMED_SHAPE) for spec in sampled]
+
+
+def _own(spec: ArchitectureSpec, shape: Shape) -> Candidate:
+    return Candidate(f"zoo:{spec.id}", spec.to_json(), spec.id, spec.family, shape)
 
 
 def _foreign(ref: str, shape: Shape) -> Candidate:

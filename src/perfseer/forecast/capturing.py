@@ -32,31 +32,17 @@ def captured_for(
     """
     backward = "train" in phases or not forward_suffices
     try:
-        both = opened.captured(batch_size, backward=backward, precision=precision)
+        return opened.captured(batch_size, backward=backward, precision=precision), []
     except PerfseerError as error:
-        if backward and "infer" in phases:
-            reason = str(error)
-            return _forward_alone(opened, batch_size, phases, precision, reason, forward_suffices)
-        return None, [Failure(opened.name, str(error), batch_size)]
-    return both, []
-
-
-def _forward_alone(
-    opened: OpenModel,
-    batch_size: int | None,
-    phases: Sequence[Phase],
-    precision: str,
-    reason: str,
-    forward_suffices: bool,
-) -> tuple[Captured | None, list[Failure]]:
-    """Inference of a model whose training step cannot be captured for ``reason``."""
+        failure = Failure(opened.name, str(error), batch_size)
+    if not backward or "infer" not in phases:
+        return None, [failure]
     try:
         captured = opened.captured(batch_size, backward=False, precision=precision)
     except PerfseerError:
-        return None, [Failure(opened.name, reason, batch_size)]
+        return None, [failure]
     if not forward_suffices:
         text = "the model cannot be trained as it is: inference is predicted from its forward pass alone"
         notice = Notice("warning", "backward_missing", text)
         captured = replace(captured, notices=(*captured.notices, notice))
-    failures = [Failure(opened.name, reason, batch_size, phase) for phase in phases if phase == "train"]
-    return captured, failures
+    return captured, [replace(failure, phase="train")] if "train" in phases else []

@@ -7,23 +7,19 @@ record, of which `read_card` makes one.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from perfseer.data.files import read_json, write_json
 from perfseer.errors import PerfseerError
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.validation import Strict
 
 CARD_FILE, RECORD_FILE = "card.json", "record.json"
-SCHEMA_VERSION = 1
 
 Percent = Annotated[float, Field(ge=0)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class HeldOut(_Strict):
+class HeldOut(Strict):
     """Error of one label on rows whose group was never trained on.
 
     Attributes:
@@ -50,7 +46,7 @@ class HeldOut(_Strict):
         return label
 
 
-class Card(_Strict):
+class Card(Strict):
     """What is on record about a saved predictor.
 
     Attributes:

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from perfseer.forecast.parts import STRICT, Provenance
+from perfseer.forecast.parts import Part, Provenance
 from perfseer.forecast.prediction import Answer, Failure, Prediction
 
 # Raised when a key changes its meaning or goes; new keys leave it as it is.
@@ -15,7 +14,7 @@ SCHEMA_VERSION: Literal[1] = 1
 
 
 @dataclass(frozen=True)
-class Document:
+class Document(Part):
     """All answers of one call.
 
     Attributes:
@@ -25,12 +24,13 @@ class Document:
         schema_version: of this document.
     """
 
-    __pydantic_config__ = STRICT
-
     results: tuple[Annotated[Prediction | Failure, Field(discriminator="status")], ...]
     provenance: Provenance
     complete: bool = True
     schema_version: Literal[1] = SCHEMA_VERSION
+
+
+_ADAPTER = TypeAdapter(Document)
 
 
 def to_json(answers: Sequence[Answer], provenance: Provenance, *, complete: bool = True) -> str:
@@ -42,7 +42,7 @@ def to_json(answers: Sequence[Answer], provenance: Provenance, *, complete: bool
         complete: whether nothing is left to ask.
     """
     document = Document(tuple(answers), provenance, complete)
-    return _adapter().dump_json(document, indent=1, by_alias=True).decode() + "\n"
+    return _ADAPTER.dump_json(document, indent=1, by_alias=True).decode() + "\n"
 
 
 def from_json(text: str) -> Document:
@@ -51,16 +51,10 @@ def from_json(text: str) -> Document:
     Raises:
         pydantic.ValidationError: it is not such a document, or of another version.
     """
-    document: Document = _adapter().validate_json(text)
-    return document
+    return _ADAPTER.validate_json(text)
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of the document, as ``schemas/prediction.schema.json`` keeps it."""
-    schema = _adapter().json_schema(mode="serialization", by_alias=True)
+    schema = _ADAPTER.json_schema(mode="serialization", by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-@cache
-def _adapter() -> TypeAdapter[Document]:
-    return TypeAdapter(Document)

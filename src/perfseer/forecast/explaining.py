@@ -17,7 +17,6 @@ class ExplainsTime(Protocol):
 
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
         """For each row [V] predicted milliseconds of its graph's nodes; ``target`` is a time's label."""
-        ...
 
 
 @runtime_checkable
@@ -26,7 +25,6 @@ class ExplainsIntervals(Protocol):
 
     def interval_reasons(self, dataset: Dataset, target: str) -> list[tuple[str, ...]]:
         """For each row the rules that widened its interval, a sentence each."""
-        ...
 
 
 def explain(model: object, row: Dataset, phase: Phase) -> Explanation:
@@ -40,10 +38,19 @@ def explain(model: object, row: Dataset, phase: Phase) -> Explanation:
     graph, label = row.graph(0), f"{phase}_time_ms"
     times = model.node_times(row, label)[0] if isinstance(model, ExplainsTime) else None
     widened = model.interval_reasons(row, label)[0] if isinstance(model, ExplainsIntervals) else ()
-    return Explanation(_operators(graph, times, phase), widened)
+    return Explanation(operator_shares(graph, phase, times), widened)
 
 
-def _operators(graph: PerfGraph, times: FloatArray | None, phase: Phase) -> tuple[OperatorShare, ...]:
+def operator_shares(
+    graph: PerfGraph, phase: Phase, times: FloatArray | None = None
+) -> tuple[OperatorShare, ...]:
+    """Kinds of operators, the most expensive first: by time where it is known, by bytes where it is not.
+
+    Args:
+        graph: whose operators they are.
+        phase: training counts the backward pass too.
+        times: [V] milliseconds of its nodes.
+    """
     flops: IntArray = graph.flops + graph.backward_flops * (phase == "train")
     moved: IntArray = graph.bytes + graph.backward_bytes * (phase == "train")
     counts = np.bincount(graph.operators, minlength=len(OPERATORS))

@@ -13,6 +13,7 @@ from perfseer.zoo.libraries import import_library
 from perfseer.zoo.space import SearchSpace
 
 Shape = tuple[int, ...]
+ASSUMED_SHAPE: Shape = (3, 224, 224)
 
 
 @dataclass(frozen=True)

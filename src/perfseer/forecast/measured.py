@@ -22,7 +22,7 @@ from perfseer.measure.settings import CollectSettings
 from perfseer.measure.table import CONFIGURATION
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.library.calibrated import CalibratedPredictor
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
+from perfseer.targets import TARGET_NAMES, TARGETS, Phase
 
 # Interval of a median over the median, beyond which a time says little about a device.
 _WIDEST_TIME = 0.3
@@ -49,7 +49,6 @@ def measure_for(
     base: Predictor,
     errand: Errand,
     logbook: Logbook,
-    progress: Progress,
 ) -> Collection:
     """Choose what tells most about the device per second, and measure it; Ctrl-C loses nothing.
 
@@ -57,13 +56,13 @@ def measure_for(
         base: predicts what measuring costs.
         errand: what and how.
         logbook: where the journal is, and whom to tell; the same errand goes on where it was interrupted.
-        progress: called while the pool's graphs are captured.
 
     Raises:
         PerfseerError: the machine, the journal or the installation is at fault, or the pool is too small.
         InterruptError: a signal came; the journal holds everything finished before.
     """
-    pool = configurations(errand.candidates, errand.settings.batch_sizes, errand.settings)
+    settings = errand.settings
+    pool = configurations(errand.candidates, settings.batch_sizes, settings)
 
     def chosen(session: Session) -> list[Configuration]:
         if errand.wanted is None:
@@ -71,7 +70,8 @@ def measure_for(
 
         def look(done: int, total: int) -> None:
             session.interrupts.check()
-            progress(done, total)
+            if done == total:
+                logbook.note(f"graphs of {total} models captured, to choose from")
 
         rows, captured = unmeasured(pool, session.environment, look)
         cost_s = measuring_cost_s(base, rows, errand.phases)
@@ -79,7 +79,6 @@ def measure_for(
         picked = choose(rows, errand.wanted, cost_s=cost_s, phase=errand.phases[0], platform=platform)
         return [captured[number] for number in picked]
 
-    settings = errand.settings
     return measure_named(
         chosen,
         settings.protocol,
@@ -92,7 +91,7 @@ def measure_for(
 
 
 def unmeasured(
-    pool: Sequence[Configuration], environment: Mapping[str, Any], progress: Progress | None = None
+    pool: Sequence[Configuration], environment: Mapping[str, Any], progress: Progress
 ) -> tuple[Dataset, list[Configuration]]:
     """A pool as rows without labels, and its configurations in their order; what has no graph is left out.
 
@@ -115,32 +114,33 @@ def unmeasured(
     return rows, [pool[number] for number in rows.rows["row"]]
 
 
-def measured_rows(table: pd.DataFrame, progress: Progress | None = None) -> Dataset:
+def measured_rows(table: pd.DataFrame) -> Dataset:
     """The successful rows of a measurement table, to calibrate on; labels it lacks stay missing.
 
     So do times that the machine disturbed: one in ten measurements off by ten times is worse than none.
 
     Args:
         table: a measurement table (`perfseer.measure.table`).
-        progress: called after every model captured.
 
     Raises:
         PerfseerError: no row succeeded, or no graph could be captured.
     """
     good = table[table["status"] == "ok"].reset_index(drop=True)
-    for name in TARGET_NAMES:
-        highest = 100.0 if TARGET_BY_NAME[name].quantity == "util" else np.inf
-        sound = np.isfinite(good[name]) & (good[name] > 0) & (good[name] <= highest)
-        if TARGET_BY_NAME[name].quantity == "time":
-            sound &= _steady(good, TARGET_BY_NAME[name].phase)
-        good[name] = good[name].where(sound)
+    for target in TARGETS:
+        values = good[target.name]
+        sound = (
+            np.isfinite(values) & (values > 0) & (values <= (100 if target.quantity == "util" else np.inf))
+        )
+        if target.quantity == "time":
+            sound &= _steady(good, target.phase)
+        good[target.name] = values.where(sound)
     good = good[good[list(TARGET_NAMES)].notna().any(axis=1)]
     if good.empty:
         reasons = sorted({str(reason) for reason in table["reason"] if reason})
         raise PerfseerError(
             f"none of {len(table)} measurements succeeded: {'; '.join(reasons[:3]) or 'there are none'}"
         )
-    return _with_graphs(good, progress)
+    return _with_graphs(good)
 
 
 def _steady(table: pd.DataFrame, phase: Phase) -> "pd.Series[bool]":
@@ -176,7 +176,7 @@ def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
     )
 
 
-def _with_graphs(table: pd.DataFrame, progress: Progress | None) -> Dataset:
+def _with_graphs(table: pd.DataFrame, progress: Progress | None = None) -> Dataset:
     """Rows with their graphs; ``row`` is the position in ``table``."""
     graphs, index = build_graphs(table, progress=progress)
     rows = table.assign(row=np.arange(len(table))).merge(index, on=list(KEY), suffixes=("", "_graph"))

@@ -7,6 +7,7 @@ that casts it.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -41,48 +42,36 @@ class _Casts:
 
     Attributes:
         reader: [C] the node served.
-        sender: [C] whose tensor is cast; -1 for a weight or an input of the graph.
-        edge: [C] edge that the cast interrupts; -1 likewise.
+        edge: [C] edge that the cast interrupts; -1 for a weight or an input of the graph.
         read: [C] bytes read.
         written: [C] bytes written.
         of_weight: [C] whether a weight is cast.
         shape: [C, 4] of the tensor.
     """
 
-    def __init__(self, rows: list[tuple[int, int, int, float, float, bool, tuple[int, ...]]]) -> None:
+    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
         rows = sorted(rows, key=lambda row: row[0])
-        columns = list(zip(*rows, strict=True)) if rows else [()] * 7
-        self.reader, self.sender, self.edge = (np.array(columns[i], dtype=np.int64) for i in range(3))
-        self.read, self.written = (np.rint(np.array(columns[i], dtype=np.float64)) for i in (3, 4))
-        self.of_weight = np.array(columns[5], dtype=np.bool_)
-        self.shape = np.array(columns[6], dtype=np.int64).reshape(-1, 4)
+        reader, edge, read, written, of_weight, shape = zip(*rows, strict=True) if rows else [()] * 6
+        self.reader, self.edge = np.array(reader, dtype=np.int64), np.array(edge, dtype=np.int64)
+        self.read, self.written = _whole(np.array(read)), _whole(np.array(written))
+        self.of_weight = np.array(of_weight, dtype=np.bool_)
+        self.shape = np.array(shape, dtype=np.int64).reshape(-1, 4)
 
     @classmethod
     def of(cls, graph: PerfGraph, scales: FloatArray) -> "_Casts":
         senders, receivers = graph.edge_index
         differs = np.flatnonzero((scales[senders] != scales[receivers]) & converts(graph)[receivers])
-        rows = [
-            (
-                int(receivers[e]),
-                int(senders[e]),
-                int(e),
-                float(graph.edge_bytes[e] * scales[senders[e]]),
-                float(graph.edge_bytes[e] * scales[receivers[e]]),
-                False,
-                tuple(graph.edge_shapes[e].tolist()),
-            )
-            for e in differs
+        before, after = graph.edge_bytes * scales[senders], graph.edge_bytes * scales[receivers]
+        rows: list[tuple[Any, ...]] = [
+            (receivers[e], e, before[e], after[e], False, graph.edge_shapes[e]) for e in differs
         ]
-        narrow = _PRODUCTS[graph.operators]
-        bias = _bias_bytes(graph)
-        for weights in (np.where(narrow, graph.weight_bytes - bias, 0), bias):
-            for v in np.flatnonzero(weights > 0):
-                nbytes = float(weights[v])
-                rows.append((int(v), -1, -1, nbytes, nbytes / 2, True, (int(nbytes / 4), 1, 1, 1)))
-        outside = _read_from_outside(graph)
-        for v in np.flatnonzero(narrow & (outside > 0)):
-            nbytes = float(outside[v])
-            rows.append((int(v), -1, -1, nbytes, nbytes / 2, False, (int(nbytes / 4), 1, 1, 1)))
+        narrow, bias = _PRODUCTS[graph.operators], _bias_bytes(graph)
+        weights = np.where(narrow, graph.weight_bytes - bias, 0)
+        outside = np.where(narrow, _read_from_outside(graph), 0)
+        for tensors, of_weight in ((weights, True), (bias, True), (outside, False)):
+            for v in np.flatnonzero(tensors > 0):
+                nbytes = tensors[v]
+                rows.append((v, -1, nbytes, nbytes / 2, of_weight, (nbytes // 4, 1, 1, 1)))
         return cls(rows)
 
 
@@ -133,21 +122,20 @@ def _with_casts(graph: PerfGraph, casts: _Casts) -> PerfGraph:
         return np.concatenate([values, added])[order]
 
     zero = np.zeros(more, dtype=np.int64)
-    weight, other = casts.of_weight, ~casts.of_weight
     edge_index = place[graph.edge_index]
     rerouted = casts.edge >= 0
+    from_sender = np.stack([edge_index[0, casts.edge[rerouted]], cast_place[rerouted]])
     edge_index[0, casts.edge[rerouted]] = cast_place[rerouted]
-    from_sender = np.stack([place[casts.sender[rerouted]], cast_place[rerouted]])
     from_outside = np.stack([cast_place[~rerouted], place[casts.reader[~rerouted]]])
-    read, written = casts.read.astype(np.int64), casts.written.astype(np.int64)
+    read, written = casts.read, casts.written
     return replace(
         graph,
         operators=column(graph.operators, np.full(more, _COPY, dtype=np.int64)),
         hyperparameters=column(graph.hyperparameters, np.zeros((more, len(HYPERPARAMETERS)), dtype=np.int64)),
         output_shapes=column(graph.output_shapes, casts.shape),
         flops=column(graph.flops, zero),
-        input_bytes=column(graph.input_bytes, read * other),
-        weight_bytes=column(graph.weight_bytes, read * weight),
+        input_bytes=column(graph.input_bytes, read * ~casts.of_weight),
+        weight_bytes=column(graph.weight_bytes, read * casts.of_weight),
         output_bytes=column(graph.output_bytes, written),
         backward_flops=column(graph.backward_flops, zero),
         # The gradient of a cast is a cast the other way.

@@ -1,15 +1,15 @@
 """What people call a model, turned into graphs: names, files, modules, at the batch size they ask for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import nn
 
-from perfseer.errors import require
-from perfseer.forecast.inputs import Feed, Shape, arguments, default_shape, resized, tensors
+from perfseer.errors import PerfseerError, require
+from perfseer.forecast.inputs import ASSUMED_SHAPE, Feed, Shape, arguments, default_shape, resized, tensors
 from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
@@ -22,7 +22,6 @@ from perfseer.zoo.references import build, parse
 FP32 = "fp32"
 # Precisions in which a model is captured as it runs there; in all others, as in single precision.
 AUTOCAST: Mapping[str, torch.dtype] = {"amp-fp16": torch.float16, "amp-bf16": torch.bfloat16}
-ASSUMED_SHAPE: Shape = (3, 224, 224)
 _ASSUMED = Notice(
     "note", "input_assumed", "no input shape was given and the model names none: 3x224x224 was assumed"
 )
@@ -61,7 +60,6 @@ class OpenModel(Protocol):
     @property
     def name(self) -> str:
         """What people called it."""
-        ...
 
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """The model at ``batch_size``, None for its own; the backward pass too if wanted.
@@ -74,7 +72,6 @@ class OpenModel(Protocol):
         Raises:
             PerfseerError: it cannot run, or not at this batch size.
         """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,15 +183,14 @@ def fed(name: str, module: nn.Module, feed: Feed, default: Shape | None = None) 
         feed: what was asked for.
         default: shape of one sample that the model's library names for it.
     """
-    if feed.shapes is None and default is None:
-        declared = _example_of(module)
-        if declared is not None:
-            return replace(declared, name=name)
-        return ModuleModel(name, module, feed.samples([ASSUMED_SHAPE]), notices=(_ASSUMED,))
-    if feed.shapes is None and default is not None:
-        notice = Notice("note", "input_assumed", f"the model's own input shape was taken: {_words(default)}")
+    if feed.shapes is not None:
+        return ModuleModel(name, module, feed.samples(feed.shapes))
+    if default is not None:
+        text = f"the model's own input shape was taken: {'x'.join(map(str, default))}"
+        notice = Notice("note", "input_assumed", text)
         return ModuleModel(name, module, feed.samples([default]), notices=(notice,))
-    return ModuleModel(name, module, feed.samples(feed.shapes or ()))
+    assumed = ModuleModel(name, module, feed.samples([ASSUMED_SHAPE]), notices=(_ASSUMED,))
+    return _with_example(name, module) or assumed
 
 
 def _file(name: str, file: ModelFile, feed: Feed) -> FileModel:
@@ -208,15 +204,15 @@ def _file(name: str, file: ModelFile, feed: Feed) -> FileModel:
     return FileModel(name, file, feed.shapes[0])
 
 
-def _example_of(module: nn.Module) -> ModuleModel | None:
-    """Inputs that a module carries along: Lightning's example_input_array, Transformers' dummy_inputs."""
+def _with_example(name: str, module: nn.Module) -> ModuleModel | None:
+    """Fed what a module carries along: Lightning's example_input_array, Transformers' dummy_inputs."""
     for attribute in ("example_input_array", "dummy_inputs"):
         example = getattr(module, attribute, None)
         if example is None or not tensors(example):
             continue
         text = f"the model's own {attribute} were taken as its inputs"
-        positional, keywords = arguments(example)
-        return ModuleModel("", module, positional, keywords, (Notice("note", "input_assumed", text),))
+        notices = (Notice("note", "input_assumed", text),)
+        return ModuleModel(name, module, *arguments(example), notices)
     return None
 
 
@@ -230,10 +226,6 @@ def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:
         "precision says how they run; capture it in float32"
     )
     return (Notice("warning", "parameters_not_fp32", text),)
-
-
-def _words(shape: Shape) -> str:
-    return "x".join(map(str, shape))
 
 
 def open_one(model: Model, example_inputs: Any, feed: Feed) -> OpenModel:
@@ -254,13 +246,11 @@ def open_one(model: Model, example_inputs: Any, feed: Feed) -> OpenModel:
     opened = open_any(model, feed)
     if example_inputs is None:
         return opened
-    require(
-        isinstance(opened, ModuleModel),
-        f"{opened.name} came with example inputs, which only modules take; leave them away",
-    )
-    assert isinstance(opened, ModuleModel)
-    positional, keywords = arguments(example_inputs)
-    return ModuleModel(opened.name, opened.module, positional, keywords)
+    if not isinstance(opened, ModuleModel):
+        raise PerfseerError(
+            f"{opened.name} came with example inputs, which only modules take; leave them away"
+        )
+    return ModuleModel(opened.name, opened.module, *arguments(example_inputs))
 
 
 def open_any(model: Model, feed: Feed) -> OpenModel:

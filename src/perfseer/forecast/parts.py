@@ -35,12 +35,18 @@ CODES: tuple[str, ...] = (
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Percent = Annotated[float, Field(ge=0)]
-# Of every class below: what the schema does not name is refused, and no number is NaN or infinite.
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_serialization_defaults_required=True)
+
+
+class Part:
+    """Part of an answer: what the schema does not name is refused, and no number is NaN or infinite."""
+
+    __pydantic_config__ = ConfigDict(
+        extra="forbid", allow_inf_nan=False, json_schema_serialization_defaults_required=True
+    )
 
 
 @dataclass(frozen=True)
-class Interval:
+class Interval(Part):
     """Where the measured value will lie with the given confidence.
 
     Attributes:
@@ -48,8 +54,6 @@ class Interval:
         high: upper end, in the estimate's unit.
         confidence: share of measured values meant to lie inside, 0 to 1.
     """
-
-    __pydantic_config__ = STRICT
 
     low: Positive
     high: Positive
@@ -61,7 +65,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Part):
     """One predicted quantity.
 
     Attributes:
@@ -72,8 +76,6 @@ class Estimate:
         held_out_mape_pct: mean error [%] of the predictor on models it never saw, on this target and in this
             phase; None where no record says.
     """
-
-    __pydantic_config__ = STRICT
 
     metric: Metric
     value: Positive
@@ -110,7 +112,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notice(Part):
     """Something to know about an answer.
 
     Attributes:
@@ -118,8 +120,6 @@ class Notice:
         code: one of `CODES`.
         message: a sentence for people.
     """
-
-    __pydantic_config__ = STRICT
 
     level: Level
     code: str
@@ -130,7 +130,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Part):
     """The platform an answer is for; `perfseer.data.platforms.Platform` in plain words.
 
     Attributes:
@@ -144,8 +144,6 @@ class Target:
         trained_on: whether the predictor learnt from measurements of it.
     """
 
-    __pydantic_config__ = STRICT
-
     key: str
     device: str
     device_kind: Literal["cpu", "cuda"]
@@ -157,7 +155,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class MemoryFit:
+class MemoryFit(Part):
     """Whether the configuration fits into the target's memory.
 
     Attributes:
@@ -165,17 +163,13 @@ class MemoryFit:
         device_memory_mib: memory of the target [MiB], from its public specification.
     """
 
-    __pydantic_config__ = STRICT
-
     probability: Share
     device_memory_mib: Positive
 
 
 @dataclass(frozen=True)
-class Outside:
+class Outside(Part):
     """A graph feature outside the range of the training graphs; all three in the feature's own unit."""
-
-    __pydantic_config__ = STRICT
 
     feature: str
     value: float
@@ -184,7 +178,7 @@ class Outside:
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(Part):
     """What of a model the predictor has not seen.
 
     Attributes:
@@ -196,8 +190,6 @@ class Coverage:
         outside: graph features outside the training range.
     """
 
-    __pydantic_config__ = STRICT
-
     unknown_operators: Mapping[str, int]
     unknown_calls_share: Share
     unknown_bytes_share: Share
@@ -207,7 +199,7 @@ class Coverage:
 
 
 @dataclass(frozen=True)
-class ModelInput:
+class ModelInput(Part):
     """What was asked about.
 
     Attributes:
@@ -221,8 +213,6 @@ class ModelInput:
         forward_bytes: bytes the forward pass moves.
     """
 
-    __pydantic_config__ = STRICT
-
     model: str
     batch_size: int
     shapes: tuple[tuple[int, ...], ...]
@@ -234,7 +224,7 @@ class ModelInput:
 
 
 @dataclass(frozen=True)
-class OperatorShare:
+class OperatorShare(Part):
     """One kind of operator in an explanation.
 
     Attributes:
@@ -245,8 +235,6 @@ class OperatorShare:
         bytes_share: share of the bytes the phase's operators move, 0 to 1.
     """
 
-    __pydantic_config__ = STRICT
-
     operator: str
     nodes: int
     time_share: Share | None
@@ -255,7 +243,7 @@ class OperatorShare:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Part):
     """Where the predicted time goes.
 
     Attributes:
@@ -263,14 +251,12 @@ class Explanation:
         widened: why the interval is wider than usual, a sentence each.
     """
 
-    __pydantic_config__ = STRICT
-
     operators: tuple[OperatorShare, ...]
     widened: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Provenance(Part):
     """What answered.
 
     Attributes:
@@ -281,8 +267,6 @@ class Provenance:
         commit: of the code it was trained with; None where no record says.
         perfseer_version: of the package that answered.
     """
-
-    __pydantic_config__ = STRICT
 
     predictor: str
     source: str

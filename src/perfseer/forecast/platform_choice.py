@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from perfseer.data.devices import DeviceSpec, device_spec, device_specs
 from perfseer.data.platforms import PRECISIONS, Platform
@@ -33,30 +33,22 @@ class Wanted:
     mode: Literal["eager", "compiled"] | None = None
 
     def __post_init__(self) -> None:
-        allowed = {
-            "precision": PRECISIONS,
-            "memory_format": ("nchw", "nhwc"),
-            "mode": ("eager", "compiled"),
-        }
-        for name, values in allowed.items():
-            found = getattr(self, name)
-            require(
-                found is None or found in values,
-                f"{name.replace('_', ' ')} {found!r} is none of {', '.join(values)}",
-            )
+        allowed = {"precision": PRECISIONS, "memory_format": ("nchw", "nhwc"), "mode": ("eager", "compiled")}
+        for name, value in self.given.items():
+            values = allowed[name]
+            require(value in values, f"{name.replace('_', ' ')} {value!r} is none of {', '.join(values)}")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, by field."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def fits(self, platform: Platform) -> bool:
         """Whether the platform is as wanted."""
-        pairs = (
-            (self.precision, platform.precision),
-            (self.memory_format, platform.memory_format),
-            (self.mode, platform.mode),
-        )
-        return all(wanted in (None, found) for wanted, found in pairs)
+        return all(getattr(platform, name) == value for name, value in self.given.items())
 
     def __str__(self) -> str:
-        given = [value for value in (self.precision, self.memory_format, self.mode) if value]
-        return " ".join(given) or "anything"
+        return " ".join(self.given.values()) or "anything"
 
 
 @dataclass(frozen=True)
@@ -170,8 +162,7 @@ class Platforms:
         alike = [platform for platform in alike if self._knows(platform, phase)] or alike
         pattern = min(near or alike, key=lambda platform: (not wanted.fits(platform), _preference(platform)))
         units = pattern.units if near else None
-        own = replace(pattern, device=device, device_kind=kind, units=units)
-        return _as_wanted(own, wanted)
+        return replace(pattern, device=device, device_kind=kind, units=units, **wanted.given)
 
     def _knows(self, platform: Platform, phase: Phase) -> bool:
         return phase in self.phases.get(platform.key, ("infer", "train"))
@@ -181,19 +172,8 @@ class Platforms:
 
 
 def _same_device(platform: Platform, target: str) -> bool:
-    if platform.device.lower() == target.lower():
-        return True
     spec = device_spec(target)
-    return spec is not None and spec == platform.spec
-
-
-def _as_wanted(platform: Platform, wanted: Wanted) -> Platform:
-    return replace(
-        platform,
-        precision=wanted.precision or platform.precision,
-        memory_format=wanted.memory_format or platform.memory_format,
-        mode=wanted.mode or platform.mode,
-    )
+    return platform.device.lower() == target.lower() or (spec is not None and spec == platform.spec)
 
 
 def _preference(platform: Platform) -> tuple[int, int, int, tuple[int, ...]]:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from perfseer.forecast.parts import (
-    STRICT,
     Coverage,
     Estimate,
     Explanation,
@@ -15,14 +14,24 @@ from perfseer.forecast.parts import (
     Metric,
     ModelInput,
     Notice,
+    Part,
     Provenance,
     Target,
 )
 from perfseer.targets import Phase
 
 
+class _Row(Part):
+    """What stands in the list of answers."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready mapping with the keys of the versioned schema (docs/predicting.md)."""
+        mapping: dict[str, Any] = _adapter().dump_python(self, mode="json", by_alias=True)
+        return mapping
+
+
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(_Row):
     """What one model costs at one batch size, in one phase, on one target.
 
     Attributes:
@@ -36,8 +45,6 @@ class Prediction:
         provenance: what answered.
         explanation: None unless asked for.
     """
-
-    __pydantic_config__ = STRICT
 
     input: ModelInput
     phase: Phase
@@ -80,10 +87,6 @@ class Prediction:
         """Whether there are warnings, beyond notes."""
         return any(notice.level == "warning" for notice in self.warnings)
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready mapping with the keys of the versioned schema (docs/predicting.md)."""
-        return row_to_dict(self)
-
     def __str__(self) -> str:
         where = "the device it was trained on" if self.target is None else self.target.key
         words = {"infer": "inference", "train": "training"}[self.phase]
@@ -97,7 +100,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(_Row):
     """Why there is no answer.
 
     Attributes:
@@ -107,17 +110,11 @@ class Failure:
         error: what was given, what was expected and what to do.
     """
 
-    __pydantic_config__ = STRICT
-
     model: str
     error: str
     batch_size: int | None = None
     phase: Phase | None = None
     status: Literal["error"] = "error"
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready mapping with the keys of the versioned schema (docs/predicting.md)."""
-        return row_to_dict(self)
 
     def __str__(self) -> str:
         return f"{self.model}: {self.error}"
@@ -126,13 +123,7 @@ class Failure:
 Answer = Prediction | Failure
 
 
-def row_to_dict(row: Answer) -> dict[str, Any]:
-    """A JSON-ready mapping of an answer; numbers stay numbers."""
-    value: dict[str, Any] = _adapter(row.status).dump_python(row, mode="json", by_alias=True)
-    return value
-
-
 @cache
-def _adapter(status: Literal["ok", "error"]) -> TypeAdapter[Any]:
-    """Pydantic's view of an answer, built once."""
-    return TypeAdapter({"ok": Prediction, "error": Failure}[status])
+def _adapter() -> TypeAdapter[Any]:
+    """Pydantic's view of answers, built once."""
+    return TypeAdapter(Answer)

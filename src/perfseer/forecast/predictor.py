@@ -11,7 +11,7 @@ from perfseer.forecast.answering import Answerer, Asked
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
-from perfseer.forecast.models import FP32, Captured, Model, OpenModel, model_name, open_any, open_one
+from perfseer.forecast.models import FP32, Model, OpenModel, model_name, open_any, open_one
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
@@ -146,9 +146,7 @@ class Predictor:
         ask = ask or Ask()
         return self._many(models, ask, self._choices(ask))
 
-    def _many(
-        self, models: Iterable[Model], ask: Ask, choices: list[tuple[Phase, Chosen]]
-    ) -> Iterator[Answer]:
+    def _many(self, models: Iterable[Model], ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
         for model in models:
             try:
                 singles: list[Model] = [*expand(str(model))] if isinstance(model, str | Path) else [model]
@@ -158,7 +156,7 @@ class Predictor:
             for single in singles:
                 yield from self._one(single, ask, choices)
 
-    def _one(self, model: Model, ask: Ask, choices: list[tuple[Phase, Chosen]]) -> Iterator[Answer]:
+    def _one(self, model: Model, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
         try:
             opened = open_any(model, ask.feed)
         except PerfseerError as error:
@@ -166,7 +164,7 @@ class Predictor:
             return
         yield from self._answers(opened, ask, choices)
 
-    def _choices(self, ask: Ask) -> list[tuple[Phase, Chosen]]:
+    def _choices(self, ask: Ask) -> list[Asked]:
         """Every phase on every target; faults of the question itself are found here, before any model."""
         missing = [phase for phase in ask.phases if phase not in self.phases]
         require(
@@ -182,7 +180,8 @@ class Predictor:
         )
         return [(p, known.choose(target, p, ask.wanted)) for p in ask.phases for target in ask.targets]
 
-    def _answers(self, opened: OpenModel, ask: Ask, choices: list[tuple[Phase, Chosen]]) -> Iterator[Answer]:
+    def _answers(self, opened: OpenModel, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
+        answerer = Answerer(self.model, self.card, self.provenance)
         by_precision: dict[str, list[Asked]] = {}
         for question in choices:
             by_precision.setdefault(self._precision(question[1]), []).append(question)
@@ -199,7 +198,7 @@ class Predictor:
                 asked = [question for question in questions if question[0] not in failed]
                 if captured is not None and asked:
                     try:
-                        answers |= dict(zip(asked, self._answered(captured, asked, ask), strict=True))
+                        answers |= dict(zip(asked, answerer.answer(captured, asked, ask), strict=True))
                     except PerfseerError as error:
                         failures.append(Failure(captured.name, str(error), captured.graph.batch_size))
             # In the order of the questions, whatever each had to be captured in.
@@ -208,8 +207,5 @@ class Predictor:
 
     def _precision(self, chosen: Chosen) -> str:
         """In which precision the graph is captured for a platform."""
-        as_run = self.model.graphs_as_run and chosen.platform is not None
-        return chosen.platform.precision if as_run and chosen.platform else FP32
-
-    def _answered(self, captured: Captured, asked: list[Asked], ask: Ask) -> list[Prediction]:
-        return Answerer(self.model, self.card, self.provenance).answer(captured, asked, ask)
+        platform = chosen.platform if self.model.graphs_as_run else None
+        return FP32 if platform is None else platform.precision

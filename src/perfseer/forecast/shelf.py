@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from perfseer.digests import digest
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 from perfseer.forecast.card import CARD_FILE
 
 DEFAULT = "default"
@@ -29,10 +29,9 @@ def saved_in(folder: Path) -> list[Path]:
     Raises:
         PerfseerError: there is no such folder.
     """
-    if not folder.is_dir():
-        raise PerfseerError(
-            f"no folder {folder}: name one that `perfseer train` wrote, such as results/models"
-        )
+    require(
+        folder.is_dir(), f"no folder {folder}: name one that `perfseer train` wrote, such as results/models"
+    )
     found = sorted(path.parent for path in folder.rglob(_MODEL_FILE))
     return [path for path in found if path == folder or not (path.parent / _MODEL_FILE).is_file()]
 

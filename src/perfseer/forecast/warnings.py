@@ -29,7 +29,7 @@ def covered(graph: PerfGraph, found: predictors_coverage.Coverage, phase: Phase)
     outside = tuple(
         Outside(name, *values)
         for name, values in found.outside.items()
-        if phase == "train" or not _is_training_only(name)
+        if phase == "train" or not ("backward" in name or "train" in name)
     )
     return Coverage(
         unknown_operators=dict(graph.unknown),
@@ -106,10 +106,6 @@ def _range_notices(outside: tuple[Outside, ...]) -> list[Notice]:
         text = f"outside the training range: {named}{more}"
         notices.append(Notice("warning", "outside_training_range", text))
     return notices
-
-
-def _is_training_only(feature: str) -> bool:
-    return "backward" in feature or "train" in feature
 
 
 def _distance(entry: Outside) -> float:
