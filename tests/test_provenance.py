@@ -13,7 +13,7 @@ import yaml
 from perfseer.cli.pipeline import dvc_file, stages_of
 from perfseer.errors import PerfseerError
 from perfseer.predictors.registry import PREDICTOR_NAMES, module_name
-from perfseer.provenance import closure, code_digest
+from perfseer.provenance import _module_in, closure, code_digest
 from perfseer.stages import source_files
 from perfseer.studies import shelf
 from tests.helpers.experiment_files import write_experiment
@@ -174,6 +174,45 @@ def test_every_file_that_is_no_code_is_opened_by_a_module_that_says_so():
         if path.is_file() and path.suffix not in (".py", ".pyc") and "shipped" not in path.parts
     }
     assert others - everything == set()
+
+
+@pytest.mark.parametrize("study", ["ablation", "benchmark", "nasbench201", "public"])
+def test_no_fit_depends_on_a_caption(study):
+    """What a study says of itself and how its page looks is no reason to fit anything again."""
+    fitting = {"benchmark": "running"}.get(study, "fitting")
+    covered = {
+        path.relative_to(PACKAGE).as_posix() for path in closure(f"perfseer.studies.{study}.{fitting}")
+    }
+    assert f"studies/{study}/settings.py" in covered
+    assert not {"studies/shelf.py", f"studies/{study}/about.py", "reporting/document.py"} & covered
+
+
+@pytest.mark.parametrize(
+    ("line", "opened"),
+    [
+        ('X = Path(__file__).with_name("beside.csv")', True),
+        ("X = Path(__file__).with_name(\n    'beside.csv'\n)", True),
+        ('X = Path(__file__).parent / "beside.csv"', True),
+        ('X = "elsewhere.csv"', False),
+    ],
+)
+def test_a_file_that_is_named_is_covered_however_it_is_opened(copy, line, opened):
+    source, _ = copy
+    module, table = source / "perfseer/probe.py", source / "perfseer/beside.csv"
+    module.write_text(f"from pathlib import Path\n\n{line}\n")
+    found = set()
+    for text in ("a\n", "b\n"):
+        table.write_text(text)
+        found.add(digests(source, {"probe": ["perfseer.probe"]})["probe"])
+    module.unlink()
+    table.unlink()
+    assert (len(found) == 2) == opened
+
+
+def test_a_model_that_is_named_by_reference_is_covered():
+    names = {path.name for path in closure("perfseer.zoo.reference")}
+    assert "reference.py" in names
+    assert _module_in("perfseer.zoo.reference.resnet50") == "perfseer.zoo.reference"
 
 
 def test_an_unknown_module_is_named():

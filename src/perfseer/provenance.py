@@ -8,13 +8,14 @@ Three ways lead from a module to what it depends on:
 
 - it imports a module, at the top or inside a function, but not for type checking alone (`grimp` reads the
   source);
-- it names a module in a string of its own, to import it by name or to run it in a process of its own;
-- it opens a file beside it as ``Path(__file__).with_name("<file>")``.
+- it names a module in a string, to import it by name or to run it in a process of its own;
+- it names a file in a string that lies beside it, as ``Path(__file__).with_name("devices.csv")`` does.
 
 Who loads modules whose names are made up on the way (predictors, studies) adds them: `code_digest` takes
 several.
 """
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -26,8 +27,9 @@ from perfseer.errors import require
 
 PACKAGE = "perfseer"
 ROOT = Path(__file__).parent
-_NAMED_MODULE = re.compile(rf'"({PACKAGE}(?:\.\w+)+)"')
-_OWN_FILE = re.compile(r'Path\(__file__\)\.with_name\("([^"]+)"\)')
+_FILE_NAME = re.compile(r"\w[\w.-]{0,60}\.\w{1,12}")
+# A module, or one of its attributes, as strings name it: also as a reference to a model (``module:…``).
+_NAMED_MODULE = re.compile(rf"(?:module:)?({PACKAGE}(?:\.\w+)+)\.?")
 
 
 def closure(*modules: str) -> tuple[Path, ...]:
@@ -77,21 +79,32 @@ def _needed(name: str) -> set[str]:
     if name == PACKAGE:
         return set()
     imports = _imports()
-    named = {found for found in _NAMED_MODULE.findall(_text(name)) if found in imports.modules}
+    matches = filter(None, map(_NAMED_MODULE.fullmatch, _words(name)))
+    named = {module for match in matches if (module := _module_in(match[1])) != PACKAGE}
     return imports.find_modules_directly_imported_by(name) | named | {name.rpartition(".")[0]}
+
+
+def _module_in(path: str) -> str:
+    """The longest beginning of a dotted path that is a module."""
+    while path not in _imports().modules:
+        path = path.rpartition(".")[0]
+    return path
 
 
 @cache
 def _files(name: str) -> tuple[Path, ...]:
-    """The module's own file, and those it opens beside it."""
+    """The module's own file, and those beside it that it names."""
     path = _path(name)
-    opened = (path.with_name(found) for found in _OWN_FILE.findall(_text(name)))
-    return (path, *(file for file in opened if file.is_file()))
+    beside = {path.parent / word for word in _words(name) if _FILE_NAME.fullmatch(word)}
+    return (path, *(file for file in beside if file.suffix != ".py" and file.is_file()))
 
 
 @cache
-def _text(name: str) -> str:
-    return _path(name).read_text(encoding="utf-8")
+def _words(name: str) -> frozenset[str]:
+    """The strings of a module that have no blanks."""
+    tree = ast.parse(_path(name).read_text(encoding="utf-8"))
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return frozenset(value for value in values if isinstance(value, str) and len(value.split()) == 1)
 
 
 def _path(name: str) -> Path:

@@ -37,14 +37,22 @@ def validated(model: type[Model], value: Any, where: str = "") -> Model:
 def section(model: type[Model], parameters: Mapping[str, Any], name: str) -> Model:
     """One section of the parameters.
 
+    Args:
+        model: what it must be.
+        parameters: raw mapping of params.yaml.
+        name: of the section, or a dotted path such as ``report.benchmark``.
+
     Raises:
         PerfseerError: it is missing or at fault.
     """
+    value: Any = parameters
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
     require(
-        parameters.get(name) is not None,
+        value is not None,
         f"the parameters have no section {name!r}; params.yaml and workflow/presets have complete ones",
     )
-    return validated(model, parameters[name], name)
+    return validated(model, value, name)
 
 
 def explain(error: ValidationError, where: str = "") -> str:

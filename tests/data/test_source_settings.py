@@ -57,3 +57,12 @@ def test_kernels_of_this_machine_are_not_used_with_a_table_of_another():
         Parameters.from_mapping(PARAMS | {"source": source})
     without = PARAMS | {"source": source, "predictors": PARAMS["predictors"] | {"nn_meter": None}}
     assert "nn_meter" not in Parameters.from_mapping(without).predictor_names
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking"), [("timm_results", "train_mem_mib"), ("nasbench201", "train_time_ms")]
+)
+def test_a_source_that_lacks_labels_stops_before_any_job(kind, lacking):
+    predictors = {name: own for name, own in PARAMS["predictors"].items() if "nn_meter" not in name}
+    with pytest.raises(PerfseerError, match=lacking):
+        Parameters.from_mapping(PARAMS | {"source": {"kind": kind}, "predictors": predictors})

@@ -1,6 +1,5 @@
 # What each part of SeerNet is worth: every variant fitted with every seed.
 
-from perfseer.studies.ablation.about import NETWORKS
 from perfseer.studies.ablation.variants import resolve, variant_sections
 
 VARIANTS = resolve(config)

@@ -121,7 +121,7 @@ def reported_files(study):
             place / f"{document.name}.html", "Reports", document=document.title
         ),
         "others": [f"{place}/{name}" for name in document.others],
-        "ledger": [about.ledger] if about.ledger else [],
+        "ledger": [f"results/{about.ledger}"] if about.ledger else [],
         "tables": [f"{below}/plots/{name}.csv" for name in document.tables],
         "figures": [
             shown(

@@ -6,12 +6,15 @@ from typing import Any
 
 import yaml
 
+from perfseer.cli.schema import Parameters
 from perfseer.data.files import atomic
 from perfseer.data.sources import module_name as source_module
 from perfseer.data.sources import source_names
+from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import RECIPE
 from perfseer.parameters import load_mapping
 from perfseer.predictors.registry import module_name
+from perfseer.provenance import ROOT
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.stages import Stage, dvc_stages
 from perfseer.studies import shelf
@@ -25,7 +28,11 @@ def dvc_file(parameters: Mapping[str, Any]) -> str:
 
     Args:
         parameters: raw mapping of params.yaml, complete.
+
+    Raises:
+        PerfseerError: names the parameter at fault.
     """
+    Parameters.from_mapping(dict(parameters))
     stages = dvc_stages(stages_of(parameters))
     text = yaml.safe_dump({"stages": stages}, sort_keys=False, width=10_000)
     head, tail = _HEAD.read_text(encoding="utf-8").split("---\n")
@@ -37,15 +44,19 @@ def refresh(path: str, params: str) -> None:
 
     Args:
         path: of dvc.yaml; where there is none, nothing is written.
-        params: of params.yaml.
+        params: of params.yaml. Where it is at fault by itself, and the run has other parameters laid over it,
+            dvc.yaml stays.
 
     Raises:
-        PerfseerError: the parameters cannot be read, or the file cannot be written.
+        PerfseerError: the file cannot be written.
     """
     file = Path(path)
     if not file.is_file():
         return
-    text = dvc_file(load_mapping(params))
+    try:
+        text = dvc_file(load_mapping(params))
+    except PerfseerError:
+        return
     if file.read_text(encoding="utf-8") != text:
         with atomic(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -115,7 +126,8 @@ def _rendering(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     predictors = (*parameters["predictors"], *parameters["ensembles"])
     for study in shelf.STUDY_NAMES:
         about = shelf.about(study)
-        if about.document is None or not about.by_default:
+        rendered = Path("workflow/rules", f"{study}.smk")
+        if about.document is None or not about.by_default or not (ROOT.parent.parent / rendered).is_file():
             continue
         written = about.document.outputs(detailed_predictors(parameters))
         yield Stage(
@@ -125,6 +137,6 @@ def _rendering(parameters: Mapping[str, Any]) -> Iterator[Stage]:
             rules=("report", study),
             reads=about.reads,
             params=tuple(parameters),
-            writes=(about.ledger,) if about.ledger else (),
+            writes=(f"results/{about.ledger}",) if about.ledger else (),
             shows=tuple(f"reports/{name}" for name in written),
         )

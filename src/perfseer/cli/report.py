@@ -22,9 +22,11 @@ def report(
     ] = "perfseer",
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
     results: Annotated[Path, typer.Option(help="Folder the other verbs wrote to.")] = Path("results"),
-    out: Annotated[Path, typer.Option(help="Folder to write the document to.")] = Path("reports"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the document to; default: its own, mostly reports.")
+    ] = None,
 ) -> None:
     """Render a document: Markdown, its HTML twin, figures, tables for `dvc plots`."""
     from perfseer.parameters import load_mapping
 
-    tell(shelf.renderer(document)(load_mapping(params), results, out))
+    tell(shelf.renderer(document)(load_mapping(params), results, out or shelf.place_of(document)))

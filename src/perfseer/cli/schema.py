@@ -5,6 +5,8 @@ from typing import Any, Self
 from pydantic import create_model, model_validator
 
 from perfseer.data.settings import SourceSettings
+from perfseer.data.source import source_class
+from perfseer.data.sources import source_names
 from perfseer.evaluation.parameters import Ensembles, Predictors, TrainingParameters
 from perfseer.measure.kernels.settings import KernelSettings
 from perfseer.measure.settings import CollectSettings
@@ -12,6 +14,7 @@ from perfseer.measure.trust.settings import TrustSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES
 from perfseer.reporting.settings import ReportSettings
 from perfseer.studies import shelf
+from perfseer.targets import TARGET_NAMES
 from perfseer.zoo.space import SearchSpace
 from perfseer.zoo.survey import SurveySettings
 
@@ -57,6 +60,17 @@ class _Resident(TrainingParameters):
                 f"{', '.join(hungry)} needs kernels measured on the device of the table, and source.kind is "
                 f"{self.source.kind}: leave it out (predictors.{hungry[0]}: null)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _source_has_all_labels(self) -> Self:
+        if self.source.kind in source_names():
+            lacking = [name for name in TARGET_NAMES if name not in source_class(self.source.kind).labels]
+            if lacking:
+                raise ValueError(
+                    f"source.kind = {self.source.kind!r} publishes no {', '.join(lacking)}, and a dataset "
+                    f"has all six labels; `perfseer source table {self.source.kind}` reads what there is"
+                )
         return self
 
     @model_validator(mode="after")

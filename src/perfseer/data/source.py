@@ -18,6 +18,7 @@ from perfseer.data.packed import PackedGraphs
 from perfseer.data.sources import module_name, source_names
 from perfseer.discovery import only_class
 from perfseer.errors import PerfseerError, require
+from perfseer.targets import TARGET_NAMES
 
 
 @dataclass(eq=False)
@@ -28,6 +29,7 @@ class Source(ABC):
         name: of its file or folder.
         title: what was published, by whom, in a line.
         files: what is fetched, each with URL, digest, licence and size.
+        labels: that were published; the pipeline needs all there are, studies may do with some.
         graphs_by: ``capture`` of the models that rows refer to; ``rebuilding``, by a method `graphs` of its
             own; or ``none``.
         places: published files by name, others by path; none for all that are published.
@@ -38,6 +40,7 @@ class Source(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     files: ClassVar[tuple[RemoteFile, ...]]
+    labels: ClassVar[tuple[str, ...]] = TARGET_NAMES
     graphs_by: ClassVar[Literal["capture", "rebuilding", "none"]] = "capture"
     places: Sequence[str | Path] = ()
     workers: int = 1

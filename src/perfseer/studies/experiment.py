@@ -1,6 +1,6 @@
 """The experiment: dataset, records and settings, read once and checked, and the numbers of its records.
 
-Numbers come from the ledger, which the comparison writes (`Experiment.write_ledger`).
+Numbers come from the ledger, which the comparison writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -147,10 +147,6 @@ class Experiment:
         records = {key: run.record for key, run in self.runs.items()}
         trials = (trial_of(_contender(*key[:2]), key[2], records.get(key)) for key in keys)
         return Ledger.of("comparison", trials, self.evaluation.confidence)
-
-    def write_ledger(self, results: Path) -> Path:
-        """Write the ledger below the results folder; returns its path."""
-        return self.ledger.write(results / "ledger/comparison.parquet")
 
     def values(self, predictor: str, split: str, target: str, metric: str) -> dict[int, float]:
         """Value of a metric by seed; seeds without a record or with an undefined value are absent."""

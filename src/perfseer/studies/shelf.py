@@ -35,7 +35,7 @@ class Study:
         document: what people read; None where its results stand in another study's document.
         by_default: part of `snakemake` and `dvc repro` without a target.
         place: folder its document is written to.
-        ledger: where rendering it writes the ledger of its records; empty where there is none.
+        ledger: below the results, where rendering it writes the ledger of its records; empty: there is none.
         reads: files and folders of results its document is rendered from, as DVC follows them.
         shows_predictors: the document states what predictors say of themselves, so that it depends on their
             source.
@@ -71,9 +71,15 @@ def part(study: str, name: str) -> ModuleType | None:
 
 
 def about(study: str) -> Study:
-    """What a study says of itself."""
-    found: Study = import_module(_module(study, "about")).ABOUT
-    return found
+    """What a study says of itself.
+
+    Raises:
+        PerfseerError: it says nothing.
+    """
+    said = getattr(import_module(_module(study, "about")), "ABOUT", None)
+    if not isinstance(said, Study):
+        raise PerfseerError(f"studies/{study}/about.py must say what the study is about: ABOUT = Study(...)")
+    return said
 
 
 def documents() -> dict[str, str]:
@@ -97,6 +103,11 @@ def renderer(document: str) -> Callable[[Mapping[str, Any], Path, Path], Any]:
     return render
 
 
+def place_of(document: str) -> Path:
+    """The folder a document is written to, unless another is given."""
+    return Path(about(documents()[document]).place)
+
+
 def rendering(study: str, predictors: Sequence[str]) -> tuple[str, ...]:
     """Full names of the modules that rendering a study's document runs.
 
@@ -113,7 +124,9 @@ def rendering(study: str, predictors: Sequence[str]) -> tuple[str, ...]:
 def sections() -> dict[str, Any]:
     """Sections of params.yaml that belong to studies, name → type: ``SECTIONS`` in ``settings.py``."""
     modules = (part(study, "settings") for study in STUDY_NAMES)
-    return {name: kind for module in modules if module for name, kind in module.SECTIONS.items()}
+    return {
+        name: kind for module in modules if module for name, kind in getattr(module, "SECTIONS", {}).items()
+    }
 
 
 def check(parameters: Mapping[str, Any]) -> None:

@@ -9,13 +9,11 @@ from perfseer.studies.shelf import Study
 if TYPE_CHECKING:
     from perfseer.stages import Stage
 
-# The networks that variants are made of.
-NETWORKS = ("seernet", "seernet_multi")
-
 
 def _stages(parameters: Mapping[str, Any]) -> Iterator["Stage"]:
     from perfseer.predictors.registry import module_name
     from perfseer.stages import Stage
+    from perfseer.studies.ablation.settings import NETWORKS
 
     networks = [name for name in NETWORKS if name in parameters["predictors"]]
     yield Stage(
@@ -44,7 +42,7 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
-    ledger="results/ledger/ablation.parquet",
+    ledger="ledger/ablation.parquet",
     by_default=True,
     reads=("results/ablation", "results/dataset", "results/measurements"),
     stages=_stages,

@@ -12,7 +12,7 @@ from perfseer.evaluation.ledger import VALIDATION_MAPE
 from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.studies.ablation import conclusions, figures, tables
-from perfseer.studies.ablation.about import DOCUMENT
+from perfseer.studies.ablation.about import ABOUT, DOCUMENT
 from perfseer.studies.ablation.claims import CLAIMS, Judged, contrast_of, judge
 from perfseer.studies.ablation.contrasts import Contrast, Tested, compare
 from perfseer.studies.ablation.settings import BASE
@@ -35,7 +35,7 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     """
     paths = Paths.below(results)
     study = load_study(parameters, paths)
-    study.ledger.write(results / "ledger/ablation.parquet")
+    study.ledger.write(results / ABOUT.ledger)
     compared = compare_all(study)
     judged, tested = judge(study, compared), against_base(study, compared)
     return publish(

@@ -10,6 +10,8 @@ from perfseer.targets import TARGET_NAMES
 
 # The name of what all variants are compared with.
 BASE = "base"
+# The networks that variants are made of.
+NETWORKS = ("seernet", "seernet_multi")
 VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Changes = Annotated[
     dict[str, JsonValue],

@@ -130,6 +130,6 @@ def load_study(parameters: Mapping[str, Any], paths: Paths) -> Study:
         seeds=seeds,
         runs=load_runs(expected, "perfseer ablate"),
         evaluation=evaluation,
-        comparison=section(Comparison, parameters.get("report", {}), "comparison"),
+        comparison=section(Comparison, parameters, "report.comparison"),
         floors=load_floors(paths.repeats, rows, evaluation.confidence),
     )

@@ -13,8 +13,7 @@ from perfseer.evaluation.parameters import fitting_sections
 from perfseer.evaluation.records import Digests
 from perfseer.evaluation.trials import fitting_code, present_digests
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
-from perfseer.studies.ablation.about import NETWORKS
-from perfseer.studies.ablation.settings import BASE, AblationSettings
+from perfseer.studies.ablation.settings import BASE, NETWORKS, AblationSettings
 from perfseer.training.settings import TrainingSettings
 from perfseer.validation import section, validated
 

@@ -43,7 +43,7 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
-    ledger="results/ledger/benchmark.parquet",
+    ledger="ledger/benchmark.parquet",
     by_default=True,
     reads=("results/benchmark", "results/dataset", "results/measurements"),
     shows_predictors=True,

@@ -11,7 +11,7 @@ from perfseer.reporting.floors import floor_note
 from perfseer.reporting.tables import escape
 from perfseer.reporting.units import plural
 from perfseer.studies.benchmark import conclusions, figures, points, regression, smooth, tables, words
-from perfseer.studies.benchmark.about import DOCUMENT
+from perfseer.studies.benchmark.about import ABOUT, DOCUMENT
 from perfseer.studies.benchmark.records import REGRESSION_FILE
 from perfseer.studies.benchmark.study import Study, load_study
 from perfseer.targets import TARGET_BY_NAME
@@ -31,7 +31,7 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
         PerfseerError: see `load_study`; or the folder cannot be written.
     """
     study = load_study(parameters, results)
-    study.ledger.write(results / "ledger/benchmark.parquet")
+    study.ledger.write(results / ABOUT.ledger)
     return publish(
         DOCUMENT,
         markdown(study, results),

@@ -173,7 +173,7 @@ def load_study(parameters: Mapping[str, Any], results: Path) -> Study:
         predictors=names,
         seeds=seeds,
         settings=settings,
-        judgement=validated(BenchmarkJudgement, parameters["report"].get("benchmark"), "report.benchmark"),
+        judgement=section(BenchmarkJudgement, parameters, "report.benchmark"),
         records=records,
         ledger=Ledger.of("benchmark", fitted, confidence),
         regression=regression,

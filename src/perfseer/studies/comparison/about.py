@@ -16,7 +16,7 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
-    ledger="results/ledger/comparison.parquet",
+    ledger="ledger/comparison.parquet",
     by_default=True,
     reads=(
         *("results/models", "results/ensembles", "results/dataset", "results/graphs"),

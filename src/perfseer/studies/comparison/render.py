@@ -10,7 +10,7 @@ from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.floors import floor_note
 from perfseer.studies import accuracy, profile
 from perfseer.studies.comparison import failures, fitted, memory, noise, ranking, tables
-from perfseer.studies.comparison.about import DOCUMENT
+from perfseer.studies.comparison.about import ABOUT, DOCUMENT
 from perfseer.studies.comparison.aligned import Aligned, align
 from perfseer.studies.comparison.figures import figure_makers
 from perfseer.studies.comparison.pairs import Pairs, compare_all
@@ -34,7 +34,7 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
     """
     paths = Paths.below(results)
     experiment = load_experiment(parameters, paths)
-    experiment.write_ledger(results)
+    experiment.ledger.write(results / ABOUT.ledger)
     aligned = align(experiment, experiment.headline)
     pairs, groups = compare_all(aligned), failures.group_all(aligned)
     return publish(

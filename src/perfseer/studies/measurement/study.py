@@ -92,7 +92,7 @@ def load_study(parameters: Mapping[str, Any], results: Path) -> Study:
         compared=None if protocol is None else protocol_differences(protocol),
         floors={} if repeats is None else noise_floors(table, repeats, confidence),
         findings=check_table(table, trust.sanity),
-        aims=section(MeasurementAims, parameters.get("report", {}), "measurement"),
+        aims=section(MeasurementAims, parameters, "report.measurement"),
         confidence=confidence,
     )
 

@@ -11,7 +11,7 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
-    ledger="results/nasbench201/ledger.parquet",
+    ledger="nasbench201/ledger.parquet",
     place="reports/nasbench201",
     shows_predictors=True,
 )

@@ -19,6 +19,6 @@ DOCUMENT = Document(
 )
 ABOUT = Study(
     document=DOCUMENT,
-    ledger="results/public/ledger.parquet",
+    ledger="public/ledger.parquet",
     shows_predictors=True,
 )

@@ -6,7 +6,7 @@ import pandas as pd
 from perfseer.data.building import INDEX_COLUMNS, KEY, NO_GRAPH
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.source import Source
-from perfseer.data.sources.nasbench201.cells import CELLS_FILE, DEVICES, SOURCE, Device
+from perfseer.data.sources.nasbench201.cells import CELLS_FILE, DEVICES, LABEL, SOURCE, Device
 from perfseer.data.sources.nasbench201.dataset import connected_cells, device_table
 from perfseer.data.sources.nasbench201.graphs import network_graphs
 from perfseer.errors import require
@@ -20,6 +20,7 @@ class NasBench201(Source):
     name = SOURCE
     title = "latencies of the 15,625 cells of NAS-Bench-201 on seven settings (Lee et al., HELP)"
     files = (CELLS_FILE, *(device.file for device in DEVICES.values()))
+    labels = (LABEL,)
     graphs_by = "rebuilding"
 
     @property

@@ -28,6 +28,7 @@ from perfseer.data.sources.timm_results.tables import Imported, open_all
 from perfseer.digests import digest
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.targets import TIMES
 
 # A network whose parameters differ by more is another one; published counts have two decimals.
 PARAMETER_TOLERANCE = 0.01
@@ -62,6 +63,7 @@ class TimmResults(Source):
     name = "timm_results"
     title = "step times of the image classifiers of timm, by its benchmark.py (Wightman)"
     files = tuple(file.remote for file in FILES)
+    labels = tuple(target.name for target in TIMES)
     given: Given | None = None
     as_measured: bool = False
 
