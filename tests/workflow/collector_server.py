@@ -6,7 +6,6 @@ answered with the exit code, or minus the signal. What measures is `fast_worker`
 """
 
 import contextlib
-import functools
 import json
 import os
 import resource
@@ -20,7 +19,14 @@ from perfseer.errors import PerfseerError
 from perfseer.measure import session
 from perfseer.measure.worker_process import WorkerProcess
 
-session.WorkerProcess = functools.partial(WorkerProcess, module="fast_worker")
+
+def fast(device, threads, interrupts, module):
+    """The isolated worker, which runs `fast_worker` instead of the real module."""
+    del module
+    return WorkerProcess(device, threads, interrupts, "fast_worker")
+
+
+session.WorkerProcess = fast
 
 
 def collector(arguments, folder, file_bytes):
