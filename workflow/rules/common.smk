@@ -15,6 +15,20 @@ from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.studies import shelf
 
+
+class Everything(dict):
+    """What the profile of DVC calls `every_rule: every_input`: any input of any rule is one not to judge by its time."""
+
+    def get(self, rule, default=None):
+        return self
+
+    def __contains__(self, item):
+        return True
+
+
+if "every_rule" in workflow.workflow_settings.consider_ancient:
+    workflow.workflow_settings.consider_ancient = Everything()
+
 try:
     PARAMETERS = Parameters.from_mapping(config)
 except PerfseerError as error:
