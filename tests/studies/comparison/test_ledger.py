@@ -7,6 +7,7 @@ import pytest
 
 from perfseer.evaluation.ledger import OF_THE_FIT, VALIDATION_MAPE, Contender, Ledger
 from perfseer.evaluation.metrics import metrics
+from perfseer.studies.comparison.about import ABOUT
 from perfseer.studies.experiment import load_experiment
 from perfseer.targets import TARGET_NAMES
 from tests.helpers.experiment_files import MISSING, NOISE
@@ -58,7 +59,7 @@ def test_means_are_those_of_the_made_up_errors(experiment):
 
 
 def test_the_file_is_the_ledger(experiment, tmp_path):
-    path = experiment.write_ledger(tmp_path)
+    path = experiment.ledger.write(tmp_path / ABOUT.ledger)
     assert path.relative_to(tmp_path).as_posix() == "ledger/comparison.parquet"
     again = Ledger.read(path, experiment.evaluation.confidence)
     contender = Contender("ensemble", "", "family")
