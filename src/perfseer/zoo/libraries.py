@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError, require
+from perfseer.zoo.detection import fixed_if_detector
 
 REPARAMETERISED = "reparam"
 _SCHEMAS = (
@@ -93,8 +95,13 @@ def torchvision_model(name: str, input_shape: Sequence[int] | None = None) -> nn
     """
     models = import_library("torchvision.models")
     size = input_shape[-1] if input_shape is not None and len(input_shape) == 3 else None
-    arguments = {"image_size": size} if size and name.startswith("vit_") else {}
-    return _create(lambda **given: models.get_model(name, weights=None, **given), arguments, "image_size")
+    arguments: dict[str, Any] = {"image_size": size} if size and name.startswith("vit_") else {}
+    builder = models.get_model_builder(name)
+    # detectors and segmenters fetch the weights of their backbone unless they are told not to
+    for argument in ("weights", "weights_backbone"):
+        if argument in signature(builder).parameters:
+            arguments[argument] = None
+    return fixed_if_detector(_create(builder, arguments, "image_size"))
 
 
 def current_name(name: str) -> str:

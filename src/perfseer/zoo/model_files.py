@@ -50,10 +50,6 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
 FIXED_BATCH = (
-    "The program is exported for a batch of {}; other batch sizes need an export with a dynamic batch "
-    "dimension."
-)
-FIXED_ONNX_BATCH = (
     "The file is exported for a batch of {}; at other batch sizes its shapes are scaled, and refused where "
     "the work does not grow in proportion."
 )
@@ -159,13 +155,13 @@ def _kind_of_archive(path: Path) -> ModelFileKind:
 
 def _onnx(path: Path, restore_batch_norm: bool) -> ModelFile:
     reading = open_onnx(path, restore_batch_norm=restore_batch_norm)
-    return _with_inputs(path, "onnx", reading.inputs, reading.graph, FIXED_ONNX_BATCH, reading.notes)
+    return _with_inputs(path, "onnx", reading.inputs, reading.graph, FIXED_BATCH, reading.notes)
 
 
 def _exported_program(path: Path) -> ModelFile:
     program = read_program(path)
     graph = partial(program_graph, program)
-    return _with_inputs(path, "exported_program", program.inputs, graph, FIXED_BATCH)
+    return _with_inputs(path, "exported_program", program.inputs, graph, FIXED_BATCH, program.notes)
 
 
 def _with_inputs(
