@@ -24,6 +24,7 @@ from perfseer.graphs.exported.arguments import (
     value_of,
 )
 from perfseer.graphs.exported.batching import Rebatching
+from perfseer.graphs.exported.known import KnownNumbers
 from perfseer.graphs.exported.operators import arithmetic, call, is_check, names_in
 from perfseer.graphs.exported.program import Program, dtype_of, shape_of
 from perfseer.graphs.exported.regions import run_region
@@ -50,6 +51,7 @@ class ExportedModule(nn.Module):
         self._tensors: Mapping[str, Any] = program.tensors
         self._chosen: dict[int, int] = {}
         self._n_run = 0
+        self.numbers = KnownNumbers()
         for index, state in enumerate(program.states):
             if state.same_as is not None:
                 self._keys[state.name] = self._keys[state.same_as]
@@ -65,6 +67,7 @@ class ExportedModule(nn.Module):
         """Run the program on the user's inputs; returns what it returns."""
         program = self._program
         self._n_run = 0
+        self.numbers = KnownNumbers()
         values: Values = {name: getattr(self, key) for name, key in self._keys.items()}
         values |= {declared.name: tensor for declared, tensor in zip(program.inputs, inputs, strict=True)}
         self._symbols = {
@@ -73,6 +76,9 @@ class ExportedModule(nn.Module):
             for symbol, size in zip(declared.shape or (), tensor.shape, strict=False)
             if isinstance(symbol, str)
         }
+        for state in program.states:
+            if state.number is not None:
+                self.numbers.keep(values[state.name], state.number)
         if self.training:
             self._count_batch()
         self._run_nodes(program.nodes, values)
@@ -146,6 +152,7 @@ class ExportedModule(nn.Module):
         self.rebatching.adapt(place, name, given)
         result = call(name, overload, given, training=self.training)
         self.rebatching.learn(place, name, given, result)
+        self.numbers.follow(name, given, result)
         return result
 
     def _foreign(self, name: str, given: Sequence[Any], node: Mapping[str, Any]) -> Any:

@@ -41,7 +41,9 @@ _REFUSED = frozenset(
     }
 )
 # Kinds that no forward pass on dense tensors needs.
-_REFUSED_KINDS = ("cudnn_", "miopen_", "mkldnn_", "mkl_", "sparse_", "to_sparse", "to_mkldnn", "fbgemm_", "quantize")
+_REFUSED_KINDS = (
+    *("cudnn_", "miopen_", "mkldnn_", "mkl_", "sparse_", "to_sparse", "to_mkldnn", "fbgemm_", "quantize"),
+)
 # What a name that starts with an underscore may go on with: the rest of them is PyTorch's own business.
 _INTERNAL = (
     *(
@@ -99,6 +101,8 @@ _TRAINING_FLAGS: Mapping[str, str] = {
     **dict.fromkeys(("dropout", "dropout_", "feature_dropout", "alpha_dropout", "native_dropout"), "train"),
     **dict.fromkeys(_RECURRENT, "train"),
 }
+# A constant that a module made on its way is there already.
+_RUNS_AS = {"lift_fresh_copy": "lift_fresh"}
 _DATA_DEPENDENT = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 
 
@@ -185,10 +189,10 @@ def call(name: str, overload: str, given: dict[str, Any], *, training: bool) -> 
         PerfseerError: it is not among those that may be called, or what it gives depends on the data.
         Exception: whatever it says to its arguments.
     """
-    function = _operator(name, overload)
+    function = _operator(_RUNS_AS.get(name, name), overload)
     schema = function._schema.arguments
     for argument in schema:
-        if argument.name in given:
+        if argument.name in given and not _stands_for_tensor(argument, given):
             _check_value(argument.name, str(argument.real_type), given[argument.name])
     _bound(name, given)
     flag = _TRAINING_FLAGS.get(name)
@@ -241,6 +245,14 @@ def _is_of_tensors(function: Any) -> bool:
     if "Tensor" not in taken:
         return given == {"Tensor"} and any(argument.name == "device" for argument in schema.arguments)
     return given <= {"Tensor"} | _NUMBERS or any(tag in function.tags for tag in _DATA_DEPENDENT)
+
+
+def _stands_for_tensor(argument: Any, given: Mapping[str, Any]) -> bool:
+    """Whether an argument is a number beside a tensor, as in ``x + 1``."""
+    beside = argument.name in ("other", "exponent", "value") and isinstance(given.get("self"), Tensor)
+    value = given[argument.name]
+    is_number = isinstance(value, float | complex) or (isinstance(value, int) and abs(value) < 2**63)
+    return beside and is_number and str(argument.real_type) == "Tensor"
 
 
 def _bare(kind: Any) -> str:

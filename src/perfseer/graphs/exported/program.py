@@ -16,6 +16,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension
 
@@ -26,7 +28,11 @@ LARGEST_JSON_BYTES = 64 * 1024 * 1024
 _MOST_JSON_VALUES = 6_000_000
 _MOST_DIMENSIONS = 64
 # Where newer archives say which file holds which tensor.
-_WEIGHTS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
+_CONFIG = "model_constants_config.json"
+_CONSTANTS = f"data/constants/{_CONFIG}"
+_WEIGHTS = ("data/weights/model_weights_config.json", _CONSTANTS)
+_COUNTING = (torch.int64, torch.int32, torch.bool)
+_MOST_CONSTANTS = 1000
 # Numbers of torch._export.serde.schema.ScalarType (schema version 8).
 DTYPES: Mapping[int, str] = {
     **{1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"},
@@ -45,6 +51,7 @@ class State:
         shape: its dimensions.
         dtype: torch's name of the element type.
         trainable: whether it is a parameter with a gradient.
+        number: what a constant of one element holds, None where that is not known.
         same_as: the one before it that is the same tensor under another name, None where there is none.
     """
 
@@ -52,6 +59,7 @@ class State:
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
+    number: int | float | bool | None = None
     same_as: str | None = None
 
     @property
@@ -102,7 +110,8 @@ def read_program(path: Path) -> Program:
             require(name is not None, f"{path} holds no exported program")
             described = _parsed(archive, str(name))["graph_module"]
             homes = _homes(archive, names)
-        return _program(described["graph"], described["signature"], homes)
+            numbers = _numbers(archive, names)
+        return _program(described["graph"], described["signature"], homes, numbers)
     except PerfseerError as error:
         raise PerfseerError(f"{path}: {error}") from error
     except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError) as error:
@@ -149,7 +158,31 @@ def _homes(archive: zipfile.ZipFile, names: list[str]) -> dict[str, str]:
     return homes
 
 
-def _program(graph: Mapping[str, Any], signature: Mapping[str, Any], homes: Mapping[str, str]) -> Program:
+def _numbers(archive: zipfile.ZipFile, names: list[str]) -> dict[str, int | float | bool]:
+    """What constants of one element hold, by their names in the module."""
+    found: dict[str, int | float | bool] = {}
+    for name in names:
+        if not name.endswith(_CONSTANTS):
+            continue
+        for key, entry in _parsed(archive, name)["config"].items():
+            meta = entry["tensor_meta"]
+            dtype = getattr(torch, DTYPES.get(meta["dtype"], ""), None)
+            path = f"{name.removesuffix(_CONFIG)}{entry['path_name']}"
+            single = not entry["use_pickle"] and len(found) < _MOST_CONSTANTS and shape_of(meta) in ((), (1,))
+            if dtype in _COUNTING and single and meta["storage_offset"] == {"as_int": 0} and path in names:
+                with archive.open(path) as file:
+                    content = file.read(dtype.itemsize)
+                if len(content) == dtype.itemsize:
+                    found[str(key)] = torch.frombuffer(bytearray(content), dtype=dtype).item()
+    return found
+
+
+def _program(
+    graph: Mapping[str, Any],
+    signature: Mapping[str, Any],
+    homes: Mapping[str, str],
+    numbers: Mapping[str, int | float | bool],
+) -> Program:
     tensors = graph["tensor_values"]
     inputs, states = [], []
     first: dict[tuple[str, bool], str] = {}
@@ -159,7 +192,10 @@ def _program(graph: Mapping[str, Any], signature: Mapping[str, Any], homes: Mapp
             inputs.append(_user_input(value["arg"], tensors))
         elif kind in ("parameter", "buffer", "tensor_constant"):
             state = _state(kind, value["arg"]["name"], tensors)
-            home = homes.get(str(value[f"{kind}_name"]))
+            known_as = str(value[f"{kind}_name"])
+            if kind == "tensor_constant":
+                state = replace(state, number=numbers.get(known_as))
+            home = homes.get(known_as)
             if home is not None and state.n_elements:
                 same_as = first.setdefault((home, state.trainable), state.name)
                 state = state if same_as == state.name else replace(state, same_as=same_as)

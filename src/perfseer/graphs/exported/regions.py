@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.autocast import Autocast
+from perfseer.graphs.exported.known import KnownNumbers
 from perfseer.graphs.tracer import Tracer
 
 Graph = Mapping[str, Any]
@@ -26,6 +27,7 @@ class Runner(Protocol):
     """What runs the graphs of a program."""
 
     training: bool
+    numbers: KnownNumbers
 
     def run_graph(self, graph: Graph, arguments: Sequence[Any]) -> list[Any]:
         """The results of a graph inside the program."""
@@ -107,8 +109,9 @@ def _checkpoint(runner: Runner, _: Mapping[str, Any], given: Sequence[Any]) -> l
 def _cond(runner: Runner, node: Mapping[str, Any], given: Sequence[Any]) -> list[Any]:
     predicate, if_true, if_false, *rest = given
     branches, arguments = (if_true, if_false), _flat(rest)
-    if isinstance(predicate, bool | int | float):
-        return runner.run_graph(branches[0 if predicate else 1], arguments)
+    known = runner.numbers.of(predicate)
+    if known is not None:
+        return runner.run_graph(branches[0 if known else 1], arguments)
     chosen = runner.dearer(node, lambda: _dearest(runner, branches, arguments))
     return runner.run_graph(branches[chosen], arguments)
 
@@ -125,6 +128,18 @@ def _costs(runner: Runner, graph: Graph, arguments: Sequence[Any]) -> tuple[int,
     nodes = tracer.trace.nodes
     moved = sum(node.input_bytes + node.weight_bytes + node.output_bytes for node in nodes)
     return sum(node.flops for node in nodes), moved
+
+
+def _while(runner: Runner, _: Mapping[str, Any], given: Sequence[Any]) -> list[Any]:
+    goes_on, body, carried, *rest = given
+    carry, arguments = _flat([carried]), _flat(rest)
+    while True:
+        decided = runner.numbers.of(runner.run_graph(goes_on, [*carry, *arguments])[0])
+        if decided is None:
+            raise PerfseerError("how often it loops depends on the data")
+        if not decided:
+            return carry
+        carry = runner.run_graph(body, [*carry, *arguments])
 
 
 def _map(runner: Runner, _: Mapping[str, Any], given: Sequence[Any]) -> list[Any]:
@@ -172,4 +187,5 @@ _HANDLERS: Mapping[str, _Handler] = {
     "cond": _cond,
     **dict.fromkeys(("map_impl", "map"), _map),
     "scan": _scan,
+    "while_loop": _while,
 }
