@@ -269,7 +269,9 @@ def _check_value(name: str, kind: str, value: Any) -> None:
         for item in value:
             _check_value(name, inner[5:-1], item)
         return
-    allowed = _VALUES.get(_bare(inner), ())
+    # a number may stand for a list of equal ones
+    single = not inner.startswith("List[") or inner in ("List[int]", "List[float]")
+    allowed = _VALUES.get(_bare(inner), ()) if single else ()
     require(isinstance(value, allowed), f"its argument {name!r} is {type(value).__name__}, expected {kind}")
     if isinstance(value, int):
         require(abs(value) < 2**63, f"its argument {name!r} has more than 64 bits")
