@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
-from perfseer.zoo.libraries import import_library
+from perfseer.zoo.libraries import torchvision_shape
 from perfseer.zoo.space import SearchSpace
 
 Shape = tuple[int, ...]
@@ -61,10 +61,8 @@ def default_shape(kind: str, target: str, module: nn.Module) -> Shape | None:
         size = settings.get("input_size")
         return tuple(int(length) for length in size) if size else None
     if kind == "torchvision":
-        weights = next(iter(import_library("torchvision.models").get_model_weights(target)), None)
-        crop = getattr(getattr(weights, "transforms", None), "keywords", {}).get("crop_size")
-        size = getattr(module, "image_size", crop)  # of vision transformers, made for one size
-        return (3, size, size) if isinstance(size, int) else None
+        size = getattr(module, "image_size", None)  # of vision transformers, made for one size
+        return (3, size, size) if isinstance(size, int) else torchvision_shape(target)
     return None
 
 

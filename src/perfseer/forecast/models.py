@@ -16,6 +16,7 @@ from perfseer.forecast.parts import Notice
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
@@ -104,7 +105,7 @@ class ModuleModel:
             graph,
             tuple(tuple(value.shape) for value in inputs),
             tuple(str(value.dtype).removeprefix("torch.") for value in inputs),
-            (*self.notices, *_precision_notices(self.module)),
+            (*self.notices, *_precision_notices(self.module), *_partial_notices(self.module)),
         )
 
 
@@ -183,6 +184,7 @@ def fed(name: str, module: nn.Module, feed: Feed, default: Shape | None = None) 
         feed: what was asked for.
         default: shape of one sample that the model's library names for it.
     """
+    module = fixed_if_detector(module)
     if feed.shapes is not None:
         return ModuleModel(name, module, feed.samples(feed.shapes))
     if default is not None:
@@ -214,6 +216,11 @@ def _with_example(name: str, module: nn.Module) -> ModuleModel | None:
         notices = (Notice("note", "input_assumed", text),)
         return ModuleModel(name, module, *arguments(example), notices)
     return None
+
+
+def _partial_notices(module: nn.Module) -> tuple[Notice, ...]:
+    notes = getattr(module, "capture_notes", ())
+    return tuple(Notice("warning", "partly_counted", note) for note in notes)
 
 
 def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:

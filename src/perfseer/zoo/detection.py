@@ -48,6 +48,13 @@ class Detector(nn.Module):
         counts = [_second_stage(part) for part in self.model.modules() if hasattr(part, "roi_heads")]
         return (_LEFT_OUT.format(f", its second stage on {counts[0]}" if counts else ""),)
 
+    def __getattr__(self, name: str) -> Any:
+        """What the model itself has, such as an example of its inputs."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("model"), name)
+
     def forward(self, *inputs: Any, **keywords: Any) -> Any:
         """The model's results; on the meta device those with fixed shapes."""
         if not _on_meta(inputs):
@@ -63,6 +70,8 @@ class Detector(nn.Module):
 
 def fixed_if_detector(model: nn.Module) -> nn.Module:
     """The model itself, or as a `Detector` if torchvision's are in it."""
+    if isinstance(model, Detector):
+        return model
     loaded = [(sys.modules.get(f"{_PACKAGE}.{name}"), kind) for name, kind in _CLASSES.items()]
     kinds = tuple(getattr(module, kind) for module, kind in loaded if module is not None)
     return Detector(model) if any(isinstance(part, kinds) for part in model.modules()) else model

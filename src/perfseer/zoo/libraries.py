@@ -23,6 +23,9 @@ from perfseer.errors import PerfseerError, require
 from perfseer.zoo.detection import fixed_if_detector
 
 REPARAMETERISED = "reparam"
+_COLOURS = 3
+# Of the clips that torchvision trained its video models on.
+_FRAMES = 16
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -102,6 +105,22 @@ def torchvision_model(name: str, input_shape: Sequence[int] | None = None) -> nn
         if argument in signature(builder).parameters:
             arguments[argument] = None
     return fixed_if_detector(_create(builder, arguments, "image_size"))
+
+
+def torchvision_shape(name: str) -> tuple[int, ...] | None:
+    """The sample torchvision made a model for, as its weights say: (C, H, W), or (C, T, H, W) for videos.
+
+    None where they name no size, as detectors, which scale their images themselves.
+
+    Raises:
+        Exception: whatever torchvision raises, for example for a name it does not know.
+    """
+    weights = next(iter(import_library("torchvision.models").get_model_weights(name)), None)
+    given = getattr(getattr(weights, "transforms", None), "keywords", {})
+    size = given.get("crop_size", given.get("resize_size"))
+    if isinstance(size, int):
+        return (_COLOURS, size, size)
+    return None if size is None else (_COLOURS, _FRAMES, *size)
 
 
 def current_name(name: str) -> str:

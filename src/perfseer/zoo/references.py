@@ -27,6 +27,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError
 from perfseer.zoo import builder, libraries
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.sampler import find
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
@@ -121,7 +122,7 @@ def build(
             return builder.build(spec)
     with _importable_here():
         if reference.kind == "module":
-            return _build_module(reference, device)
+            return fixed_if_detector(_build_module(reference, device))
         package, make, advice = _LIBRARIES[reference.kind]
         _import(package, str(reference), advice)
         return _construct(reference, lambda: make(reference.target, input_shape), device)
