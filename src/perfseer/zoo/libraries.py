@@ -26,6 +26,8 @@ REPARAMETERISED = "reparam"
 _COLOURS = 3
 # Of the clips that torchvision trained its video models on.
 _FRAMES = 16
+# The image that torchvision's optical flow is made for.
+_FLOW = (_COLOURS, 520, 960)
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -104,7 +106,10 @@ def torchvision_model(name: str, input_shape: Sequence[int] | None = None) -> nn
     for argument in ("weights", "weights_backbone"):
         if argument in signature(builder).parameters:
             arguments[argument] = None
-    return fixed_if_detector(_create(builder, arguments, "image_size"))
+    model = fixed_if_detector(_create(builder, arguments, "image_size"))
+    if builder.__module__.endswith(".raft"):  # which compares two images
+        model.example_input_array = tuple(torch.empty(1, *_FLOW, device="meta") for _ in range(2))
+    return model
 
 
 def torchvision_shape(name: str) -> tuple[int, ...] | None:

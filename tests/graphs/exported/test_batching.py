@@ -40,10 +40,17 @@ def recurrent():
     return Lambda(lambda parts, x: parts[0](x)[0], nn.LSTM(WIDTH, 5, num_layers=2, batch_first=True))
 
 
+def biased():
+    """A bias that a network makes from parameters alone, as relative positions of Swin V2 are."""
+    return Lambda(
+        lambda parts, x: parts[0](x) + parts[1](parts[2].weight), *(nn.Linear(8, 8) for _ in range(3))
+    )
+
+
 @pytest.mark.parametrize("declared", [1, 2])
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(attention, (5, WIDTH)), (windows, (4, 4, WIDTH)), (recurrent, (3, WIDTH))],
+    [(attention, (5, WIDTH)), (windows, (4, 4, WIDTH)), (recurrent, (3, WIDTH)), (biased, (8, WIDTH))],
 )
 def test_a_fixed_batch_is_scaled(make, shape, declared, tmp_path):
     path = saved(make(), (torch.zeros(declared, *shape),), tmp_path / "a.pt2")

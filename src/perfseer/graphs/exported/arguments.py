@@ -75,14 +75,16 @@ def tensor_names(output: Mapping[str, Any]) -> list[str]:
     return list(_names(output)) if only(output)[0] in ("as_tensor", "as_tensors") else []
 
 
-def _names(argument: Mapping[str, Any]) -> Iterator[str]:
-    kind, value = only(argument)
-    if kind == "as_tensors":
-        yield from (str(item["name"]) for item in value)
-    elif kind.startswith("as_sym_"):
-        yield from (str(value["as_name"]) for _ in [0] if "as_name" in value)
-    elif isinstance(value, Mapping) and "name" in value:
-        yield str(value["name"])
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _names(item)
+    elif isinstance(value, Mapping) and "as_graph" not in value:
+        for key, inner in value.items():
+            if key in ("name", "as_name"):
+                yield str(inner)
+            else:
+                yield from _names(inner)
 
 
 def _named(name: Any, values: Mapping[str, Any]) -> Any:

@@ -6,14 +6,18 @@ tensors. Run once as declared, such a size is known to stand for a shape whose o
 all work grew in proportion.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from perfseer.errors import PerfseerError
+from perfseer.graphs.exported.arguments import names_of
 from perfseer.graphs.onnx.batching import Shape, scaled
+from perfseer.graphs.tracer import Tracer
 
 # Which argument holds the sizes.
 _RESHAPES: Mapping[str, str] = {
@@ -37,13 +41,36 @@ class Rebatching:
         mode: ``off``, ``learn`` during the run as declared, ``apply`` afterwards.
         ratio: batch size over the declared one.
         declared: batch size in the file.
+        fixed_flops: FLOPs of the run as declared that read no input, such as biases made from parameters.
         shapes: shape before and after each change of shape, as declared, by the place of its call.
     """
 
     mode: str = "off"
     ratio: int = 1
     declared: int = 1
+    fixed_flops: int = 0
     shapes: dict[int, tuple[Shape, Shape]] = field(default_factory=dict)
+    _from_inputs: set[str] = field(default_factory=set)
+
+    def begin(self, inputs: Sequence[str]) -> None:
+        """A run begins; ``inputs`` are the names of what the user gives."""
+        self._from_inputs = set(inputs)
+        if self.mode == "learn":
+            self.fixed_flops = 0
+
+    @contextmanager
+    def watching(self, node: Mapping[str, Any]) -> Iterator[None]:
+        """While a node runs: its FLOPs are counted apart if it reads nothing that came of the inputs."""
+        tracer = _get_current_dispatch_mode()
+        if self.mode != "learn" or not isinstance(tracer, Tracer):
+            yield
+            return
+        start = len(tracer.trace.nodes)
+        yield
+        if self._from_inputs.isdisjoint(names_of([entry["arg"] for entry in node["inputs"]])):
+            self.fixed_flops += sum(ran.flops for ran in tracer.trace.nodes[start:])
+        else:
+            self._from_inputs.update(names_of(node["outputs"]))
 
     def learn(self, place: int, name: str, given: Mapping[str, Any], result: Any) -> None:
         """Remember what a call did to a shape."""

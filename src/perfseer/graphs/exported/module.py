@@ -82,7 +82,10 @@ class ExportedModule(nn.Module):
                 self.numbers.keep(values[state.name], state.number)
         if self.training:
             self._count_batch()
-        self._run_nodes(program.nodes, values)
+        self.rebatching.begin([declared.name for declared in program.inputs])
+        for node in program.nodes:
+            with self.rebatching.watching(node):
+                self._run_nodes([node], values)
         return tuple(value_of(output, values) for output in program.outputs)
 
     def run_graph(self, graph: Mapping[str, Any], arguments: Sequence[Any]) -> list[Any]:
@@ -219,7 +222,7 @@ def _captured(
 def _rebatched(
     program: Program, module: ExportedModule, shapes: list[tuple[int, ...]], declared: int, backward: bool
 ) -> PerfGraph:
-    """At a batch size other than the program's, where all work grows with it."""
+    """At a batch size other than the program's, where all work on the inputs grows with it."""
     batch = shapes[0][0]
     require(
         batch % declared == 0,
@@ -235,7 +238,9 @@ def _rebatched(
         after = _captured(program, module, shapes, backward)
     except PerfseerError as error:
         raise PerfseerError(f"{_fixed(declared, batch)}: {error}") from error
-    require(before.total_flops * rebatching.ratio == after.total_flops, _fixed(declared, batch))
+    fixed = rebatching.fixed_flops
+    grown = (before.total_flops - fixed) * rebatching.ratio + fixed
+    require(grown == after.total_flops, _fixed(declared, batch))
     return after
 
 
