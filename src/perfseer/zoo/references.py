@@ -12,7 +12,6 @@
 Some models of the libraries are made for one image size: they need the shape of the input too.
 """
 
-import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -186,7 +185,7 @@ def _attribute(reference: Reference) -> Any:
 def _import(name: str, ref: str, advice: str) -> ModuleType:
     packages = [package for package, *_ in _LIBRARIES.values()]
     try:
-        return libraries.import_library(name) if name in packages else importlib.import_module(name)
+        return libraries.import_library(name) if name in packages else libraries.import_module(name)
     except Exception as error:  # any code may stand in a module; whatever it raises is for the user to see
         raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
 
