@@ -9,7 +9,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
-from perfseer.graphs.exported import program
+from perfseer.graphs.exported import archive as archive_module
 from perfseer.graphs.exported.program import read_program
 from perfseer.zoo.reference import EncoderBlock
 from tests.helpers.exported_programs import edited, rewritten, saved
@@ -128,7 +128,7 @@ def test_broken_programs_are_refused(archive, tmp_path, name):
 
 
 def test_a_program_beyond_the_bound_is_refused(archive, monkeypatch):
-    monkeypatch.setattr(program, "LARGEST_JSON_BYTES", 1000)
+    monkeypatch.setattr(archive_module, "LARGEST_JSON_BYTES", 1000)
     with pytest.raises(PerfseerError, match="larger than"):
         read_program(archive)
 
