@@ -108,6 +108,9 @@ BROKEN = {
     "huge": weight([{"as_int": 2**60}] * 4),
     "negative": weight([{"as_int": -1}] * 4),
     "text": lambda module: module["graph"].update(nodes="abc"),
+    "whole numbers with gradients": lambda module: module["graph"]["tensor_values"]["p_0_weight"].update(
+        dtype=5
+    ),
     "infinite": weight([{"as_int": float("inf")}] * 4),
     "no whole number": weight([{"as_int": 3.5}] * 4),
     "many dimensions": weight([{"as_int": 1}] * 100),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension
+from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension, torch_type
 from perfseer.graphs.exported.archive import DTYPES, StoredTensor, read_json, stored_tensors
 
 _PRINTABLE = re.compile(r"[\w.\-:/\[\] ]{1,200}")
@@ -217,4 +217,9 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
 def _state(kind: str, name: str, tensors: Mapping[str, Any]) -> State:
     meta = tensors[name]
     trainable = kind == "parameter" and bool(meta["requires_grad"])
-    return State(str(name), shape_of(meta), dtype_of(meta), trainable)
+    dtype = dtype_of(meta)
+    require(
+        not trainable or torch_type(dtype).is_floating_point or torch_type(dtype).is_complex,
+        f"parameter {str(name)!r} is of type {dtype}, which has no gradients",
+    )
+    return State(str(name), shape_of(meta), dtype, trainable)
