@@ -12,7 +12,7 @@ from perfseer.errors import require
 
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
 # Parsed, each takes some fifty bytes, whatever it holds; programs as PyTorch writes them have far fewer.
-_MOST_JSON_VALUES = 6_000_000
+_MOST_JSON_VALUES = 3_000_000
 # Where newer archives say which file holds which tensor.
 _WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
 _CONFIGS = {_WEIGHTS: "model_weights_config.json", _CONSTANTS: "model_constants_config.json"}

@@ -145,6 +145,8 @@ def call(name: str, overload: str, given: dict[str, Any], *, training: bool) -> 
         given[flag] = training
     if any(argument.name == "device" for argument in schema):
         given |= {"device": "meta"} | ({"pin_memory": False} if "pin_memory" in given else {})
+    if name == "native_dropout" and not training:
+        return given["input"], torch.empty_like(given["input"], dtype=torch.bool)
     ordered = [argument for argument in schema if not argument.kwarg_only]
     n_positional = max((i + 1 for i, argument in enumerate(ordered) if argument.name in given), default=0)
     args = [_given_or_default(argument, given) for argument in ordered[:n_positional]]
