@@ -1,12 +1,18 @@
-"""What a device runs as one kernel moves what one kernel moves, in elements of its input by hand."""
+"""The meta device runs what a device runs: as many kernels, which move as many bytes."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from perfseer.graphs.capture import capture
+from perfseer.graphs.costs import tensor_bytes
+from perfseer.graphs.single_kernels import single_kernels
+from perfseer.graphs.tracer import Tracer
 from tests.helpers.model_graphs import Lambda, operators
+from tests.helpers.operator_table import OPERATORS
 
 N, C = 40, 8
 TENSOR = N * C * 4
@@ -93,3 +99,61 @@ def test_the_meta_device_is_as_before_after_a_capture():
     with torch.profiler.profile() as profile:
         torch.autograd.grad(F.mish(x), x, torch.empty_like(x))
     assert "aten::softplus" in {event.name for event in profile.events()}
+
+
+# -- against the real kernels of the cpu -----------------------------------------------------------------
+
+MOVE_NOTHING = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_strided", "_unsafe_view"}
+MOVE_NOTHING |= {"detach", "detach_", "_reshape_alias", "alias"}
+ONLY_WRITE = {"ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", "new_full"}
+OVERWRITE = {"copy_", "fill_", "zero_"}
+
+
+class Kernels(TorchDispatchMode):
+    """Names of the kernels that run, and the bytes of what each reads and writes."""
+
+    def __init__(self):
+        super().__init__()
+        self.names, self.moved = [], []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        name = func._schema.name.removeprefix("aten::")
+        if func.is_view or torch.Tag.inplace_view in func.tags or name in MOVE_NOTHING:
+            return out
+        read = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        if name in OVERWRITE:
+            read = read[1:]
+        distinct = {(t.data_ptr(), t.shape, t.stride()): t for t in read if name not in ONLY_WRITE}
+        written = [t for t in tree_leaves(out) if isinstance(t, torch.Tensor)]
+        self.names.append(name)
+        self.moved.append(sum(map(tensor_bytes, (*distinct.values(), *written))))
+        return out
+
+
+def operands(shapes, device):
+    return [torch.full(shape, 0.5, device=device, requires_grad=True) for shape in shapes]
+
+
+def on_the_cpu(function, shapes):
+    given = operands(shapes, "cpu")
+    with Kernels() as forward:
+        out = function(*given)
+    with Kernels() as backward:
+        out.sum().backward()
+    return forward.names, sum(backward.moved)
+
+
+def on_the_meta_device(function, shapes):
+    given = operands(shapes, "meta")
+    tracer = Tracer({}, [t.untyped_storage() for t in given], training=True)
+    with single_kernels(tracer), tracer:
+        out = function(*given)
+        tracer.end_forward([out])
+        out.sum().backward()
+    return [node.name for node in tracer.trace.nodes], sum(moved for _, moved, _ in tracer.trace.backward)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_a_capture_runs_what_a_device_runs(name):
+    assert on_the_meta_device(*OPERATORS[name]) == on_the_cpu(*OPERATORS[name])

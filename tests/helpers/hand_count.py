@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 # A product: FLOPs, and its operands.
 Product = tuple[int, tuple[Tensor, ...]]
@@ -59,16 +61,10 @@ def count_by_hand(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[int, int]
     model.train()
     with HandCount() as count:
         out = model(*inputs)
-    tensors = [out] if isinstance(out, Tensor) else [t for t in _tensors(out) if t.requires_grad]
-    sum(t.sum() for t in tensors).backward()  # type: ignore[union-attr]
+    torch.stack(
+        [t.sum() for t in tree_leaves(out) if isinstance(t, Tensor) and t.requires_grad]
+    ).sum().backward()
     return count.forward, count.backward
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, Mapping) else value
-    return [t for part in parts for t in _tensors(part)] if isinstance(parts, list | tuple) or parts else []
 
 
 def _convolution(out: Tensor, source: Tensor, weight: Tensor, *_: Any, **__: Any) -> list[Product]:
@@ -96,22 +92,17 @@ def _added_matmul(out: Tensor, _: Tensor, left: Tensor, right: Tensor, **__: Any
 
 
 def _einsum(out: Tensor, equation: str, *operands: Any) -> list[Product]:
-    """Of two tensors; no product where nothing is summed."""
+    """Of two tensors; no product where nothing is summed over both."""
     tensors = operands[0] if isinstance(operands[0], list | tuple) else operands
     left, _, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    if len(terms) != 2 or "." in left:
-        assert len(terms) == 1 or "." not in left, f"no formula for {equation}"
     if len(terms) == 1:
         return []
     assert len(terms) == 2, f"no formula for {equation}"
-    sizes = {
-        letter: size
-        for term, t in zip(terms, tensors, strict=True)
-        for letter, size in zip(term, t.shape, strict=True)
-    }
-    shared = set(terms[0]) & set(terms[1]) - set(right)
-    return [(2 * prod(sizes.values()), tuple(tensors))] if shared else []
+    assert "." not in left, f"no formula for {equation}"
+    letters = zip("".join(terms), (size for t in tensors for size in t.shape), strict=True)
+    summed = set(terms[0]) & set(terms[1]) - set(right)
+    return [(2 * prod(dict(letters).values()), tuple(tensors))] if summed else []
 
 
 def _attention(out: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> list[Product]:
@@ -129,13 +120,17 @@ def _any_of(*tensors: Tensor) -> Tensor:
     return next((t for t in tensors if t.requires_grad), tensors[0])
 
 
+_MULTI_HEAD_ARGUMENTS = (
+    *("embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias", "bias_k", "bias_v"),
+    *("add_zero_attn", "dropout_p", "out_proj_weight", "out_proj_bias"),
+)
+
+
 def _multi_head(
     out: Tensor, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any
 ) -> list[Product]:
     """Four projections and two products of `F.multi_head_attention_forward`; [L, N, E] each."""
-    names = ("embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias", "bias_k", "bias_v")
-    names += ("add_zero_attn", "dropout_p", "out_proj_weight", "out_proj_bias")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    given = {**dict(zip(_MULTI_HEAD_ARGUMENTS, args, strict=False)), **kwargs}
     width = given["embed_dim_to_check"]
     packed = given["in_proj_weight"]
     weights = [packed] * 3 if packed is not None else [given[f"{n}_proj_weight"] for n in "qkv"]
