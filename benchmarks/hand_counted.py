@@ -18,7 +18,8 @@ import torch
 from tests.helpers.hand_count import count_by_hand
 
 from perfseer.graphs.capture import capture
-from perfseer.zoo.libraries import import_library, timm_model, torchvision_model
+from perfseer.zoo.libraries import import_library
+from perfseer.zoo.references import build
 
 BATCH_SIZE = 2
 # Sizes in the name, beyond which a model says nothing more about its family.
@@ -48,10 +49,9 @@ def compared(name: str) -> dict[str, object]:
     """Ratios of one model, or why there are none."""
     library, _, target = name.partition(":")
     try:
-        with torch.device("meta"):
-            model = {"timm": timm_model, "torchvision": torchvision_model}[library](target)
-            size = model.pretrained_cfg["input_size"] if library == "timm" else _vision_size(target)
-            images = torch.empty(BATCH_SIZE, *size)
+        model = build(name).to("meta")
+        size = model.pretrained_cfg["input_size"] if library == "timm" else _vision_size(target)
+        images = torch.empty(BATCH_SIZE, *size, device="meta")
         graph = capture(model, (images,))
         forward, backward = count_by_hand(model, (images,))
     except Exception as error:  # the next model may do

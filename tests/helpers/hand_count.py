@@ -41,16 +41,17 @@ class HandCount(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         out = func(*args, **kwargs)
         count = FORMULAS.get(getattr(func, "__name__", ""))
-        if count is not None:
-            first = out[0] if isinstance(out, tuple) else out
-            for flops, operands in count(first, *args, **kwargs):
-                self._add(first, flops, sum(operand.requires_grad for operand in operands))
-        return out
-
-    def _add(self, out: Tensor, flops: int, gradients: int) -> None:
-        self.forward += flops
-        if gradients:
-            out.register_hook(lambda _: self._add_backward(flops * gradients))
+        if count is None:
+            return out
+        first, *others = out if isinstance(out, tuple) else (out,)
+        products = count(first, *args, **kwargs)
+        self.forward += sum(flops for flops, _ in products)
+        backward = sum(flops * sum(t.requires_grad for t in operands) for flops, operands in products)
+        # of a view that is written to, a hook would be lost
+        first = first.clone()
+        if backward:
+            first.register_hook(lambda _: self._add_backward(backward))
+        return (first, *others) if isinstance(out, tuple) else first
 
     def _add_backward(self, flops: int) -> None:
         self.backward += flops
