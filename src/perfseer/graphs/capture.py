@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.attention import fused_attention
 from perfseer.graphs.autocast import Autocast
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.single_kernels import single_kernels
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
@@ -67,7 +67,7 @@ def capture(
         if backward:
             tracer.end_backward(_backward(outputs, state.trainable))
 
-    with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
+    with _mode_of(module, training=backward), torch.set_grad_enabled(backward), single_kernels(tracer):
         try:
             with tracer:
                 # the whole step, since checkpointed blocks run again in the backward pass
