@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.attention import fused_attention
-from perfseer.graphs.autocast import Autocast
+from perfseer.graphs.autocast import Autocast, switches
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.trace import Trace, attribute_backward, integers
@@ -67,7 +67,12 @@ def capture(
         if backward:
             tracer.end_backward(_backward(outputs, state.trainable))
 
-    with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
+    with (
+        _mode_of(module, training=backward),
+        torch.set_grad_enabled(backward),
+        fused_attention(tracer),
+        switches(),
+    ):
         try:
             with tracer:
                 # the whole step, since checkpointed blocks run again in the backward pass

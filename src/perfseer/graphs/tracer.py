@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from perfseer.graphs.attention import ATTENTION, attend
+from perfseer.graphs.autocast_policy import without_autocast
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
@@ -68,7 +69,8 @@ class Tracer(TorchDispatchMode):
         rule = facts.shape_rule if read and read[0].is_meta else None
         out = NotImplemented if rule is None else rule(args)
         if out is NotImplemented:
-            out = func(*args, **kwargs)
+            with without_autocast():  # some meta kernels are compositions in Python
+                out = func(*args, **kwargs)
         flops = 0 if facts.flops is None else facts.flops(args, kwargs, out)
         written = _written(facts, args, kwargs, out)
         self._record(Call(facts, args, _really_read(facts, read, written), written, flops))
