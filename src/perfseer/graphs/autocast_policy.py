@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from perfseer.errors import PerfseerError
 from perfseer.graphs.passport import Passport
 from perfseer.graphs.vocabulary import words_of
 
@@ -97,7 +98,7 @@ def _widened(operator: Any) -> Kernel:
 
 def _banned(operator: Any) -> Kernel:
     def run(*_: Any, **__: Any) -> Any:
-        raise RuntimeError(
+        raise PerfseerError(
             f"{operator._schema.name.split('::')[-1]} (nn.BCELoss) is refused by torch's autocast as unsafe; "
             "use nn.BCEWithLogitsLoss, or a precision without autocast"
         )

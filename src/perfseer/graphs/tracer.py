@@ -23,6 +23,7 @@ from perfseer.graphs.liveness import Ledger
 from perfseer.graphs.trace import NO_OWNER, NodeRecord, Trace, drop_saved_copies
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
+_READS_VALUES = {"_pack_padded_sequence"}  # of constants, on the cpu: how long sequences are
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
 
 
@@ -62,7 +63,8 @@ class Tracer(TorchDispatchMode):
                 compose = partial(attend, self) if facts is ATTENTION else func.decompose
                 return compose(*args, **kwargs)
         read = [*_tensors(args), *_tensors(kwargs.values())]
-        if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
+        mixed = not all(t.is_meta for t in read) and any(t.is_meta for t in read)
+        if mixed and facts.name not in _READS_VALUES:
             args, kwargs = tree_map(self._constant, (args, kwargs))
             read = [*_tensors(args), *_tensors(kwargs.values())]
         # constants on the cpu are computed: a model may look at their values
