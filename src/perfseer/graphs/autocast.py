@@ -51,11 +51,19 @@ def switches() -> Iterator[None]:
             _replace(stack, place, "is_autocast_available", available)
         _replace(stack, torch, "set_autocast_enabled", _switching(_as_of_gpu(torch.set_autocast_enabled)))
         _replace(stack, torch, "clear_autocast_cache", _forgetting(torch.clear_autocast_cache))
-        _replace(stack, torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
-        _replace(stack, torch.cuda, "is_bf16_supported", lambda *_, **__: True)
+        stack.enter_context(regions_as_on_a_gpu())
         _replace(stack, autocast_mode, "_cast", _casting_meta(autocast_mode._cast))
         stack.callback(forget_casts)
         stack.callback(torch._C._jit_set_autocast_mode, scripts)
+        yield
+
+
+@contextmanager
+def regions_as_on_a_gpu() -> Iterator[None]:
+    """Regions that are made meanwhile (`@torch.autocast("cuda")`) do not ask whether there is a GPU here."""
+    with ExitStack() as stack:
+        _replace(stack, torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+        _replace(stack, torch.cuda, "is_bf16_supported", lambda *_, **__: True)
         yield
 
 

@@ -234,7 +234,7 @@ PASSPORTS: tuple[Passport, ...] = (
         " replication_pad2d repeat roll flip tril triu zeros ones full arange linspace zeros_like ones_like"
         " full_like new_zeros new_ones new_full fill zero scalar_tensor eye pixel_shuffle pixel_unshuffle"
         " channel_shuffle im2col col2im rand randn randint rand_like randn_like normal uniform bernoulli"
-        " exponential random",
+        " exponential random _pack_padded_sequence",
         fills="ones_like zeros_like full_like rand_like randn_like randint_like new_zeros new_ones new_full",
         overwrites="copy_ fill_ zero_ bernoulli_ normal_ uniform_ random_ exponential_",
         onnx="Copy Pad Tile Cast CastLike Transpose DepthToSpace=pixel_shuffle(blocksize=1)"
