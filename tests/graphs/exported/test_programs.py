@@ -163,6 +163,26 @@ def test_tied_weights_count_once(tmp_path):
     assert_same_work(graph, capture(tied(), (torch.zeros(2, 8),)))
 
 
+def test_tensors_of_other_kinds_are_not_tied_whatever_the_archive_says(tmp_path):
+    """One of the two is said to be frozen."""
+
+    def freeze(module):
+        module["graph"]["tensor_values"]["p_0_weight"]["requires_grad"] = False
+
+    path = edited(saved(tied(), (torch.zeros(2, 8),), tmp_path / "a.pt2"), tmp_path / "b.pt2", freeze)
+    graph = read_exported(path)
+    assert (graph.n_parameters, graph.parameter_bytes + graph.buffer_bytes) == (2 * 64, 3 * 64 * 4)
+
+
+def test_operators_of_other_libraries_whose_shapes_depend_on_data_are_refused(archive, tmp_path):
+    def unknown(module):
+        target("torch.ops.mine.nms.default")(module)
+        module["graph"]["tensor_values"]["conv2d"]["sizes"][0] = {"as_expr": {"expr_str": "u0", "hint": None}}
+
+    with pytest.raises(PerfseerError, match="depends on the data"):
+        read_exported(edited(archive, tmp_path / "a.pt2", unknown))
+
+
 def test_a_layer_called_twice_has_one_weight(tmp_path):
     layer = nn.Linear(8, 8, bias=False)
     path = saved(

@@ -111,7 +111,7 @@ def _program(
 ) -> Program:
     tensors = graph["tensor_values"]
     inputs, states = [], []
-    first: dict[tuple[str, bool], str] = {}
+    first: dict[tuple[str, State], str] = {}
     for spec in signature["input_specs"]:
         kind, value = only(spec)
         if kind == "user_input":
@@ -122,7 +122,7 @@ def _program(
             if found is not None and kind == "tensor_constant":
                 state = replace(state, number=found.number)
             if found is not None and 0 not in state.shape:
-                same_as = first.setdefault((found.place, state.trainable), state.name)
+                same_as = first.setdefault((found.place, replace(state, name="")), state.name)
                 state = state if same_as == state.name else replace(state, same_as=same_as)
             states.append(state)
         elif kind != "constant_input":
@@ -180,6 +180,13 @@ def _dimension(size: Mapping[str, Any]) -> Dimension:
     return symbol.group(1) if symbol else None
 
 
+def _example(size: Mapping[str, Any]) -> int:
+    """An open dimension as it was in the export."""
+    hint = only(size)[1].get("hint")
+    require(hint is not None, "a tensor's shape depends on the data")
+    return _size(only(hint)[1])
+
+
 def _size(value: Any) -> int:
     fits = isinstance(value, int) and 0 <= value <= MOST_ELEMENTS
     require(
@@ -208,7 +215,7 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
         dimension = _dimension(size)
         if isinstance(dimension, str) and dimension in (symbols or {}):
             dimension = (symbols or {})[dimension]
-        shape.append(dimension if isinstance(dimension, int) else _size(only(only(size)[1]["hint"])[1]))
+        shape.append(dimension if isinstance(dimension, int) else _example(size))
     fits = len(shape) <= _MOST_DIMENSIONS and prod(shape) <= MOST_ELEMENTS
     require(fits, f"a tensor has the shape {tuple(shape[:_MOST_DIMENSIONS])}: no memory has room for it")
     return tuple(shape)
