@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.attention import fused_attention
 from perfseer.graphs.autocast import Autocast, switches
 from perfseer.graphs.failures import explain
 from perfseer.graphs.lazy import initialised, on_meta
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
 from perfseer.graphs.masks import with_masks
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.single_kernels import single_kernels
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
@@ -90,7 +90,7 @@ def _captured(
     with (
         _mode_of(module, training=backward),
         torch.set_grad_enabled(backward),
-        fused_attention(tracer),
+        single_kernels(tracer),
         switches(),
         _layer_by_layer(),
         tracer,

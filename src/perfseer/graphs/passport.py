@@ -135,7 +135,8 @@ PASSPORTS: tuple[Passport, ...] = (
     Passport(
         "matmul",
         ("product", "narrow", "saves_operands", "makes_vector"),
-        aten="mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm",
+        aten="mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm _addmm_activation _trilinear"
+        " _euclidean_dist _int_mm _grouped_mm _scaled_grouped_mm _weight_int8pack_mm _weight_int4pack_mm",
         describers={"mm": arguments.mm, "addmm": arguments.addmm},
         onnx="MatMul:ww",
         narrow_functions="matmul mm mv bmm addmm addmv addr addbmm baddbmm chain_matmul linalg_multi_dot"
