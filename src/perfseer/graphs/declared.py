@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
 Dimension = int | str | None
 
 # 1 TiB of fp32: a larger tensor is a fault of the file.

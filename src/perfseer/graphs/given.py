@@ -11,19 +11,12 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension
+from perfseer.graphs.batch_dimension import ALL_INPUTS, SUM, batch_axes, declared_batch_at, dimension
+from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension, dtype_of
 from perfseer.graphs.perfgraph import PerfGraph
 
 Shape = tuple[int, ...]
-# In `Given.batch_dims`: every input that has there what the first one has.
-ALL_INPUTS = ""
-
-# Names of dimensions, the surest first.
-_BATCH_NAMES = (re.compile(r".*batch.*"), re.compile(r"b|bs|bsz|nb"), re.compile(r"n"))
-_SEQUENCE_NAME = re.compile(r".*(seq|len|token|time|past|step|word|frame|char).*|[tls]")
-# What exporters call a dimension that nobody named.
-_ANONYMOUS = re.compile(r"[su]\d+|unk.*|\?.*|.*dynamic_axes_\d+|(.*_)?d(im)?_?\d+|dyn.*|-1")
-_SUM = re.compile(r"\s*([\w.]+)\s*([-+*])\s*([\w.]+)\s*")
+_NO_TENSORS = frozenset({"sequence_type", "optional_type", "map_type", "sparse_tensor_type"})
 
 
 @dataclass(frozen=True)
@@ -82,19 +75,25 @@ class CapturedFile:
     Attributes:
         graph: what it runs.
         shapes: of every input, with the batch.
+        types: torch's name of the element type of every input.
         notes: what had to be assumed on the way, in whole sentences.
     """
 
     graph: PerfGraph
     shapes: tuple[Shape, ...]
+    types: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
 def described(inputs: Sequence[DeclaredInput]) -> str:
     """What a file has, for messages: its inputs and its free dimensions."""
-    names = ", ".join(f"{value.name} {value.shape_text}" for value in inputs) or "no inputs"
+    names = ", ".join(f"{value.name} [{_listed(value)}]" for value in inputs) or "no inputs"
     free = ", ".join(dict.fromkeys(_symbols(inputs)))
     return f"the file has {names}" + (f" with free dimensions {free}" if free else "")
+
+
+def _listed(value: DeclaredInput) -> str:
+    return "?" if value.shape is None else ", ".join("?" if d is None else str(d) for d in value.shape)
 
 
 def resolve(inputs: Sequence[DeclaredInput], given: Given) -> InputShapes:
@@ -105,8 +104,8 @@ def resolve(inputs: Sequence[DeclaredInput], given: Given) -> InputShapes:
             a dimension stays open.
     """
     _check_names(inputs, given)
-    axes, guessed = _batch_axes(inputs, given)
-    fixed = _fixed_batch(inputs, axes)
+    axes, guessed = batch_axes(inputs, given.batch_dims)
+    fixed = declared_batch_at(inputs, axes)
     sizes = _sizes(inputs, given, axes)
     own = _own_batch(inputs, given, axes, sizes)
     require(
@@ -115,17 +114,16 @@ def resolve(inputs: Sequence[DeclaredInput], given: Given) -> InputShapes:
         f"with --batch-dim, such as {_example(inputs)}; {described(inputs)}",
     )
     batch = given.batch_size or own or fixed or 1
-    batch_symbols = {_dimension(value, axes[value.name]) for value in inputs}
+    batch_symbols = {dimension(value, axes[value.name]) for value in inputs}
     sizes |= {symbol: batch for symbol in batch_symbols if isinstance(symbol, str)}
-    shapes = []
-    for position, value in enumerate(inputs):
-        axis = axes[value.name]
-        shape = _shape(value, given, position, axis, batch, {own, fixed})
-        shapes.append(_complete(shape, sizes))
+    shapes = [
+        _complete(_shape(value, given, position, axes[value.name], batch, {own, fixed}), sizes)
+        for position, value in enumerate(inputs)
+    ]
     _require_complete(inputs, shapes)
-    whole = tuple(tuple(int(size) for size in shape if isinstance(size, int)) for shape in shapes)
-    for value, axis, shape in zip(inputs, axes.values(), whole, strict=True):
-        _check_shape(value, axis, shape)
+    whole = tuple(tuple(size for size in shape if isinstance(size, int)) for shape in shapes)
+    for value, axis, sized in zip(inputs, axes.values(), whole, strict=True):
+        _check_shape(value, axis, sized)
     moving = tuple(
         axis if axis is not None and shape[axis] == batch else None
         for axis, shape in zip(axes.values(), whole, strict=True)
@@ -137,10 +135,15 @@ def no_batch(inputs: Sequence[DeclaredInput]) -> str:
     """That the first dimension turned out to be none."""
     name = inputs[0].name if inputs else "x"
     return (
-        f"the first dimension is the length of a sequence here, or something else that is worked along, and no "
+        f"the first dimension is the length of a sequence, or something else that is worked along, and no "
         f"batch: name the batch, with --batch-dim 1 or --batch-dim {name}=1; --batch-dim 0 says that it is "
         f"the first all the same; {described(inputs)}"
     )
+
+
+def types_of(inputs: Sequence[DeclaredInput], given: Given) -> tuple[str, ...]:
+    """Torch's name of the element type of every input."""
+    return tuple(dtype_of(value, given.types) for value in inputs)
 
 
 def input_shapes_of(
@@ -164,19 +167,22 @@ def _check_names(inputs: Sequence[DeclaredInput], given: Given) -> None:
         require(name in known or name == ALL_INPUTS, f"no input is called {name!r}; {described(inputs)}")
     symbols = set(_symbols(inputs))
     unknown = [name for name in given.dims if name not in symbols]
-    require(
-        not unknown, f"no free dimension is called {', '.join(map(repr, unknown))}; {described(inputs)}"
-    )
+    require(not unknown, f"no free dimension is called {', '.join(map(repr, unknown))}; {described(inputs)}")
     require(
         len(given.samples) <= len(inputs),
         f"{len(given.samples)} shapes were given for {len(inputs)} inputs; {described(inputs)}",
     )
+    for name, shape in given.shapes.items():
+        declared = known[name].shape
+        if declared is not None and len(declared) != len(shape):
+            _check_shape(known[name], None, shape)
     size = given.batch_size
     require(size is None or size >= 1, f"the batch size must be at least 1, given {size}")
     for name, dtype in given.types.items():
-        declared = known[name].dtype
+        own = known[name].dtype
         require(
-            declared in ("undeclared", dtype), f"input {name!r} is {declared}, given {dtype}: leave it away"
+            own in ("undeclared", dtype),
+            f"input {name!r} is declared {own}, given {dtype}: leave the type away",
         )
     for name, axis in given.batch_dims.items():
         ranked = [value for value in inputs if value.shape is not None and name in (ALL_INPUTS, value.name)]
@@ -196,100 +202,10 @@ def _example(inputs: Sequence[DeclaredInput]) -> str:
     return f"--batch-dim 0 or --batch-dim {inputs[0].name}=0" if inputs else "--batch-dim 0"
 
 
-# -- the batch ------------------------------------------------------------------------------------------
-
-
-def _batch_axes(inputs: Sequence[DeclaredInput], given: Given) -> tuple[dict[str, int | None], bool]:
-    """The dimension of every input that is the batch, and whether that is a guess by position."""
-    said = given.batch_dims
-    if said:
-        return {value.name: _said_axis(inputs, value, said) for value in inputs}, False
-    named = _axes_by_name(inputs)
-    if any(axis is not None for axis in named.values()):
-        return named, False
-    return _axes_by_position(inputs), True
-
-
-def _said_axis(
-    inputs: Sequence[DeclaredInput], value: DeclaredInput, said: Mapping[str, int | None]
-) -> int | None:
-    if value.name in said:
-        return said[value.name]
-    axis = said.get(ALL_INPUTS)
-    if axis is None or (value.shape is not None and axis >= len(value.shape)):
-        return None
-    first = next(other for other in inputs if other.shape is None or axis < len(other.shape))
-    return axis if _dimension(value, axis) == _dimension(first, axis) else None
-
-
-def _axes_by_name(inputs: Sequence[DeclaredInput]) -> dict[str, int | None]:
-    """By what the exporter called it, wherever it stands."""
-    for pattern in _BATCH_NAMES:
-        axes = {
-            value.name: next((a for a, size in enumerate(value.shape or ()) if _is(pattern, size)), None)
-            for value in inputs
-        }
-        if any(axis is not None for axis in axes.values()):
-            return axes
-    return axes if inputs else {}
-
-
-def _is(pattern: re.Pattern[str], size: Dimension) -> bool:
-    if not isinstance(size, str) or _SUM.fullmatch(size) or _SEQUENCE_NAME.fullmatch(size.lower()):
-        return False
-    return pattern.fullmatch(size.lower()) is not None
-
-
-def _axes_by_position(inputs: Sequence[DeclaredInput]) -> dict[str, int | None]:
-    """The first dimension: as the file fixes it, or open in the first input and not called otherwise."""
-    nowhere: dict[str, int | None] = {value.name: None for value in inputs}
-    shaped = [value for value in inputs if value.shape is None or len(value.shape) > 0]
-    if not shaped:
-        return nowhere
-    lead = next((value for value in shaped if value.shape is None or len(value.shape) > 1), shaped[0])
-    first = _dimension(lead, 0)
-    if isinstance(first, str) and _SEQUENCE_NAME.fullmatch(first.lower()):
-        return nowhere
-    if isinstance(first, str) and not _ANONYMOUS.fullmatch(first):
-        others = [_dimension(value, 0) for value in shaped if value.shape and len(value.shape) > 1]
-        if any(other not in (first, 1) for other in others):
-            return nowhere  # numbers of different things, such as nodes and edges
-    fits = {
-        value.name
-        for value in shaped
-        if (size := _dimension(value, 0)) == first
-        or size is None
-        or (isinstance(size, str) and not _SEQUENCE_NAME.fullmatch(size.lower()))
-    }
-    return {name: 0 if name in fits else None for name in nowhere}
-
-
-def _dimension(value: DeclaredInput, axis: int | None) -> Dimension:
-    """What is declared there; None where nothing is."""
-    if axis is None or value.shape is None or axis >= len(value.shape):
-        return None
-    return value.shape[axis]
-
-
-def fixed_batch(inputs: Sequence[DeclaredInput]) -> int | None:
-    """The number of samples a file is exported for; None where it leaves it open, or has none."""
-    return _fixed_batch(inputs, _batch_axes(inputs, Given())[0])
-
-
-def _fixed_batch(inputs: Sequence[DeclaredInput], axes: Mapping[str, int | None]) -> int | None:
-    """The batch a file is fixed to, as its first input of more than one dimension has it."""
-    batched = [value for value in inputs if axes[value.name] is not None and value.shape]
-    lead = next((value for value in batched if len(value.shape or ()) > 1), next(iter(batched), None))
-    size = None if lead is None else _dimension(lead, axes[lead.name])
-    return size if isinstance(size, int) else None
-
-
 # -- sizes ----------------------------------------------------------------------------------------------
 
 
-def _sizes(
-    inputs: Sequence[DeclaredInput], given: Given, axes: Mapping[str, int | None]
-) -> dict[str, int]:
+def _sizes(inputs: Sequence[DeclaredInput], given: Given, axes: Mapping[str, int | None]) -> dict[str, int]:
     """What symbols stand for; a symbol has one size in every input."""
     sizes = dict(given.dims)
     source = {name: f"--dim {name}={size}" for name, size in sizes.items()}
@@ -299,12 +215,12 @@ def _sizes(
         if position < len(given.samples):
             shape = _sampled(value, given.samples[position], axis, None)
         for symbol, size in zip(value.shape or (), shape, strict=False):
-            if not isinstance(symbol, str) or not isinstance(size, int) or _SUM.fullmatch(symbol):
+            if not isinstance(symbol, str) or not isinstance(size, int) or SUM.fullmatch(symbol):
                 continue
             require(
                 sizes.get(symbol, size) == size,
-                f"dimension {symbol!r} is {sizes.get(symbol)} by {source.get(symbol)} and {size} by the shape of "
-                f"{value.name!r}: it has one size; {described(inputs)}",
+                f"dimension {symbol!r} is {sizes.get(symbol)} by {source.get(symbol)} and {size} by the "
+                f"shape of {value.name!r}: it has one size; {described(inputs)}",
             )
             sizes[symbol] = size
             source.setdefault(symbol, f"the shape of {value.name!r}")
@@ -319,18 +235,18 @@ def _own_batch(
 ) -> int | None:
     """The number of samples that dimensions and shapes name, if any does."""
     for value in inputs:
-        symbol = _dimension(value, axes[value.name])
+        symbol = dimension(value, axes[value.name])
         if isinstance(symbol, str) and symbol in given.dims:
             own = given.dims[symbol]
             require(
                 given.batch_size in (None, own),
-                f"--dim {symbol}={own} and {given.batch_size} samples contradict each other: {symbol!r} is the "
-                "batch; give one of both",
+                f"--dim {symbol}={own} and {given.batch_size} samples contradict each other: {symbol!r} is "
+                "the batch; give one of both",
             )
             return own
     for value in inputs:
         axis = axes[value.name]
-        symbol = _dimension(value, axis)
+        symbol = dimension(value, axis)
         if isinstance(symbol, str) and symbol in sizes:
             return sizes[symbol]
         shape = given.shapes.get(value.name)
@@ -356,12 +272,14 @@ def _shape(
     if position < len(given.samples):
         return _sampled(value, given.samples[position], axis, batch)
     if value.shape is None:
+        require(
+            value.dtype not in _NO_TENSORS,
+            f"input {value.name!r} is a {value.dtype.removesuffix('_type')} and no tensor: export the model "
+            "with tensors as inputs",
+        )
         raise PerfseerError(
-            f"the file does not say the shape of input {value.name!r}: give it whole, with the batch, such as "
-            f"--input-shape {value.name}=1x16"
-            if value.dtype not in ("sequence_type", "optional_type", "map_type", "sparse_tensor_type")
-            else f"input {value.name!r} is a {value.dtype.removesuffix('_type')}, no tensor: export the model "
-            "with tensors as inputs"
+            f"the file does not say the shape of input {value.name!r}: give it whole, with the batch, such "
+            f"as --input-shape {value.name}=1x16"
         )
     shape = list(value.shape)
     if axis is not None and (not isinstance(shape[axis], int) or shape[axis] in before):
@@ -369,9 +287,7 @@ def _shape(
     return shape
 
 
-def _sampled(
-    value: DeclaredInput, sample: Shape, axis: int | None, batch: int | None
-) -> list[Dimension]:
+def _sampled(value: DeclaredInput, sample: Shape, axis: int | None, batch: int | None) -> list[Dimension]:
     """One sample's shape with the batch in its place; as it is for an input that has none."""
     if axis is None and value.shape is not None and len(sample) == len(value.shape):
         return list(sample)
@@ -387,7 +303,7 @@ def _size(symbol: str, sizes: Mapping[str, int]) -> Dimension:
     """What a symbol stands for: said, or the sum, difference or product of two that are."""
     if symbol in sizes:
         return sizes[symbol]
-    parts = _SUM.fullmatch(symbol)
+    parts = SUM.fullmatch(symbol)
     if parts is None:
         return symbol
     first, second = (
@@ -410,7 +326,7 @@ def _require_complete(inputs: Sequence[DeclaredInput], shapes: Sequence[Sequence
     value, _ = next(entry for entry in still_open if entry[1])
     axis = next(a for a, size in enumerate(shapes[inputs.index(value)]) if not isinstance(size, int))
     # sums follow from their parts
-    plain = [s for _, sizes in still_open for s in sizes if isinstance(s, str) and not _SUM.fullmatch(s)]
+    plain = [s for _, sizes in still_open for s in sizes if isinstance(s, str) and not SUM.fullmatch(s)]
     named = list(dict.fromkeys(plain)) or [s for _, sizes in still_open for s in sizes if s is not None]
     dims = " ".join(f"--dim {_quoted(name)}=SIZE" for name in named)
     whole = f"--input-shape {value.name}=" + "x".join(

@@ -19,15 +19,16 @@ from typing import Literal
 import torch
 
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.batch_dimension import fixed_batch
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, empty_inputs
 from perfseer.graphs.exported.module import program_graph
 from perfseer.graphs.exported.program import Program, program_json, read_program
-from perfseer.graphs.given import CapturedFile, Given, fixed_batch, no_batch, resolve
+from perfseer.graphs.given import CapturedFile, Given, no_batch, resolve, types_of
 from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.onnx.wire import looks_like_onnx
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.graphs.sequences import follow_batch
+from perfseer.graphs.sequences import follow_batch, lengths_seen, look_like
 from perfseer.zoo.builder import build
 from perfseer.zoo.space import ArchitectureSpec
 
@@ -203,10 +204,17 @@ def _captured_program(program: Program, given: Given, backward: bool) -> Capture
         graph = program_graph(program, batch_size=None, input_shapes=shapes, backward=backward)
         return replace(graph, batch_size=batch_size)
 
-    graph = at(wanted.batch_size, backward=backward)
-    if wanted.guessed and (fixed is None or resized) and _has_sequences(program):
-        require(not follow_batch(at, fixed or wanted.batch_size), no_batch(program.inputs))
-    return CapturedFile(graph, wanted.shapes)
+    if wanted.guessed and (fixed is None or given.batch_size is not None) and _has_sequences(program):
+        with lengths_seen() as lengths:
+            graph = at(wanted.batch_size, backward=backward)
+        suspicious = look_like(lengths, wanted.batch_size)
+        require(
+            not (suspicious and follow_batch(at, fixed or wanted.batch_size)),
+            no_batch(program.inputs),
+        )
+    else:
+        graph = at(wanted.batch_size, backward=backward)
+    return CapturedFile(graph, wanted.shapes, types_of(program.inputs, given))
 
 
 def _has_sequences(program: Program) -> bool:
@@ -242,6 +250,6 @@ def _architecture(path: Path) -> ModelFile:
     def make(given: Given, backward: bool) -> CapturedFile:
         wanted = resolve((_IMAGE,), given)
         graph = capture(network, empty_inputs((_IMAGE,), wanted.shapes), backward=backward)
-        return CapturedFile(graph, wanted.shapes)
+        return CapturedFile(graph, wanted.shapes, types_of((_IMAGE,), given))
 
     return ModelFile(path, "architecture", path.stem, (), (), make)

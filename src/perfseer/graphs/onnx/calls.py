@@ -48,8 +48,8 @@ def depends_on_data(node: OnnxNode, what: str) -> PerfseerError:
     """
     written = f" that writes {', '.join(map(repr, filter(None, node.outputs)))}" if node.name else ""
     return PerfseerError(
-        f"{node}{written}: {what} depends on the data; only models whose shapes follow from the input's can be "
-        "read: export the model without it, or the part before it"
+        f"{node}{written}: {what} depends on the data; only models whose shapes follow from the input's can "
+        "be read: export the model without it, or the part before it"
     )
 
 

@@ -61,6 +61,7 @@ class OnnxModule(nn.Module):
         self._n_run = 0
         self._symbols: dict[str, int] = {}
         self._guessed: dict[str, str] = {}
+        self._noted: set[str] = set()
         self.notes: list[str] = []
         self.rebatching = Rebatching()
         self._register(model.graph)
@@ -179,9 +180,11 @@ class OnnxModule(nn.Module):
         node = call.node
         found = outputs_of(call, graph.declared, self._symbols)
         for name in found.guessed:
-            text = f"{node} writes {name!r}, whose shape the file does not say: it was taken from the first input"
+            text = f"{node} writes {name!r}, whose shape the file does not say: the first input's was taken"
             self._guessed[name] = text
-            self.notes.append(f"{text}.")
+            if node.op not in self._noted:
+                self._noted.add(node.op)
+                self.notes.append(f"{text}, and so it was for every {node.op} like it.")
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
         return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, found.specs)
 

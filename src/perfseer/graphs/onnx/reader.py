@@ -7,13 +7,13 @@ from pathlib import Path
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, empty_inputs
-from perfseer.graphs.given import CapturedFile, Given, InputShapes, no_batch, resolve
+from perfseer.graphs.given import CapturedFile, Given, InputShapes, no_batch, resolve, types_of
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel
 from perfseer.graphs.onnx.module import OnnxModule
 from perfseer.graphs.onnx.parsing import parse
 from perfseer.graphs.onnx.patterns import recognise
 from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.graphs.sequences import follow_batch, lengths_seen
+from perfseer.graphs.sequences import follow_batch, lengths_seen, look_like
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,36 @@ class OnnxReading:
         """
         wanted = resolve(self.inputs, given)
         module = OnnxModule(self.model)
-        declared = wanted.declared_batch
-        if declared is not None and wanted.batch_size != declared:
+        declared, batch = wanted.declared_batch, wanted.batch_size
+        notes: list[str] = []
+        if declared is not None and batch != declared:
             graph = _rebatched(self, module, wanted, given, backward)
+        elif wanted.guessed and _has_sequences(self.model.graph):
+            with lengths_seen() as lengths:
+                graph = _captured(module, self.inputs, wanted, given, backward)
+            if look_like(lengths, batch) and self._is_sequence(wanted, given):
+                # a file that fixes everything has the right shapes all the same
+                is_fixed = declared is not None and given.batch_size is None
+                require(is_fixed, no_batch(self.inputs))
+                notes.append(f"{no_batch(self.inputs)}.")
         else:
             graph = _captured(module, self.inputs, wanted, given, backward)
-            self._check_batch(module, wanted, given)
-        notes = tuple(dict.fromkeys(module.notes))
-        return CapturedFile(replace(graph, batch_size=wanted.batch_size), wanted.shapes, notes)
+        graph = replace(graph, batch_size=batch)
+        notes += module.notes
+        return CapturedFile(graph, wanted.shapes, types_of(self.inputs, given), tuple(notes))
 
-    def _check_batch(self, module: OnnxModule, wanted: InputShapes, given: Given) -> None:
-        """An open dimension that was taken for the batch because it is the first."""
-        if not wanted.guessed or wanted.declared_batch is not None or not _has_sequences(self.model.graph):
-            return
+    def _is_sequence(self, wanted: InputShapes, given: Given) -> bool:
+        """Whether the dimension that was taken for the batch, because it is the first, is a sequence."""
 
         def run(batch_size: int) -> None:
-            _captured(module, self.inputs, wanted.at(batch_size), given, backward=False)
+            module = OnnxModule(self.model)
+            if wanted.declared_batch in (None, batch_size):
+                _captured(module, self.inputs, wanted.at(batch_size), given, backward=False)
+            else:
+                unguessed = replace(wanted.at(batch_size), guessed=False)
+                _rebatched(self, module, unguessed, given, backward=False)
 
-        require(not follow_batch(run, wanted.batch_size), no_batch(self.inputs))
+        return follow_batch(run, wanted.batch_size)
 
 
 def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReading:

@@ -5,7 +5,7 @@ failing both, the outputs are taken to be like the first input, which is said. W
 the data decide, nothing is guessed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ def outputs_of(call: Call, declared: Mapping[str, DeclaredInput], symbols: Mappi
     for name in call.node.outputs:
         spec = _spec(inferred[name]) if name in inferred else None
         spec = spec or _declared(declared.get(name), symbols)
-        if spec is None and name in inferred and inferred[name].tensor_type.HasField("shape"):
+        if spec is None and name in inferred and _by_data(inferred[name], call):
             raise depends_on_data(call.node, f"the shape of its output {name!r}")
         if spec is None:
             if not like:
@@ -69,6 +69,16 @@ def outputs_of(call: Call, declared: Mapping[str, DeclaredInput], symbols: Mappi
             guessed.append(name)
         specs.append(spec)
     return Outputs(tuple(specs), tuple(name for name in guessed if name))
+
+
+def _by_data(kind: Any, call: Call) -> bool:
+    """Whether a type lacks its shape because of what a tensor holds: all shapes are known."""
+    if kind.tensor_type.HasField("shape"):
+        return True
+    return any(
+        isinstance(value, Tensor) and not value.is_floating_point() and value.dim() <= 1
+        for value in call.inputs[1:]
+    )
 
 
 def _declared(value: DeclaredInput | None, symbols: Mapping[str, int]) -> OutputSpec | None:
@@ -86,9 +96,7 @@ def _guessed(value: DeclaredInput | None, symbols: Mapping[str, int], like: Tens
     if value is None or value.shape is None or len(value.shape) > like.dim():
         return tuple(like.shape), dtype
     sizes = (symbols.get(size) if isinstance(size, str) else size for size in value.shape)
-    return tuple(
-        int(like.shape[axis]) if size is None else size for axis, size in enumerate(sizes)
-    ), dtype
+    return tuple(int(like.shape[axis]) if size is None else size for axis, size in enumerate(sizes)), dtype
 
 
 def _inferred(call: Call) -> Mapping[str, Any]:

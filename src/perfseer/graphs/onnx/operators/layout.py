@@ -234,7 +234,14 @@ def _sequence(call: Call) -> Any:
 
 
 _OF_SEQUENCES = (
-    *("SequenceConstruct", "SequenceEmpty", "SplitToSequence", "SequenceAt", "SequenceInsert", "SequenceErase"),
+    *(
+        "SequenceConstruct",
+        "SequenceEmpty",
+        "SplitToSequence",
+        "SequenceAt",
+        "SequenceInsert",
+        "SequenceErase",
+    ),
     *("SequenceLength", "SequenceMap", "ConcatFromSequence", "Optional", "OptionalGetElement"),
     "OptionalHasElement",
 )
