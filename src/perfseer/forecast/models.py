@@ -26,6 +26,7 @@ from perfseer.forecast.inputs import (
 from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
+from perfseer.graphs.batch_dimension import ALL_INPUTS
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, takes_sequence_first
@@ -163,12 +164,13 @@ class ModuleModel:
     @cached_property
     def _first_is_sequence(self) -> bool:
         """Whether what the model works along grows with the first dimension."""
+        first = replace(self, batch_dims={ALL_INPUTS: 0})
 
         def run(batch_size: int) -> None:
-            positional, keywords, _ = self._inputs(batch_size)
+            positional, keywords, _ = first._inputs(batch_size)
             capture(self.module, positional, keywords=keywords, backward=False)
 
-        *_, own = self._inputs(None)
+        *_, own = first._inputs(None)
         return follow_batch(run, own)
 
 

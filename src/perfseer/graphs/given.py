@@ -135,8 +135,8 @@ def no_batch(inputs: Sequence[DeclaredInput]) -> str:
     """That the first dimension turned out to be none."""
     name = inputs[0].name if inputs else "x"
     return (
-        f"the first dimension is the length of a sequence, or something else that is worked along, and no "
-        f"batch: name the batch, with --batch-dim 1 or --batch-dim {name}=1; --batch-dim 0 says that it is "
+        f"what was taken for the batch is the length of a sequence, or something else that is worked along: "
+        f"name the batch, with --batch-dim 1 or --batch-dim {name}=1; --batch-dim 0 says that it is "
         f"the first all the same; {described(inputs)}"
     )
 

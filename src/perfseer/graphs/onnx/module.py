@@ -169,6 +169,7 @@ class OnnxModule(nn.Module):
         handler = _handler(call.node)
         if handler is None:
             return self._run_foreign(graph, call)
+        call = self.rebatching.prepared(call)
         known = fold(handler, call)
         if known is not None:
             return known
