@@ -32,6 +32,7 @@ from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, takes_sequence_first
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
@@ -126,7 +127,12 @@ class ModuleModel:
             replace(graph, batch_size=batch),
             tuple(tuple(value.shape) for value in inputs),
             tuple(str(value.dtype).removeprefix("torch.") for value in inputs),
-            (*self.notices, *_precision_notices(self.module), *self._batch_notices(graph, batch, batch_size)),
+            (
+                *self.notices,
+                *_precision_notices(self.module),
+                *_partial_notices(self.module),
+                *self._batch_notices(graph, batch, batch_size),
+            ),
         )
 
     def _inputs(self, batch_size: int | None) -> tuple[tuple[Any, ...], dict[str, Any], int]:
@@ -255,6 +261,7 @@ def fed(name: str, module: nn.Module, feed: Feed, default: Shape | None = None) 
         feed: what was asked for.
         default: shape of one sample that the model's library names for it.
     """
+    module = fixed_if_detector(module)
     require(
         not feed.dims,
         f"{', '.join(feed.dims)}: dimensions have names in files alone; {takes(module)}: give --input-shape, "
@@ -302,6 +309,11 @@ def _example(module: nn.Module) -> tuple[str, Any] | None:
         if example is not None and tensors(example):
             return attribute, example
     return None
+
+
+def _partial_notices(module: nn.Module) -> tuple[Notice, ...]:
+    notes = getattr(module, "capture_notes", ())
+    return tuple(Notice("warning", "partly_counted", note) for note in notes)
 
 
 def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:

@@ -146,18 +146,6 @@ def types_of(inputs: Sequence[DeclaredInput], given: Given) -> tuple[str, ...]:
     return tuple(dtype_of(value, given.types) for value in inputs)
 
 
-def input_shapes_of(
-    inputs: Sequence[DeclaredInput], batch_size: int | None, given: Mapping[str, Sequence[int]]
-) -> list[Shape]:
-    """Shape of every input, as `resolve` finds it from whole shapes by input and the number of samples.
-
-    Raises:
-        PerfseerError: one is open, given for no input, or contradicts the file.
-    """
-    shapes = {name: tuple(shape) for name, shape in given.items()}
-    return list(resolve(inputs, Given(shapes=shapes, batch_size=batch_size)).shapes)
-
-
 # -- names ----------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ contains: they are told and refused. Nothing is ever unpickled.
 
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.batch_dimension import fixed_batch
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, empty_inputs
-from perfseer.graphs.exported.module import program_graph
+from perfseer.graphs.exported.module import run_program
 from perfseer.graphs.exported.program import Program, program_json, read_program
 from perfseer.graphs.given import CapturedFile, Given, no_batch, resolve, types_of
 from perfseer.graphs.onnx.reader import open_onnx
@@ -54,10 +54,6 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
 FIXED_BATCH = (
-    "The program is exported for a batch of {}; other batch sizes need an export with a dynamic batch "
-    "dimension."
-)
-FIXED_ONNX_BATCH = (
     "The file is exported for a batch of {}; at other batch sizes its shapes are scaled, and refused where "
     "the work does not grow in proportion."
 )
@@ -177,7 +173,7 @@ def _onnx(path: Path, restore_batch_norm: bool) -> ModelFile:
     def make(given: Given, backward: bool) -> CapturedFile:
         return reading.captured(given, backward=backward)
 
-    return _with_inputs(path, "onnx", reading.inputs, make, FIXED_ONNX_BATCH, reading.notes)
+    return _with_inputs(path, "onnx", reading.inputs, make, FIXED_BATCH, reading.notes)
 
 
 def _exported_program(path: Path) -> ModelFile:
@@ -186,23 +182,15 @@ def _exported_program(path: Path) -> ModelFile:
     def make(given: Given, backward: bool) -> CapturedFile:
         return _captured_program(program, given, backward)
 
-    return _with_inputs(path, "exported_program", program.inputs, make, FIXED_BATCH)
+    return _with_inputs(path, "exported_program", program.inputs, make, FIXED_BATCH, program.notes)
 
 
 def _captured_program(program: Program, given: Given, backward: bool) -> CapturedFile:
     wanted = resolve(program.inputs, given)
-    fixed, names = wanted.declared_batch, [value.name for value in program.inputs]
-    resized = fixed is not None and wanted.batch_size != fixed
-    require(
-        not resized or all(axis in (0, None) for axis in wanted.axes),
-        f"the program is exported for a batch of {fixed}, which is not its first dimension: export it with "
-        "dynamic_shapes for the batch dimension",
-    )
+    fixed = wanted.declared_batch
 
     def at(batch_size: int, *, backward: bool = False) -> PerfGraph:
-        shapes = dict(zip(names, wanted.at(batch_size).shapes, strict=True))
-        graph = program_graph(program, batch_size=None, input_shapes=shapes, backward=backward)
-        return replace(graph, batch_size=batch_size)
+        return run_program(program, wanted.at(batch_size), backward=backward)
 
     if wanted.guessed and (fixed is None or given.batch_size is not None) and _has_sequences(program):
         with lengths_seen() as lengths:
