@@ -165,3 +165,9 @@ class Attending(nn.Module):
     def forward(self, x):
         x = x.transpose(0, 1)
         return torch.softmax(x @ x.transpose(1, 2), -1) @ x
+
+
+def test_the_fixed_batch_that_is_noted_is_the_one_that_was_named(tmp_path):
+    file = load_model_file(write(tmp_path / "a.onnx", [node("Relu", "x", "y")], {"x": [5, 3, 10]}))
+    (note,) = file.captured(Given(batch_dims={"x": 1}), backward=False).notes
+    assert "batch of 3" in note

@@ -199,7 +199,7 @@ class FileModel:
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
         found = self.file.captured(self.feed.given(batch_size), backward=backward)
-        notes = (Notice("note", "file_note", note) for note in (*self.file.notes, *found.notes))
+        notes = (Notice("note", "file_note", note) for note in found.notes)
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
         graph = _mixed(found.graph, precision)
         return Captured(self.name, graph, found.shapes, found.types, (*self.notices, *notes), training)

@@ -12,7 +12,7 @@ contains: they are told and refused. Nothing is ever unpickled.
 
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -103,6 +103,9 @@ class ModelFile:
             given: what is said of its inputs.
             backward: whether to trace a training step, see `perfseer.graphs.capture.capture`.
 
+        Returns:
+            The graph, and beside the notes of the file those on what this capture assumed.
+
         Raises:
             PerfseerError: the file declares other shapes, leaves one open that is not given, or cannot run.
         """
@@ -192,17 +195,17 @@ def _captured_program(program: Program, given: Given, backward: bool) -> Capture
     def at(batch_size: int, *, backward: bool = False) -> PerfGraph:
         return run_program(program, wanted.at(batch_size), backward=backward)
 
-    if wanted.guessed and (fixed is None or given.batch_size is not None) and _has_sequences(program):
+    notes: list[str] = []
+    if wanted.guessed and _has_sequences(program):
         with lengths_seen() as lengths:
             graph = at(wanted.batch_size, backward=backward)
-        suspicious = look_like(lengths, wanted.batch_size)
-        require(
-            not (suspicious and follow_batch(at, fixed or wanted.batch_size)),
-            no_batch(program.inputs),
-        )
+        if look_like(lengths, wanted.batch_size) and follow_batch(at, fixed or wanted.batch_size):
+            # a program that fixes everything has the right shapes all the same
+            require(fixed is not None and given.batch_size is None, no_batch(program.inputs))
+            notes.append(f"{no_batch(program.inputs)}.")
     else:
         graph = at(wanted.batch_size, backward=backward)
-    return CapturedFile(graph, wanted.shapes, types_of(program.inputs, given))
+    return CapturedFile(graph, wanted.shapes, types_of(program.inputs, given), tuple(notes))
 
 
 def _has_sequences(program: Program) -> bool:
@@ -219,9 +222,16 @@ def _with_inputs(
     notes: tuple[str, ...] = (),
 ) -> ModelFile:
     """A file that declares its inputs; ``fixed`` is noted where it fixes the batch."""
-    declared = fixed_batch(inputs)
-    notes = notes if declared is None else (*notes, fixed.format(declared))
-    return ModelFile(path, kind, path.stem, inputs, notes, make)
+
+    def noted(declared: int | None) -> tuple[str, ...]:
+        return notes if declared is None else (*notes, fixed.format(declared))
+
+    def make_noted(given: Given, backward: bool) -> CapturedFile:
+        found = make(given, backward)
+        declared = resolve(inputs, given).declared_batch
+        return replace(found, notes=(*noted(declared), *found.notes))
+
+    return ModelFile(path, kind, path.stem, inputs, noted(fixed_batch(inputs)), make_noted)
 
 
 def _architecture(path: Path) -> ModelFile:
