@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from perfseer.graphs.attention import ATTENTION, attend
+from perfseer.graphs.autocast_policy import without_autocast
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.data_dependent import tell_data_dependent
 from perfseer.graphs.facts import Facts, facts_of
@@ -23,6 +24,7 @@ from perfseer.graphs.liveness import Ledger
 from perfseer.graphs.trace import NO_OWNER, NodeRecord, Trace, drop_saved_copies
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
+_READS_VALUES = {"_pack_padded_sequence"}  # of constants, on the cpu: how long sequences are
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
 
 
@@ -62,7 +64,8 @@ class Tracer(TorchDispatchMode):
                 compose = partial(attend, self) if facts is ATTENTION else func.decompose
                 return compose(*args, **kwargs)
         read = [*_tensors(args), *_tensors(kwargs.values())]
-        if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
+        mixed = not all(t.is_meta for t in read) and any(t.is_meta for t in read)
+        if mixed and facts.name not in _READS_VALUES:
             args, kwargs = tree_map(self._constant, (args, kwargs))
             read = [*_tensors(args), *_tensors(kwargs.values())]
         # constants on the cpu are computed: a model may look at their values
@@ -70,7 +73,8 @@ class Tracer(TorchDispatchMode):
         out = NotImplemented if rule is None else rule(args)
         if out is NotImplemented:
             try:
-                out = func(*args, **kwargs)
+                with without_autocast():  # some meta kernels are compositions in Python
+                    out = func(*args, **kwargs)
             except (NotImplementedError, RuntimeError) as error:
                 tell_data_dependent(func, error)
                 raise

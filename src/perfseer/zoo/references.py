@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.graphs.autocast import regions_as_on_a_gpu
 from perfseer.zoo import builder, libraries
 from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.sampler import find
@@ -119,7 +120,7 @@ def build(
         spec = architecture(reference, space=space, spec_json=spec_json)
         with torch.device(device):
             return builder.build(spec)
-    with _importable_here():
+    with _importable_here(), regions_as_on_a_gpu():
         if reference.kind == "module":
             return fixed_if_detector(_build_module(reference, device))
         package, make, advice = _LIBRARIES[reference.kind]
