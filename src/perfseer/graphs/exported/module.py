@@ -1,6 +1,7 @@
 """An exported program as a PyTorch module on the meta device, and its PerfGraph."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,10 +10,8 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import (
     MOST_NODES,
-    declared_batch,
     empty,
     empty_inputs,
-    input_shapes_of,
     torch_type,
 )
 from perfseer.graphs.exported.arguments import (
@@ -30,6 +29,7 @@ from perfseer.graphs.exported.operators import call, is_check, names_in
 from perfseer.graphs.exported.program import Program, dtype_of, shape_of
 from perfseer.graphs.exported.regions import run_region
 from perfseer.graphs.foreign import foreign
+from perfseer.graphs.given import Given, InputShapes, resolve
 from perfseer.graphs.perfgraph import PerfGraph
 
 _CHECKPOINT = "torch.utils.checkpoint"
@@ -202,13 +202,28 @@ def program_graph(
     Raises:
         PerfseerError: it does not run at these shapes.
     """
-    shapes = input_shapes_of(program.inputs, batch_size, input_shapes or {})
-    fixed = declared_batch(program.inputs)
-    batch = shapes[0][0] if shapes and shapes[0] else 1
+    shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+    wanted = resolve(program.inputs, Given(shapes=shapes, batch_size=batch_size))
+    return run_program(program, wanted, backward=backward)
+
+
+def run_program(program: Program, wanted: InputShapes, *, backward: bool) -> PerfGraph:
+    """The graph of a program at shapes that are known.
+
+    Args:
+        program: as read.
+        wanted: shapes of all inputs, and which of their dimensions is the batch.
+        backward: whether to trace a training step too.
+
+    Raises:
+        PerfseerError: it does not run at these shapes.
+    """
     module = ExportedModule(program)
-    if fixed is not None and fixed != batch:
-        return _rebatched(program, module, shapes, fixed, backward)
-    return _captured(program, module, shapes, backward)
+    if wanted.declared_batch in (None, wanted.batch_size):
+        graph = _captured(program, module, wanted.shapes, backward)
+    else:
+        graph = _rebatched(program, module, wanted, backward)
+    return replace(graph, batch_size=wanted.batch_size)
 
 
 def _captured(
@@ -220,23 +235,20 @@ def _captured(
         raise PerfseerError(f"the program has sizes that no memory has room for: {error}") from error
 
 
-def _rebatched(
-    program: Program, module: ExportedModule, shapes: list[tuple[int, ...]], declared: int, backward: bool
-) -> PerfGraph:
+def _rebatched(program: Program, module: ExportedModule, wanted: InputShapes, backward: bool) -> PerfGraph:
     """At a batch size other than the program's, where all work on the inputs grows with it."""
-    batch = shapes[0][0]
+    batch, declared = wanted.batch_size, wanted.declared_batch or 1
     require(
         batch % declared == 0,
         f"the program is exported for a batch of {declared}; {batch} is no multiple of it: export it with "
         "dynamic_shapes for the batch dimension",
     )
-    ours = [(declared, *shape[1:]) if shape[:1] == (batch,) else shape for shape in shapes]
     rebatching = module.rebatching
     rebatching.mode, rebatching.declared, rebatching.ratio = "learn", declared, batch // declared
-    before = _captured(program, module, ours, backward=False)
+    before = _captured(program, module, wanted.at(declared).shapes, backward=False)
     rebatching.mode = "apply"
     try:
-        after = _captured(program, module, shapes, backward)
+        after = _captured(program, module, wanted.shapes, backward)
     except PerfseerError as error:
         raise PerfseerError(f"{_fixed(declared, batch)}: {error}") from error
     fixed = rebatching.fixed_flops
