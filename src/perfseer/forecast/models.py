@@ -120,7 +120,8 @@ class FileModel:
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
         graph = _mixed(self.file.graph(self.shape, batch_size=batch_size, backward=backward), precision)
-        notices = [*self.notices, *(Notice("note", "file_note", note) for note in self.file.notes)]
+        notes = (*self.file.notes, *graph.notes)
+        notices = [*self.notices, *(Notice("note", "file_note", note) for note in notes)]
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
         types = tuple(declared.dtype for declared in self.file.declared_inputs)
         shapes = ((graph.batch_size, *self.shape),) if self.shape else ()

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perfseer.graphs.uncounted import has_unknown_flops
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATORS
 
 IntArray = npt.NDArray[np.int64]
@@ -49,7 +50,8 @@ class PerfGraph:
         has_backward: whether the backward pass was traced.
         train_only_bytes: bytes moved in training by work no node owns (dropout, statistics updates,
             gradient accumulation).
-        unknown: ATen operators kept as ``other``, with their counts.
+        unknown: operators kept as ``other``, with their counts.
+        notes: what had to be decided to capture it, in whole sentences.
     """
 
     operators: IntArray
@@ -73,6 +75,7 @@ class PerfGraph:
     has_backward: bool
     train_only_bytes: int = 0
     unknown: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, m = len(self.operators), self.edge_index.shape[1]
@@ -140,3 +143,11 @@ class PerfGraph:
     def other_share(self) -> float:
         """Share of the forward bytes moved by operators outside the vocabulary."""
         return float(self.bytes[self.operators == 0].sum() / max(self.total_bytes, 1))
+
+    @property
+    def other_flops_share(self) -> float | None:
+        """Share of the forward FLOPs in operators outside the vocabulary; None where nobody can tell."""
+        counted = self.flops[self.operators == 0]
+        if any(map(has_unknown_flops, self.unknown)) and not counted.all():
+            return None
+        return float(counted.sum() / max(self.total_flops, 1))
