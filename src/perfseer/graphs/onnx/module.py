@@ -17,7 +17,7 @@ from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
 from perfseer.graphs.onnx.known import fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
-from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, statistics
+from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, runtime, statistics
 from perfseer.graphs.onnx.ordering import bodies
 from perfseer.graphs.onnx.undetermined import outputs_of
 from perfseer.graphs.onnx.weights import Uses, role_of, uses_of
@@ -28,10 +28,8 @@ HANDLERS: Mapping[str, Handler] = {
     **products.HANDLERS,
     **statistics.HANDLERS,
     **recurrent.HANDLERS,
+    **runtime.HANDLERS,
 }
-# Operators of ONNX Runtime that are ONNX's own under another domain.
-_RUNTIME_DOMAIN = "com.microsoft"
-_OF_RUNTIME = frozenset({"Gelu", "QuickGelu", "SkipLayerNormalization", "SimplifiedLayerNormalization"})
 _OVERWRITES = frozenset({"Relu", "Clip"})
 # Their backward passes do not need what they wrote.
 _LEAVES_ITS_RESULT = frozenset(
@@ -81,7 +79,7 @@ class OnnxModule(nn.Module):
         if trainable:
             self.register_parameter(key, nn.Parameter(tensor))
         else:
-            self.register_buffer(key, tensor)
+            self.register_buffer(key, nn.Buffer(tensor))
 
     def _value(self, graph: OnnxGraph, name: str, stored: Stored) -> Value:
         key = self._names.get((id(graph), name))
@@ -149,7 +147,7 @@ class OnnxModule(nn.Module):
         )
 
     def _dispatch(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
-        handler = _handler(call.node)
+        handler = HANDLERS.get(call.node.kind)
         if handler is None:
             return self._run_foreign(graph, call)
         known = fold(handler, call)
@@ -163,7 +161,7 @@ class OnnxModule(nn.Module):
         node = call.node
         outputs = outputs_of(call, graph.declared)
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
-        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, outputs)
+        return foreign(node.kind, inputs, outputs)
 
     def _branch(self, node: OnnxNode, condition: Fact, values: Environment) -> list[Value]:
         """If with a condition that is known: the branch it takes."""
@@ -183,12 +181,6 @@ def _overwriting(graph: OnnxGraph) -> frozenset[OnnxNode]:
         if node.op in _LEAVES_ITS_RESULT and len(uses.get(node.outputs[0], Uses(())).places) == 1
     }.difference(graph.outputs)
     return frozenset(node for node in graph.nodes if node.op in _OVERWRITES and node.inputs[0] in free)
-
-
-def _handler(node: OnnxNode) -> Handler | None:
-    if not node.domain or (node.domain == _RUNTIME_DOMAIN and node.op in _OF_RUNTIME):
-        return HANDLERS.get(node.op)
-    return None
 
 
 def _check_size(node: OnnxNode, value: Value) -> None:

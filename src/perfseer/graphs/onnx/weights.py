@@ -21,7 +21,22 @@ Role = Literal["parameter", "buffer", "constant"]
 ARGUMENTS: Mapping[str, str] = {
     **ONNX_ARGUMENTS,
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ".www"),
-    "SkipLayerNormalization": "..www",
+    **dict.fromkeys(("SkipLayerNormalization", "com.microsoft.SkipLayerNormalization"), "..vvv"),
+    "com.microsoft.SkipSimplifiedLayerNormalization": "..vv",
+    "com.microsoft.EmbedLayerNormalization": "..wwwvv",
+    "com.microsoft.Attention": ".wv",
+    "com.microsoft.MultiHeadAttention": "...v",
+    "com.microsoft.DecoderMaskedMultiHeadAttention": "." * 10 + "v",
+    "com.microsoft.QAttention": "..vss",
+    **dict.fromkeys(
+        ("com.microsoft.FusedConv", "com.microsoft.NhwcFusedConv", "com.microsoft.NhwcConv"), ".wv"
+    ),
+    **dict.fromkeys(("com.microsoft.FusedGemm", "com.microsoft.GemmFastGelu"), ".wv"),
+    **dict.fromkeys(("com.microsoft.FusedMatMul", "com.microsoft.TransposeMatMul"), "ww"),
+    "com.microsoft.FusedMatMulActivation": "ww",
+    **{f"com.microsoft.{op}": ".v" for op in ("Gelu", "BiasGelu", "FastGelu", "BiasAdd", "BiasSplitGelu")},
+    "com.microsoft.GroupNorm": ".vv",
+    "com.microsoft.SkipGroupNorm": ".vv.v",
 }
 # Names that exporters give to what they computed: no parameter of the network has such a name.
 _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output_\d+)?|Constant_\d+")
@@ -49,9 +64,9 @@ def uses_of(nodes: Sequence[OnnxNode]) -> dict[str, Uses]:
     places: dict[str, list[tuple[str, int]]] = {}
     for node in nodes:
         for position, name in enumerate(node.inputs):
-            places.setdefault(name, []).append((node.op, position))
+            places.setdefault(name, []).append((node.kind, position))
         for name in set(names_read(node)).difference(node.inputs):
-            places.setdefault(name, []).append((node.op, -1))
+            places.setdefault(name, []).append((node.kind, -1))
     return {name: Uses(found) for name, found in places.items()}
 
 
@@ -62,6 +77,8 @@ def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
         return "constant"
     if stored.dtype not in _FLOATS:
         return "buffer" if count > _SMALLEST_TABLE else "constant"
+    if not stored.shape:
+        return "constant"
     if uses.among("s"):
         return "buffer"
     if uses.among("w", "v"):
