@@ -4,7 +4,9 @@ So a capture of it counts, attributes and differentiates as it does for any modu
 twice. Nothing is computed but shapes.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty
 from perfseer.graphs.foreign import foreign
 from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
+from perfseer.graphs.onnx.control import body_of, dearer_branch, run_loop, run_scan, summed_up
 from perfseer.graphs.onnx.known import fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
 from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, runtime, statistics
@@ -36,7 +39,9 @@ _LEAVES_ITS_RESULT = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "Add", "perfseer.Linear", "BatchNormalization", "perfseer.GroupNorm"}
 )
 
-Environment = dict[str, Value]
+Environment = Mapping[str, Value]
+# Scan had other arguments before.
+_FIRST_SCAN = 9
 
 
 class OnnxModule(nn.Module):
@@ -53,6 +58,9 @@ class OnnxModule(nn.Module):
         self._counters: dict[OnnxNode, str] = {}
         self._in_place = _overwriting(model.graph)
         self._n_run = 0
+        self._stored: dict[int, dict[str, Value]] = {}
+        self._branches: dict[OnnxNode, tuple[str, str]] = {}
+        self._notes: dict[OnnxNode, str] = {}
         self.rebatching = Rebatching()
         self._register(model.graph)
 
@@ -81,6 +89,14 @@ class OnnxModule(nn.Module):
         else:
             self.register_buffer(key, nn.Buffer(tensor))
 
+    def _values(self, graph: OnnxGraph) -> dict[str, Value]:
+        """What a graph stores, once for all of its runs."""
+        found = self._stored.get(id(graph))
+        if found is None:
+            found = {name: self._value(graph, name, given) for name, given in graph.stored.items()}
+            self._stored[id(graph)] = found
+        return found
+
     def _value(self, graph: OnnxGraph, name: str, stored: Stored) -> Value:
         key = self._names.get((id(graph), name))
         twin = getattr(self, key) if key is not None else None
@@ -94,13 +110,15 @@ class OnnxModule(nn.Module):
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
         self._n_run = 0
+        for memory in (self._stored, self._branches, self._notes):
+            memory.clear()
         names = [value.name for value in graph.inputs]
         results = self._run(graph, dict(zip(names, inputs, strict=True)))
         return tuple(as_tensor(value) for value in results if value is not None)
 
     def _run(self, graph: OnnxGraph, outer: Environment) -> list[Value]:
         """The outputs of a graph whose inputs, and what it reads from outside, are in ``outer``."""
-        values = {**outer, **{name: self._value(graph, name, given) for name, given in graph.stored.items()}}
+        values: ChainMap[str, Value] = ChainMap({}, self._values(graph), outer)  # type: ignore[arg-type]
         for node in graph.nodes:
             self._n_run += 1
             require(self._n_run <= MOST_NODES, f"more than {MOST_NODES:,} operators ran; is there a loop?")
@@ -120,13 +138,11 @@ class OnnxModule(nn.Module):
     def _run_node(
         self, graph: OnnxGraph, node: OnnxNode, inputs: Sequence[Value], values: Environment
     ) -> Sequence[Value]:
-        if node.op == "If" and not node.domain and isinstance(inputs[0], Fact):
-            return self._branch(node, inputs[0], values)
         if node.op == "Identity" and not node.domain:
             return inputs
         call = self._call(node, inputs)
         try:
-            outputs = self._dispatch(graph, call)
+            outputs = self._dispatch(graph, call, values)
         except PerfseerError:
             raise
         except Exception as error:  # whatever torch or numpy says to arguments that do not go together
@@ -146,7 +162,10 @@ class OnnxModule(nn.Module):
             in_place=node in self._in_place,
         )
 
-    def _dispatch(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
+    def _dispatch(self, graph: OnnxGraph, call: Call, values: Environment) -> Sequence[Value]:
+        controlled = self._controlled(call, values)
+        if controlled is not None:
+            return controlled
         handler = HANDLERS.get(call.node.kind)
         if handler is None:
             return self._run_foreign(graph, call)
@@ -163,13 +182,42 @@ class OnnxModule(nn.Module):
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
         return foreign(node.kind, inputs, outputs)
 
-    def _branch(self, node: OnnxNode, condition: Fact, values: Environment) -> list[Value]:
-        """If with a condition that is known: the branch it takes."""
-        name = "then_branch" if bool(condition.values.reshape(-1)[:1].any()) else "else_branch"
-        body = node.attribute(name)
-        if not isinstance(body, OnnxGraph):
-            raise PerfseerError(f"{node} has no {name}")
-        return self._run(body, values)
+    # -- loops and branches ------------------------------------------------------------------------------
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the last run had to decide, since it depends on the data."""
+        return tuple(summed_up(list(self._notes.values())))
+
+    def _controlled(self, call: Call, values: Environment) -> Sequence[Value] | None:
+        """The outputs of an operator with bodies; None for any other."""
+        node = call.node
+
+        def run(body: OnnxGraph, given: Environment) -> Sequence[Value]:
+            return self._run(body, ChainMap(given, values))  # type: ignore[arg-type]
+
+        if node.kind == "If":
+            return self._branch(node, call.inputs[0] if call.inputs else None, values)
+        if node.kind == "Loop":
+            outputs, note = run_loop(node, call.inputs, run)
+            if note is not None:
+                self._notes[node] = note
+            return outputs
+        if node.kind == "Scan" and call.opset >= _FIRST_SCAN:
+            return run_scan(node, call.inputs, run)
+        return None
+
+    def _branch(self, node: OnnxNode, condition: Value, values: Environment) -> list[Value]:
+        """The branch that If takes; the dearer one where its condition depends on the data."""
+        if isinstance(condition, Fact):
+            name = "then_branch" if bool(condition.values.reshape(-1)[:1].any()) else "else_branch"
+            return self._run(body_of(node, name), values)
+        if node not in self._branches:
+            before = dict(self._notes)
+            self._branches[node] = dearer_branch(node, partial(self._run, outer=values))
+            self._notes = before  # those of a branch that is not taken are of no interest
+        name, self._notes[node] = self._branches[node]
+        return self._run(body_of(node, name), values)
 
 
 def _overwriting(graph: OnnxGraph) -> frozenset[OnnxNode]:

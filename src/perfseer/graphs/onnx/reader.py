@@ -1,7 +1,7 @@
 """ONNX files to PerfGraphs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perfseer.errors import PerfseerError, require
@@ -80,7 +80,8 @@ def _captured(
 ) -> PerfGraph:
     tensors = empty_inputs(inputs, shapes)
     try:
-        return capture(module, tensors, backward=backward)
+        graph = capture(module, tensors, backward=backward)
+        return replace(graph, notes=(*graph.notes, *module.notes))
     except (OverflowError, ValueError) as error:
         raise PerfseerError(f"the graph has sizes that no memory has room for: {error}") from error
     except RecursionError as error:
