@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_NODES, empty, torch_type
+from perfseer.graphs.declared import empty, torch_type
 from perfseer.graphs.onnx.calls import Fact, Value, as_tensor
 from perfseer.graphs.onnx.known import MOST_ELEMENTS
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxNode
@@ -68,7 +68,6 @@ def run_loop(node: OnnxNode, inputs: Sequence[Value], run: RunBody) -> tuple[lis
         if not isinstance(condition, Fact):
             require(most is not None, _endless(node, "when it ends"))
             may_end_early = True
-        require(done < MOST_NODES, f"{node} runs more than {MOST_NODES:,} rounds; is there an end?")
         given = [Fact(np.array(done)), condition, *carried]
         condition, *results = run(body, dict(zip(names, given, strict=True)))
         require(condition is not None, f"{node}: its body does not say whether to go on")
@@ -121,7 +120,6 @@ def run_scan(node: OnnxNode, inputs: Sequence[Value], run: RunBody) -> list[Valu
     lengths = {_length(node, source, axis) for source, axis in zip(sources, axes, strict=True)}
     require(len(lengths) == 1, f"{node} scans inputs of lengths {', '.join(map(str, sorted(lengths)))}")
     (length,) = lengths
-    require(length <= MOST_NODES, f"{node} takes {length:,} steps; at most {MOST_NODES:,} are read")
     backwards = node.integers("scan_input_directions") or (0,) * n_scanned
     states: list[Value] = list(inputs[:n_states])
     scanned: list[list[Value]] = [[] for _ in body.outputs[n_states:]]

@@ -40,6 +40,8 @@ _LEAVES_ITS_RESULT = frozenset(
 )
 
 Environment = Mapping[str, Value]
+# Operators and rounds of all loops of a file.
+MOST_REPEATED = 20_000
 # Scan had other arguments before.
 _FIRST_SCAN = 9
 
@@ -57,7 +59,7 @@ class OnnxModule(nn.Module):
         self._names: dict[tuple[int, str], str] = {}
         self._counters: dict[OnnxNode, str] = {}
         self._in_place = _overwriting(model.graph)
-        self._n_run = 0
+        self._n_run = self._n_repeated = self._depth = 0
         self._stored: dict[int, dict[str, Value]] = {}
         self._branches: dict[OnnxNode, tuple[str, str]] = {}
         self._notes: dict[OnnxNode, str] = {}
@@ -109,7 +111,7 @@ class OnnxModule(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
-        self._n_run = 0
+        self._n_run = self._n_repeated = self._depth = 0
         for memory in (self._stored, self._branches, self._notes):
             memory.clear()
         names = [value.name for value in graph.inputs]
@@ -122,6 +124,7 @@ class OnnxModule(nn.Module):
         for node in graph.nodes:
             self._n_run += 1
             require(self._n_run <= MOST_NODES, f"more than {MOST_NODES:,} operators ran; is there a loop?")
+            self._n_repeated += self._depth > 0
             inputs = [self._input(node, name, values) for name in node.inputs]
             outputs = self._run_node(graph, node, inputs, values)
             for name, value in zip(node.outputs, outputs, strict=False):
@@ -193,19 +196,29 @@ class OnnxModule(nn.Module):
         """The outputs of an operator with bodies; None for any other."""
         node = call.node
 
-        def run(body: OnnxGraph, given: Environment) -> Sequence[Value]:
-            return self._run(body, ChainMap(given, values))  # type: ignore[arg-type]
-
         if node.kind == "If":
             return self._branch(node, call.inputs[0] if call.inputs else None, values)
         if node.kind == "Loop":
-            outputs, note = run_loop(node, call.inputs, run)
+            outputs, note = run_loop(node, call.inputs, partial(self._round, node, values))
             if note is not None:
                 self._notes[node] = note
             return outputs
         if node.kind == "Scan" and call.opset >= _FIRST_SCAN:
-            return run_scan(node, call.inputs, run)
+            return run_scan(node, call.inputs, partial(self._round, node, values))
         return None
+
+    def _round(self, node: OnnxNode, values: Environment, body: OnnxGraph, given: Environment) -> list[Value]:
+        """One round of a loop; ``values`` are those around it, ``given`` what the round is given."""
+        self._n_repeated += 1
+        require(
+            self._n_repeated <= MOST_REPEATED,
+            f"{node}: its rounds have more than {MOST_REPEATED:,} operators, the most that are read",
+        )
+        self._depth += 1
+        try:
+            return self._run(body, ChainMap(given, values))  # type: ignore[arg-type]
+        finally:
+            self._depth -= 1
 
     def _branch(self, node: OnnxNode, condition: Value, values: Environment) -> list[Value]:
         """The branch that If takes; the dearer one where its condition depends on the data."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ from perfseer.graphs.onnx.model import (
     constant_of,
     single_number,
 )
-from perfseer.graphs.onnx.ordering import in_running_order
+from perfseer.graphs.onnx.ordering import bodies, in_running_order, names_read
 from perfseer.graphs.onnx.weights import ARGUMENTS, is_temporary
 
 _DEEPEST_CALL = 32
@@ -51,7 +51,7 @@ def _inlined(
     for node in nodes:
         function = functions.get((node.domain, node.op))
         if function is None:
-            out.append(node)
+            out.append(_with_bodies(node, lambda body: _inlined_body(body, functions, depth, count)))
             continue
         count["calls"] += 1
         body = _body(node, function, f"{node.op}_{count['calls']}/")
@@ -61,6 +61,25 @@ def _inlined(
             count["nodes"] <= MOST_NODES, f"the file's functions expand to more than {MOST_NODES:,} operators"
         )
     return out
+
+
+def _inlined_body(body: OnnxGraph, functions: Functions, depth: int, count: Counter[str]) -> OnnxGraph:
+    return replace(body, nodes=tuple(_inlined(body.nodes, functions, depth, count)))
+
+
+def _with_bodies(node: OnnxNode, change: Callable[[OnnxGraph], OnnxGraph]) -> OnnxNode:
+    """The node with its graphs changed; itself where it has none."""
+    if not any(True for _ in bodies(node.attributes)):
+        return node
+    attributes = {
+        name: tuple(change(item) if isinstance(item, OnnxGraph) else item for item in value)
+        if isinstance(value, tuple)
+        else change(value)
+        if isinstance(value, OnnxGraph)
+        else value
+        for name, value in node.attributes.items()
+    }
+    return replace(node, attributes=attributes)
 
 
 def _body(call: OnnxNode, function: OnnxFunction, prefix: str) -> list[OnnxNode]:
@@ -73,15 +92,27 @@ def _body(call: OnnxNode, function: OnnxFunction, prefix: str) -> list[OnnxNode]
     def name_of(name: str) -> str:
         return names.get(name, prefix + name) if name else ""
 
+    def resolved(node: OnnxNode) -> OnnxNode:
+        own = replace(node, attributes=_resolved(node.attributes, attributes))
+        return _with_bodies(own, lambda body: replace(body, nodes=tuple(map(resolved, body.nodes))))
+
     return [
-        replace(
-            node,
-            inputs=tuple(map(name_of, node.inputs)),
-            outputs=tuple(map(name_of, node.outputs)),
-            attributes=_resolved(node.attributes, attributes),
-        )
+        replace(_reading(resolved(node), name_of), outputs=tuple(map(name_of, node.outputs)))
         for node in function.nodes
     ]
+
+
+def _reading(node: OnnxNode, name_of: Callable[[str], str]) -> OnnxNode:
+    """The node, and the bodies in it, reading other names."""
+
+    def inside(body: OnnxGraph) -> OnnxGraph:
+        own = {value.name for value in body.inputs} | body.stored.keys()
+        own.update(name for inner in body.nodes for name in inner.outputs)
+        outer = lambda name: name if name in own else name_of(name)  # noqa: E731
+        nodes = tuple(_reading(inner, outer) for inner in body.nodes)
+        return replace(body, nodes=nodes, outputs=tuple(map(outer, body.outputs)))
+
+    return replace(_with_bodies(node, inside), inputs=tuple(map(name_of, node.inputs)))
 
 
 def _resolved(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,9 +160,9 @@ def _is_tied(node: OnnxNode, stored: Mapping[str, Stored]) -> bool:
 
 
 def _renamed(node: OnnxNode, aliases: Mapping[str, str]) -> OnnxNode:
-    if not any(name in aliases for name in node.inputs):
+    if aliases.keys().isdisjoint(names_read(node)):
         return node
-    return replace(node, inputs=tuple(aliases.get(name, name) for name in node.inputs))
+    return _reading(node, lambda name: aliases.get(name, name))
 
 
 # -- parts of a tensor -----------------------------------------------------------------------------------

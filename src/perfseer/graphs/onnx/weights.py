@@ -7,12 +7,12 @@ The rest (scales, bounds, axes, shapes) are constants.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
 from perfseer.graphs.onnx.model import OnnxNode, Stored
-from perfseer.graphs.onnx.ordering import names_read
+from perfseer.graphs.onnx.ordering import bodies, names_read
 from perfseer.graphs.vocabulary import ONNX_ARGUMENTS
 
 Role = Literal["parameter", "buffer", "constant"]
@@ -65,8 +65,12 @@ def uses_of(nodes: Sequence[OnnxNode]) -> dict[str, Uses]:
     for node in nodes:
         for position, name in enumerate(node.inputs):
             places.setdefault(name, []).append((node.kind, position))
-        for name in set(names_read(node)).difference(node.inputs):
-            places.setdefault(name, []).append((node.kind, -1))
+        for body in bodies(node.attributes):
+            read = set(names_read(replace(node, inputs=(), attributes={"body": body})))
+            inside = uses_of(body.nodes)
+            for name in read:
+                passed_on = Uses([(node.kind, -1)])
+                places.setdefault(name, []).extend(inside.get(name, passed_on).places)
     return {name: Uses(found) for name, found in places.items()}
 
 
