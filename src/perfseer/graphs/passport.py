@@ -36,8 +36,8 @@ class Passport:
     Attributes:
         name: in the vocabulary.
         traits: what holds of it.
-        aten: ATen operators that are this one, without overload and the underscore of in-place variants; those
-            of another namespace with it, as in ``torchvision.nms``.
+        aten: ATen operators that are this one, without overload and the underscore of in-place variants;
+            those of another namespace with it, as in ``torchvision.nms``.
         describers: by ATen name, how arguments tell hyper-parameters, or that it is another operator.
         gathers: ATen operators that read of their first argument only what they return.
         fills: those that take shape and type of their argument, not its contents.

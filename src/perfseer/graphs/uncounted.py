@@ -8,33 +8,31 @@ from elsewhere, or that solves or transforms, may have any number, and then a su
 import re
 from collections.abc import Iterable
 
-# ONNX's own without products; its others outside the vocabulary (DFT, Det, Loop, …) may have some. DeformConv's
-# are counted by its reader.
-_ONNX = frozenset(
-    (
-        "AffineGrid ArrayFeatureExtractor Bernoulli BitCast BlackmanWindow CenterCropPad Col2Im Compress CumProd"
-        " DeformConv DynamicQuantizeLinear GlobalLpPool HammingWindow HannWindow Hardmax LpNormalization LpPool"
-        " MaxRoiPool MaxUnpool MeanVarianceNormalization Multinomial NonMaxSuppression NonZero OneHot Optional"
-        " OptionalGetElement OptionalHasElement ReverseSequence RoiAlign SequenceAt SequenceErase SequenceInsert"
-        " SequenceLength ConcatFromSequence StringConcat StringNormalizer StringSplit TensorScatter Unique"
-    ).split()
+# ONNX's own without products; its others outside the vocabulary (DFT, Det, …) may have some. DeformConv's are
+# counted by its reader.
+_ONNX_NAMES = (
+    "AffineGrid ArrayFeatureExtractor Bernoulli BitCast BlackmanWindow CenterCropPad Col2Im Compress"
+    " ConcatFromSequence CumProd DeformConv DynamicQuantizeLinear GlobalLpPool HammingWindow HannWindow"
+    " Hardmax LpNormalization LpPool MaxRoiPool MaxUnpool MeanVarianceNormalization Multinomial"
+    " NonMaxSuppression NonZero OneHot Optional OptionalGetElement OptionalHasElement ReverseSequence"
+    " RoiAlign SequenceAt SequenceErase SequenceInsert SequenceLength StringConcat StringNormalizer"
+    " StringSplit TensorScatter Unique"
 )
+_ONNX = frozenset(_ONNX_NAMES.split())
 # Of other domains, likewise.
-_FOREIGN = frozenset(
-    (
-        "com.microsoft.BiasDropout com.microsoft.BiasSoftmax com.microsoft.BiasSplitGelu"
-        " com.microsoft.BitmaskBiasDropout com.microsoft.BitmaskDropout com.microsoft.CropAndResize"
-        " com.microsoft.DequantizeBFP com.microsoft.ExpandDims com.microsoft.GatherND com.microsoft.GridSample"
-        " com.microsoft.MaxpoolWithMask com.microsoft.NGramRepeatBlock com.microsoft.Pad"
-        " com.microsoft.QuantizeBFP com.microsoft.Range com.microsoft.RemovePadding"
-        " com.microsoft.RestorePadding com.microsoft.SampleOp com.microsoft.Unique"
-        " com.microsoft.nchwc.ReorderInput com.microsoft.nchwc.ReorderOutput com.microsoft.nchwc.MaxPool"
-        " com.microsoft.nchwc.AveragePool com.microsoft.nchwc.GlobalMaxPool"
-        " com.microsoft.nchwc.GlobalAveragePool com.microsoft.nchwc.Upsample"
-        " torchvision.nms torchvision.roi_align torchvision.roi_pool torchvision.ps_roi_align"
-        " torchvision.ps_roi_pool"
-    ).split()
+_FOREIGN_NAMES = (
+    "com.microsoft.BiasDropout com.microsoft.BiasSoftmax com.microsoft.BiasSplitGelu"
+    " com.microsoft.BitmaskBiasDropout com.microsoft.BitmaskDropout com.microsoft.CropAndResize"
+    " com.microsoft.DequantizeBFP com.microsoft.ExpandDims com.microsoft.GatherND"
+    " com.microsoft.GridSample com.microsoft.MaxpoolWithMask com.microsoft.NGramRepeatBlock"
+    " com.microsoft.Pad com.microsoft.QuantizeBFP com.microsoft.Range com.microsoft.RemovePadding"
+    " com.microsoft.RestorePadding com.microsoft.SampleOp com.microsoft.Unique"
+    " com.microsoft.nchwc.AveragePool com.microsoft.nchwc.GlobalAveragePool"
+    " com.microsoft.nchwc.GlobalMaxPool com.microsoft.nchwc.MaxPool com.microsoft.nchwc.ReorderInput"
+    " com.microsoft.nchwc.ReorderOutput com.microsoft.nchwc.Upsample torchvision.nms"
+    " torchvision.ps_roi_align torchvision.ps_roi_pool torchvision.roi_align torchvision.roi_pool"
 )
+_FOREIGN = frozenset(_FOREIGN_NAMES.split())
 # Words in the names of ATen's operators that solve, transform or multiply, of which torch counts nothing.
 _ATEN = re.compile(
     r"(?:^|_)(?:fft|linalg|cholesky|lu|qr|svd|eig|eigh|solve|inverse|det|logdet|slogdet|pinverse|gemm|mm|spmm"

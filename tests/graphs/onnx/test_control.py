@@ -76,13 +76,13 @@ def test_a_loop_that_data_may_end_early_counts_all_rounds_and_says_so(tmp_path):
     (note,) = graph.notes
     assert "'y'" in note
     path = written(tmp_path, [loop(nodes=early, rounds=".")], {"zero": number(0)})
-    with pytest.raises(PerfseerError, match="'y'.*depends on the data"):
+    with pytest.raises(PerfseerError, match=r"'y'.*depends on the data"):
         read_onnx(path)
 
 
 def test_a_loop_whose_rounds_are_data_is_refused_by_its_name(tmp_path):
     path = written(tmp_path, [loop(rounds="n")], inputs={"x": [4, 8], "n": []}, types={"n": INT64})
-    with pytest.raises(PerfseerError, match="Loop.*'y'.*'n'.*depends on the data"):
+    with pytest.raises(PerfseerError, match=r"Loop.*'y'.*'n'.*depends on the data"):
         read_onnx(path)
 
 

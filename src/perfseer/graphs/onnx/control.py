@@ -1,8 +1,8 @@
 """Loops and branches of an ONNX graph, as they run where what decides them is known.
 
 A loop is run as many times as it says; each round is work. How often it runs, or which branch is taken, may
-depend on data, of which there is none: a loop without a known number of rounds is refused, of one that may end
-early all rounds are counted, and of two branches the dearer one. Both are noted.
+depend on data, of which there is none: a loop without a known number of rounds is refused, of one that may
+end early all rounds are counted, and of two branches the dearer one. Both are noted.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -94,8 +94,8 @@ def _rounds(node: OnnxNode, limit: Value) -> int | None:
 
 def _endless(node: OnnxNode, what: str) -> str:
     return (
-        f"{node}: {what} depends on the data; only loops whose number of rounds follows from the input's shape "
-        "can be read: export the model with a fixed number"
+        f"{node}: {what} depends on the data; only loops whose number of rounds follows from the input's "
+        "shape can be read: export the model with a fixed number"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, declared_batch, empty_inputs, input_shapes_of
+from perfseer.graphs.onnx.contents import Contents
 from perfseer.graphs.onnx.model import OnnxModel
 from perfseer.graphs.onnx.module import OnnxModule
 from perfseer.graphs.onnx.parsing import parse
@@ -70,7 +71,8 @@ def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReadi
     Raises:
         PerfseerError: the file is not ONNX or is broken; the message says how.
     """
-    model = recognise(parse(Path(path)), restore_batch_norm=restore_batch_norm)
+    path = Path(path)
+    model = recognise(parse(path), Contents(path), restore_batch_norm=restore_batch_norm)
     require(bool(model.graph.nodes), f"{path}: the graph has no operators")
     return OnnxReading(model.graph.inputs, model.notes, model)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
+import numpy as np
+
 from perfseer.graphs.onnx.model import OnnxNode, Stored
 from perfseer.graphs.onnx.ordering import bodies, names_read
 from perfseer.graphs.vocabulary import ONNX_ARGUMENTS
@@ -44,6 +46,7 @@ _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output
 _SETTINGS = frozenset({"Resize", "Upsample", "Pad", "Clip", "Dropout", "Range", "Pow", "perfseer.Unstack"})
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _HIDDEN = -1e4
+_SINES = 1e-2  # they are kept in half precision too
 # A smaller integer tensor is a shape or an axis, not a table.
 _SMALLEST_TABLE = 64
 
@@ -94,7 +97,22 @@ def role_of(name: str, stored: Stored, uses: Uses | None) -> Role:
     if not is_temporary(name):
         return "parameter"
     # an exporter that gives a vector the rank of what it is multiplied with computes a new tensor
-    return "parameter" if max(stored.shape) == count else "buffer"
+    return "parameter" if max(stored.shape) == count or _are_positions(stored, uses) else "buffer"
+
+
+def _are_positions(stored: Stored, uses: Uses) -> bool:
+    """Whether it is the rows of a table of positions that an exporter looked up: [L, E], added to tokens.
+
+    Masks are square; sines and cosines are not learnt, and rows of them have one length.
+    """
+    rows = stored.shape[1:] if len(stored.shape) == 3 and stored.shape[0] == 1 else stored.shape
+    added = all(op == "Add" for op, _ in uses.places)
+    if len(rows) != 2 or rows[0] == rows[1] or not added:
+        return False
+    if stored.values is None:
+        return True
+    lengths = np.square(stored.values.astype(np.float64).reshape(rows)).sum(1)
+    return not np.allclose(lengths, rows[1] / 2, rtol=_SINES)
 
 
 def _is_mask(stored: Stored) -> bool:

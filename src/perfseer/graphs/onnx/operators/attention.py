@@ -91,7 +91,7 @@ def attended(
     past: Tensor | None = None,
     mask: Tensor | None = None,
 ) -> tuple[Tensor | None, ...]:
-    """The result [N, L, hidden], and keys and values with those of the past [2, N, heads, L, E] where asked."""
+    """The result [N, L, hidden]; keys and values with those of the past [2, N, heads, L, E] where asked."""
     heads = call.node.integer("num_heads", 1)
     query, key, value = (_heads(tensor, heads) for tensor in (query, key, value))
     if past is not None:

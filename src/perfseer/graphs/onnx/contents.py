@@ -1,0 +1,77 @@
+"""A few elements of weights, where a question about a file cannot be answered without them.
+
+Weights are not read otherwise. Whether two are the same, or one is filled with one number, some dozens of
+elements tell.
+"""
+
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from perfseer.errors import PerfseerError
+from perfseer.graphs.onnx.model import Stored
+from perfseer.graphs.onnx.wire import contents_of_weights
+
+_WIDTHS = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
+_SAMPLE = 64
+_SEED = 0  # which elements are looked at is the same in every run
+
+Bits = npt.NDArray[np.unsignedinteger]
+
+
+class Contents:
+    """Elements of the weights of one file.
+
+    Args:
+        path: an ONNX file; it is opened when first asked. None for none.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._places: dict[str, tuple[int, int]] | None = None
+
+    def is_uniform(self, name: str, stored: Stored) -> bool | None:
+        """Whether all elements are one number, as before training; None where the file does not tell."""
+        places = np.random.default_rng(_SEED).integers(0, max(prod(stored.shape), 1), _SAMPLE)
+        found = self._elements(name, stored, places)
+        return None if found is None else bool((found == found[0]).all())
+
+    def are_transposed(self, first: tuple[str, Stored], second: tuple[str, Stored]) -> bool:
+        """Whether one matrix is the other one's transpose, and not by being filled with one number."""
+        (rows, columns), shape = first[1].shape, second[1].shape
+        if shape != (columns, rows) or first[1].dtype != second[1].dtype or not rows * columns:
+            return False
+        generator = np.random.default_rng(_SEED)
+        i, j = generator.integers(0, rows, _SAMPLE), generator.integers(0, columns, _SAMPLE)
+        ours = self._elements(*first, i * columns + j)
+        theirs = self._elements(*second, j * rows + i)
+        if ours is None or theirs is None or not np.array_equal(ours, theirs):
+            return False
+        return not bool((ours == ours[0]).all())
+
+    def _elements(self, name: str, stored: Stored, places: npt.NDArray[np.int64]) -> Bits | None:
+        """Elements at flat places, as bits; None where they are not in the file in one piece."""
+        width, count = _WIDTHS.get(stored.dtype), prod(stored.shape)
+        if width is None or count == 0:
+            return None
+        if stored.values is not None:
+            flat = np.ascontiguousarray(stored.values).reshape(-1)
+            return np.asarray(flat.view(f"u{flat.itemsize}")[places])
+        offset, size = self._where().get(name, (0, 0))
+        if size != count * width or self._path is None:
+            return None
+        try:
+            whole = np.memmap(self._path, dtype=f"<u{width}", mode="r", offset=offset, shape=(count,))
+            return np.array(whole[places])
+        except (OSError, ValueError):
+            return None
+
+    def _where(self) -> dict[str, tuple[int, int]]:
+        if self._places is None:
+            try:
+                self._places = {} if self._path is None else contents_of_weights(self._path)
+            except PerfseerError:
+                self._places = {}
+        return self._places
