@@ -15,7 +15,7 @@ from perfseer.graphs.onnx.model import Stored
 from perfseer.graphs.onnx.wire import contents_of_weights
 
 _WIDTHS = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
-_SAMPLE = 64
+_SAMPLE, _FEW = 64, 12
 _SEED = 0  # which elements are looked at is the same in every run
 
 Bits = npt.NDArray[np.unsignedinteger]
@@ -38,18 +38,19 @@ class Contents:
         found = self._elements(name, stored, places)
         return None if found is None else bool((found == found[0]).all())
 
-    def are_transposed(self, first: tuple[str, Stored], second: tuple[str, Stored]) -> bool:
-        """Whether one matrix is the other one's transpose, and not by being filled with one number."""
-        (rows, columns), shape = first[1].shape, second[1].shape
-        if shape != (columns, rows) or first[1].dtype != second[1].dtype or not rows * columns:
-            return False
-        generator = np.random.default_rng(_SEED)
-        i, j = generator.integers(0, rows, _SAMPLE), generator.integers(0, columns, _SAMPLE)
-        ours = self._elements(*first, i * columns + j)
-        theirs = self._elements(*second, j * rows + i)
-        if ours is None or theirs is None or not np.array_equal(ours, theirs):
-            return False
-        return not bool((ours == ours[0]).all())
+    def fingerprint(self, name: str, stored: Stored, *, transposed: bool = False) -> bytes | None:
+        """Some elements of a matrix, or of its transpose.
+
+        None where the file does not tell, or all are one number. Equal matrices have equal fingerprints,
+        others do not, but by a chance of one in billions.
+        """
+        rows, columns = stored.shape[::-1] if transposed else stored.shape
+        if not rows * columns:
+            return None
+        generator = np.random.default_rng((_SEED, rows, columns))
+        i, j = generator.integers(0, rows, _FEW), generator.integers(0, columns, _FEW)
+        found = self._elements(name, stored, j * rows + i if transposed else i * columns + j)
+        return None if found is None or (found == found[0]).all() else found.tobytes()
 
     def _elements(self, name: str, stored: Stored, places: npt.NDArray[np.int64]) -> Bits | None:
         """Elements at flat places, as bits; None where they are not in the file in one piece."""

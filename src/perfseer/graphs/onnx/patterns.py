@@ -46,7 +46,7 @@ def recognise(
         graph, n_restored = with_batch_norms(graph, model.producer)
         if n_restored:
             notes = (*notes, _restored_note(n_restored))
-    graph = sharing.with_embeddings_tied(sharing.separated(graph))
+    graph = sharing.with_transposes_tied(sharing.separated(graph))
     return replace(model, graph=graph, notes=notes)
 
 

@@ -6,7 +6,7 @@ the transpose of a matrix into a copy of it, also where the matrix is an embeddi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -16,6 +16,8 @@ from perfseer.graphs.onnx.weights import ARGUMENTS, Uses, is_temporary, uses_of
 
 _NUMBER = re.compile(r"\d+")
 _NOBODY = Uses(())
+# Matrices, and a distance to them.
+_Place = tuple[tuple[str, ...], int]
 
 
 @dataclass(frozen=True)
@@ -51,67 +53,78 @@ class Sharing:
     def separated(self, graph: OnnxGraph) -> OnnxGraph:
         """The graph with a vector of its own for each layer that has one, where equal ones were merged.
 
-        A layer that runs again has the same matrix, or follows the same one at the same distance.
+        A layer that runs again has the same matrix, or the same one at the same distance before or behind it.
         """
         if not self.merges_equals:
             return graph
-        stored, layers = dict(graph.stored), _Layers(graph.stored)
+        stored, layers = dict(graph.stored), _Layers(graph.nodes, graph.stored)
         nodes = []
-        for node in graph.nodes:
+        for number, node in enumerate(graph.nodes):
             inputs = list(node.inputs)
             letters = ARGUMENTS.get(node.kind, "")
-            layers.enter(node, letters)
             for position, name in enumerate(node.inputs):
                 if letters[position : position + 1] in ("v", "s") and name in graph.stored:
-                    inputs[position] = layers.own_name(name, f"{name} of {node.outputs[0]} ({position})")
+                    inputs[position] = layers.own_name(
+                        number, name, f"{name} of {node.outputs[0]} ({position})"
+                    )
                     stored[inputs[position]] = graph.stored[name]
             nodes.append(replace(node, inputs=tuple(inputs)) if tuple(inputs) != node.inputs else node)
         return replace(graph, nodes=tuple(nodes), stored=stored)
 
-    def with_embeddings_tied(self, graph: OnnxGraph) -> OnnxGraph:
-        """The graph with the transposed copy of an embedding as a view of it."""
+    def with_transposes_tied(self, graph: OnnxGraph) -> OnnxGraph:
+        """The graph with the folded transpose of a matrix as a view of that matrix."""
         if not self.merges_equals:
             return graph
         uses = uses_of(graph.nodes)
         matrices = {name: tensor for name, tensor in graph.stored.items() if len(tensor.shape) == 2}
-        tables = {
-            tensor.shape: (name, tensor)
-            for name, tensor in matrices.items()
-            if ("Gather", 0) in uses.get(name, _NOBODY).places
+        folded = {n: t for n, t in matrices.items() if is_temporary(n) and uses.get(n, _NOBODY).among("w")}
+        originals = {n: t for n, t in matrices.items() if not is_temporary(n) and n in uses}
+        shapes = {tensor.shape for tensor in folded.values()}
+        known = {
+            self.contents.fingerprint(name, tensor, transposed=True): name
+            for name, tensor in originals.items()
+            if tensor.shape[::-1] in shapes
         }
         stored, views = dict(graph.stored), []
-        for name, tensor in matrices.items():
-            table = tables.get(tensor.shape[::-1])
-            if table is None or not is_temporary(name) or not uses.get(name, _NOBODY).among("w"):
-                continue
-            if self.contents.are_transposed(table, (name, tensor)):
-                views.append(OnnxNode("Transpose", "", "", (table[0],), (name,), {"perm": (1, 0)}))
+        for name, tensor in folded.items() if known else ():
+            mark = self.contents.fingerprint(name, tensor)
+            original = None if mark is None else known.get(mark)
+            if original is not None and originals[original].shape == tensor.shape[::-1]:
+                views.append(OnnxNode("Transpose", "", "", (original,), (name,), {"perm": (1, 0)}))
                 del stored[name]
         return replace(graph, nodes=(*views, *graph.nodes), stored=stored)
 
 
 class _Layers:
-    """Which layer of the network a node belongs to, and its vectors."""
+    """Which layer of the network a node belongs to, by the matrices before and behind it."""
 
-    def __init__(self, stored: Mapping[str, Stored]) -> None:
-        self._stored = stored
-        self._matrices: tuple[str, ...] = ()
-        self._read_since: dict[str, int] = {}
-        self._names: dict[str, dict[tuple[object, ...], str]] = {}
-        self._own = False
+    def __init__(self, nodes: Sequence[OnnxNode], stored: Mapping[str, Stored]) -> None:
+        before, behind = _distances(nodes, stored), _distances(nodes[::-1], stored)[::-1]
+        self._places = list(zip(before, behind, strict=True))
+        self._names: dict[str, dict[_Place, str]] = {}
 
-    def enter(self, node: OnnxNode, letters: str) -> None:
-        """A node is about to run; ``letters`` are those of its arguments."""
-        pairs = zip(node.inputs, letters, strict=False)
-        matrices = tuple(name for name, letter in pairs if letter == "w" and name in self._stored)
-        self._own = bool(matrices)
-        if matrices:
-            self._matrices, self._read_since = matrices, {}
-
-    def own_name(self, name: str, otherwise: str) -> str:
-        """The vector's name for this layer: its own for the first one, ``otherwise`` for a further one."""
-        since = 0
-        if not self._own:
-            since = self._read_since[name] = self._read_since.get(name, 0) + 1
+    def own_name(self, node: int, name: str, otherwise: str) -> str:
+        """A vector's name for the layer of a node: its own for the first layer, ``otherwise`` for another."""
         names = self._names.setdefault(name, {})
-        return names.setdefault((self._matrices, since), otherwise if names else name)
+        places = self._places[node]
+        known = [names[place] for place in places if place in names]
+        own = known[0] if known else otherwise if names else name
+        names.update(dict.fromkeys(places, own))
+        return own
+
+
+def _distances(nodes: Sequence[OnnxNode], stored: Mapping[str, Stored]) -> list[_Place]:
+    """For each node the matrices read last, its own among them, and how many nodes ago that take vectors."""
+    last: tuple[str, ...] = ()
+    steps = 0
+    out = []
+    for node in nodes:
+        letters = ARGUMENTS.get(node.kind, "")
+        pairs = zip(node.inputs, letters, strict=False)
+        matrices = tuple(name for name, letter in pairs if letter == "w" and name in stored)
+        if matrices:
+            last, steps = matrices, 0
+        elif letters:
+            steps += 1
+        out.append((last, steps))
+    return out

@@ -4,7 +4,6 @@ Scales and zero points are arguments beside the operands. Those of ONNX Runtime 
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -90,12 +89,11 @@ def _packed_matmul(call: Call) -> Tensor:
     source, node = call.tensor(0), call.node
     inner, outer = node.integer("K", 0), node.integer("N", 0)
     require(inner > 0 and outer > 0, f"{node} lacks its sizes K and N")
-    as_linear = partial(_linear, weight_of((outer, inner)))
-    return run_as(as_linear, call, [source.new_empty(source.shape, dtype=torch.float32)], source.dtype)
+    return run_as(_linear, call, [*as_floats(call, 0), weight_of((outer, inner))], source.dtype)
 
 
-def _linear(weight: Tensor, call: Call) -> Tensor:
-    return F.linear(call.tensor(0), weight)
+def _linear(call: Call) -> Tensor:
+    return F.linear(call.tensor(0), call.tensor(1))
 
 
 def _packed_gather(call: Call) -> Tensor:
