@@ -63,7 +63,7 @@ def test_a_zoo_description(tmp_path):
     reference = capture(builder.build(LITERAL), (torch.zeros(2, 3, 64, 64),))
     assert graph.total_flops == reference.total_flops
     assert graph.batch_size == 2
-    with pytest.raises(PerfseerError, match="resolution"):
+    with pytest.raises(PerfseerError, match="height"):
         file.graph()
 
 

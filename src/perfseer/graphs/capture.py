@@ -211,11 +211,10 @@ def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: b
     trainable_bytes = sum(p.nbytes for p in state.trainable)
     resident = parameter_bytes + buffer_bytes + sum(value.nbytes for value in inputs)
     optimiser = OPTIMISER_STATES_PER_PARAMETER * trainable_bytes
-    recorded: dict[str, Any] = {name: integers([getattr(node, name) for node in nodes]) for name in _RECORDED}
     return PerfGraph(
         operators=integers([node.operator for node in nodes]),
         output_shapes=integers([node.shape for node in nodes]),
-        **recorded,
+        **{name: integers([getattr(node, name) for node in nodes]) for name in _RECORDED},
         backward_flops=backward_flops,
         backward_bytes=backward_bytes,
         edge_index=integers([edge[:2] for edge in trace.edges]).reshape(-1, 2).T,

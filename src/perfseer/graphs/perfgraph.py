@@ -51,7 +51,6 @@ class PerfGraph:
         train_only_bytes: bytes moved in training by work no node owns (dropout, statistics updates,
             gradient accumulation).
         unknown: operators kept as ``other``, with their counts.
-        notes: what had to be decided to capture it, in whole sentences.
     """
 
     operators: IntArray
@@ -75,7 +74,6 @@ class PerfGraph:
     has_backward: bool
     train_only_bytes: int = 0
     unknown: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n, m = len(self.operators), self.edge_index.shape[1]

@@ -11,12 +11,11 @@ from collections.abc import Iterable
 # ONNX's own without products; its others outside the vocabulary (DFT, Det, …) may have some. DeformConv's are
 # counted by its reader.
 _ONNX_NAMES = (
-    "AffineGrid ArrayFeatureExtractor Bernoulli BitCast BlackmanWindow CenterCropPad Col2Im Compress"
-    " ConcatFromSequence CumProd DeformConv DynamicQuantizeLinear GlobalLpPool HammingWindow HannWindow"
-    " Hardmax LpNormalization LpPool MaxRoiPool MaxUnpool MeanVarianceNormalization Multinomial"
-    " NonMaxSuppression NonZero OneHot Optional OptionalGetElement OptionalHasElement ReverseSequence"
-    " RoiAlign SequenceAt SequenceErase SequenceInsert SequenceLength StringConcat StringNormalizer"
-    " StringSplit TensorScatter Unique"
+    "AffineGrid ArrayFeatureExtractor Bernoulli BitCast BlackmanWindow CenterCropPad Col2Im CumProd"
+    " DeformConv GlobalLpPool HammingWindow HannWindow Hardmax LpNormalization LpPool MaxRoiPool"
+    " MaxUnpool MeanVarianceNormalization MelWeightMatrix Multinomial NegativeLogLikelihoodLoss OneHot"
+    " RegexFullMatch ReverseSequence RoiAlign Scatter SoftmaxCrossEntropyLoss StringConcat"
+    " StringNormalizer SwiGLU TensorScatter TfIdfVectorizer"
 )
 _ONNX = frozenset(_ONNX_NAMES.split())
 # Of other domains, likewise.

@@ -16,11 +16,11 @@ from perfseer.graphs.declared import (
     declared_batch,
     empty,
     empty_inputs,
-    input_shapes_of,
     torch_type,
 )
 from perfseer.graphs.exported.program import DTYPES, Program, dtype_of, only, shape_of
 from perfseer.graphs.foreign import foreign
+from perfseer.graphs.given import input_shapes_of
 from perfseer.graphs.perfgraph import PerfGraph
 
 # Arithmetic on sizes. Powers are not among them: a file could ask for a number without end.

@@ -20,12 +20,21 @@ from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
 from perfseer.graphs.onnx.control import body_of, dearer_branch, run_loop, run_scan, summed_up
 from perfseer.graphs.onnx.known import fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
-from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, runtime, statistics
+from perfseer.graphs.onnx.operators import (
+    by_data,
+    layout,
+    pointwise,
+    products,
+    recurrent,
+    runtime,
+    statistics,
+)
 from perfseer.graphs.onnx.ordering import bodies
 from perfseer.graphs.onnx.undetermined import outputs_of
 from perfseer.graphs.onnx.weights import Uses, role_of, uses_of
 
 HANDLERS: Mapping[str, Handler] = {
+    **by_data.HANDLERS,
     **layout.HANDLERS,
     **pointwise.HANDLERS,
     **products.HANDLERS,
@@ -63,6 +72,9 @@ class OnnxModule(nn.Module):
         self._stored: dict[int, dict[str, Value]] = {}
         self._branches: dict[OnnxNode, tuple[str, str]] = {}
         self._notes: dict[OnnxNode, str] = {}
+        self._symbols: dict[str, int] = {}
+        self._guessed: dict[str, str] = {}
+        self._guesses: dict[str, str] = {}
         self.rebatching = Rebatching()
         self._register(model.graph)
 
@@ -112,8 +124,14 @@ class OnnxModule(nn.Module):
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
         self._n_run = self._n_repeated = self._depth = 0
-        for memory in (self._stored, self._branches, self._notes):
+        for memory in (self._stored, self._branches, self._notes, self._guessed):
             memory.clear()
+        self._symbols = {
+            symbol: int(size)
+            for value, tensor in zip(graph.inputs, inputs, strict=True)
+            for symbol, size in zip(value.shape or (), tensor.shape, strict=False)
+            if isinstance(symbol, str)
+        }
         names = [value.name for value in graph.inputs]
         results = self._run(graph, dict(zip(names, inputs, strict=True)))
         return tuple(as_tensor(value) for value in results if value is not None)
@@ -129,6 +147,8 @@ class OnnxModule(nn.Module):
             outputs = self._run_node(graph, node, inputs, values)
             for name, value in zip(node.outputs, outputs, strict=False):
                 values[name] = value
+            if self._guessed:
+                self._guess_follows(node)
         return [self._input(None, name, values) for name in graph.outputs]
 
     def _input(self, node: OnnxNode | None, name: str, values: Environment) -> Value:
@@ -149,7 +169,7 @@ class OnnxModule(nn.Module):
         except PerfseerError:
             raise
         except Exception as error:  # whatever torch or numpy says to arguments that do not go together
-            raise PerfseerError(_explain(call, error)) from error
+            raise PerfseerError(f"{_explain(call, error)}{self._blame(node)}") from error
         for output in outputs:
             _check_size(node, output)
         return outputs
@@ -181,16 +201,31 @@ class OnnxModule(nn.Module):
     def _run_foreign(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
         """An operator outside the table: its tensors, and its name among the unknown."""
         node = call.node
-        outputs = outputs_of(call, graph.declared)
+        found = outputs_of(call, graph.declared, self._symbols)
+        for name in found.guessed:
+            text = f"{node} writes {name!r}, whose shape the file does not say: the first input's was taken"
+            self._guessed[name] = text
+            self._guesses.setdefault(node.op, f"{text}, and so it was for every {node.op} like it.")
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
-        return foreign(node.kind, inputs, outputs)
+        return foreign(node.kind, inputs, found.specs)
+
+    def _guess_follows(self, node: OnnxNode) -> None:
+        """What is computed from a guess is one."""
+        guess = next((self._guessed[name] for name in node.inputs if name in self._guessed), None)
+        if guess is not None:
+            self._guessed |= dict.fromkeys(node.outputs, guess)
+
+    def _blame(self, node: OnnxNode) -> str:
+        """The guess that an operator which cannot run goes back to."""
+        guess = next((self._guessed[name] for name in node.inputs if name in self._guessed), None)
+        return "" if guess is None else f" ({guess}, which may be wrong: declare it in the file)"
 
     # -- loops and branches ------------------------------------------------------------------------------
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the last run had to decide, since it depends on the data."""
-        return tuple(summed_up(list(self._notes.values())))
+        """What was assumed in its runs, and what the last one decided since it depends on the data."""
+        return (*self._guesses.values(), *summed_up(list(self._notes.values())))
 
     def _controlled(self, call: Call, values: Environment) -> Sequence[Value] | None:
         """The outputs of an operator with bodies; None for any other."""
