@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from perfseer.graphs.given import Given
+from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from tests.helpers.model_graphs import operators, read_onnx
 from tests.helpers.onnx_files import microsoft, node, number, write
@@ -198,3 +200,20 @@ def test_attention_with_a_projection_in_integers(tmp_path):
     graph = read_onnx(path)
     assert graph.total_flops == 2 * (2 * 5 * 48) * 16 + 2 * 2 * (2 * 5 * 5 * 16)
     assert operators(graph) == ["linear", "attention"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "kinds", "quantised"),
+    [
+        (np.ones((16, 8), np.float32), (), False),
+        (np.ones((16, 8), np.float16), ("float16",), False),
+        (MATRIX, ("int8",), True),
+    ],
+)
+def test_types_of_weights_are_told(tmp_path, weight, kinds, quantised):
+    made = node("MatMulInteger", "x w", "y") if quantised else node("MatMul", "x w", "y")
+    kind = {"float16": 10, "int8": UINT8}.get(weight.dtype.name, 1)
+    path = write(tmp_path / "a.onnx", [made], {"x": [4, 16]}, stored={"w": weight}, types={"x": kind})
+    found = open_onnx(path).captured(Given())
+    assert (found.weight_types, found.quantised) == (kinds, quantised)
+    assert found.graph.weight_bytes.tolist() == [weight.nbytes]

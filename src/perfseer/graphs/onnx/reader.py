@@ -13,6 +13,7 @@ from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel
 from perfseer.graphs.onnx.module import OnnxModule
 from perfseer.graphs.onnx.parsing import parse
 from perfseer.graphs.onnx.patterns import recognise
+from perfseer.graphs.onnx.weights import is_quantised, weight_types_of
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, lengths_seen, look_like
 
@@ -75,7 +76,14 @@ class OnnxReading:
             graph = _captured(module, self.inputs, wanted, given, backward)
         graph = replace(graph, batch_size=batch)
         notes += module.notes
-        return CapturedFile(graph, wanted.shapes, types_of(self.inputs, given), tuple(notes))
+        return CapturedFile(
+            graph,
+            wanted.shapes,
+            types_of(self.inputs, given),
+            tuple(notes),
+            weight_types_of(self.model.graph),
+            is_quantised(self.model.graph),
+        )
 
     def _is_sequence(self, wanted: InputShapes, given: Given) -> bool:
         """Whether the dimension that was taken for the batch, because it is the first, is a sequence."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from perfseer.graphs.onnx.model import OnnxNode, Stored
+from perfseer.graphs.onnx.model import OnnxGraph, OnnxNode, Stored
 from perfseer.graphs.onnx.ordering import bodies, names_read
 from perfseer.graphs.vocabulary import ONNX_ARGUMENTS
 
@@ -44,6 +44,8 @@ ARGUMENTS: Mapping[str, str] = {
 _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output_\d+)?|Constant_\d+")
 # Arguments behind the first that are numbers and never weights.
 _SETTINGS = frozenset({"Resize", "Upsample", "Pad", "Clip", "Dropout", "Range", "Pow", "perfseer.Unstack"})
+# Names of operators on quantised tensors.
+_QUANTISED = re.compile(r"^Q[A-Z]|Integer|NBits|Bnb4|Quantize")
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _HIDDEN = -1e4
 _SINES = 1e-2  # they are kept in half precision too
@@ -60,6 +62,18 @@ class Uses:
     def among(self, *letters: str) -> bool:
         """Whether one of the places is an argument with one of the letters."""
         return any(ARGUMENTS.get(op, "")[at : at + 1] in letters for op, at in self.places)
+
+
+def is_quantised(graph: OnnxGraph) -> bool:
+    """Whether some of its products are of integers or of packed weights."""
+    return any(_QUANTISED.search(node.op) for node in graph.nodes)
+
+
+def weight_types_of(graph: OnnxGraph) -> tuple[str, ...]:
+    """Element types of its weights other than float32; integers only where it is quantised."""
+    kinds = {tensor.dtype for tensor in graph.stored.values() if prod(tensor.shape) > _SMALLEST_TABLE}
+    numbers = kinds - {"float32", "int64", "int32", "bool", "string"}
+    return tuple(sorted(numbers if is_quantised(graph) else numbers & _FLOATS))
 
 
 def uses_of(nodes: Sequence[OnnxNode]) -> dict[str, Uses]:
