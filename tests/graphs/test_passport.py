@@ -40,6 +40,8 @@ COMPOSED_BY_RUNTIME = {
     *("FusedMatMulActivation", "Attention", "MultiHeadAttention", "DecoderMaskedMultiHeadAttention"),
     *("GroupQueryAttention", "QAttention", "LayerNormalization", "SimplifiedLayerNormalization"),
     *("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", "EmbedLayerNormalization", "GroupNorm"),
+    *(f"nchwc.{op}" for op in ("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")),
+    *("nchwc.ReorderInput", "nchwc.ReorderOutput"),
     *("SkipGroupNorm", "Gelu", "BiasGelu", "FastGelu", "QuickGelu", "BiasAdd", "BiasSplitGelu"),
 }
 

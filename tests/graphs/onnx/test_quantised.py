@@ -7,7 +7,7 @@ from perfseer.graphs.given import Given
 from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.vocabulary import HYPERPARAMETERS
 from tests.helpers.model_graphs import operators, read_onnx
-from tests.helpers.onnx_files import microsoft, node, number, write
+from tests.helpers.onnx_files import helper, microsoft, node, number, onnx, tensor, write
 
 UINT8, INT8 = 2, 3
 SCALES = {"s": number(0.1), "z": np.array(0, dtype=np.uint8)}
@@ -217,3 +217,23 @@ def test_types_of_weights_are_told(tmp_path, weight, kinds, quantised):
     found = open_onnx(path).captured(Given())
     assert (found.weight_types, found.quantised) == (kinds, quantised)
     assert found.graph.weight_bytes.tolist() == [weight.nbytes]
+
+
+def test_weights_of_four_bits_have_half_a_byte_each(tmp_path):
+    weight = onnx.TensorProto(name="w", data_type=22, dims=(32, 16), raw_data=bytes(32 * 16 // 2))
+    stored = [weight, *(tensor(name, value) for name, value in {"s": np.ones(16, np.float32)}.items())]
+    graph = helper.make_graph(
+        [node("DequantizeLinear", "w s", "v", axis=1), node("MatMul", "x v", "y")],
+        "g",
+        [helper.make_tensor_value_info("x", 1, [4, 32])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        stored,
+    )
+    path = tmp_path / "a.onnx"
+    path.write_bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)]).SerializeToString()
+    )
+    found = read_onnx(path)
+    assert (found.total_flops, found.buffer_bytes) == (2 * 4 * 32 * 16, 32 * 16 // 2 + 4 * 16)
+    assert found.weight_bytes[0] == 256 + 64
+    assert found.output_shapes.tolist() == [[32, 16, 1, 1], [4, 16, 1, 1]]

@@ -62,6 +62,20 @@ def test_fused_convolutions(tmp_path, op, image, weight):
     assert graph.output_shapes[-1].tolist() == ([2, 8, 6, 6] if op == "FusedConv" else [2, 6, 6, 8])
 
 
+def test_the_layout_in_blocks_of_channels(tmp_path):
+    nodes = [
+        microsoft("ReorderInput", "x", "a"),
+        microsoft("Conv", "a w b", "c", activation="Relu", kernel_shape=[1, 1]),
+        microsoft("MaxPool", "c", "d", kernel_shape=[2, 2], strides=[2, 2]),
+        microsoft("ReorderOutput", "d", "y", channels=8),
+    ]
+    for made in nodes:
+        made.domain = "com.microsoft.nchwc"
+    graph = graph_of(tmp_path, nodes, {"x": [2, 4, 6, 6]}, {"w": (8, 4, 1, 1), "b": (8,)})
+    assert operators(graph) == ["copy", "conv", "relu", "max_pool", "copy"]
+    assert graph.total_flops == 2 * (2 * 8 * 36) * 4
+
+
 def test_a_fused_convolution_adds_before_its_activation(tmp_path):
     made = microsoft("FusedConv", "x w . z", activation="LeakyRelu", activation_params=[0.1])
     graph = graph_of(tmp_path, [made], {"x": [2, 4, 6, 6], "z": [2, 8, 6, 6]}, {"w": (8, 4, 1, 1)})

@@ -30,8 +30,9 @@ from perfseer.graphs.onnx.operators import (
     statistics,
 )
 from perfseer.graphs.onnx.ordering import bodies
+from perfseer.graphs.onnx.stand_in import packed_buffer
 from perfseer.graphs.onnx.undetermined import outputs_of
-from perfseer.graphs.onnx.weights import Uses, role_of, uses_of
+from perfseer.graphs.onnx.weights import Uses, is_packed, role_of, uses_of
 
 HANDLERS: Mapping[str, Handler] = {
     **by_data.HANDLERS,
@@ -86,7 +87,8 @@ class OnnxModule(nn.Module):
         for name, stored in graph.stored.items():
             role = role_of(name, stored, uses.get(name))
             if role != "constant":
-                self._add(graph, name, stored, trainable=role == "parameter")
+                packed = is_packed(stored, uses.get(name))
+                self._add(graph, name, stored, trainable=role == "parameter", packed=packed)
         for node in graph.nodes:
             if node.op == "BatchNormalization":
                 self._counters[node] = key = f"counter{len(self._counters)}"
@@ -94,14 +96,15 @@ class OnnxModule(nn.Module):
             for body in bodies(node.attributes):
                 self._register(body)
 
-    def _add(self, graph: OnnxGraph, name: str, stored: Stored, *, trainable: bool) -> None:
+    def _add(self, graph: OnnxGraph, name: str, stored: Stored, *, trainable: bool, packed: bool) -> None:
         key = f"tensor{len(self._names)}"
         self._names[id(graph), name] = key
-        tensor = stored.empty()
         if trainable:
-            self.register_parameter(key, nn.Parameter(tensor))
+            self.register_parameter(key, nn.Parameter(stored.empty()))
+        elif packed:
+            self.register_buffer(key, packed_buffer(stored.shape))
         else:
-            self.register_buffer(key, nn.Buffer(tensor))
+            self.register_buffer(key, nn.Buffer(stored.empty()))
 
     def _values(self, graph: OnnxGraph) -> dict[str, Value]:
         """What a graph stores, once for all of its runs."""

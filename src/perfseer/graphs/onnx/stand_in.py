@@ -6,6 +6,7 @@ that reads the operands as they are, writes the result as it is, and computes as
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +49,19 @@ def run_as(
 def weight_of(shape: Sequence[int]) -> nn.Parameter:
     """A weight that stands in for a packed one."""
     return nn.Parameter(empty(shape, torch.float32))
+
+
+def packed_buffer(shape: Sequence[int]) -> nn.Buffer:
+    """A buffer of four bits an element that knows how many there are."""
+    buffer = nn.Buffer(empty((-(-prod(shape) // 2),), torch.uint8))
+    buffer.unpacked_shape = tuple(shape)
+    return buffer
+
+
+def unpacked_shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor once it is unpacked, if it is packed."""
+    shape: tuple[int, ...] = getattr(tensor, "unpacked_shape", tuple(tensor.shape))
+    return shape
 
 
 def as_floats(call: Call, *positions: int) -> list[Value]:

@@ -36,6 +36,7 @@ ARGUMENTS: Mapping[str, str] = {
     **dict.fromkeys(("com.microsoft.FusedGemm", "com.microsoft.GemmFastGelu"), ".wv"),
     **dict.fromkeys(("com.microsoft.FusedMatMul", "com.microsoft.TransposeMatMul"), "ww"),
     "com.microsoft.FusedMatMulActivation": "ww",
+    "com.microsoft.nchwc.Conv": ".wv",
     **{f"com.microsoft.{op}": ".v" for op in ("Gelu", "BiasGelu", "FastGelu", "BiasAdd", "BiasSplitGelu")},
     "com.microsoft.GroupNorm": ".vv",
     "com.microsoft.SkipGroupNorm": ".vv.v",
@@ -46,6 +47,7 @@ _TEMPORARY = re.compile(r"onnx::\w+_\d+|val_\d+|_?\d+|.*/Constant(_\d+)?(_output
 _SETTINGS = frozenset({"Resize", "Upsample", "Pad", "Clip", "Dropout", "Range", "Pow", "perfseer.Unstack"})
 # Names of operators on quantised tensors.
 _QUANTISED = re.compile(r"^Q[A-Z]|Integer|NBits|Bnb4|Quantize")
+_FOUR_BITS = frozenset({"int4", "uint4", "float4_e2m1fn"})
 _FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 _HIDDEN = -1e4
 _SINES = 1e-2  # they are kept in half precision too
@@ -127,6 +129,13 @@ def _are_positions(stored: Stored, uses: Uses) -> bool:
         return True
     lengths = np.square(stored.values.astype(np.float64).reshape(rows)).sum(1)
     return not np.allclose(lengths, rows[1] / 2, rtol=_SINES)
+
+
+def is_packed(stored: Stored, uses: Uses | None) -> bool:
+    """Whether it has half a byte an element: four bits, and nobody but what unpacks it looks at its shape."""
+    if stored.dtype not in _FOUR_BITS or uses is None:
+        return False
+    return all(place == ("DequantizeLinear", 0) for place in uses.places)
 
 
 def _is_mask(stored: Stored) -> bool:

@@ -15,7 +15,7 @@ from perfseer.graphs.onnx.calls import Call, Handler
 from perfseer.graphs.onnx.operators import layout, pointwise, products, statistics
 from perfseer.graphs.onnx.operators.attention import RUNTIME, attended, projected
 from perfseer.graphs.onnx.parsing import DTYPES
-from perfseer.graphs.onnx.stand_in import as_floats, run_as, weight_of, without_products
+from perfseer.graphs.onnx.stand_in import as_floats, run_as, unpacked_shape, weight_of, without_products
 
 _FLOAT_HANDLERS: Mapping[str, Handler] = {
     **layout.HANDLERS,
@@ -70,7 +70,7 @@ def _quantise(call: Call) -> Tensor:
 
 
 def _dequantise(call: Call) -> Tensor:
-    return without_products(call, [(tuple(call.tensor(0).shape), call.tensor(1).dtype)])[0]
+    return without_products(call, [(unpacked_shape(call.tensor(0)), call.tensor(1).dtype)])[0]
 
 
 def _quantise_dynamically(call: Call) -> tuple[Tensor, ...]:

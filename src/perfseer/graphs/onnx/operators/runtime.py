@@ -154,12 +154,29 @@ def _rotary_embedding(call: Call) -> Tensor:
     return without_products(call, [(tuple(source.shape), source.dtype)])[0]
 
 
+def _reordered(call: Call) -> Tensor:
+    """Channels in blocks, or in a row again: a copy; blocks that are not full are cut."""
+    source = call.tensor(0)
+    shape = list(source.shape)
+    if call.node.integer("channels_last", 0) and source.dim() > 2:
+        to_last = call.node.op == "ReorderOutput"
+        shape = [shape[0], *shape[2:], shape[1]] if to_last else [shape[0], shape[-1], *shape[1:-1]]
+    return without_products(call, [(tuple(shape), source.dtype)], "copy")[0]
+
+
 _FAST = partial(F.gelu, approximate="tanh")
 HANDLERS: Mapping[str, Handler] = {
     **attention.HANDLERS,
     **quantised.HANDLERS,
     **{f"{RUNTIME}FusedConv": _fused_conv, f"{RUNTIME}NhwcFusedConv": _conv_of_pixels_first},
     **{f"{RUNTIME}NhwcConv": _conv_of_pixels_first, f"{RUNTIME}FusedGemm": _fused_gemm},
+    # its layout in blocks of channels, from one reordering to the next
+    **{f"{RUNTIME}nchwc.Conv": _fused_conv, f"{RUNTIME}nchwc.MaxPool": products.HANDLERS["MaxPool"]},
+    f"{RUNTIME}nchwc.AveragePool": products.HANDLERS["AveragePool"],
+    f"{RUNTIME}nchwc.GlobalAveragePool": products.HANDLERS["GlobalAveragePool"],
+    f"{RUNTIME}nchwc.GlobalMaxPool": products.HANDLERS["GlobalMaxPool"],
+    f"{RUNTIME}nchwc.ReorderInput": _reordered,
+    f"{RUNTIME}nchwc.ReorderOutput": _reordered,
     **{f"{RUNTIME}FusedMatMul": _fused_matmul, f"{RUNTIME}TransposeMatMul": _fused_matmul},
     **{f"{RUNTIME}FusedMatMulActivation": _fused_matmul, f"{RUNTIME}GemmFastGelu": _gemm_with_gelu},
     f"{RUNTIME}SkipLayerNormalization": statistics.HANDLERS["SkipLayerNormalization"],
