@@ -279,7 +279,9 @@ def _overwriting(graph: OnnxGraph) -> frozenset[OnnxNode]:
         for node in graph.nodes
         if node.op in _LEAVES_ITS_RESULT and len(uses.get(node.outputs[0], Uses(())).places) == 1
     }.difference(graph.outputs)
-    return frozenset(node for node in graph.nodes if node.op in _OVERWRITES and node.inputs[0] in free)
+    return frozenset(
+        node for node in graph.nodes if node.op in _OVERWRITES and free.intersection(node.inputs[:1])
+    )
 
 
 def _check_size(node: OnnxNode, value: Value) -> None:
