@@ -4,6 +4,7 @@ Weights are not read otherwise. Whether two are the same, or one is filled with 
 elements tell.
 """
 
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Contents:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._places: dict[str, tuple[int, int]] | None = None
+        self._file: npt.NDArray[np.uint8] | None = None
 
     def is_uniform(self, name: str, stored: Stored) -> bool | None:
         """Whether all elements are one number, as before training; None where the file does not tell."""
@@ -47,8 +49,7 @@ class Contents:
         rows, columns = stored.shape[::-1] if transposed else stored.shape
         if not rows * columns:
             return None
-        generator = np.random.default_rng((_SEED, rows, columns))
-        i, j = generator.integers(0, rows, _FEW), generator.integers(0, columns, _FEW)
+        i, j = _spots(rows, columns)
         found = self._elements(name, stored, j * rows + i if transposed else i * columns + j)
         return None if found is None or (found == found[0]).all() else found.tobytes()
 
@@ -63,11 +64,18 @@ class Contents:
         offset, size = self._where().get(name, (0, 0))
         if size != count * width or self._path is None:
             return None
-        try:
-            whole = np.memmap(self._path, dtype=f"<u{width}", mode="r", offset=offset, shape=(count,))
-            return np.array(whole[places])
-        except (OSError, ValueError):
+        file = self._open(self._path)
+        if file is None or len(file) < offset + size:
             return None
+        return np.array(file[offset : offset + size].view(f"<u{width}")[places])
+
+    def _open(self, path: Path) -> npt.NDArray[np.uint8] | None:
+        if self._file is None:
+            try:
+                self._file = np.memmap(path, mode="r")
+            except (OSError, ValueError):
+                return None
+        return self._file
 
     def _where(self) -> dict[str, tuple[int, int]]:
         if self._places is None:
@@ -76,3 +84,10 @@ class Contents:
             except PerfseerError:
                 self._places = {}
         return self._places
+
+
+@lru_cache(maxsize=256)
+def _spots(rows: int, columns: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which elements of a matrix are looked at."""
+    generator = np.random.default_rng((_SEED, rows, columns))
+    return generator.integers(0, rows, _FEW), generator.integers(0, columns, _FEW)

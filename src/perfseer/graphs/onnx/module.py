@@ -5,7 +5,7 @@ twice. Nothing is computed but shapes.
 """
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -141,7 +141,10 @@ class OnnxModule(nn.Module):
 
     def _run(self, graph: OnnxGraph, outer: Environment) -> list[Value]:
         """The outputs of a graph whose inputs, and what it reads from outside, are in ``outer``."""
-        values: ChainMap[str, Value] = ChainMap({}, self._values(graph), outer)  # type: ignore[arg-type]
+        stored = self._values(graph)
+        # what is around a body is copied for no round
+        nested: ChainMap[str, Value] = ChainMap({}, stored, outer)  # type: ignore[arg-type]
+        values: MutableMapping[str, Value] = nested if self._depth else {**outer, **stored}
         for node in graph.nodes:
             self._n_run += 1
             require(self._n_run <= MOST_NODES, f"more than {MOST_NODES:,} operators ran; is there a loop?")
