@@ -144,6 +144,28 @@ class Recurring(nn.Module):
         return self.block(self.block(self.block(x)))
 
 
+class Scaled(nn.Module):
+    """Two branches whose scales are equal before training."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.Parameter(torch.ones(12)) for _ in range(2))
+
+    def forward(self, x):
+        return x * self.first.reshape(1, 12, 1) + x * self.second.reshape(1, 12, 1)
+
+
+class Twice(nn.Module):
+    """One convolution with its batch norm on two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8))
+
+    def forward(self, x):
+        return self.part(x) + self.part(x.flip(1))
+
+
 class Deep(nn.Module):
     """Blocks whose norms and biases are equal before training."""
 
@@ -157,18 +179,20 @@ class Deep(nn.Module):
         return self.blocks(x)
 
 
-@pytest.mark.parametrize(
-    ("module", "shape"),
-    [
-        (Again(), (2, 36)),
-        (Tied(), (2, 12)),
-        (Tied(), (2, 3, 12)),
-        (Recurring(), (2, 3, 16)),
-        (Deep(), (2, 3, 16)),
-    ],
-    ids=["layer", "autoencoder", "autoencoder of tokens", "block", "blocks"],
-)
-def test_exported_networks_have_the_parameters_of_the_module(tmp_path, module, shape):
+EXPORTED = {
+    "layer": (Again(), (2, 36)),
+    "autoencoder": (Tied(), (2, 12)),
+    "autoencoder of tokens": (Tied(), (2, 3, 12)),
+    "block": (Recurring(), (2, 3, 16)),
+    "blocks": (Deep(), (2, 3, 16)),
+    "scales": (Scaled(), (2, 12, 4)),
+    "batch norm": (Twice(), (2, 3, 8, 8)),
+}
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exported_networks_have_the_parameters_of_the_module(tmp_path, name):
+    module, shape = EXPORTED[name]
     inputs = (torch.zeros(shape),)
     graph = open_onnx(exported(module, inputs, tmp_path / "a.onnx")).graph(batch_size=2)
     reference = capture(module, inputs, backward=False)

@@ -15,6 +15,8 @@ from perfseer.graphs.onnx.model import OnnxGraph, OnnxNode, Stored
 from perfseer.graphs.onnx.weights import ARGUMENTS, Uses, is_temporary, uses_of
 
 _NUMBER = re.compile(r"\d+")
+# A convolution's weight or bias into which a batch norm was folded.
+_FOLDED = re.compile(r"onnx::Conv_\d+")
 _NOBODY = Uses(())
 # Matrices, and a distance to them.
 _Place = tuple[tuple[str, ...], int]
@@ -36,13 +38,13 @@ class Sharing:
         """Whether a second name of a tensor is of the same parameter.
 
         Matrices are equal where they are one, unless they are filled with one number; if the file does not
-        tell, those in the same place of another layer are two. Vectors of folded weights are told apart by
-        `separated`; those that have a name of their own are parameters of their own.
+        tell, those in the same place of another layer are two. Vectors are parameters of their own; those of
+        folded convolutions are told apart by `separated`.
         """
         if not self.merges_equals:
             return True
         if max(stored.shape, default=1) == prod(stored.shape):
-            return is_temporary(first) and is_temporary(second)
+            return bool(_FOLDED.fullmatch(first) and _FOLDED.fullmatch(second))
         uniform = self.contents.is_uniform(first, stored)
         if uniform is not None and not uniform:
             return True
