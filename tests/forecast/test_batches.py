@@ -66,6 +66,11 @@ def test_inputs_without_dimensions_have_no_batch():
         assert batched([("x", value)], None, {}) == ([value], 1)
 
 
+def test_no_memory_has_room_for_a_batch_without_bounds():
+    with pytest.raises(PerfseerError, match="room"):
+        shapes([("x", torch.empty(1, 10, device="meta"))], 10**18)
+
+
 def test_arguments_have_the_names_of_forward():
     def names(module, positional, keywords):
         return [name for name, _ in named(module, positional, keywords)]
@@ -120,6 +125,14 @@ def test_an_example_of_a_sequence_is_answered_and_doubted():
         asked(nn.LSTM(10, 20), SEQUENCE, 5)  # five are steps, not samples
     batch_first = asked(nn.LSTM(10, 20, batch_first=True), SEQUENCE, 6)
     assert (batch_first.shapes, batch_first.notices) == (((6, 3, 10),), ())
+
+
+def test_sequences_of_different_length_are_sequences():
+    example = (torch.zeros(5, 3, 16), torch.zeros(4, 3, 16))
+    captured = asked(nn.Transformer(16, 4, 1, 1, 32), example, None)
+    assert [notice.code for notice in captured.notices] == ["batch_unclear"]
+    named = asked(nn.Transformer(16, 4, 1, 1, 32), example, 8, {"": 1})
+    assert (named.shapes, named.graph.batch_size) == (((5, 8, 16), (4, 8, 16)), 8)
 
 
 def test_samples_for_a_sequence_first_module_need_the_batch_to_be_named():

@@ -6,6 +6,7 @@ dimension of every tensor, and only if all agree on its size; a dimension that b
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.batch_dimension import ALL_INPUTS
+from perfseer.graphs.declared import MOST_ELEMENTS
 
 BatchDims = Mapping[str, int | None]
 Argument = tuple[str, Any]
@@ -87,6 +89,10 @@ def batched(
         if axis is None or value.shape[axis] != own:
             return value
         shape = (*value.shape[:axis], batch_size, *value.shape[axis + 1 :])
+        require(
+            prod(shape) <= MOST_ELEMENTS,
+            f"{name} of {batch_size} samples is {_text(shape)}: no memory has room for it",
+        )
         return torch.empty(shape, dtype=value.dtype, device="meta")
 
     return [

@@ -14,7 +14,7 @@ from perfseer.forecast.batches import Argument, BatchDims, named, parameters_of,
 from perfseer.graphs.batch_dimension import ALL_INPUTS
 from perfseer.graphs.declared import MOST_ELEMENTS
 from perfseer.graphs.given import Given
-from perfseer.zoo.libraries import import_library
+from perfseer.zoo.libraries import torchvision_shape
 from perfseer.zoo.space import SearchSpace
 
 Shape = tuple[int, ...]
@@ -187,10 +187,8 @@ def default_shape(kind: str, target: str, module: nn.Module) -> Shape | None:
         size = settings.get("input_size")
         return tuple(int(length) for length in size) if size else None
     if kind == "torchvision":
-        weights = next(iter(import_library("torchvision.models").get_model_weights(target)), None)
-        crop = getattr(getattr(weights, "transforms", None), "keywords", {}).get("crop_size")
-        size = getattr(module, "image_size", crop)  # of vision transformers, made for one size
-        return (3, size, size) if isinstance(size, int) else None
+        size = getattr(module, "image_size", None)  # of vision transformers, made for one size
+        return (3, size, size) if isinstance(size, int) else torchvision_shape(target)
     return None
 
 

@@ -26,11 +26,13 @@ from perfseer.forecast.inputs import (
 from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
+from perfseer.graphs.batch_dimension import ALL_INPUTS
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, takes_sequence_first
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
@@ -125,7 +127,12 @@ class ModuleModel:
             replace(graph, batch_size=batch),
             tuple(tuple(value.shape) for value in inputs),
             tuple(str(value.dtype).removeprefix("torch.") for value in inputs),
-            (*self.notices, *_precision_notices(self.module), *self._batch_notices(graph, batch, batch_size)),
+            (
+                *self.notices,
+                *_precision_notices(self.module),
+                *_partial_notices(self.module),
+                *self._batch_notices(graph, batch, batch_size),
+            ),
         )
 
     def _inputs(self, batch_size: int | None) -> tuple[tuple[Any, ...], dict[str, Any], int]:
@@ -163,12 +170,13 @@ class ModuleModel:
     @cached_property
     def _first_is_sequence(self) -> bool:
         """Whether what the model works along grows with the first dimension."""
+        first = replace(self, batch_dims={ALL_INPUTS: 0})
 
         def run(batch_size: int) -> None:
-            positional, keywords, _ = self._inputs(batch_size)
+            positional, keywords, _ = first._inputs(batch_size)
             capture(self.module, positional, keywords=keywords, backward=False)
 
-        *_, own = self._inputs(None)
+        *_, own = first._inputs(None)
         return follow_batch(run, own)
 
 
@@ -191,7 +199,7 @@ class FileModel:
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
         found = self.file.captured(self.feed.given(batch_size), backward=backward)
-        notes = (Notice("note", "file_note", note) for note in (*self.file.notes, *found.notes))
+        notes = (Notice("note", "file_note", note) for note in found.notes)
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
         graph = found.graph if found.quantised else _mixed(found.graph, precision)
         notices = (*self.notices, *notes, *_types_notices(found.weight_types))
@@ -254,6 +262,7 @@ def fed(name: str, module: nn.Module, feed: Feed, default: Shape | None = None) 
         feed: what was asked for.
         default: shape of one sample that the model's library names for it.
     """
+    module = fixed_if_detector(module)
     require(
         not feed.dims,
         f"{', '.join(feed.dims)}: dimensions have names in files alone; {takes(module)}: give --input-shape, "
@@ -301,6 +310,11 @@ def _example(module: nn.Module) -> tuple[str, Any] | None:
         if example is not None and tensors(example):
             return attribute, example
     return None
+
+
+def _partial_notices(module: nn.Module) -> tuple[Notice, ...]:
+    notes = getattr(module, "capture_notes", ())
+    return tuple(Notice("warning", "partly_counted", note) for note in notes)
 
 
 def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:

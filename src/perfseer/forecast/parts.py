@@ -28,6 +28,7 @@ CODES: tuple[str, ...] = (
     "backward_missing",
     "backward_estimated",
     "file_note",
+    "partly_counted",
     "parameters_not_fp32",
     "memory_not_measured",
     "memory_may_not_fit",

@@ -67,11 +67,3 @@ def empty_inputs(
 def dtype_of(value: DeclaredInput, types: Mapping[str, str]) -> str:
     """Torch's name of an input's type."""
     return types.get(value.name, "float32") if value.dtype == "undeclared" else value.dtype
-
-
-def declared_batch(inputs: Sequence[DeclaredInput]) -> int | None:
-    """The batch size a file is fixed to: the first dimension of its first input of more than one."""
-    for value in inputs:
-        if value.shape is not None and len(value.shape) > 1:
-            return value.shape[0] if isinstance(value.shape[0], int) else None
-    return None

@@ -139,8 +139,8 @@ def no_batch(inputs: Sequence[DeclaredInput]) -> str:
     """That the first dimension turned out to be none."""
     name = inputs[0].name if inputs else "x"
     return (
-        f"the first dimension is the length of a sequence, or something else that is worked along, and no "
-        f"batch: name the batch, with --batch-dim 1 or --batch-dim {name}=1; --batch-dim 0 says that it is "
+        f"what was taken for the batch is the length of a sequence, or something else that is worked along: "
+        f"name the batch, with --batch-dim 1 or --batch-dim {name}=1; --batch-dim 0 says that it is "
         f"the first all the same; {described(inputs)}"
     )
 
@@ -148,18 +148,6 @@ def no_batch(inputs: Sequence[DeclaredInput]) -> str:
 def types_of(inputs: Sequence[DeclaredInput], given: Given) -> tuple[str, ...]:
     """Torch's name of the element type of every input."""
     return tuple(dtype_of(value, given.types) for value in inputs)
-
-
-def input_shapes_of(
-    inputs: Sequence[DeclaredInput], batch_size: int | None, given: Mapping[str, Sequence[int]]
-) -> list[Shape]:
-    """Shape of every input, as `resolve` finds it from whole shapes by input and the number of samples.
-
-    Raises:
-        PerfseerError: one is open, given for no input, or contradicts the file.
-    """
-    shapes = {name: tuple(shape) for name, shape in given.items()}
-    return list(resolve(inputs, Given(shapes=shapes, batch_size=batch_size)).shapes)
 
 
 # -- names ----------------------------------------------------------------------------------------------

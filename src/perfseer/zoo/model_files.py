@@ -22,7 +22,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.batch_dimension import fixed_batch
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, empty_inputs
-from perfseer.graphs.exported.module import program_graph
+from perfseer.graphs.exported.module import run_program
 from perfseer.graphs.exported.program import Program, program_json, read_program
 from perfseer.graphs.given import CapturedFile, Given, no_batch, resolve, types_of
 from perfseer.graphs.onnx.reader import open_onnx
@@ -54,10 +54,6 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
 FIXED_BATCH = (
-    "The program is exported for a batch of {}; other batch sizes need an export with a dynamic batch "
-    "dimension."
-)
-FIXED_ONNX_BATCH = (
     "The file is exported for a batch of {}; at other batch sizes its shapes are scaled, and refused where "
     "the work does not grow in proportion."
 )
@@ -106,6 +102,9 @@ class ModelFile:
         Args:
             given: what is said of its inputs.
             backward: whether to trace a training step, see `perfseer.graphs.capture.capture`.
+
+        Returns:
+            The graph, and beside the notes of the file those on what this capture assumed.
 
         Raises:
             PerfseerError: the file declares other shapes, leaves one open that is not given, or cannot run.
@@ -177,7 +176,7 @@ def _onnx(path: Path, restore_batch_norm: bool) -> ModelFile:
     def make(given: Given, backward: bool) -> CapturedFile:
         return reading.captured(given, backward=backward)
 
-    return _with_inputs(path, "onnx", reading.inputs, make, FIXED_ONNX_BATCH, reading.notes)
+    return _with_inputs(path, "onnx", reading.inputs, make, FIXED_BATCH, reading.notes)
 
 
 def _exported_program(path: Path) -> ModelFile:
@@ -186,35 +185,27 @@ def _exported_program(path: Path) -> ModelFile:
     def make(given: Given, backward: bool) -> CapturedFile:
         return _captured_program(program, given, backward)
 
-    return _with_inputs(path, "exported_program", program.inputs, make, FIXED_BATCH)
+    return _with_inputs(path, "exported_program", program.inputs, make, FIXED_BATCH, program.notes)
 
 
 def _captured_program(program: Program, given: Given, backward: bool) -> CapturedFile:
     wanted = resolve(program.inputs, given)
-    fixed, names = wanted.declared_batch, [value.name for value in program.inputs]
-    resized = fixed is not None and wanted.batch_size != fixed
-    require(
-        not resized or all(axis in (0, None) for axis in wanted.axes),
-        f"the program is exported for a batch of {fixed}, which is not its first dimension: export it with "
-        "dynamic_shapes for the batch dimension",
-    )
+    fixed = wanted.declared_batch
 
     def at(batch_size: int, *, backward: bool = False) -> PerfGraph:
-        shapes = dict(zip(names, wanted.at(batch_size).shapes, strict=True))
-        graph = program_graph(program, batch_size=None, input_shapes=shapes, backward=backward)
-        return replace(graph, batch_size=batch_size)
+        return run_program(program, wanted.at(batch_size), backward=backward)
 
-    if wanted.guessed and (fixed is None or given.batch_size is not None) and _has_sequences(program):
+    notes: list[str] = []
+    if wanted.guessed and _has_sequences(program):
         with lengths_seen() as lengths:
             graph = at(wanted.batch_size, backward=backward)
-        suspicious = look_like(lengths, wanted.batch_size)
-        require(
-            not (suspicious and follow_batch(at, fixed or wanted.batch_size)),
-            no_batch(program.inputs),
-        )
+        if look_like(lengths, wanted.batch_size) and follow_batch(at, fixed or wanted.batch_size):
+            # a program that fixes everything has the right shapes all the same
+            require(fixed is not None and given.batch_size is None, no_batch(program.inputs))
+            notes.append(f"{no_batch(program.inputs)}.")
     else:
         graph = at(wanted.batch_size, backward=backward)
-    return CapturedFile(graph, wanted.shapes, types_of(program.inputs, given))
+    return CapturedFile(graph, wanted.shapes, types_of(program.inputs, given), tuple(notes))
 
 
 def _has_sequences(program: Program) -> bool:
@@ -231,9 +222,16 @@ def _with_inputs(
     notes: tuple[str, ...] = (),
 ) -> ModelFile:
     """A file that declares its inputs; ``fixed`` is noted where it fixes the batch."""
-    declared = fixed_batch(inputs)
-    notes = notes if declared is None else (*notes, fixed.format(declared))
-    return ModelFile(path, kind, path.stem, inputs, notes, make)
+
+    def noted(declared: int | None) -> tuple[str, ...]:
+        return notes if declared is None else (*notes, fixed.format(declared))
+
+    def make_noted(given: Given, backward: bool) -> CapturedFile:
+        found = make(given, backward)
+        declared = resolve(inputs, given).declared_batch
+        return replace(found, notes=(*noted(declared), *found.notes))
+
+    return ModelFile(path, kind, path.stem, inputs, noted(fixed_batch(inputs)), make_noted)
 
 
 def _architecture(path: Path) -> ModelFile:

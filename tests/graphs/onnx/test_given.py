@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.given import Given
@@ -57,13 +58,13 @@ def test_the_name_of_the_batch_says_where_it_is(tmp_path, shape):
     assert (found.shapes, found.graph.total_flops, found.graph.batch_size) == (((5, 6, 10),), 30 * STEP, 6)
 
 
-@pytest.mark.parametrize("shape", [[None, None, 10], ["s0", 3, 10], [5, 3, 10]])
+@pytest.mark.parametrize("shape", [[None, None, 10], ["s0", 3, 10], [5, 3, 10], ["batch", 3, 10]])
 def test_a_sequence_is_no_batch(tmp_path, shape):
     reading = recurrent(tmp_path, shape)
     whole = {} if None not in shape else {"x": (5, 3, 10)}
     with pytest.raises(PerfseerError, match="--batch-dim x=1"):
         reading.captured(Given(shapes=whole, batch_size=10))
-    dims = {"s0": 5} if "s0" in shape else {}
+    dims = {shape[0]: 5} if isinstance(shape[0], str) else {}
     found = reading.captured(Given(shapes=whole, dims=dims, batch_dims={"": 1}, batch_size=6))
     assert (found.shapes, found.graph.total_flops) == (((5, 6, 10),), 30 * STEP)
     insisted = reading.captured(Given(shapes=whole, batch_dims={"x": 0}, batch_size=10))
@@ -81,6 +82,40 @@ def test_fixed_shapes_are_answered_and_the_batch_is_doubted(tmp_path):
 def test_a_batch_that_is_first_is_none_the_worse(tmp_path, shape):
     found = recurrent(tmp_path, shape, batch_first=True).captured(Given(batch_size=6))
     assert (found.shapes, found.graph.total_flops, found.notes) == (((6, 5, 10),), 30 * STEP, ())
+
+
+def test_a_first_state_that_is_stored_follows_the_batch(tmp_path):
+    """As exporters write it: zeros of one size, expanded to the size that the input has."""
+    stored = {
+        **{"w": np.zeros((1, 80, 10), np.float32), "r": np.zeros((1, 80, 20), np.float32)},
+        **{"zeros": np.zeros((1, 3, 20), np.float32), "one": ints(1), "two": ints(2), "units": ints(20)},
+    }
+    nodes = [
+        node("Shape", "x", "s"),
+        node("Slice", "s one two", "n"),
+        node("Concat", "one n units", "target", axis=0),
+        node("Expand", "zeros target", "h"),
+        helper.make_node("LSTM", ["x", "w", "r", "", "", "h", "h"], ["y"], hidden_size=20),
+    ]
+    reading = open_onnx(write(tmp_path / "a.onnx", nodes, {"x": [5, 3, 10]}, stored=stored))
+    found = reading.captured(Given(batch_dims={"x": 1}, batch_size=6))
+    assert (found.shapes, found.graph.total_flops) == (((5, 6, 10),), 30 * STEP)
+
+
+def test_attention_along_the_first_dimension_makes_it_a_sequence(tmp_path):
+    """Scores of every step of a sample with every other: [length, batch, 16] turned around."""
+    nodes = [
+        node("Transpose", "x", "q", perm=[1, 0, 2]),
+        node("Transpose", "x", "k", perm=[1, 2, 0]),
+        node("MatMul", "q k", "scores"),
+        node("Softmax", "scores", "y", axis=-1),
+    ]
+    for shape in ([None, 3, 16], [5, 3, 16]):
+        reading = open_onnx(write(tmp_path / "a.onnx", nodes, {"x": shape}))
+        with pytest.raises(PerfseerError, match="--batch-dim x=1"):
+            reading.captured(Given(batch_size=10))
+    found = reading.captured(Given(batch_dims={"": 1}, batch_size=6))
+    assert found.graph.total_flops == 2 * 6 * 5 * 5 * 16
 
 
 # -- shapes that the data decide ------------------------------------------------------------------------

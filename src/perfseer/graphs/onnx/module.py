@@ -198,6 +198,7 @@ class OnnxModule(nn.Module):
         handler = HANDLERS.get(call.node.kind)
         if handler is None:
             return self._run_foreign(graph, call)
+        call = self.rebatching.prepared(call)
         known = fold(handler, call)
         if known is not None:
             return known

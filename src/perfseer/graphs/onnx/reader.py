@@ -64,7 +64,7 @@ class OnnxReading:
         notes: list[str] = []
         if declared is not None and batch != declared:
             graph = _rebatched(self, module, wanted, given, backward)
-        elif wanted.guessed and _has_sequences(self.model.graph):
+        elif not given.batch_dims and _has_sequences(self.model.graph, recurrent=not wanted.guessed):
             with lengths_seen() as lengths:
                 graph = _captured(module, self.inputs, wanted, given, backward)
             if look_like(lengths, batch) and self._is_sequence(wanted, given):
@@ -153,11 +153,11 @@ def _rebatched(
     return after
 
 
-def _has_sequences(graph: OnnxGraph) -> bool:
-    return any(
-        "Attention" in node.op or "Softmax" in node.op or node.op in ("LSTM", "GRU", "RNN")
-        for node in graph.nodes
-    )
+def _has_sequences(graph: OnnxGraph, *, recurrent: bool) -> bool:
+    """Whether there are recurrent layers, or others that work along a dimension."""
+    ops = {node.op for node in graph.nodes}
+    others = not recurrent and any("Attention" in op or "Softmax" in op for op in ops)
+    return others or not ops.isdisjoint(("LSTM", "GRU", "RNN"))
 
 
 def _fixed(declared: int, batch: int) -> str:
