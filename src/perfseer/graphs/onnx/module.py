@@ -51,7 +51,7 @@ _LEAVES_ITS_RESULT = frozenset(
 
 Environment = Mapping[str, Value]
 # Operators and rounds of all loops of a file.
-MOST_REPEATED = 20_000
+MOST_REPEATED = 50_000
 # Scan had other arguments before.
 _FIRST_SCAN = 9
 
