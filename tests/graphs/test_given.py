@@ -103,6 +103,14 @@ def test_a_batch_that_is_not_plain_must_be_named():
     assert resolve(inputs(x=(5, 3, 10)), Given(batch_dims={"": 1}, batch_size=6)).shapes == ((5, 6, 10),)
 
 
+def test_a_message_on_many_inputs_stays_one():
+    many = inputs(**{f"x{number}": (f"a{number}", f"b{number}", 3) for number in range(5000)})
+    with pytest.raises(PerfseerError) as refused:
+        resolve(many, Given())
+    assert len(str(refused.value)) < 3000
+    assert "and 4976 more" in str(refused.value)
+
+
 def test_inputs_that_are_no_tensors_are_refused():
     with pytest.raises(PerfseerError, match="'x' is a sequence"):
         resolve((DeclaredInput("x", None, "sequence_type"),), Given())

@@ -15,6 +15,7 @@ _LAYERS = _TORCH / "nn" / "modules"
 _MACHINERY = (Path(__file__).parent, _LAYERS / "module.py", _LAYERS / "container.py")
 _SCRIPT_LINE = re.compile(r'File "([^"]+)", line (\d+)')
 _SCRIPT = "failed in the TorchScript interpreter"
+_LONG = 160  # characters of a reason of which the first sentence suffices
 _VALUES = (
     ". Capture runs it on the meta device: check the input shape and that nothing depends on tensor values "
     "(.item(), if)"
@@ -43,7 +44,8 @@ def _reason(error: BaseException) -> str:
         return type(error).__name__
     if _SCRIPT in str(error):  # TorchScript's own traceback stands before the reason
         return lines[-1]
-    return f"{type(error).__name__}: {lines[0].rstrip('.')}"
+    said = lines[0] if len(lines[0]) < _LONG else lines[0].split(". ")[0]
+    return f"{type(error).__name__}: {said.rstrip('.')}"
 
 
 def place_of(error: BaseException) -> str | None:

@@ -16,6 +16,7 @@ from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension, dt
 from perfseer.graphs.perfgraph import PerfGraph
 
 Shape = tuple[int, ...]
+_MOST_TOLD = 24  # inputs or dimensions in a message
 _NO_TENSORS = frozenset({"sequence_type", "optional_type", "map_type", "sparse_tensor_type"})
 
 
@@ -91,9 +92,15 @@ class CapturedFile:
 
 def described(inputs: Sequence[DeclaredInput]) -> str:
     """What a file has, for messages: its inputs and its free dimensions."""
-    names = ", ".join(f"{value.name} [{_listed(value)}]" for value in inputs) or "no inputs"
-    free = ", ".join(dict.fromkeys(_symbols(inputs)))
+    names = _some([f"{value.name} [{_listed(value)}]" for value in inputs]) or "no inputs"
+    free = _some(list(dict.fromkeys(_symbols(inputs))))
     return f"the file has {names}" + (f" with free dimensions {free}" if free else "")
+
+
+def _some(words: Sequence[str], separator: str = ", ") -> str:
+    """The first of many, so that a message stays one."""
+    more = f" and {len(words) - _MOST_TOLD} more" if len(words) > _MOST_TOLD else ""
+    return separator.join(words[:_MOST_TOLD]) + more
 
 
 def _listed(value: DeclaredInput) -> str:
@@ -320,7 +327,7 @@ def _require_complete(inputs: Sequence[DeclaredInput], shapes: Sequence[Sequence
     # sums follow from their parts
     plain = [s for _, sizes in still_open for s in sizes if isinstance(s, str) and not SUM.fullmatch(s)]
     named = list(dict.fromkeys(plain)) or [s for _, sizes in still_open for s in sizes if s is not None]
-    dims = " ".join(f"--dim {_quoted(name)}=SIZE" for name in named)
+    dims = _some([f"--dim {_quoted(name)}=SIZE" for name in named], " ")
     whole = f"--input-shape {value.name}=" + "x".join(
         str(size) if isinstance(size, int) else "SIZE" for size in shapes[inputs.index(value)]
     )

@@ -193,6 +193,18 @@ def test_where_nonzero_elements_are_is_computed(tmp_path):
     assert graph.output_shapes[-1].tolist() == [2, 4, 1, 1]
 
 
+def test_a_long_list_of_indices_has_its_length(tmp_path):
+    ones = onnx.numpy_helper.from_array(ints(1))
+    nodes = [
+        node("ConstantOfShape", "shape", "c", value=ones),
+        node("NonZero", "c", "n"),
+        node("Gather", "n row", "r", axis=0),
+        node("Gather", "x r", "y", axis=1),
+    ]
+    graph = read(tmp_path, nodes, {"shape": ints(300, 300), "row": np.array(1)}).graph
+    assert graph.output_shapes[-1].tolist() == [2, 90_000, 1, 1]
+
+
 def test_columns_compressed_by_a_constant(tmp_path):
     nodes = [node("Compress", "x mask", "y", axis=1)]
     graph = read(tmp_path, nodes, {"mask": np.array([True, False, True])}).graph
