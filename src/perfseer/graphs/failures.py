@@ -9,6 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from perfseer.graphs.data_dependent import DependsOnDataError
+
 _TORCH = Path(torch.__file__).parent
 _LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 _LAYERS = _TORCH / "nn" / "modules"
@@ -34,12 +36,15 @@ def explain(module: nn.Module, inputs: Sequence[Tensor], error: BaseException) -
     place = place_of(error)
     at = "" if place is None else f" ({place})"
     # others are the model's own faults, which no other input mends
-    hint = _VALUES if isinstance(error, RuntimeError) and not isinstance(error, RecursionError) else ""
+    plain = isinstance(error, RecursionError | DependsOnDataError)
+    hint = _VALUES if isinstance(error, RuntimeError) and not plain else ""
     return f"cannot capture {type(module).__name__} with input {shapes}: {_reason(error)}{at}{hint}"
 
 
 def _reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    if isinstance(error, DependsOnDataError):
+        return str(error)
     if not lines:
         return type(error).__name__
     if _SCRIPT in str(error):  # TorchScript's own traceback stands before the reason
