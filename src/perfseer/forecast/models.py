@@ -13,7 +13,7 @@ from perfseer.forecast.inputs import ASSUMED_SHAPE, Feed, Shape, arguments, defa
 from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
-from perfseer.graphs.capture import capture
+from perfseer.graphs.capture import capture, has_frozen
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.memory.setup import MemorySetup
 from perfseer.zoo.model_files import ModelFile
@@ -44,6 +44,7 @@ class Captured:
         types: element type of every input.
         notices: what was assumed on the way.
         training_notices: what matters to training alone.
+        thawed: whether frozen parameters are taken for trained ones in it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Captured:
     types: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     training_notices: tuple[Notice, ...] = ()
+    thawed: bool = False
 
 
 class OpenModel(Protocol):
@@ -61,13 +63,16 @@ class OpenModel(Protocol):
     def name(self) -> str:
         """What people called it."""
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """The model at ``batch_size``, None for its own; the backward pass too if wanted.
 
         Args:
             batch_size: samples.
             backward: whether to trace a training step.
             precision: `FP32`, or the one of a platform with automatic mixed precision.
+            thaw: whether frozen parameters are taken for trained ones; only modules have any.
 
         Raises:
             PerfseerError: it cannot run, or not at this batch size.
@@ -92,11 +97,18 @@ class ModuleModel:
     keywords: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """As `OpenModel.captured`."""
         positional, keywords = resized((self.positional, dict(self.keywords)), batch_size)
         graph = capture(
-            self.module, positional, keywords=keywords, backward=backward, autocast=AUTOCAST.get(precision)
+            self.module,
+            positional,
+            keywords=keywords,
+            backward=backward,
+            autocast=AUTOCAST.get(precision),
+            thaw=thaw,
         )
         inputs = tensors((positional, keywords))
         return Captured(
@@ -105,6 +117,7 @@ class ModuleModel:
             tuple(tuple(value.shape) for value in inputs),
             tuple(str(value.dtype).removeprefix("torch.") for value in inputs),
             (*self.notices, *_precision_notices(self.module)),
+            thawed=thaw and backward and has_frozen(self.module),
         )
 
 
@@ -117,8 +130,11 @@ class FileModel:
     shape: Shape | None
     notices: tuple[Notice, ...] = ()
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """As `OpenModel.captured`."""
+        del thaw
         graph = _mixed(self.file.graph(self.shape, batch_size=batch_size, backward=backward), precision)
         notices = [*self.notices, *(Notice("note", "file_note", note) for note in self.file.notes)]
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
@@ -134,8 +150,11 @@ class GraphModel:
     name: str
     graph: PerfGraph
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """As `OpenModel.captured`."""
+        del thaw
         own = self.graph.batch_size
         require(
             batch_size in (None, own),
@@ -145,7 +164,8 @@ class GraphModel:
             self.graph.has_backward or not backward,
             f"{self.name} was captured without its backward pass: capture it with backward=True",
         )
-        return Captured(self.name, _mixed(self.graph, precision))
+        graph = self.graph if backward or not self.graph.has_backward else self.graph.forward_only()
+        return Captured(self.name, _mixed(graph, precision))
 
 
 def _mixed(graph: PerfGraph, precision: str) -> PerfGraph:

@@ -1,7 +1,7 @@
 """What about a model makes an answer doubtful, in sentences with shares and ranges."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -81,6 +81,16 @@ def launch_notices(graph: PerfGraph, platform: Platform | None, time_ms: float |
         f"{SLOW_LAUNCH_US:g} us each"
     )
     return [Notice("warning", "launch_bound", text)]
+
+
+def launched(
+    values: Mapping[Hashable, float], graph: PerfGraph, platform: Platform | None
+) -> dict[Hashable, float]:
+    """Values of inference by label, its time's interval reaching up to slow launches where they matter."""
+    time_ms, high_ms = values.get("infer_time_ms"), values.get("infer_time_ms_high")
+    if high_ms is None or not launch_notices(graph, platform, time_ms):
+        return dict(values)
+    return {**values, "infer_time_ms_high": max(high_ms, graph.n_nodes * SLOW_LAUNCH_US / 1e3)}
 
 
 def with_launches(estimate: Estimate, graph: PerfGraph) -> Estimate:

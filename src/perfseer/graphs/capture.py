@@ -33,6 +33,7 @@ def capture(
     keywords: Mapping[str, Any] | None = None,
     backward: bool = True,
     autocast: torch.dtype | None = None,
+    thaw: bool = False,
 ) -> PerfGraph:
     """Trace one run of ``module`` into a PerfGraph.
 
@@ -49,6 +50,7 @@ def capture(
         keywords: keyword arguments, of the same kinds.
         backward: whether to trace the backward pass.
         autocast: the lower precision of automatic mixed precision, such as `torch.float16`; None without.
+        thaw: whether frozen parameters are traced as if they were trained.
 
     Returns:
         The graph; see `PerfGraph` for units.
@@ -58,7 +60,7 @@ def capture(
     """
     given: tuple[Any, dict[str, Any]] = tree_map(_input_on_meta, (tuple(inputs), dict(keywords or {})))
     tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
-    state = _State(module)
+    state = _State(module, thaw=thaw or not backward)
     tracer = Tracer(state.storages, [t.untyped_storage() for t in tensors], training=backward)
 
     def finish(output: Any) -> None:
@@ -97,28 +99,40 @@ class _Step(nn.Module):
 class _State:
     """Parameters and buffers of a module as meta tensors, each tied tensor once.
 
-    ``replaced`` are those that stand in for the module's own, by their names in `_Step`.
+    ``replaced`` are those that stand in for the module's own, by their names in `_Step`. With ``thaw`` all
+    parameters that could be trained are.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, *, thaw: bool) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
         on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
+        thawed = thaw and has_frozen(module)
+        if not on_meta or thawed:
+            parameters = {name: _parameter_on_meta(p, thaw=thaw) for name, p in parameters.items()}
         if not on_meta:
-            parameters = {name: _parameter_on_meta(p) for name, p in parameters.items()}
             buffers = {name: torch.empty_like(b, device="meta") for name, b in buffers.items()}
         self.parameters = tuple(parameters.values())
         self.buffers = tuple(buffers.values())
         self.trainable = tuple(p for p in self.parameters if p.requires_grad)
         storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
-        own = {} if on_meta else {**parameters, **buffers}
+        own = {**({} if on_meta and not thawed else parameters), **({} if on_meta else buffers)}
         self.replaced = {f"model.{name}": tensor for name, tensor in own.items()}
 
 
-def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
+def has_frozen(module: nn.Module) -> bool:
+    """Whether it has parameters that could be trained and are not."""
+    return any(_trains(parameter) and not parameter.requires_grad for parameter in module.parameters())
+
+
+def _trains(parameter: Tensor) -> bool:
+    return parameter.is_floating_point() or parameter.is_complex()
+
+
+def _parameter_on_meta(parameter: nn.Parameter, *, thaw: bool) -> nn.Parameter:
     copy = torch.empty_like(parameter, device="meta")
-    return nn.Parameter(copy, requires_grad=parameter.requires_grad)
+    return nn.Parameter(copy, requires_grad=parameter.requires_grad or (thaw and _trains(parameter)))
 
 
 def _input_on_meta(value: Any) -> Any:
