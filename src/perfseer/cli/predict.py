@@ -90,10 +90,12 @@ def predict(
         typer.echo(json.dumps(json_schema(), indent=1, sort_keys=True))
         return
     from perfseer.cli.questions import checked, feed, model_names
+    from perfseer.console.places import require_apart
     from perfseer.forecast.ask import Ask
     from perfseer.forecast.predictor import Predictor
 
     names = model_names(models or [], sys.stdin)
+    require_apart([out], names)
     ask = Ask(
         **checked(batch_size, phase, target, precision=precision, memory_format=memory_format, mode=mode),
         feed=feed(input_shape, input_type, names, params),
