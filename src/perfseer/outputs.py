@@ -51,38 +51,47 @@ def atomic(path: Path, *, what: str = "", advice: str = _ADVICE) -> Iterator[Pat
         with _beside(Path(os.path.realpath(path))) as temporary:
             yield temporary
     except OSError as error:
-        raise cannot_write(path, error, what, advice) from error
+        raise _cannot_write(path, error, what, advice) from error
 
 
-def cannot_write(path: Path, error: OSError, what: str, advice: str) -> PerfseerError:
-    """What to say of a place that the system refused to write."""
+def _cannot_write(path: Path, error: OSError, what: str, advice: str) -> PerfseerError:
     kind = WriteError if error.errno in _FAILURES else PerfseerError
     place = f"{what} {path}".lstrip()
     return kind(f"cannot write {place}: {error.strerror or error}. {advice}")
 
 
-def require_writable(path: Path) -> None:
-    """Make the folders of ``path`` and find out whether `atomic` may write it.
+def require_writable(path: Path, *, what: str = "", advice: str = _ADVICE) -> None:
+    """Make the folders of ``path`` and find out, before hours of work, whether `atomic` may write it.
+
+    Args:
+        path: as of `atomic`.
+        what: likewise.
+        advice: likewise.
 
     Raises:
-        OSError: it may not.
+        PerfseerError: it may not.
     """
-    if _takes_a_stream(path):
-        return
-    target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
-        pass
+    try:
+        if not _takes_a_stream(path):
+            with _beside(Path(os.path.realpath(path)), keep=False):
+                pass
+    except OSError as error:
+        raise _cannot_write(path, error, what, advice) from error
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
+def _beside(target: Path, *, keep: bool = True) -> Iterator[Path]:
+    """A temporary file in the folder of ``target`` that takes its place in the end, if it is to be kept."""
+    if target.parent.exists() and not target.parent.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{target.parent} is not a folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        if not keep:
+            return
         temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide results from a reader's group
         temporary.replace(target)
     finally:

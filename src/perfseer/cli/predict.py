@@ -93,9 +93,12 @@ def predict(
     from perfseer.console.places import require_apart
     from perfseer.forecast.ask import Ask
     from perfseer.forecast.predictor import Predictor
+    from perfseer.outputs import require_writable
 
     names = model_names(models or [], sys.stdin)
     require_apart([out], names)
+    if out is not None:
+        require_writable(out)
     ask = Ask(
         **checked(batch_size, phase, target, precision=precision, memory_format=memory_format, mode=mode),
         feed=feed(input_shape, input_type, names, params),

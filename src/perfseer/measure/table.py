@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from perfseer import outputs
 from perfseer.errors import PerfseerError
-from perfseer.outputs import atomic, cannot_write
+from perfseer.outputs import atomic
 from perfseer.targets import PHASES
 
 TABLE_VERSION = 2
@@ -130,10 +130,7 @@ def require_writable(path: Path) -> None:
     Raises:
         PerfseerError: the folder cannot be made or written, or ``path`` is a folder itself.
     """
-    try:
-        outputs.require_writable(path)
-    except OSError as error:
-        raise cannot_write(path, error, _WHAT, _ADVICE) from error
+    outputs.require_writable(path, what=_WHAT, advice=_ADVICE)
 
 
 def read_table(path: Path) -> pd.DataFrame:
