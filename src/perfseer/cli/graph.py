@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfseer.cli.input_options import BatchDim, Dim, InputShape, InputType
 from perfseer.console.tables import Column, console, table
 
 if TYPE_CHECKING:
-    import torch
     from rich.table import Table
-    from torch import nn
 
     from perfseer.forecast.parts import OperatorShare
     from perfseer.graphs.perfgraph import IntArray, PerfGraph
@@ -17,54 +16,38 @@ if TYPE_CHECKING:
 
 def graph_show(
     ref: Annotated[
-        str, typer.Argument(help="Model: zoo:<id>, zoo:path/to/spec.json or module:package.attr.")
+        str,
+        typer.Argument(help="Model: timm:NAME, torchvision:NAME, module:package.attr, zoo:ID, or a file."),
     ],
-    input_shape: Annotated[str, typer.Option(help="One sample, sizes joined by x.")] = "3x224x224",
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples in the batch.")] = 1,
-    input_type: Annotated[str, typer.Option(help="Type of the input, such as float32 or int64.")] = "float32",
+    input_shape: InputShape = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Samples in the batch (default: the model's own, else 1).")
+    ] = None,
+    input_type: InputType = None,
+    dim: Dim = None,
+    batch_dim: BatchDim = None,
     backward: Annotated[bool, typer.Option(help="Trace the backward pass too.")] = True,
     limit: Annotated[int, typer.Option(min=0, help="Nodes to list; 0 lists all.")] = 40,
     params: Annotated[str, typer.Option(help="params.yaml or inline JSON, for zoo:<id>.")] = "params.yaml",
 ) -> None:
     """Print the nodes of a model's graph, its totals, and the operators that were not understood."""
-    from perfseer.graphs.capture import capture
+    from perfseer.cli.questions import Inputs, feed
+    from perfseer.forecast.models import open_model
 
-    graph = capture(_model(ref, params), (_input(input_shape, batch_size, input_type),), backward=backward)
+    inputs = Inputs(input_shape or (), input_type or (), dim or (), batch_dim or ())
+    model = open_model(ref, feed(inputs, [ref], params))
+    captured = model.captured(batch_size, backward=backward)
+    graph = captured.graph
     out = console()
     out.print(_node_table(graph, limit or graph.n_nodes))
     if 0 < limit < graph.n_nodes:
         out.print(f"{graph.n_nodes - limit} further nodes; --limit 0 lists all", style="dim")
     out.print(_operator_table(graph))
-    for line in [*_totals(graph), _not_understood(graph)]:
+    shapes = ", ".join("x".join(map(str, shape)) for shape in captured.shapes)
+    for line in [f"inputs      {shapes}", *_totals(graph), _not_understood(graph)]:
         out.print(line)
-
-
-def _model(ref: str, params: str) -> "nn.Module":
-    from perfseer.parameters import load_mapping
-    from perfseer.zoo.references import build, parse
-    from perfseer.zoo.space import SearchSpace
-
-    reference = parse(ref)
-    by_id = reference.kind == "zoo" and not reference.is_file
-    return build(ref, space=SearchSpace.from_mapping(load_mapping(params).get("zoo")) if by_id else None)
-
-
-def _input(shape: str, batch_size: int, input_type: str) -> "torch.Tensor":
-    import torch
-
-    from perfseer.errors import require
-
-    sizes = shape.lower().split("x")
-    require(
-        all(size.isdecimal() and int(size) > 0 for size in sizes),
-        f"--input-shape {shape!r} is no shape; expected sizes joined by x, like 3x224x224",
-    )
-    dtype = getattr(torch, input_type, None)
-    require(
-        isinstance(dtype, torch.dtype),
-        f"--input-type {input_type!r} is no type of torch; expected one like float32 or int64",
-    )
-    return torch.empty((batch_size, *map(int, sizes)), dtype=dtype, device="meta")
+    for notice in captured.notices:
+        typer.echo(f"{notice.level}: {notice.message}", err=True)
 
 
 def _node_table(graph: "PerfGraph", limit: int) -> "Table":
@@ -107,7 +90,7 @@ def _operator_table(graph: "PerfGraph") -> "Table":
     columns: list[Column[OperatorShare]] = [
         Column("operator", lambda kind: kind.operator),
         Column("nodes", lambda kind: kind.nodes, number=True),
-        Column("share of FLOPs", lambda kind: percent(100 * kind.flops_share), number=True),
+        Column("share of FLOPs", lambda kind: _flops_share(kind.flops_share), number=True),
         Column("share of bytes", lambda kind: percent(100 * kind.bytes_share), number=True),
     ]
     return table(columns, operator_shares(graph, "infer"))
@@ -144,4 +127,13 @@ def _not_understood(graph: "PerfGraph") -> str:
     if not graph.unknown:
         return "understood  every operator"
     names = ", ".join(f"{name} ({n})" for name, n in sorted(graph.unknown.items(), key=lambda kv: -kv[1]))
-    return f"not understood, kept as `other`: {names}; {percent(100 * graph.other_share)} of the bytes moved"
+    return (
+        f"not understood, kept as `other`: {names}; {percent(100 * graph.other_share)} of the bytes moved, "
+        f"{_flops_share(graph.other_flops_share)} of the FLOPs"
+    )
+
+
+def _flops_share(share: float | None) -> str:
+    from perfseer.reporting.units import percent
+
+    return "an unknown share" if share is None else percent(100 * share)

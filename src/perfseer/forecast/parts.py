@@ -16,6 +16,7 @@ Level = Literal["note", "warning"]
 # Names are stable: programs that read the JSON compare codes, people read messages.
 CODES: tuple[str, ...] = (
     "input_assumed",
+    "batch_unclear",
     "target_chosen",
     "target_not_trained",
     "phase_not_trained",
@@ -27,6 +28,7 @@ CODES: tuple[str, ...] = (
     "backward_missing",
     "backward_estimated",
     "file_note",
+    "partly_counted",
     "parameters_not_fp32",
     "memory_not_measured",
     "memory_may_not_fit",
@@ -185,7 +187,8 @@ class Coverage(Part):
         unknown_operators: operators outside the vocabulary and how often they are called.
         unknown_calls_share: their share of all operator calls, 0 to 1.
         unknown_bytes_share: their share of the forward bytes, 0 to 1.
-        unknown_flops_share: their share of the forward FLOPs, 0 to 1.
+        unknown_flops_share: their share of the forward FLOPs, 0 to 1; None where nobody can tell what some of
+            them compute.
         unseen_operators: operators of the vocabulary that no training graph has, and their calls.
         outside: graph features outside the training range.
     """
@@ -193,7 +196,7 @@ class Coverage(Part):
     unknown_operators: Mapping[str, int]
     unknown_calls_share: Share
     unknown_bytes_share: Share
-    unknown_flops_share: Share
+    unknown_flops_share: Share | None
     unseen_operators: Mapping[str, int]
     outside: tuple[Outside, ...]
 
@@ -205,7 +208,7 @@ class ModelInput(Part):
     Attributes:
         model: reference, file or class name.
         batch_size: samples.
-        shapes: shape of every input with its batch dimension; empty where a file declares them itself.
+        shapes: shape of every input with its batch dimension; empty for a graph that was captured before.
         types: element type of every input.
         nodes: operators of the captured graph.
         parameters: trainable elements.
@@ -231,14 +234,15 @@ class OperatorShare(Part):
         operator: name in the vocabulary.
         nodes: how many there are.
         time_share: share of the predicted time, 0 to 1; None where the predictor cannot say.
-        flops_share: share of the phase's FLOPs, 0 to 1.
+        flops_share: share of the phase's FLOPs that were counted, 0 to 1; None for operators of which nobody
+            can tell.
         bytes_share: share of the bytes the phase's operators move, 0 to 1.
     """
 
     operator: str
     nodes: int
     time_share: Share | None
-    flops_share: Share
+    flops_share: Share | None
     bytes_share: Share
 
 

@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -13,10 +13,13 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves, tree_map
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.attention import fused_attention
-from perfseer.graphs.autocast import Autocast
+from perfseer.graphs.autocast import Autocast, switches
+from perfseer.graphs.failures import explain
+from perfseer.graphs.lazy import initialised, on_meta
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
+from perfseer.graphs.masks import with_masks
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.single_kernels import single_kernels
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
@@ -60,6 +63,24 @@ def capture(
     """
     given: tuple[Any, dict[str, Any]] = tree_map(_input_on_meta, (tuple(inputs), dict(keywords or {})))
     tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
+    try:
+        return _captured(module, given, tensors, backward, autocast, thaw)
+    except (PerfseerError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever a model raises; it may call sys.exit
+        raise PerfseerError(explain(module, tensors, error)) from error
+
+
+def _captured(
+    module: nn.Module,
+    given: tuple[Any, dict[str, Any]],
+    tensors: Sequence[Tensor],
+    backward: bool,
+    autocast: torch.dtype | None,
+    thaw: bool,
+) -> PerfGraph:
+    module = initialised(module, *given)
+    known = with_masks(module, *given)
     state = _State(module, thaw=thaw or not backward)
     tracer = Tracer(state.storages, [t.untyped_storage() for t in tensors], training=backward)
 
@@ -69,15 +90,16 @@ def capture(
         if backward:
             tracer.end_backward(_backward(outputs, state.trainable))
 
-    with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
-        try:
-            with tracer:
-                # the whole step, since checkpointed blocks run again in the backward pass
-                torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *given)
-        except PerfseerError:
-            raise
-        except Exception as error:
-            raise PerfseerError(_explain(module, tensors, error)) from error
+    with (
+        _mode_of(module, training=backward),
+        torch.set_grad_enabled(backward),
+        single_kernels(tracer),
+        switches(),
+        _layer_by_layer(),
+        tracer,
+    ):
+        # the whole step, since checkpointed blocks run again in the backward pass
+        torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *known)
     return _assemble(tracer.trace, state, tensors, backward)
 
 
@@ -106,18 +128,21 @@ class _State:
     def __init__(self, module: nn.Module, *, thaw: bool) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
-        on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
-        thawed = thaw and has_frozen(module)
-        if not on_meta or thawed:
+        all_on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
+        for name, tensor in {**parameters, **buffers}.items():
+            _require_dense(tensor, f"the model's {name}")
+        own: dict[str, Tensor] = {}
+        if not all_on_meta or (thaw and has_frozen(module)):
             parameters = {name: _parameter_on_meta(p, thaw=thaw) for name, p in parameters.items()}
-        if not on_meta:
-            buffers = {name: torch.empty_like(b, device="meta") for name, b in buffers.items()}
+            own |= parameters
+        if not all_on_meta:
+            buffers = {name: on_meta(b) for name, b in buffers.items()}
+            own |= buffers
         self.parameters = tuple(parameters.values())
         self.buffers = tuple(buffers.values())
         self.trainable = tuple(p for p in self.parameters if p.requires_grad)
         storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
-        own = {**({} if on_meta and not thawed else parameters), **({} if on_meta else buffers)}
         self.replaced = {f"model.{name}": tensor for name, tensor in own.items()}
 
 
@@ -130,13 +155,24 @@ def _trains(parameter: Tensor) -> bool:
     return parameter.is_floating_point() or parameter.is_complex()
 
 
-def _parameter_on_meta(parameter: nn.Parameter, *, thaw: bool) -> nn.Parameter:
-    copy = torch.empty_like(parameter, device="meta")
-    return nn.Parameter(copy, requires_grad=parameter.requires_grad or (thaw and _trains(parameter)))
+def _parameter_on_meta(parameter: nn.Parameter, *, thaw: bool) -> Tensor:
+    copy = on_meta(parameter)
+    return copy.requires_grad_(True) if thaw and _trains(parameter) else copy
+
+
+def _require_dense(tensor: Tensor, what: str) -> None:
+    dense = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_quantized
+    kind = "quantised" if tensor.is_quantized else "nested" if tensor.is_nested else str(tensor.layout)
+    require(
+        dense,
+        f"{what} is {kind.removeprefix('torch.')}: a capture follows dense tensors alone; make it dense "
+        "(.to_dense(), .dequantize()) or leave the part that uses it out",
+    )
 
 
 def _input_on_meta(value: Any) -> Any:
     if isinstance(value, Tensor):
+        _require_dense(value, "an input")
         return value.detach().to("meta")
     require(
         isinstance(value, _PLAIN),
@@ -149,13 +185,27 @@ def _input_on_meta(value: Any) -> Any:
 @contextmanager
 def _mode_of(module: nn.Module, *, training: bool) -> Iterator[None]:
     """Training or evaluation mode for the duration, then every submodule's own flag again."""
+    frozen = isinstance(module, torch.jit.ScriptModule) and not hasattr(module, "training")
+    require(not frozen, "frozen TorchScript has constants for weights: capture it before torch.jit.freeze")
     before = [(part, part.training) for part in module.modules()]
-    module.train(training)
+    with suppress(NotImplementedError):  # an exported module stays what it was exported as
+        module.train(training)
     try:
         yield
     finally:
         for part, flag in before:
             part.training = flag
+
+
+@contextmanager
+def _layer_by_layer() -> Iterator[None]:
+    """Attention layers without torch's fast path for inference, whose kernels take values of masks."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _output_tensors(output: Any) -> list[Tensor]:
@@ -205,15 +255,6 @@ def _loss(outputs: Sequence[Tensor]) -> Tensor:
     for output in outputs[1:]:
         total = total + output.sum()
     return total
-
-
-def _explain(module: nn.Module, inputs: Sequence[Tensor], error: Exception) -> str:
-    shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
-    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-    return (
-        f"cannot capture {type(module).__name__} with input {shapes}: {reason}. Capture runs it on the "
-        "meta device: check the input shape and that nothing depends on tensor values (.item(), if)"
-    )
 
 
 def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: bool) -> PerfGraph:

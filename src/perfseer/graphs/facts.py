@@ -18,6 +18,7 @@ _MOVES_NOTHING = {
     *("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk"),
     *("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
 }
+_OWN_NAMESPACES = {"aten", "prims"}
 _NOISE = {"bernoulli", "bernoulli_", "native_dropout", "_fused_dropout"}
 _OVERWRITES = words_of(lambda passport: passport.overwrites)
 _FILLS = words_of(lambda passport: passport.fills)
@@ -31,7 +32,8 @@ class Facts:
     """One ATen overload.
 
     Attributes:
-        name: ATen name without overload, for example ``convolution``.
+        name: ATen name without overload, for example ``convolution``; somebody else's operators have their
+            namespace before it, as in ``torchvision.nms``, and are none of the vocabulary.
         silent: moves no data (views, aliases, allocations, questions about sizes).
         composite: a composition of other operators that must be traced instead of it.
         operator: vocabulary index the name gives.
@@ -65,8 +67,10 @@ class Facts:
 def facts_of(func: Any) -> Facts:
     """Facts of an overload (a `torch._ops.OpOverload`)."""
     schema = func._schema
-    name = schema.name.split("::")[-1]
-    formula = flop_formula(func)
+    namespace, name = schema.name.split("::")
+    if namespace not in _OWN_NAMESPACES:
+        name = f"{namespace}.{name}"
+    formula, rule = flop_formula(func), SHAPE_RULES.get(func)
     mutated = tuple(
         (position, argument.name)
         for position, argument in enumerate(schema.arguments)
@@ -76,11 +80,11 @@ def facts_of(func: Any) -> Facts:
     return Facts(
         name=name,
         silent=silent,
-        composite=formula is None and not silent and _is_composite(func),
+        composite=formula is None and rule is None and not silent and _is_composite(func),
         operator=aten_index(name),
         describe=_DESCRIBERS.get(name.removesuffix("_")),
         flops=formula,
-        shape_rule=SHAPE_RULES.get(func),
+        shape_rule=rule,
         mutated=mutated,
         overwrites=name in _OVERWRITES or any(argument.is_out for argument in schema.arguments),
         fills=name in _FILLS,
@@ -98,4 +102,6 @@ def _is_composite(func: Any) -> bool:
 def _is_silent(func: Any, name: str, *, writes: bool) -> bool:
     returns_tensor = any("Tensor" in str(item.type) for item in func._schema.returns)
     in_place_view = torch.Tag.inplace_view in func.tags
-    return func.is_view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)
+    # a composition that may be a view may be a copy as well: `to`, `reshape`, `contiguous`
+    view = func.is_view and not _is_composite(func)
+    return view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perfseer.graphs.uncounted import has_unknown_flops
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATORS
 
 IntArray = npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ class PerfGraph:
         operators: [V] index into `vocabulary.OPERATORS`.
         hyperparameters: [V, 13] integers, columns `vocabulary.HYPERPARAMETERS`.
         output_shapes: [V, 4] shape of each node's first output as N, C, H, W (1 where absent).
-        flops: [V] floating-point operations of the forward pass, as torch's FlopCounterMode counts.
+        flops: [V] floating-point operations of the forward pass, two per multiply-accumulate (`costs`).
         input_bytes: [V] bytes of activations read.
         weight_bytes: [V] bytes of parameters and buffers read.
         output_bytes: [V] bytes written.
@@ -50,7 +51,7 @@ class PerfGraph:
         has_backward: whether the backward pass was traced.
         train_only_bytes: bytes moved in training by work no node owns (dropout, statistics updates,
             gradient accumulation).
-        unknown: ATen operators kept as ``other``, with their counts.
+        unknown: operators kept as ``other``, with their counts.
     """
 
     operators: IntArray
@@ -157,3 +158,11 @@ class PerfGraph:
     def other_share(self) -> float:
         """Share of the forward bytes moved by operators outside the vocabulary."""
         return float(self.bytes[self.operators == 0].sum() / max(self.total_bytes, 1))
+
+    @property
+    def other_flops_share(self) -> float | None:
+        """Share of the forward FLOPs in operators outside the vocabulary; None where nobody can tell."""
+        counted = self.flops[self.operators == 0]
+        if any(map(has_unknown_flops, self.unknown)) and not counted.all():
+            return None
+        return float(counted.sum() / max(self.total_flops, 1))

@@ -12,7 +12,6 @@
 Some models of the libraries are made for one image size: they need the shape of the input too.
 """
 
-import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,9 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.graphs.autocast import regions_as_on_a_gpu
 from perfseer.zoo import builder, libraries
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.sampler import find
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
@@ -119,9 +120,9 @@ def build(
         spec = architecture(reference, space=space, spec_json=spec_json)
         with torch.device(device):
             return builder.build(spec)
-    with _importable_here():
+    with _importable_here(), regions_as_on_a_gpu():
         if reference.kind == "module":
-            return _build_module(reference, device)
+            return fixed_if_detector(_build_module(reference, device))
         package, make, advice = _LIBRARIES[reference.kind]
         _import(package, str(reference), advice)
         return _construct(reference, lambda: make(reference.target, input_shape), device)
@@ -185,7 +186,7 @@ def _attribute(reference: Reference) -> Any:
 def _import(name: str, ref: str, advice: str) -> ModuleType:
     packages = [package for package, *_ in _LIBRARIES.values()]
     try:
-        return libraries.import_library(name) if name in packages else importlib.import_module(name)
+        return libraries.import_library(name) if name in packages else libraries.import_module(name)
     except Exception as error:  # any code may stand in a module; whatever it raises is for the user to see
         raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
 

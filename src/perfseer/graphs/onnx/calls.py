@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import empty, torch_type
@@ -37,6 +37,20 @@ def as_tensor(value: Tensor | Fact) -> Tensor:
     if value.twin is not None:
         return value.twin
     return empty(value.values.shape, torch_type(value.values.dtype.name))
+
+
+def depends_on_data(node: OnnxNode, what: str) -> PerfseerError:
+    """The error for a shape that only the contents of the inputs decide.
+
+    Args:
+        node: where it is decided.
+        what: the subject of the sentence.
+    """
+    written = f" that writes {', '.join(map(repr, filter(None, node.outputs)))}" if node.name else ""
+    return PerfseerError(
+        f"{node}{written}: {what} depends on the data; only models whose shapes follow from the input's can "
+        "be read: export the model without it, or the part before it"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +97,12 @@ class Call:
         """Where it runs."""
         return "cpu" if self.is_computed else "meta"
 
+    def is_stored(self, position: int) -> bool:
+        """Whether an argument is a parameter or buffer of the model."""
+        value = self.inputs[position] if position < len(self.inputs) else None
+        tensor = value.twin if isinstance(value, Fact) else value
+        return isinstance(tensor, nn.Parameter | nn.Buffer)
+
     def tensors(self) -> list[Tensor]:
         """All arguments as tensors.
 
@@ -117,10 +137,7 @@ class Call:
         value = self._given(position)
         if isinstance(value, Fact):
             return value.values
-        raise PerfseerError(
-            f"{self.node}: its argument {self.node.inputs[position]!r} decides a shape and depends on "
-            "the data; only models whose shapes follow from the input's can be read"
-        )
+        raise depends_on_data(self.node, f"its argument {self.node.inputs[position]!r} decides a shape and")
 
     def numbers(self, position: int) -> list[int]:
         """A known argument as a list of integers."""
