@@ -12,6 +12,9 @@ import yaml
 
 from perfseer.errors import PerfseerError, require
 
+_LISTS = ("predictors", "ensembles")
+_OF_STUDIES = ("predictors", "entrants", "means", "variants")
+
 
 def load_mapping(source: str) -> dict[str, Any]:
     """Read parameters from a YAML file, or from inline JSON when ``source`` starts with ``{``.
@@ -21,7 +24,7 @@ def load_mapping(source: str) -> dict[str, Any]:
             sections a job depends on).
 
     Returns:
-        The mapping of sections, not yet validated.
+        The mapping of sections, not yet validated; without what takes no part (`taking_part`).
 
     Raises:
         PerfseerError: the file is missing or is not a mapping.
@@ -33,7 +36,27 @@ def load_mapping(source: str) -> dict[str, Any]:
         raise PerfseerError(f"cannot read parameters from {source[:80]!r}: {error}") from error
     if not isinstance(mapping, dict):
         raise PerfseerError(f"parameters in {source[:80]!r} are {type(mapping).__name__}, expected a mapping")
-    return mapping
+    return taking_part(mapping)
+
+
+def taking_part(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters without what is null in a list of things to fit: it is left out everywhere.
+
+    Such lists are ``predictors`` and ``ensembles``, and those of a study (`_OF_STUDIES`). A study that is
+    null stays, since it is that which leaves it out.
+    """
+    found = dict(mapping)
+    for name, section in mapping.items():
+        if name in _LISTS and (section is None or isinstance(section, Mapping)):
+            found[name] = _there(section or {})
+        elif isinstance(section, Mapping):
+            lists = {key: section[key] for key in _OF_STUDIES if isinstance(section.get(key), Mapping)}
+            found[name] = {**section, **{key: _there(listed) for key, listed in lists.items()}}
+    return found
+
+
+def _there(sections: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: section for name, section in sections.items() if section is not None}
 
 
 def section(mapping: Mapping[str, Any], name: str) -> Any:

@@ -5,10 +5,12 @@ import json
 import pytest
 import yaml
 
+from perfseer.cli.pipeline import stages_of
 from perfseer.cli.schema import Parameters
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import training_parameters
-from perfseer.parameters import load_mapping
+from perfseer.parameters import load_mapping, taking_part
+from perfseer.studies.ablation.variants import resolve
 
 
 @pytest.fixture
@@ -118,3 +120,46 @@ def test_training_parameters_need_only_their_sections(mapping):
 def test_an_unknown_predictor_or_split_is_named(mapping, predictor, split):
     with pytest.raises(PerfseerError, match=r"oracle|sideways"):
         training_parameters(mapping, predictor, split)
+
+
+NULLS = {
+    "predictors": {"nn_meter": None, "mlp5d": None},
+    "ensembles": {"ensemble": None},
+    "ablation": {"variants": {"multi_sum": None, "blocks_2": None}},
+}
+
+
+def without(mapping):
+    """The parameters with `NULLS` over them, as Snakemake lays presets over params.yaml."""
+    copy = json.loads(json.dumps(mapping))
+    for section, entries in NULLS.items():
+        for name, entry in entries.items():
+            copy[section][name] = copy[section][name] | entry if isinstance(entry, dict) else entry
+    return copy
+
+
+def test_what_is_null_takes_part_nowhere(mapping, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(without(mapping)))
+    read = load_mapping(str(path))
+    assert read == load_mapping(json.dumps(without(mapping)))
+    parameters = Parameters.from_mapping(read)
+    assert not {"nn_meter", "mlp5d"} & set(parameters.predictor_names)
+    assert parameters.ensemble_names == ()
+    names = {stage.name for stage in stages_of(read)}
+    assert "train-boosting" in names
+    assert not {"train-nn_meter", "train-mlp5d", "combine-ensemble"} & names
+    variants = set(resolve(read))
+    assert "mean" in variants
+    assert not {"multi_sum", "blocks_2"} & variants
+
+
+def test_a_null_that_was_not_taken_out_is_valid_and_takes_no_part(mapping):
+    given = without(mapping)
+    assert Parameters.from_mapping(given).ensemble_names == ()
+    assert set(resolve(given)) == set(resolve(taking_part(given)))
+
+
+def test_a_list_that_is_null_is_empty_and_a_study_that_is_null_stays():
+    found = taking_part({"ensembles": None, "public": None, "seeds": [0], "zoo": {"depth": None}})
+    assert found == {"ensembles": {}, "public": None, "seeds": [0], "zoo": {"depth": None}}

@@ -203,9 +203,12 @@ def test_inference_does_not_care_about_the_backward_pass(predictor):
 
 
 def test_a_model_that_cannot_be_trained_is_answered_for_in_inference(predictor):
-    frozen = Convolution().requires_grad_(False)
+    class Detached(Convolution):
+        def forward(self, x):
+            return super().forward(x).detach()
+
     ask = Ask(phases=("infer", "train"), feed=SMALL)
-    infer, train = predictor.predict_many([frozen], ask)
+    infer, train = predictor.predict_many([Detached()], ask)
     assert infer.time.value == pytest.approx(MFLOPS)
     assert "backward_missing" in codes(infer)
     assert isinstance(train, Failure)
@@ -217,15 +220,15 @@ def test_a_predictor_that_needs_no_backward_pass_gets_none():
     asked = []
 
     class Watched(ModuleModel):
-        def captured(self, batch_size, *, backward, precision):
+        def captured(self, batch_size, *, backward, **how):
             asked.append(backward)
-            return super().captured(batch_size, backward=backward, precision=precision)
+            return super().captured(batch_size, backward=backward, **how)
 
     model = Watched("watched", Convolution(), (IMAGE,))
     law(forward_suffices=True).predict(model)
     law(forward_suffices=False).predict(model)
     list(law(forward_suffices=True).predict_many([model], Ask(phases=("infer", "train"))))
-    assert asked == [False, True, True]
+    assert asked == [False, True, False, True]
 
 
 def test_a_predictor_of_graphs_as_they_run_gets_them_so():
@@ -234,9 +237,9 @@ def test_a_predictor_of_graphs_as_they_run_gets_them_so():
     asked = []
 
     class Watched(ModuleModel):
-        def captured(self, batch_size, *, backward, precision):
+        def captured(self, batch_size, *, precision, **how):
             asked.append(precision)
-            return super().captured(batch_size, backward=backward, precision=precision)
+            return super().captured(batch_size, precision=precision, **how)
 
     targets = (R4090.key, CPU.key, R3090.key)
     model = Watched("watched", Convolution(), (IMAGE,))

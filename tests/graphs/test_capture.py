@@ -434,3 +434,19 @@ def test_faults_say_what_to_do(model, inputs, message):
 def test_a_model_without_operators_is_refused():
     with pytest.raises(PerfseerError, match="no operator"):
         capture(nn.Identity(), (torch.empty(3),), backward=False)
+
+
+def test_frozen_parameters_count_where_nothing_or_everything_is_trained():
+    module = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).requires_grad_(False)
+    module[2].requires_grad_(True)
+    inputs = (torch.empty(3, 4),)
+    forward, step, whole = (
+        capture(module, inputs, backward=backward, thaw=thaw)
+        for backward, thaw in ((False, False), (True, False), (True, True))
+    )
+    assert (forward.n_parameters, step.n_parameters, whole.n_parameters) == (58, 18, 58)
+    # Of the last layer its weights alone, 2 x 3 x 8 x 2; of all, its input too, and the first's weights.
+    assert step.backward_flops.sum() == 96
+    assert whole.backward_flops.sum() == 96 + 96 + 2 * 3 * 4 * 8
+    assert [p.requires_grad for p in module.parameters()] == [False, False, True, True]
+    assert whole.forward_only().n_parameters == step.forward_only().n_parameters == 58

@@ -10,6 +10,7 @@ from perfseer.digests import canonical_json
 from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import fitting_sections
+from perfseer.parameters import taking_part
 from perfseer.predictors.registry import module_name
 from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
@@ -28,6 +29,9 @@ class Everything(dict):
 
 if "every_rule" in workflow.workflow_settings.consider_ancient:
     workflow.workflow_settings.consider_ancient = Everything()
+
+# What is null takes no part, so nothing below comes across it.
+config.update(taking_part(config))
 
 try:
     PARAMETERS = Parameters.from_mapping(config)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from perfseer.console.places import GRAPHS, INDEX, MEASUREMENTS, Measurements
+from perfseer.console.places import GRAPHS, INDEX, MEASUREMENTS, Measurements, require_apart
 from perfseer.console.progress import progress
 
 
@@ -22,6 +22,7 @@ def graph_build(
     from perfseer.data.files import write_parquet
     from perfseer.measure.table import read_table
 
+    require_apart([out, index], [measurements])
     started = time.monotonic()
     with progress("capturing graphs of models") as report:
         packed, table = build_graphs(read_table(measurements), workers, report)

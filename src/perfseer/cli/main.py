@@ -5,6 +5,7 @@ is doubtful, 130 interrupted.
 """
 
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
@@ -31,8 +32,10 @@ from perfseer.cli.train import train
 from perfseer.cli.trust import protocol_study, remeasure
 from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
+from perfseer.console.streams import guarded
 from perfseer.errors import PerfseerError
 from perfseer.studies import shelf
+from perfseer.text import plain
 
 app = typer.Typer(
     name="perfseer",
@@ -86,18 +89,38 @@ app.add_typer(params, name="params")
 
 def run() -> None:
     """Entry point: a `PerfseerError` or a file-system refusal becomes one message, never a traceback."""
+    with guarded() as out:
+        code = _ended(_run)
+        if not out.failed:
+            code = _ended(out.flush) or code
+        if code:
+            out.close_quietly()
+    sys.exit(code)
+
+
+def _run() -> None:
+    app()
+
+
+def _ended(work: Callable[[], None]) -> int:
+    """Exit code of doing ``work``; what went wrong is said on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        app()
+        work()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except PerfseerError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
-        sys.exit(error.exit_code)
+        console.print(f"[bold red]error:[/] {escape(plain(str(error)))}")
+        return error.exit_code
+    except BrokenPipeError:
+        return 1  # whoever reads has enough
     except OSError as error:
-        console.print(f"[bold red]error:[/] {escape(_explain(error))}")
-        sys.exit(1)
+        console.print(f"[bold red]error:[/] {escape(plain(_explain(error)))}")
+        return 1
     except KeyboardInterrupt:
         console.print("interrupted")
-        sys.exit(130)
+        return 130
+    return 0
 
 
 def _explain(error: OSError) -> str:

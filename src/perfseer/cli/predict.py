@@ -90,10 +90,15 @@ def predict(
         typer.echo(json.dumps(json_schema(), indent=1, sort_keys=True))
         return
     from perfseer.cli.questions import Inputs, checked, feed, model_names
+    from perfseer.console.places import require_apart
     from perfseer.forecast.ask import Ask
     from perfseer.forecast.predictor import Predictor
+    from perfseer.outputs import require_writable
 
     names = model_names(models or [], sys.stdin)
+    require_apart([out], names)
+    if out is not None:
+        require_writable(out)
     ask = Ask(
         **checked(batch_size, phase, target, precision=precision, memory_format=memory_format, mode=mode),
         feed=feed(Inputs(input_shape or (), input_type or (), dim or (), batch_dim or ()), names, params),

@@ -11,7 +11,10 @@ from perfseer.console.tables import Column, R, console, listed, table
 from perfseer.forecast.document import to_json
 from perfseer.forecast.parts import Estimate, Explanation, OperatorShare, Provenance
 from perfseer.forecast.prediction import Answer, Failure, Prediction
-from perfseer.reporting.units import NOT_APPLICABLE, number, percent
+from perfseer.reporting.tables import escape
+from perfseer.reporting.units import NOT_APPLICABLE, in_percent, number, share
+from perfseer.text import cell, one_line, plain
+from perfseer.words import chance
 
 _METRICS = (("time", "ms"), ("memory", "mib"), ("utilisation", "pct"))
 _NUMBERS = ("time [ms]", "memory [MiB]", "utilisation [%]", "fits")
@@ -26,7 +29,7 @@ _PIPED_WIDTH = 220  # columns where there is no terminal
 
 
 def _share(value: float | None) -> str:
-    return NOT_APPLICABLE if value is None else percent(100 * value)
+    return NOT_APPLICABLE if value is None else share(value)
 
 
 _EXPLAINED: list[Column[OperatorShare]] = [
@@ -55,7 +58,7 @@ def write(
     if line is not None:
         stream.write(line(None) + "".join(line(answer) for answer in answers))
     elif kind is Format.JSON:
-        stream.write(to_json(answers, provenance, complete=complete))
+        stream.write(plain(to_json(answers, provenance, complete=complete)))
     elif kind is Format.MD:
         stream.write(_markdown(answers, _footer(answers, provenance, complete=complete)))
     else:
@@ -72,7 +75,7 @@ def remarks(answers: Iterable[Answer]) -> list[str]:
         for notice in answer.warnings:
             found[notice.level].setdefault((answer.model, notice.code), []).append(notice.message)
     return [
-        f"{level}: {model}: {messages[0]}{_likewise(len(messages) - 1)}"
+        one_line(f"{level}: {model}: {messages[0]}{_likewise(len(messages) - 1)}")
         for level, remarks in found.items()
         for (model, _), messages in remarks.items()
     ]
@@ -91,7 +94,7 @@ def _cells(answer: Answer) -> list[str]:
     estimates = [_estimate(getattr(answer, metric)) for metric, _ in _METRICS]
     target = "as trained" if answer.target is None else answer.target.key
     fit = answer.memory_fit
-    fits = NOT_APPLICABLE if fit is None else f"{100 * fit.probability:.0f} %"
+    fits = NOT_APPLICABLE if fit is None else chance(fit.probability)
     said = ", ".join(_doubts(answer))
     return [answer.model, str(answer.batch_size), answer.phase, target, *estimates, fits, said]
 
@@ -124,29 +127,25 @@ def _write_table(answers: Sequence[Answer], footer: list[str], stream: TextIO) -
 def _markdown(answers: Sequence[Answer], footer: list[str]) -> str:
     parts = [_markdown_table(_COLUMNS, map(_cells, answers))]
     for title, explanation in _explanations(answers):
-        parts += [title, _markdown_table(_EXPLAINED, explanation.operators)]
-        parts += [f"Interval widened: {reason}" for reason in explanation.widened]
-    said = [f"- {_escaped(remark)}" for remark in remarks(answers)]
-    parts += ["\n".join(lines) for lines in (said, footer) if lines]
+        parts += [escape(title), _markdown_table(_EXPLAINED, explanation.operators)]
+        parts += [f"Interval widened: {escape(reason)}" for reason in explanation.widened]
+    said = [f"- {escape(remark)}" for remark in remarks(answers)]
+    parts += ["\n".join(lines) for lines in (said, [escape(line) for line in footer]) if lines]
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown_table(columns: Sequence[Column[R]], rows: Iterable[R]) -> str:
     rule = ["--:" if column.number else "---" for column in columns]
-    cells = ([_escaped(str(column.cell(row))) for column in columns] for row in rows)
+    cells = ([escape(str(column.cell(row))) for column in columns] for row in rows)
     lines = [[column.title for column in columns], rule, *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
 
 
 def _footer(answers: Sequence[Answer], provenance: Provenance, *, complete: bool) -> list[str]:
     """What the brackets mean, whether answers are missing, and what answered."""
     estimates = [e for answer in answers if isinstance(answer, Prediction) for e in answer.estimates]
     shares = {estimate.confidence for estimate in estimates if estimate.confidence is not None}
-    brackets = [f"in brackets: {100 * max(shares):.3g} % interval"] if shares else []
+    brackets = [f"in brackets: {in_percent(max(shares))} interval"] if shares else []
     stopped = [] if complete else ["interrupted: these are the answers so far"]
     return [*brackets, *stopped, str(provenance)]
 
@@ -192,5 +191,5 @@ def _csv_values(answer: Prediction) -> dict[str, Any]:
 
 def _csv_line(cells: Iterable[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(list(cells))
+    csv.writer(text, lineterminator="\n").writerow([cell(value) for value in cells])
     return text.getvalue()

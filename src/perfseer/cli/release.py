@@ -36,7 +36,7 @@ def import_release(
     Its pickles and texts are interpreted as data; nothing in them is ever run. A file that asks for more is
     refused by name, and the rest is read. Without options nothing is written: the release is only examined.
     """
-    from perfseer.data.files import atomic, write_parquet
+    from perfseer.data.files import write_csv, write_parquet
     from perfseer.data.sources.perfseer_release.source import PerfseerRelease
     from perfseer.errors import require
     from perfseer.measure.fingerprint import usable_cores
@@ -51,8 +51,7 @@ def import_release(
             device_name or PerfseerRelease.device_name,
         ).imported
     if report is not None:
-        with atomic(report) as temporary:
-            found.notes.to_csv(temporary, index=False, lineterminator="\n")
+        write_csv(report, found.notes)
     reasons = found.refused["reason"].tolist()
     require(
         not (strict and reasons),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from perfseer.console.places import require_apart
 from perfseer.console.progress import progress
 from perfseer.console.tables import Format, Style
 
@@ -53,6 +54,7 @@ def source_table(
     from perfseer.measure.table import write_table
 
     require((graphs is None) == (index is None), "--graphs and --index belong together: give both or neither")
+    require_apart([out, graphs, index], places or ())
     started = time.monotonic()
     with progress("reading graphs") as report:
         source = source_class(name)(places or (), workers, report)

@@ -4,10 +4,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TextIO, TypeVar
 
 import typer
+
+from perfseer.text import one_line, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,7 +72,7 @@ def table(
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left")
+    made = Table(title=title and one_line(title), title_justify="left")
     if not title:
         made.box, made.pad_edge = box.SIMPLE_HEAD, False
     for column in columns:
@@ -80,14 +83,28 @@ def table(
             overflow="fold" if fold else "ellipsis",
         )
     for row in rows:
-        made.add_row(*(str(column.cell(row)) for column in columns), style=style(row) if style else None)
+        made.add_row(
+            *(one_line(str(column.cell(row))) for column in columns), style=style(row) if style else None
+        )
     return made
 
 
 def console(piped_width: int = 160, stream: TextIO | None = None) -> "Console":
     """Standard output or ``stream``: as wide as the terminal, ``piped_width`` columns where it is none."""
-    from rich.console import Console
-
     stream = stream or sys.stdout
     width = None if stream.isatty() else piped_width
-    return Console(file=stream, width=width, highlight=False, markup=False)
+    return _plain_console()(file=stream, width=width, highlight=False, markup=False)
+
+
+@cache
+def _plain_console() -> "type[Console]":
+    from rich.console import Console
+
+    class PlainConsole(Console):
+        """Text given to it acts on no terminal."""
+
+        def print(self, *objects: Any, **how: Any) -> None:
+            """As Rich's, text made `plain` before."""
+            super().print(*(plain(one) if isinstance(one, str) else one for one in objects), **how)
+
+    return PlainConsole

@@ -11,7 +11,7 @@ import pandas as pd
 from perfseer.data.building import INDEX_COLUMNS, KEY, NO_GRAPH
 from perfseer.data.dataset import SCHEMA_VERSION, Dataset
 from perfseer.data.features import NODE_COLUMNS
-from perfseer.data.files import atomic, read_parquet, write_json, write_parquet
+from perfseer.data.files import read_parquet, write_csv, write_json, write_parquet
 from perfseer.data.folds import fit_normaliser
 from perfseer.data.normalisation import Normaliser
 from perfseer.data.packed import PackedGraphs
@@ -117,8 +117,7 @@ def write_dataset(
     """
     write_parquet(out / "rows.parquet", assembled.data.rows)
     write_parquet(out / "splits.parquet", assembled.splits)
-    with atomic(out / "quarantine.csv") as temporary:
-        assembled.quarantine.to_csv(temporary, index=False, lineterminator="\n")
+    write_csv(out / "quarantine.csv", assembled.quarantine)
     normalisers = {
         split: {str(seed): normaliser.to_json() for seed, normaliser in by_seed.items()}
         for split, by_seed in assembled.normalisers.items()

@@ -1,42 +1,16 @@
 """Reading and writing this room's files: whole or not at all, with messages a person can act on."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from perfseer.errors import PerfseerError
+from perfseer.outputs import atomic
+from perfseer.text import cell
 
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without an error.
-
-    Readers see the old file or the new one, never half of it.
-
-    Raises:
-        PerfseerError: the folder cannot be written or the disk is full.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.chmod(0o666 & ~_umask())  # mkstemp's 0600 would hide results from a reader's group
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise PerfseerError(
-            f"cannot write {path}: {error.strerror or error}. Free some space, or name another output"
-        ) from error
+__all__ = ["atomic", "read_json", "read_parquet", "write_csv", "write_json", "write_parquet"]
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -71,6 +45,14 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(temporary, index=False)
 
 
+def write_csv(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
+    """Write a table without its index; nothing in it is a formula to a spreadsheet (`text.cell`)."""
+    words = table.select_dtypes(exclude=["number", "bool"]).columns
+    shown = table.assign(**{str(name): table[name].map(cell, na_action="ignore") for name in words})
+    with atomic(path) as temporary:
+        shown.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")
+
+
 def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.DataFrame:
     """Read a table and check that it has ``columns``.
 
@@ -87,9 +69,3 @@ def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.Da
     if missing:
         raise PerfseerError(f"{path} lacks the columns {missing}: run `{written_by}` again")
     return table
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -6,9 +6,12 @@ from dataclasses import dataclass, fields, replace
 
 import pandas as pd
 
+from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.asking import unlabelled
+from perfseer.forecast.bounds import no_less_than_inference, within
+from perfseer.forecast.capturing import Seen
 from perfseer.forecast.card import Card
 from perfseer.forecast.explaining import explain
 from perfseer.forecast.memory import Memory, memory_of
@@ -16,16 +19,12 @@ from perfseer.forecast.models import Captured
 from perfseer.forecast.parts import Coverage, Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
-from perfseer.forecast.warnings import coverage_notices, covered, launch_notices, with_launches
+from perfseer.forecast.warnings import coverage_notices, covered, launch_notices, launched, with_launches
 from perfseer.predictors import base
 from perfseer.targets import TARGETS, Phase, Quantity
 
 _METRICS: dict[Quantity, Metric] = {"time": "time", "mem": "memory", "util": "utilisation"}
 _UNITS: dict[Quantity, Unit] = {"time": "ms", "mem": "MiB", "util": "%"}
-
-
-# One question about a captured model: in which phase, on which platform.
-Asked = tuple[Phase, Chosen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,26 +41,33 @@ class Answerer:
     card: Card
     provenance: Provenance
 
-    def answer(self, captured: Captured, asked: Sequence[Asked], ask: Ask) -> list[Prediction]:
-        """Answers in the order of the questions.
+    def answer(self, seen: Seen, phase: Phase, asked: Sequence[Chosen], ask: Ask) -> list[Prediction]:
+        """Answers in the order of the platforms.
 
         Args:
-            captured: a model at one batch size.
-            asked: phases and platforms, at least one.
+            seen: a model at one batch size, as ``phase`` sees it.
+            phase: inference or training.
+            asked: platforms, at least one.
             ask: confidence of the intervals, memory of the device, whether to explain.
 
         Raises:
             PerfseerError: the predictor gives no finite positive number for it.
         """
-        platforms = list(dict.fromkeys(chosen.platform for _, chosen in asked))
+        captured = seen.captured
+        platforms = list(dict.fromkeys(chosen.platform for chosen in asked))
         dataset = unlabelled(captured.graph, platforms)
-        predicted = self.model.predict(dataset)
-        intervals = self.model.intervals(dataset, ask.confidence)
-        values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
-        rows: list[dict[Hashable, float]] = values.to_dict("records")
+        rows = forward = self._values(dataset, ask)
+        if phase == "train":
+            if seen.forward is not captured.graph:
+                forward = self._values(unlabelled(seen.forward, platforms), ask)
+            forward = [
+                launched(values, seen.forward, platform)
+                for values, platform in zip(forward, platforms, strict=True)
+            ]
+            rows = [no_less_than_inference(*pair) for pair in zip(rows, forward, strict=True)]
         new = [self.model.coverage(captured.graph, platform) for platform in platforms]
         answers = []
-        for phase, chosen in asked:
+        for chosen in asked:
             row = platforms.index(chosen.platform)
             coverage = covered(captured.graph, new[row], phase)
             answer = self._prediction(captured, phase, chosen, rows[row], coverage, ask)
@@ -69,6 +75,14 @@ class Answerer:
                 answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), phase))
             answers.append(answer)
         return answers
+
+    def _values(self, dataset: Dataset, ask: Ask) -> list[dict[Hashable, float]]:
+        """Of each row, values of labels and of the ends of their intervals."""
+        predicted = self.model.predict(dataset)
+        intervals = self.model.intervals(dataset, ask.confidence)
+        values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
+        rows: list[dict[Hashable, float]] = values.to_dict("records")
+        return rows
 
     def _prediction(
         self,
@@ -83,7 +97,10 @@ class Answerer:
         if platform is not None:
             memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
         about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
-        estimates = self._estimates(phase, chosen, values, ask.confidence)
+        estimates = tuple(
+            within(estimate, captured.graph, phase, platform)
+            for estimate in self._estimates(phase, chosen, values, ask.confidence)
+        )
         time_ms = next((estimate.value for estimate in estimates if estimate.metric == "time"), None)
         launches = launch_notices(captured.graph, platform, time_ms)
         if launches:

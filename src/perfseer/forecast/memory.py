@@ -7,6 +7,7 @@ from perfseer.forecast.parts import Estimate, Interval, MemoryFit, Notice
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.predictors.memory import will_it_fit
 from perfseer.targets import Phase
+from perfseer.words import chance
 
 # Below this probability of fitting an answer carries a warning.
 LIKELY = 0.9
@@ -56,7 +57,7 @@ def memory_of(
     if found.probability < LIKELY:
         text = (
             f"fits into the {found.capacity_mib / 1024:.3g} GiB there are with a probability of "
-            f"{100 * found.probability:.0f} %: it needs {estimate}"
+            f"{chance(found.probability)}: it needs {estimate}"
         )
         notices.append(Notice("warning", "memory_may_not_fit", text))
     return Memory(estimate, MemoryFit(found.probability, found.capacity_mib), tuple(notices))

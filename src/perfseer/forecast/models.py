@@ -27,7 +27,7 @@ from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
 from perfseer.graphs.batch_dimension import ALL_INPUTS
-from perfseer.graphs.capture import capture
+from perfseer.graphs.capture import capture, has_frozen
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, takes_sequence_first
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
@@ -61,6 +61,7 @@ class Captured:
         types: element type of every input.
         notices: what was assumed on the way.
         training_notices: what matters to training alone.
+        thawed: whether frozen parameters are taken for trained ones in it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Captured:
     types: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     training_notices: tuple[Notice, ...] = ()
+    thawed: bool = False
 
 
 class OpenModel(Protocol):
@@ -78,13 +80,16 @@ class OpenModel(Protocol):
     def name(self) -> str:
         """What people called it."""
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """The model at ``batch_size``, None for its own; the backward pass too if wanted.
 
         Args:
             batch_size: samples.
             backward: whether to trace a training step.
             precision: `FP32`, or the one of a platform with automatic mixed precision.
+            thaw: whether frozen parameters are taken for trained ones; only modules have any.
 
         Raises:
             PerfseerError: it cannot run, or not at this batch size.
@@ -115,11 +120,18 @@ class ModuleModel:
     is_sampled: bool = False
     is_image: bool = False
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """As `OpenModel.captured`."""
         positional, keywords, batch = self._inputs(batch_size)
         graph = capture(
-            self.module, positional, keywords=keywords, backward=backward, autocast=AUTOCAST.get(precision)
+            self.module,
+            positional,
+            keywords=keywords,
+            backward=backward,
+            autocast=AUTOCAST.get(precision),
+            thaw=thaw,
         )
         inputs = tensors((positional, keywords))
         return Captured(
@@ -133,6 +145,7 @@ class ModuleModel:
                 *_partial_notices(self.module),
                 *self._batch_notices(graph, batch, batch_size),
             ),
+            thawed=thaw and backward and has_frozen(self.module),
         )
 
     def _inputs(self, batch_size: int | None) -> tuple[tuple[Any, ...], dict[str, Any], int]:
@@ -196,8 +209,11 @@ class FileModel:
     feed: Feed
     notices: tuple[Notice, ...] = ()
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """As `OpenModel.captured`."""
+        del thaw
         found = self.file.captured(self.feed.given(batch_size), backward=backward)
         notes = (Notice("note", "file_note", note) for note in found.notes)
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
@@ -213,8 +229,11 @@ class GraphModel:
     name: str
     graph: PerfGraph
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, thaw: bool = False
+    ) -> Captured:
         """As `OpenModel.captured`."""
+        del thaw
         own = self.graph.batch_size
         require(
             batch_size in (None, own),
@@ -224,7 +243,8 @@ class GraphModel:
             self.graph.has_backward or not backward,
             f"{self.name} was captured without its backward pass: capture it with backward=True",
         )
-        return Captured(self.name, _mixed(self.graph, precision))
+        graph = self.graph if backward or not self.graph.has_backward else self.graph.forward_only()
+        return Captured(self.name, _mixed(graph, precision))
 
 
 def _mixed(graph: PerfGraph, precision: str) -> PerfGraph:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError, require
-from perfseer.forecast.answering import Answerer, Asked
+from perfseer.forecast.answering import Answerer
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
@@ -20,6 +20,9 @@ from perfseer.forecast.prediction import Answer, Failure, Prediction
 from perfseer.forecast.shelf import DEFAULT, checkpoint_digest, find
 from perfseer.predictors import base, registry
 from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
+
+# One question about a model: in which phase, on which platform.
+Asked = tuple[Phase, Chosen]
 
 
 class Predictor:
@@ -196,17 +199,18 @@ class Predictor:
             failures: list[Answer] = []
             for precision, questions in by_precision.items():
                 phases = list(dict.fromkeys(phase for phase, _ in questions))
-                captured, missing = captured_for(
+                found, missing = captured_for(
                     opened, batch_size, phases, precision, forward_suffices=self.model.forward_suffices
                 )
                 failures += missing
-                failed = {failure.phase for failure in missing}
-                asked = [question for question in questions if question[0] not in failed]
-                if captured is not None and asked:
+                for phase, seen in found.items():
+                    asked = [question for question in questions if question[0] == phase]
                     try:
-                        answers |= dict(zip(asked, answerer.answer(captured, asked, ask), strict=True))
+                        told = answerer.answer(seen, phase, [chosen for _, chosen in asked], ask)
+                        answers |= dict(zip(asked, told, strict=True))
                     except PerfseerError as error:
-                        failures.append(Failure(captured.name, str(error), captured.graph.batch_size))
+                        size = seen.captured.graph.batch_size
+                        failures.append(Failure(opened.name, str(error), size, phase))
             # In the order of the questions, whatever each had to be captured in.
             yield from (answers[question] for question in choices if question in answers)
             yield from failures

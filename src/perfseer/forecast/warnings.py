@@ -1,18 +1,19 @@
 """What about a model makes an answer doubtful, in sentences with shares and ranges."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from perfseer.data.platforms import Platform
 from perfseer.forecast.parts import Coverage, Estimate, Notice, Outside
+from perfseer.forecast.ranges import range_notices
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.uncounted import with_unknown_flops
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors import coverage as predictors_coverage
 from perfseer.targets import Phase
+from perfseer.words import share
 
 # Named in a message; the JSON has all of them.
 _LISTED = 3
@@ -48,14 +49,14 @@ def coverage_notices(coverage: Coverage) -> list[Notice]:
     if coverage.unknown_operators:
         text = (
             f"operators outside the vocabulary: {_counts(coverage.unknown_operators)}; "
-            f"{_percent(coverage.unknown_calls_share)} of the calls, "
-            f"{_percent(coverage.unknown_bytes_share)} of the bytes, {_flops_words(coverage)}"
+            f"{share(coverage.unknown_calls_share)} of the calls, "
+            f"{share(coverage.unknown_bytes_share)} of the bytes, {_flops_words(coverage)}"
         )
         notices.append(Notice("warning", "unknown_operators", text))
     if coverage.unseen_operators:
         text = f"operators that no model of the training had: {_counts(coverage.unseen_operators)}"
         notices.append(Notice("warning", "unseen_operators", text))
-    return [*notices, *_range_notices(coverage.outside)]
+    return [*notices, *range_notices(coverage.outside)]
 
 
 # Host time to start one kernel of an eager model: what few machines beat, and what few exceed. From common
@@ -83,6 +84,16 @@ def launch_notices(graph: PerfGraph, platform: Platform | None, time_ms: float |
     return [Notice("warning", "launch_bound", text)]
 
 
+def launched(
+    values: Mapping[Hashable, float], graph: PerfGraph, platform: Platform | None
+) -> dict[Hashable, float]:
+    """Values of inference by label, its time's interval reaching up to slow launches where they matter."""
+    time_ms, high_ms = values.get("infer_time_ms"), values.get("infer_time_ms_high")
+    if high_ms is None or not launch_notices(graph, platform, time_ms):
+        return dict(values)
+    return {**values, "infer_time_ms_high": max(high_ms, graph.n_nodes * SLOW_LAUNCH_US / 1e3)}
+
+
 def with_launches(estimate: Estimate, graph: PerfGraph) -> Estimate:
     """A time that its kernels' launches may exceed: the interval reaches up to slow ones."""
     most_ms = graph.n_nodes * SLOW_LAUNCH_US / 1e3
@@ -90,33 +101,6 @@ def with_launches(estimate: Estimate, graph: PerfGraph) -> Estimate:
     if interval is None or interval.high >= most_ms:
         return estimate
     return replace(estimate, interval=replace(interval, high=most_ms))
-
-
-def _range_notices(outside: tuple[Outside, ...]) -> list[Notice]:
-    notices = []
-    batch = next((entry for entry in outside if entry.feature == "batch_size"), None)
-    if batch is not None:
-        trained = f"{batch.lowest:.0f} to {batch.highest:.0f}"
-        text = f"batch size {batch.value:.0f} is outside the {trained} trained on"
-        notices.append(Notice("warning", "batch_outside_training_range", text))
-    others = sorted((entry for entry in outside if entry is not batch), key=_distance, reverse=True)
-    if others:
-        named = "; ".join(map(_range_words, others[:_LISTED]))
-        more = f"; and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
-        text = f"outside the training range: {named}{more}"
-        notices.append(Notice("warning", "outside_training_range", text))
-    return notices
-
-
-def _distance(entry: Outside) -> float:
-    """By which factor a value lies outside, in logarithms; features are not negative."""
-    beyond = max(entry.value + 1, 1.0) / max(entry.highest + 1, 1.0)
-    below = max(entry.lowest + 1, 1.0) / max(entry.value + 1, 1.0)
-    return math.log(max(beyond, below))
-
-
-def _range_words(entry: Outside) -> str:
-    return f"{entry.feature} {entry.value:.3g} (trained on {entry.lowest:.3g} to {entry.highest:.3g})"
 
 
 def _counts(operators: Mapping[str, int]) -> str:
@@ -127,14 +111,10 @@ def _counts(operators: Mapping[str, int]) -> str:
 
 def _flops_words(coverage: Coverage) -> str:
     if coverage.unknown_flops_share is not None:
-        return f"{_percent(coverage.unknown_flops_share)} of the FLOPs"
+        return f"{share(coverage.unknown_flops_share)} of the FLOPs"
     names = with_unknown_flops(coverage.unknown_operators)
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return (
         f"an unknown share of the FLOPs: nothing says what {', '.join(names[:_LISTED])}{more} "
         f"comput{'e' if len(names) > 1 else 'es'}, so the FLOPs are a lower bound"
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -36,6 +36,7 @@ def capture(
     keywords: Mapping[str, Any] | None = None,
     backward: bool = True,
     autocast: torch.dtype | None = None,
+    thaw: bool = False,
 ) -> PerfGraph:
     """Trace one run of ``module`` into a PerfGraph.
 
@@ -52,6 +53,7 @@ def capture(
         keywords: keyword arguments, of the same kinds.
         backward: whether to trace the backward pass.
         autocast: the lower precision of automatic mixed precision, such as `torch.float16`; None without.
+        thaw: whether frozen parameters are traced as if they were trained.
 
     Returns:
         The graph; see `PerfGraph` for units.
@@ -62,7 +64,7 @@ def capture(
     given: tuple[Any, dict[str, Any]] = tree_map(_input_on_meta, (tuple(inputs), dict(keywords or {})))
     tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
     try:
-        return _captured(module, given, tensors, backward, autocast)
+        return _captured(module, given, tensors, backward, autocast, thaw)
     except (PerfseerError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever a model raises; it may call sys.exit
@@ -75,10 +77,11 @@ def _captured(
     tensors: Sequence[Tensor],
     backward: bool,
     autocast: torch.dtype | None,
+    thaw: bool,
 ) -> PerfGraph:
     module = initialised(module, *given)
     known = with_masks(module, *given)
-    state = _State(module)
+    state = _State(module, thaw=thaw or not backward)
     tracer = Tracer(state.storages, [t.untyped_storage() for t in tensors], training=backward)
 
     def finish(output: Any) -> None:
@@ -118,25 +121,43 @@ class _Step(nn.Module):
 class _State:
     """Parameters and buffers of a module as meta tensors, each tied tensor once.
 
-    ``replaced`` are those that stand in for the module's own, by their names in `_Step`.
+    ``replaced`` are those that stand in for the module's own, by their names in `_Step`. With ``thaw`` all
+    parameters that could be trained are.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, *, thaw: bool) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
         all_on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
         for name, tensor in {**parameters, **buffers}.items():
             _require_dense(tensor, f"the model's {name}")
+        own: dict[str, Tensor] = {}
+        if not all_on_meta or (thaw and has_frozen(module)):
+            parameters = {name: _parameter_on_meta(p, thaw=thaw) for name, p in parameters.items()}
+            own |= parameters
         if not all_on_meta:
-            parameters = {name: on_meta(p) for name, p in parameters.items()}
             buffers = {name: on_meta(b) for name, b in buffers.items()}
+            own |= buffers
         self.parameters = tuple(parameters.values())
         self.buffers = tuple(buffers.values())
         self.trainable = tuple(p for p in self.parameters if p.requires_grad)
         storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
-        own = {} if all_on_meta else {**parameters, **buffers}
         self.replaced = {f"model.{name}": tensor for name, tensor in own.items()}
+
+
+def has_frozen(module: nn.Module) -> bool:
+    """Whether it has parameters that could be trained and are not."""
+    return any(_trains(parameter) and not parameter.requires_grad for parameter in module.parameters())
+
+
+def _trains(parameter: Tensor) -> bool:
+    return parameter.is_floating_point() or parameter.is_complex()
+
+
+def _parameter_on_meta(parameter: nn.Parameter, *, thaw: bool) -> Tensor:
+    copy = on_meta(parameter)
+    return copy.requires_grad_(True) if thaw and _trains(parameter) else copy
 
 
 def _require_dense(tensor: Tensor, what: str) -> None:

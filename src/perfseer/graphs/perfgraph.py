@@ -6,7 +6,7 @@ analytic peak memory. "MAC" in the paper is memory-access cost in bytes: here it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -42,7 +42,8 @@ class PerfGraph:
         edge_bytes: [E] bytes of the tensor that flows.
         edge_shapes: [E, 4] its shape as N, C, H, W (1 where absent).
         batch_size: size of the first input's first dimension.
-        n_parameters: trainable elements, tied weights once.
+        n_parameters: trainable elements, tied weights once; without the backward pass those of frozen
+            parameters too, on which inference does not depend.
         parameter_bytes: bytes of the parameters.
         buffer_bytes: bytes of the buffers (batch-norm statistics and the like).
         peak_infer_bytes: analytic peak memory of inference by liveness (parameters, buffers, activations).
@@ -100,6 +101,22 @@ class PerfGraph:
         for name in NODE_FIELDS[1:]:
             if getattr(self, name).min() < 0:
                 raise ValueError(f"PerfGraph.{name} must not be negative")
+
+    def forward_only(self) -> "PerfGraph":
+        """The graph as a capture of the forward pass alone gives it: nothing of training is left in it."""
+        each = self.parameter_bytes // self.n_parameters if self.n_parameters else 0
+        # Where some parameters are frozen nothing says how many; most have four bytes each.
+        whole = each in (2, 4, 8) and each * self.n_parameters == self.parameter_bytes
+        nothing = np.zeros_like(self.flops)
+        return replace(
+            self,
+            backward_flops=nothing,
+            backward_bytes=nothing,
+            n_parameters=self.n_parameters if whole else self.parameter_bytes // 4,
+            peak_train_bytes=0,
+            has_backward=False,
+            train_only_bytes=0,
+        )
 
     @property
     def n_nodes(self) -> int:

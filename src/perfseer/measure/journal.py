@@ -225,6 +225,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 def _replace(path: Path, lines: Iterable[bytes]) -> None:
     """Write ``lines`` in the place of ``path``, whole or not at all, whatever happens to the power."""
+    path = Path(os.path.realpath(path))  # a link stays one
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("wb") as stream:

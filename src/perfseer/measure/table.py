@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from perfseer import outputs
 from perfseer.errors import PerfseerError
+from perfseer.outputs import atomic
 from perfseer.targets import PHASES
 
 TABLE_VERSION = 2
@@ -91,6 +92,9 @@ SCHEMA = pa.schema(
     metadata={_MARK: str(TABLE_VERSION)},
 )
 
+_WHAT = "the measurement table"
+_ADVICE = "Make room, permit writing there, or give another place with --out"
+
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a measurement table; the file appears whole or not at all.
@@ -104,22 +108,10 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
             written.
     """
     table = _to_arrow(frame)
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as stream:
-            pq.write_table(table, stream, compression="zstd")
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp makes files for the owner's eyes only; a result is for everyone the umask allows.
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+    with atomic(path, what=_WHAT, advice=_ADVICE) as temporary, temporary.open("wb") as stream:
+        pq.write_table(table, stream, compression="zstd")
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def typed_table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -138,20 +130,7 @@ def require_writable(path: Path) -> None:
     Raises:
         PerfseerError: the folder cannot be made or written, or ``path`` is a folder itself.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            if path.is_dir():
-                raise IsADirectoryError(21, "it is a folder")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> PerfseerError:
-    return PerfseerError(
-        f"cannot write the measurement table {path}: {error.strerror or error}; make room, permit "
-        "writing there or give another place with --out"
-    )
+    outputs.require_writable(path, what=_WHAT, advice=_ADVICE)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -235,9 +214,3 @@ def _check_status(frame: pd.DataFrame, what: str) -> None:
 
 def _typed(table: pa.Table, name: str) -> bool:
     return bool(table.schema.field(name).type == COLUMNS[name].kind)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

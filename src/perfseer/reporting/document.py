@@ -8,11 +8,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from perfseer.data.files import atomic
+from perfseer.data.files import atomic, write_csv
 from perfseer.reporting.html import page
 from perfseer.reporting.outputs import Document
 from perfseer.reporting.style import save, styled
-from perfseer.reporting.tables import bullet_list, escape
+from perfseer.reporting.tables import bullet_list, escape, tamed
 from perfseer.reporting.units import count, in_percent, number, percent, plural, signed
 
 # How numbers and lists are written in templates: {{ study.seeds | length | count }}.
@@ -96,11 +96,10 @@ def publish(
     Raises:
         PerfseerError: the folder cannot be written.
     """
-    place = folder / document.folder
+    text, place = tamed(text), folder / document.folder
     _draw(document, figures, place / "figures")
     for stem, table in tables.items():
-        with atomic(place / "plots" / f"{stem}.csv") as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        write_csv(place / "plots" / f"{stem}.csv", table, float_format="%.6g")
     paths = folder / f"{document.name}.md", folder / f"{document.name}.html"
     for path, content in zip(paths, (text, page(text)), strict=True):
         with atomic(path) as temporary:

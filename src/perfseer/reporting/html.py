@@ -8,6 +8,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from perfseer.reporting.tables import is_local
+
 # Cells with more characters than this may wrap; numbers never do.
 WRAP_FROM = 36
 STYLESHEET = Path(__file__).with_name("report.css")
@@ -23,10 +25,11 @@ def page(markdown: str) -> str:
     Returns:
         The page as text, with a table of contents of second- and third-level headings.
     """
-    parser = MarkdownIt("commonmark").enable("table")
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
     entries = _anchor_headings(tokens)
     _wrap_long_cells(tokens)
+    _cut_off_strangers(tokens)
     _link_twins(tokens)
     body = parser.renderer.render(tokens, parser.options, {})
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
@@ -67,6 +70,20 @@ def _wrap_long_cells(tokens: list[Token]) -> None:
     for token, inline in pairwise(tokens):
         if token.type == "td_open" and len(inline.content) > WRAP_FROM:
             token.attrSet("class", "wide")
+
+
+def _cut_off_strangers(tokens: list[Token]) -> None:
+    """Images and links that lead outside become their own text: a page asks nobody for anything."""
+    for parent in tokens:
+        strange = 0
+        for token in parent.children or ():
+            target = str(token.attrGet("src" if token.type == "image" else "href") or "")
+            if token.type == "image" and not is_local(target):
+                token.type, token.tag, token.content, token.children = "text", "", token.content, None
+            elif token.type == "link_open" and not is_local(target):
+                token.hidden, token.type, token.tag, strange = True, "text", "", strange + 1
+            elif token.type == "link_close" and strange:  # links do not lie within each other
+                token.hidden, token.type, token.tag, strange = True, "text", "", strange - 1
 
 
 def _link_twins(tokens: list[Token]) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from perfseer import words
 from perfseer.errors import require
 from perfseer.evaluation.intervals import Interval
 
@@ -95,9 +96,15 @@ def percent(value: float) -> str:
     return f"{number(value)} %"
 
 
+def share(value: float) -> str:
+    """A share of a whole as `percent` shows it; all of it only where it is."""
+    text = percent(100 * value)
+    return words.share(value) if text == percent(100) and value != 1 else text
+
+
 def in_percent(value: float) -> str:
     """A share as a percentage in as many digits as it has, ``90 %``."""
-    return f"{100 * value:g} %"
+    return words.share(value, 6)
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -108,7 +115,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 def share_text(part: int, whole: int) -> str:
     """``12 of 80 (15.0 %)``."""
-    return f"{count(part)} of {count(whole)} ({percent(100.0 * part / whole)})" if whole else "0 of 0"
+    return f"{count(part)} of {count(whole)} ({share(part / whole)})" if whole else "0 of 0"
 
 
 def plural(n: int, word: str) -> str:

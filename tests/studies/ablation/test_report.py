@@ -283,3 +283,16 @@ def test_nothing_fitted_yet_is_a_report_too(tampered, tmp_path):
     rows = table_after(published.paths[0].read_text(), "## The paper's claims")[2:]
     assert [row[3] for row in rows] == ["missing"] * len(CLAIMS)
     assert len(published.missing) == 1 + len(mapping["ablation"]["variants"])
+
+
+def test_a_variant_that_is_null_is_in_no_report(written, tmp_path):
+    mapping, results, _ = written
+    changed = copy.deepcopy(mapping)
+    changed["ablation"]["variants"] |= {"blocks_3": None, "multi_sum": None, "mean": None}
+    study = load_study(changed, Paths.below(results))
+    assert not {"blocks_3", "multi_sum", "mean"} & set(study.variants)
+    assert study.missing() == []
+    render(changed, results, tmp_path)
+    text = (tmp_path / "ablation.md").read_text(encoding="utf-8")
+    assert "`blocks_3`" not in text
+    assert "Missing records" not in text

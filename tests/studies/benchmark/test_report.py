@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from perfseer.cli.main import app
@@ -446,3 +447,26 @@ def test_the_verbs_measure_what_the_report_reads(tmp_path):
     result = CliRunner().invoke(app, ["report", "benchmark", *options])
     assert result.exit_code == 0, result.output
     assert rows_after((tmp_path / "reports" / "benchmark.md").read_text(), "### 2.1 Training time")
+
+
+def test_a_predictor_that_is_null_is_in_no_report(copy, tmp_path):
+    mapping, results = copy
+    mapping["predictors"] |= {"mlp5d": None, "seernet": None, "nn_meter": None}
+    mapping["ensembles"] = {"ensemble": None}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(mapping))
+    ended = CliRunner().invoke(
+        app,
+        [
+            *("report", "benchmark", "--params", f"{tmp_path / 'params.yaml'}"),
+            *("--results", f"{results}", "--out", f"{tmp_path / 'reports'}"),
+        ],
+    )
+    assert ended.exit_code == 0, ended.output
+    study = load_study(mapping, results)
+    assert study.predictors == ("roofline", "boosting", "seernet_multi")
+    assert study.missing() == []
+    text = (tmp_path / "reports" / "benchmark.md").read_text(encoding="utf-8")
+    shown = {row[0] for row in table_after(text, "### 6.1 Performance summary")}
+    assert "boosting" in shown
+    assert not {"seernet", "nn_meter", "ensemble"} & shown
+    assert "Missing" not in text

@@ -6,10 +6,10 @@ import numpy as np
 
 from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.predictors.memory.margins import Margin, margin_of
 from perfseer.predictors.memory.setup import MemorySetup, Optimiser
-from perfseer.predictors.memory.terms import MemoryTerms, memory_terms
+from perfseer.predictors.memory.terms import MemoryTerms, least_bytes, memory_terms
 from perfseer.targets import Phase
 
 MIB = 2**20
@@ -56,6 +56,9 @@ def will_it_fit(
 ) -> FitForecast:
     """Forecast whether a configuration runs in the memory of a device that nobody else uses.
 
+    No end of the interval is below what is certainly there (`terms.least_bytes`), and training takes no less
+    than inference in the same setup.
+
     Args:
         graph: captured at the batch size in question; with its backward pass for ``train``.
         phase: ``train`` or ``infer``.
@@ -74,12 +77,16 @@ def will_it_fit(
     setup = MemorySetup.of(platform, optimiser)
     chosen = margin or margin_of(setup, phase, platform.device)
     terms = memory_terms(graph, phase, setup)
-    low, middle, high = (
-        (factor * terms.held_bytes + terms.context) / MIB for factor in chosen.factors(confidence)
-    )
-    held, room = np.array([terms.held_bytes]), np.array([capacity - terms.context])
+    room = capacity - terms.context
+    held, fits = _held(graph, phase, setup, terms, chosen, confidence, room)
+    if phase == "train":
+        forward = memory_terms(graph, "infer", setup)
+        apart = margin_of(setup, "infer", platform.device)
+        least, runs = _held(graph, "infer", setup, forward, apart, confidence, room)
+        held, fits = np.maximum(held, least), min(fits, runs)
+    low, middle, high = ((held + terms.context) / MIB).tolist()
     return FitForecast(
-        probability=float(chosen.fits(held, room)[0]),
+        probability=fits,
         mem_low_mib=low,
         mem_mib=middle,
         mem_high_mib=high,
@@ -88,6 +95,22 @@ def will_it_fit(
         terms=terms,
         warnings=tuple(_warnings(graph, platform, chosen)),
     )
+
+
+def _held(
+    graph: PerfGraph,
+    phase: Phase,
+    setup: MemorySetup,
+    terms: MemoryTerms,
+    margin: Margin,
+    confidence: float,
+    room: float,
+) -> tuple[FloatArray, float]:
+    """[3] bytes the allocator holds, lower end, median and upper end; and the probability of fitting."""
+    least = least_bytes(graph, phase, setup)
+    held = np.maximum(np.array(margin.factors(confidence)) * terms.held_bytes, least)
+    fits = float(margin.fits(np.array([terms.held_bytes]), np.array([room]))[0])
+    return held, fits if least <= room else margin.rarely
 
 
 def largest_elements(graph: PerfGraph) -> int:

@@ -101,6 +101,11 @@ class Margin:
         slack = np.log(np.maximum(room, 1.0) / np.maximum(computed, 1.0))
         return np.asarray(np.clip(expit((slack - self.shift) / self.spread), _LAPSE, 1 - _LAPSE))
 
+    @property
+    def rarely(self) -> float:
+        """Probability of what by all that is known does not fit."""
+        return _LAPSE
+
     def factors(self, confidence: float) -> tuple[float, float, float]:
         """What to multiply the computed bytes by for the lower end, the median and the upper end."""
         half = self.spread * float(logit(0.5 + confidence / 2))

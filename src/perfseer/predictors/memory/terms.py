@@ -16,7 +16,7 @@ from perfseer.predictors.memory.lifetimes import (
     training_lifetimes,
 )
 from perfseer.predictors.memory.setup import OPTIMISER_STATES, MemorySetup
-from perfseer.predictors.memory.widths import traced_in_16_bits
+from perfseer.predictors.memory.widths import compute_scales, traced_in_16_bits
 from perfseer.predictors.memory.workspace import (
     Workspace,
     context_bytes,
@@ -102,6 +102,38 @@ def memory_terms(graph: PerfGraph, phase: Phase, setup: MemorySetup) -> MemoryTe
     chosen = int(np.argmin(np.abs(np.log(anchors))))
     lifetimes = _lifetimes(graph, phase, setup, variants[chosen], node_workspace(graph, setup))
     return _at_peak(lifetimes, anchors[chosen], graph, phase, setup)
+
+
+def least_bytes(graph: PerfGraph, phase: Phase, setup: MemorySetup) -> int:
+    """What is allocated at one moment whatever the allocator, the libraries and the order of operators do.
+
+    Inference ends with weights, buffers, inputs and results. A training step also holds what the optimiser
+    keeps, and in the end, instead of results, gradients.
+
+    Args:
+        graph: captured at the batch size in question.
+        phase: ``train`` or ``infer``.
+        setup: how it is run.
+    """
+    if traced_in_16_bits(graph):
+        setup = replace(setup, precision="fp32")
+    resident = _resident(graph, phase, setup)
+    # Trained weights that no operator reads have no gradient, and no state either.
+    trained = min(trainable_bytes(graph), int(graph.weight_bytes.sum())) * setup.weight_scale
+    states = OPTIMISER_STATES[setup.optimiser] * trained
+    kept = sum(resident.values()) - resident["optimiser"]
+    results = _result_bytes(graph, setup)
+    return round(kept + results) if phase == "infer" else round(kept + states + max(results, trained))
+
+
+def _result_bytes(graph: PerfGraph, setup: MemorySetup) -> float:
+    """Bytes of the model's results, as far as they are no part of its weights, buffers and inputs."""
+    unread = np.ones(graph.n_nodes, dtype=np.bool_)
+    unread[graph.edge_index[0]] = False
+    scales = compute_scales(graph, setup)
+    written = float((graph.output_bytes * scales)[unread].sum())
+    traced = graph.peak_infer_bytes - graph.parameter_bytes - graph.buffer_bytes - input_bytes(graph)
+    return min(written, max(traced, 0) * float(scales.min()))
 
 
 def _lifetimes(

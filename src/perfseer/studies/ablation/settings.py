@@ -35,12 +35,20 @@ class AblationSettings(BaseModel):
         Field(min_length=1, description="labels fitted; variants are compared on those of the base"),
     ]
     base: Annotated[Changes, Field(description="changes that hold for all: what is ablated")]
-    variants: Annotated[dict[VariantName, Changes], Field(description="changes on top of the base")]
+    variants: Annotated[
+        dict[VariantName, Changes | None],
+        Field(description="changes on top of the base; a variant that is null takes no part"),
+    ]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Everything that is fitted: the base, then the variants in the order of params.yaml."""
-        return (BASE, *self.variants)
+        return (BASE, *self.changes)
+
+    @property
+    def changes(self) -> dict[str, dict[str, JsonValue]]:
+        """Variants that take part and their changes, in the order of params.yaml."""
+        return {name: changes for name, changes in self.variants.items() if changes is not None}
 
     @field_validator("targets")
     @classmethod
@@ -54,7 +62,7 @@ class AblationSettings(BaseModel):
 
     @field_validator("variants")
     @classmethod
-    def _base_is_no_variant(cls, variants: dict[str, Changes]) -> dict[str, Changes]:
+    def _base_is_no_variant(cls, variants: dict[str, Changes | None]) -> dict[str, Changes | None]:
         if BASE in variants:
             raise ValueError(f"a variant is called {BASE!r}: that is the name of what they are compared with")
         return variants

@@ -78,7 +78,7 @@ def resolve(mapping: Mapping[str, Any]) -> dict[str, Variant]:
     settings = section(AblationSettings, mapping, "ablation")
     base = _variant(BASE, {}, mapping, settings)
     resolved = {BASE: base}
-    for name, changes in settings.variants.items():
+    for name, changes in settings.changes.items():
         variant = _variant(name, changes, mapping, settings)
         for other in resolved.values():
             require(

@@ -12,6 +12,7 @@ from perfseer.evaluation.ledger import VALIDATION_MAPE, Ledger
 from perfseer.evaluation.records import Digests, differing, read_as
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.evaluation.trials import require_valid
+from perfseer.parameters import taking_part
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
 from perfseer.reporting.floors import Floors, load_floors
 from perfseer.reporting.settings import BenchmarkJudgement
@@ -136,7 +137,12 @@ class Study:
         absent = [name for name in lacking if name not in self.records]
         for name in [name for name in lacking if name in self.records]:
             absent.append(f"{name} / seed {', '.join(map(str, lacking[name]))}")
-        return [*absent, *([] if self.regression else ["the smooth function of five numbers"])]
+        return [*absent, *(["the smooth function of five numbers"] if self.regression_wanted else [])]
+
+    @property
+    def regression_wanted(self) -> bool:
+        """Whether the experiment on five numbers has still to be run; without `mlp5d` there is none."""
+        return self.regression is None and REGRESSOR in self.predictors
 
     def failures(self) -> list[tuple[str, str, str, str]]:
         """Points without numbers: predictor, point, status, reason."""
@@ -160,6 +166,7 @@ def load_study(parameters: Mapping[str, Any], results: Path) -> Study:
         PerfseerError: a section is at fault, a file is damaged, or one is not of the present parameters, code
             and dataset.
     """
+    parameters = taking_part(parameters)
     sections = {**parameters["predictors"], **parameters.get("ensembles", {})}
     names = tuple(name for name in PREDICTOR_NAMES if name in sections)
     records, faults = _read_records(parameters, results, names)

@@ -11,6 +11,7 @@ reading, and which every program can read as a number.
 
 import importlib
 import io
+import os
 import pickle
 import tempfile
 import zipfile
@@ -157,6 +158,7 @@ def _networkx_digraph() -> Any:
 @contextmanager
 def _appearing(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` that takes its place when the block ends without an error."""
+    out = Path(os.path.realpath(out))  # a link stays one
     require(
         not out.exists() or (out.is_dir() and not any(out.iterdir())),
         f"{out} is in use: name another folder, or remove it, so that no older file stays among the new",
