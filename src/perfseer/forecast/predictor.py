@@ -11,7 +11,8 @@ from perfseer.forecast.answering import Answerer, Asked
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
-from perfseer.forecast.models import FP32, Model, OpenModel, model_name, open_any, open_one
+from perfseer.forecast.isolation import Isolation
+from perfseer.forecast.models import FP32, Model, OpenModel, model_name
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
@@ -123,8 +124,9 @@ class Predictor:
             explain=explain,
         )
         choices = self._choices(ask)
-        opened = open_one(model, example_inputs, ask.feed)
-        (answer,) = self._answers(opened, ask, choices)
+        with Isolation(ask.limits) as isolation:
+            opened = isolation.open(model, ask.feed, example_inputs)
+            (answer,) = self._answers(opened, ask, choices)
         if isinstance(answer, Failure):
             raise PerfseerError(answer.error)
         return answer
@@ -147,18 +149,19 @@ class Predictor:
         return self._many(models, ask, self._choices(ask))
 
     def _many(self, models: Iterable[Model], ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
-        for model in models:
-            try:
-                singles: list[Model] = [*expand(str(model))] if isinstance(model, str | Path) else [model]
-            except PerfseerError as error:
-                yield Failure(str(model), str(error))
-                continue
-            for single in singles:
-                yield from self._one(single, ask, choices)
+        with Isolation(ask.limits) as isolation:
+            for model in models:
+                try:
+                    singles: list[Model] = [*expand(str(model))] if isinstance(model, str | Path) else [model]
+                except PerfseerError as error:
+                    yield Failure(str(model), str(error))
+                    continue
+                for single in singles:
+                    yield from self._one(isolation, single, ask, choices)
 
-    def _one(self, model: Model, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
+    def _one(self, isolation: Isolation, model: Model, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
         try:
-            opened = open_any(model, ask.feed)
+            opened = isolation.open(model, ask.feed)
         except PerfseerError as error:
             yield Failure(model_name(model), str(error))
             return

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves, tree_map
 
+from perfseer.blame import described
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.attention import fused_attention
 from perfseer.graphs.autocast import Autocast
@@ -58,6 +60,18 @@ def capture(
     """
     given: tuple[Any, dict[str, Any]] = tree_map(_input_on_meta, (tuple(inputs), dict(keywords or {})))
     tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
+    with _blaming(module, tensors):
+        return _captured(module, given, tensors, backward=backward, autocast=autocast)
+
+
+def _captured(
+    module: nn.Module,
+    given: tuple[Any, dict[str, Any]],
+    tensors: Sequence[Tensor],
+    *,
+    backward: bool,
+    autocast: torch.dtype | None,
+) -> PerfGraph:
     state = _State(module)
     tracer = Tracer(state.storages, [t.untyped_storage() for t in tensors], training=backward)
 
@@ -67,16 +81,26 @@ def capture(
         if backward:
             tracer.end_backward(_backward(outputs, state.trainable))
 
-    with _mode_of(module, training=backward), torch.set_grad_enabled(backward), fused_attention(tracer):
-        try:
-            with tracer:
-                # the whole step, since checkpointed blocks run again in the backward pass
-                torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *given)
-        except PerfseerError:
-            raise
-        except Exception as error:
-            raise PerfseerError(_explain(module, tensors, error)) from error
+    with (
+        _mode_of(module, training=backward),
+        torch.set_grad_enabled(backward),
+        fused_attention(tracer),
+        tracer,
+    ):
+        # the whole step, since checkpointed blocks run again in the backward pass
+        torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *given)
     return _assemble(tracer.trace, state, tensors, backward)
+
+
+@contextmanager
+def _blaming(module: nn.Module, inputs: Sequence[Tensor]) -> Iterator[None]:
+    """Whatever a model raises, SystemExit too, becomes a fault of that model; Ctrl-C stays Ctrl-C."""
+    try:
+        yield
+    except (PerfseerError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PerfseerError(_explain(module, inputs, error)) from error
 
 
 class _Step(nn.Module):
@@ -103,6 +127,7 @@ class _State:
     def __init__(self, module: nn.Module) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
+        _require_dense(parameters | buffers)
         on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
         if not on_meta:
             parameters = {name: _parameter_on_meta(p) for name, p in parameters.items()}
@@ -114,6 +139,21 @@ class _State:
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
         own = {} if on_meta else {**parameters, **buffers}
         self.replaced = {f"model.{name}": tensor for name, tensor in own.items()}
+
+
+def _require_dense(tensors: Mapping[str, Tensor]) -> None:
+    """Every tensor of a model has a shape and elements that lie in memory one after the other."""
+    lazy = [name for name, tensor in tensors.items() if is_lazy(tensor)]
+    require(
+        not lazy,
+        f"the model's parameters {', '.join(lazy[:3])} are not initialised: run the model once, "
+        "or build it with the sizes written out",
+    )
+    odd = {name: tensor.layout for name, tensor in tensors.items() if tensor.layout != torch.strided}
+    found = ", ".join(f"{name} ({str(layout).removeprefix('torch.')})" for name, layout in odd.items())
+    require(
+        not odd, f"the model holds sparse tensors, which a capture cannot follow: {found}; make them dense"
+    )
 
 
 def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
@@ -193,12 +233,14 @@ def _loss(outputs: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def _explain(module: nn.Module, inputs: Sequence[Tensor], error: Exception) -> str:
+def _explain(module: nn.Module, inputs: Sequence[Tensor], error: BaseException) -> str:
     shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
-    reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+    failed = f"cannot capture {type(module).__name__} with input {shapes}: {described(error)}"
+    if not isinstance(error, Exception):
+        return failed
     return (
-        f"cannot capture {type(module).__name__} with input {shapes}: {reason}. Capture runs it on the "
-        "meta device: check the input shape and that nothing depends on tensor values (.item(), if)"
+        f"{failed}. Capture runs it on the meta device: check the input shape and that nothing depends on "
+        "tensor values (.item(), if)"
     )
 
 
