@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from perfseer.blame import place
@@ -14,6 +16,7 @@ from perfseer.forecast.inputs import Feed
 from perfseer.forecast.models import FP32, Captured, Model, OpenModel, open_any, open_one
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
+from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.measure.construction import warm_library
 from perfseer.measure.frames import Frame
@@ -53,8 +56,6 @@ class _Workshop:
     """The child's side: keeps the model that was opened last."""
 
     def __init__(self) -> None:
-        import torch
-
         torch.set_num_threads(1)  # the parent's threads are not there
         self._number = -1
         self._opened: OpenModel | None = None
@@ -69,7 +70,10 @@ class _Workshop:
                 return Frame(self._opened.name)
             return to_frame(self._opened.captured(**request.capture))
         except PerfseerError as error:
-            raise _placed(error, request.model.name) from error
+            placed = _placed(error, request.model.name)
+            if placed is error:
+                raise
+            raise placed from error
 
 
 class Isolation:
@@ -104,8 +108,9 @@ class Isolation:
         names = expand(str(model))
         require(len(names) == 1, f"{model} names {len(names)} models; ask for them with predict_many")
         kind = names[0].partition(":")[0]
-        if not self._sandbox.running:
-            warm_library(kind)  # once here, rather than again in every child
+        if not self._sandbox.running:  # what is imported here is there in every child
+            _warm_capture()
+            warm_library(kind)
         self._count += 1
         named = Named(names[0], feed, tree_map(_on_meta, example))
         return IsolatedModel(named, self._count, self._sandbox).opened()
@@ -189,6 +194,12 @@ def from_frame(frame: Frame) -> Captured:
     arrays: dict[str, Any] = dict(zip(names, frame.arrays, strict=True))
     graph = PerfGraph(**arrays, **plain)
     return Captured(graph=graph, **{name: _tuples(value) for name, value in said.items()})
+
+
+@cache
+def _warm_capture() -> None:
+    """Torch imports much at a first capture. Forward alone: threads of a backward pass outlive no fork."""
+    capture(nn.Linear(1, 1, device="meta"), (torch.empty(1, 1, device="meta"),), backward=False)
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from perfseer.blame import described
 from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.answering import Answerer, Asked
@@ -204,6 +205,9 @@ class Predictor:
                         answers |= dict(zip(asked, answerer.answer(captured, asked, ask), strict=True))
                     except PerfseerError as error:
                         failures.append(Failure(captured.name, str(error), captured.graph.batch_size))
+                    except Exception as error:  # no graph, however odd, takes the other models' answers away
+                        text = f"the predictor failed on its graph: {described(error)}"
+                        failures.append(Failure(captured.name, text, captured.graph.batch_size))
             # In the order of the questions, whatever each had to be captured in.
             yield from (answers[question] for question in choices if question in answers)
             yield from failures

@@ -100,7 +100,7 @@ class Sandbox:
         if refusal.out_of_memory:
             self.stop()
             raise DeathError(
-                f"it needed more than {self._limits.memory_text} of memory {doing}: {refusal.text}; "
+                f"it needed more than {self._limits.memory_text} of memory {doing} ({refusal.text}): "
                 f"{self._larger}"
             )
         raise PerfseerError(refusal.text)

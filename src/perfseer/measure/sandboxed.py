@@ -102,7 +102,8 @@ def whole(content: bytes) -> bytes:
 
 
 def _refused(text: str, error: BaseException) -> Frame:
-    return Frame({"refused": text, "out_of_memory": any(map(_is_for_memory, _causes(error)))})
+    short = next(filter(_is_for_memory, _causes(error)), None)
+    return Frame({"refused": text if short is None else described(short), "out_of_memory": short is not None})
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
