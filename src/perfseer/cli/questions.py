@@ -1,6 +1,7 @@
 """What stands on the command line of ``perfseer predict``, turned into models and questions about them."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from perfseer.errors import PerfseerError, require
@@ -9,6 +10,8 @@ from perfseer.forecast.naming import expand, listed
 from perfseer.forecast.platform_choice import Wanted
 from perfseer.parameters import load_mapping
 from perfseer.zoo.space import SearchSpace
+
+_USUAL_PARAMS = "params.yaml"
 
 
 def model_names(given: Iterable[str], stdin: Iterable[str]) -> list[str]:
@@ -36,10 +39,16 @@ def feed(shapes: str | None, types: str | None, names: Iterable[str], params: st
     kinds = None if types is None else tuple(_parts(types, distinct=False))
     for kind in kinds or ():
         torch_type(kind)
-    by_id = any(name.startswith("zoo:") and not name.endswith(".json") for name in names)
-    space = SearchSpace.from_mapping(load_mapping(params).get("zoo")) if by_id else None
+    space = _space(params) if any(name.startswith("zoo:") for name in names) else None
     found = None if shapes is None else tuple(map(_shape, _parts(shapes, distinct=False)))
     return Feed(found, kinds, space)
+
+
+def _space(params: str) -> SearchSpace | None:
+    """The search space; without the usual file there is none, which only the models named by an id lack."""
+    if params == _USUAL_PARAMS and not Path(params).is_file():
+        return None
+    return SearchSpace.from_mapping(load_mapping(params).get("zoo"))
 
 
 def checked(batch_sizes: str | None, phases: str, targets: str | None, **wanted: Any) -> dict[str, Any]:

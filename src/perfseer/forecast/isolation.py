@@ -149,9 +149,11 @@ class IsolatedModel:
         self._ask(None, "while it was read")
         return self
 
-    def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
-        """As `OpenModel.captured`."""
-        asked = {"batch_size": batch_size, "backward": backward, "precision": precision}
+    def captured(
+        self, batch_size: int | None, *, backward: bool, precision: str = FP32, **more: Any
+    ) -> Captured:
+        """As `OpenModel.captured`, whatever else that takes."""
+        asked = {"batch_size": batch_size, "backward": backward, "precision": precision, **more}
         found = self._ask(asked, "while it was captured")
         try:
             return from_frame(found)
