@@ -1,5 +1,6 @@
 """What went wrong in somebody else's code, and where: the exception, the file and the line."""
 
+import itertools
 import re
 import sysconfig
 import traceback
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _OURS = str(Path(__file__).parent)
+_BOTTOM = str(Path(__file__).parent / "measure" / "sandboxed.py")
 _STANDARD = sysconfig.get_paths()["stdlib"]
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\](?P<package>[^/\\]+)")
 # A line of faulthandler's, which writes the innermost call first.
@@ -49,8 +51,12 @@ def place(error: BaseException) -> str | None:
 
 
 def place_in_dump(text: str) -> str | None:
-    """The same in what `faulthandler` wrote of a process that died."""
-    return _blamed((match["file"], int(match["line"])) for match in _DUMPED.finditer(text))
+    """The same in what `faulthandler` wrote of a child process that died.
+
+    What called the work is not to blame: the stack of a child has its parent's at the bottom.
+    """
+    calls = ((match["file"], int(match["line"])) for match in _DUMPED.finditer(text))
+    return _blamed(itertools.takewhile(lambda call: call[0] != _BOTTOM, calls))
 
 
 def printable(text: str) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,12 +19,13 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.attention import fused_attention
 from perfseer.graphs.autocast import Autocast
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
-from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.perfgraph import NODE_FIELDS, PerfGraph
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
 # What may stand among the inputs beside tensors: switches and sizes, which a model reads as they are.
 _PLAIN = (bool, int, float, str, type(None))
+_MOST = 2.0**62
 # Fields of a node's record that a PerfGraph has under the same names.
 _RECORDED = ("hyperparameters", "flops", "input_bytes", "weight_bytes", "output_bytes")
 
@@ -89,7 +91,9 @@ def _captured(
     ):
         # the whole step, since checkpointed blocks run again in the backward pass
         torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *given)
-    return _assemble(tracer.trace, state, tensors, backward)
+    graph = _assemble(tracer.trace, state, tensors, backward)
+    _require_countable(graph)
+    return graph
 
 
 @contextmanager
@@ -242,6 +246,15 @@ def _explain(module: nn.Module, inputs: Sequence[Tensor], error: BaseException) 
         f"{failed}. Capture runs it on the meta device: check the input shape and that nothing depends on "
         "tensor values (.item(), if)"
     )
+
+
+def _require_countable(graph: PerfGraph) -> None:
+    """Totals must be numbers that 64 bits hold; larger ones are no machine's work."""
+    for name in (*NODE_FIELDS[1:], "edge_bytes"):
+        total = float(np.sum(getattr(graph, name), dtype=np.float64))
+        require(
+            total < _MOST, f"the model's {name} add up to {total:.1e}: no machine has room or time for it"
+        )
 
 
 def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: bool) -> PerfGraph:

@@ -15,7 +15,7 @@ from perfseer.graphs.declared import MOST_ELEMENTS, MOST_NODES, empty
 from perfseer.graphs.foreign import foreign
 from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
-from perfseer.graphs.onnx.known import fold
+from perfseer.graphs.onnx.known import MOST_BYTES, fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
 from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, statistics
 from perfseer.graphs.onnx.ordering import bodies
@@ -54,7 +54,7 @@ class OnnxModule(nn.Module):
         self._names: dict[tuple[int, str], str] = {}
         self._counters: dict[OnnxNode, str] = {}
         self._in_place = _overwriting(model.graph)
-        self._n_run = 0
+        self._n_run, self._known_bytes = 0, 0
         self.rebatching = Rebatching()
         self._register(model.graph)
 
@@ -95,7 +95,7 @@ class OnnxModule(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
-        self._n_run = 0
+        self._n_run, self._known_bytes = 0, 0
         names = [value.name for value in graph.inputs]
         results = self._run(graph, dict(zip(names, inputs, strict=True)))
         return tuple(as_tensor(value) for value in results if value is not None)
@@ -152,8 +152,9 @@ class OnnxModule(nn.Module):
         handler = _handler(call.node)
         if handler is None:
             return self._run_foreign(graph, call)
-        known = fold(handler, call)
+        known = fold(handler, call) if self._known_bytes < MOST_BYTES else None
         if known is not None:
+            self._known_bytes += sum(value.values.nbytes for value in known if isinstance(value, Fact))
             return known
         result = self.rebatching.run(handler, call)
         return result if isinstance(result, tuple) else (result,)
