@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError
+from perfseer.graphs.capture import capture
 from perfseer.zoo import references
 from perfseer.zoo.references import Reference, build, parse
 from perfseer.zoo.sampler import sample
@@ -214,3 +215,17 @@ def test_an_unknown_library_model_is_reported(monkeypatch):
 def test_building_leaves_the_default_device_alone():
     build(f"zoo:{LITERAL.id}", spec_json=LITERAL.to_json())
     assert torch.empty(1).device.type == "cpu"
+
+
+def test_a_region_that_a_model_file_declares_is_one_of_a_gpu(here):
+    (here / "mine_mixed.py").write_text(
+        "import torch\n"
+        "class Model(torch.nn.Linear):\n"
+        "    forward = torch.autocast('cuda', dtype=torch.bfloat16)(torch.nn.Linear.forward)\n"
+        "def model():\n"
+        "    return Model(8, 4, bias=False)\n"
+    )
+    model = build("module:mine_mixed.model")
+    graph = capture(model, (torch.empty(2, 8),), backward=False)
+    # the input, the weight and the result in 16 bits, whatever the precision around it
+    assert sorted(graph.output_bytes.tolist()) == [2 * 2 * 4, 2 * 2 * 8, 2 * 4 * 8]

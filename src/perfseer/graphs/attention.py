@@ -52,16 +52,17 @@ def attend(
 
 
 @contextmanager
-def fused_attention(recorder: Recorder) -> Iterator[None]:
+def fused_attention(recorder: Recorder) -> Iterator[torch.library.Library]:
     """While active, attention on meta tensors is one operator that ``recorder`` hears of.
 
-    Other devices are not affected. Captures in several threads wait for one another.
+    Other devices are not affected. Captures in several threads wait for one another. Gives the library of the
+    registration, to which more may be added that lasts as long.
     """
     with _LOCK, torch.library._scoped_library("aten", "IMPL") as library:
         library.impl(
             ATTENTION.name, lambda *args, **kwargs: attend(recorder, *args, **kwargs), "AutogradMeta"
         )
-        yield
+        yield library
 
 
 def _result_shape(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:

@@ -1,71 +1,103 @@
-"""Automatic mixed precision on the meta device, where torch's own autocast does nothing.
+"""Automatic mixed precision on the meta device: torch's own switches steer what meta tensors do.
 
-Autocast is a feature of backends and meta tensors have none, so a capture under `torch.autocast` shows
-single precision throughout. `Autocast` applies the same policy to every function called meanwhile: products
-and convolutions in the lower precision, sums over many elements and normalisations in single precision, the
-rest in whatever its inputs promote to. Operators' passports say which is which, after torch's documentation
-("CUDA Ops that can autocast"); a parameter is cast once for each forward pass, as torch's cache does.
+A model turns autocast on and off in its own code, asks whether it is on, and torch's checkpoints bring it
+back when a block runs again. All of that goes through the functions that `switches` replaces for the length
+of a capture: a region for "cuda", or for "meta" (models name the device of their input), switches the policy
+of `autocast_policy`, and no GPU is needed for it. Regions for the cpu stay without effect, as on a GPU.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
+from torch.amp import autocast_mode
 
-from perfseer.graphs.vocabulary import words_of
+from perfseer.graphs.autocast_policy import apply_to_meta, forget_casts
 
-# Whether a function runs in the lower precision; in-place variants keep the type of what they write. Names as
-# functions, methods and operators go by; torch.nn.functional and torch.Tensor share them.
-_LOWERS: dict[str, bool] = {
-    **dict.fromkeys(words_of(lambda passport: passport.narrow_functions), True),
-    **dict.fromkeys(words_of(lambda passport: passport.wide_functions), False),
-}
+_GPU, _META = "cuda", "meta"
 
 
-class Autocast(TorchFunctionMode):
-    """While active, functions on meta tensors run in the precision that autocast on a GPU would choose.
+class Autocast:
+    """While active, operators on meta tensors run in the precision that autocast on a GPU would choose.
 
     Args:
         dtype: the lower precision, float16 or bfloat16.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__()
         self._dtype = dtype
-        self._cast: dict[int, tuple[Tensor, Tensor]] = {}
+        self._open = ExitStack()
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Run ``func`` with its floating-point arguments in the precision of its list."""
-        del types
-        lower = _LOWERS.get(getattr(func, "__name__", ""))
-        kwargs = dict(kwargs or {})
-        if lower is None:
-            return func(*args, **kwargs)
-        cast = self._to(self._dtype if lower else torch.float32)
-        return func(*tree_map(cast, tuple(args)), **tree_map(cast, kwargs))
+    def __enter__(self) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(switches())
+            stack.enter_context(torch.autocast(_GPU, dtype=self._dtype))
+            self._open = stack.pop_all()
 
-    def _to(self, dtype: torch.dtype) -> Callable[[Any], Any]:
-        def cast(value: Any) -> Any:
-            if not isinstance(value, Tensor) or not value.is_floating_point():
-                return value
-            if value.dtype in (dtype, torch.float64):
-                return value
-            return self._parameter(value, dtype) if isinstance(value, nn.Parameter) else value.to(dtype)
+    def __exit__(self, *error: Any) -> None:
+        self._open.close()
 
-        return cast
 
-    def _parameter(self, parameter: Tensor, dtype: torch.dtype) -> Tensor:
-        """The parameter in lower precision: cast when it is first used, kept until the mode ends."""
-        key = id(parameter)
-        if key not in self._cast:
-            self._cast[key] = (parameter, parameter.to(dtype))
-        return self._cast[key][1]
+@contextmanager
+def switches() -> Iterator[None]:
+    """Let torch's regions, questions and checkpoints treat meta tensors as those of a GPU, process-wide."""
+    scripts = torch._C._jit_set_autocast_mode(False)  # TorchScript would cast by itself, on devices it knows
+    with ExitStack() as stack:
+        for name in ("is_autocast_enabled", "get_autocast_dtype", "set_autocast_dtype"):
+            _replace(stack, torch, name, _as_of_gpu(getattr(torch, name)))
+        available = _as_of_gpu(autocast_mode.is_autocast_available)
+        for place in (torch.amp, autocast_mode):
+            _replace(stack, place, "is_autocast_available", available)
+        _replace(stack, torch, "set_autocast_enabled", _switching(_as_of_gpu(torch.set_autocast_enabled)))
+        _replace(stack, torch, "clear_autocast_cache", _forgetting(torch.clear_autocast_cache))
+        stack.enter_context(regions_as_on_a_gpu())
+        _replace(stack, autocast_mode, "_cast", _casting_meta(autocast_mode._cast))
+        stack.callback(forget_casts)
+        stack.callback(torch._C._jit_set_autocast_mode, scripts)
+        yield
+
+
+@contextmanager
+def regions_as_on_a_gpu() -> Iterator[None]:
+    """Regions that are made meanwhile (`@torch.autocast("cuda")`) do not ask whether there is a GPU here."""
+    with ExitStack() as stack:
+        _replace(stack, torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+        _replace(stack, torch.cuda, "is_bf16_supported", lambda *_, **__: True)
+        yield
+
+
+def _replace(stack: ExitStack, owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    stack.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, replacement)
+
+
+def _as_of_gpu(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What is said of the meta device is said of the GPU."""
+
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        kwargs = {name: _GPU if value == _META else value for name, value in kwargs.items()}
+        return function(*(_GPU if value == _META else value for value in args), **kwargs)
+
+    return asked
+
+
+def _switching(set_enabled: Callable[..., None]) -> Callable[..., None]:
+    def switch(*args: Any, **kwargs: Any) -> None:
+        set_enabled(*args, **kwargs)
+        apply_to_meta(torch.is_autocast_enabled(_GPU))
+
+    return switch
+
+
+def _forgetting(clear: Callable[[], None]) -> Callable[[], None]:
+    def forget() -> None:
+        clear()
+        forget_casts()
+
+    return forget
+
+
+def _casting_meta(cast: Callable[..., Any]) -> Callable[..., Any]:
+    """Inputs of functions under `torch.amp.custom_fwd` are on the meta device."""
+    return lambda value, device_type, dtype: cast(value, _META if device_type == _GPU else device_type, dtype)

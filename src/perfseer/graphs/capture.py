@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves, tree_map
 
-from perfseer.blame import described
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.attention import fused_attention
-from perfseer.graphs.autocast import Autocast
+from perfseer.graphs.autocast import Autocast, switches
+from perfseer.graphs.failures import explain
+from perfseer.graphs.lazy import initialised, on_meta
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
+from perfseer.graphs.masks import with_masks
 from perfseer.graphs.perfgraph import NODE_FIELDS, PerfGraph
+from perfseer.graphs.single_kernels import single_kernels
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
@@ -62,18 +63,23 @@ def capture(
     """
     given: tuple[Any, dict[str, Any]] = tree_map(_input_on_meta, (tuple(inputs), dict(keywords or {})))
     tensors = [leaf for leaf in tree_leaves(given) if isinstance(leaf, Tensor)]
-    with _blaming(module, tensors):
-        return _captured(module, given, tensors, backward=backward, autocast=autocast)
+    try:
+        return _captured(module, given, tensors, backward, autocast)
+    except (PerfseerError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # whatever a model raises; it may call sys.exit
+        raise PerfseerError(explain(module, tensors, error)) from error
 
 
 def _captured(
     module: nn.Module,
     given: tuple[Any, dict[str, Any]],
     tensors: Sequence[Tensor],
-    *,
     backward: bool,
     autocast: torch.dtype | None,
 ) -> PerfGraph:
+    module = initialised(module, *given)
+    known = with_masks(module, *given)
     state = _State(module)
     tracer = Tracer(state.storages, [t.untyped_storage() for t in tensors], training=backward)
 
@@ -86,25 +92,16 @@ def _captured(
     with (
         _mode_of(module, training=backward),
         torch.set_grad_enabled(backward),
-        fused_attention(tracer),
+        single_kernels(tracer),
+        switches(),
+        _layer_by_layer(),
         tracer,
     ):
         # the whole step, since checkpointed blocks run again in the backward pass
-        torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *given)
+        torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *known)
     graph = _assemble(tracer.trace, state, tensors, backward)
     _require_countable(graph)
     return graph
-
-
-@contextmanager
-def _blaming(module: nn.Module, inputs: Sequence[Tensor]) -> Iterator[None]:
-    """Whatever a model raises, SystemExit too, becomes a fault of that model; Ctrl-C stays Ctrl-C."""
-    try:
-        yield
-    except (PerfseerError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise PerfseerError(_explain(module, inputs, error)) from error
 
 
 class _Step(nn.Module):
@@ -131,42 +128,34 @@ class _State:
     def __init__(self, module: nn.Module) -> None:
         parameters = dict(module.named_parameters())
         buffers = dict(module.named_buffers())
-        _require_dense(parameters | buffers)
-        on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
-        if not on_meta:
-            parameters = {name: _parameter_on_meta(p) for name, p in parameters.items()}
-            buffers = {name: torch.empty_like(b, device="meta") for name, b in buffers.items()}
+        all_on_meta = all(t.is_meta for t in itertools.chain(parameters.values(), buffers.values()))
+        for name, tensor in {**parameters, **buffers}.items():
+            _require_dense(tensor, f"the model's {name}")
+        if not all_on_meta:
+            parameters = {name: on_meta(p) for name, p in parameters.items()}
+            buffers = {name: on_meta(b) for name, b in buffers.items()}
         self.parameters = tuple(parameters.values())
         self.buffers = tuple(buffers.values())
         self.trainable = tuple(p for p in self.parameters if p.requires_grad)
         storages = (t.untyped_storage() for t in (*self.parameters, *self.buffers))
         self.storages: dict[int, Any] = {storage._cdata: storage for storage in storages}
-        own = {} if on_meta else {**parameters, **buffers}
+        own = {} if all_on_meta else {**parameters, **buffers}
         self.replaced = {f"model.{name}": tensor for name, tensor in own.items()}
 
 
-def _require_dense(tensors: Mapping[str, Tensor]) -> None:
-    """Every tensor of a model has a shape and elements that lie in memory one after the other."""
-    lazy = [name for name, tensor in tensors.items() if is_lazy(tensor)]
+def _require_dense(tensor: Tensor, what: str) -> None:
+    dense = tensor.layout == torch.strided and not tensor.is_nested and not tensor.is_quantized
+    kind = "quantised" if tensor.is_quantized else "nested" if tensor.is_nested else str(tensor.layout)
     require(
-        not lazy,
-        f"the model's parameters {', '.join(lazy[:3])} are not initialised: run the model once, "
-        "or build it with the sizes written out",
+        dense,
+        f"{what} is {kind.removeprefix('torch.')}: a capture follows dense tensors alone; make it dense "
+        "(.to_dense(), .dequantize()) or leave the part that uses it out",
     )
-    odd = {name: tensor.layout for name, tensor in tensors.items() if tensor.layout != torch.strided}
-    found = ", ".join(f"{name} ({str(layout).removeprefix('torch.')})" for name, layout in odd.items())
-    require(
-        not odd, f"the model holds sparse tensors, which a capture cannot follow: {found}; make them dense"
-    )
-
-
-def _parameter_on_meta(parameter: nn.Parameter) -> nn.Parameter:
-    copy = torch.empty_like(parameter, device="meta")
-    return nn.Parameter(copy, requires_grad=parameter.requires_grad)
 
 
 def _input_on_meta(value: Any) -> Any:
     if isinstance(value, Tensor):
+        _require_dense(value, "an input")
         return value.detach().to("meta")
     require(
         isinstance(value, _PLAIN),
@@ -180,12 +169,24 @@ def _input_on_meta(value: Any) -> Any:
 def _mode_of(module: nn.Module, *, training: bool) -> Iterator[None]:
     """Training or evaluation mode for the duration, then every submodule's own flag again."""
     before = [(part, part.training) for part in module.modules()]
-    module.train(training)
+    with suppress(NotImplementedError):  # an exported module stays what it was exported as
+        module.train(training)
     try:
         yield
     finally:
         for part, flag in before:
             part.training = flag
+
+
+@contextmanager
+def _layer_by_layer() -> Iterator[None]:
+    """Attention layers without torch's fast path for inference, whose kernels take values of masks."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _output_tensors(output: Any) -> list[Tensor]:
@@ -237,24 +238,11 @@ def _loss(outputs: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def _explain(module: nn.Module, inputs: Sequence[Tensor], error: BaseException) -> str:
-    shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
-    failed = f"cannot capture {type(module).__name__} with input {shapes}: {described(error)}"
-    if not isinstance(error, Exception):
-        return failed
-    return (
-        f"{failed}. Capture runs it on the meta device: check the input shape and that nothing depends on "
-        "tensor values (.item(), if)"
-    )
-
-
 def _require_countable(graph: PerfGraph) -> None:
     """Totals must be numbers that 64 bits hold; larger ones are no machine's work."""
     for name in (*NODE_FIELDS[1:], "edge_bytes"):
         total = float(np.sum(getattr(graph, name), dtype=np.float64))
-        require(
-            total < _MOST, f"the model's {name} add up to {total:.1e}: no machine has room or time for it"
-        )
+        require(total < _MOST, f"the model's {name} add up to {total:.1e}: no machine has room for it")
 
 
 def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: bool) -> PerfGraph:

@@ -66,7 +66,7 @@ def facts_of(func: Any) -> Facts:
     """Facts of an overload (a `torch._ops.OpOverload`)."""
     schema = func._schema
     name = schema.name.split("::")[-1]
-    formula = flop_formula(func)
+    formula, rule = flop_formula(func), SHAPE_RULES.get(func)
     mutated = tuple(
         (position, argument.name)
         for position, argument in enumerate(schema.arguments)
@@ -76,11 +76,11 @@ def facts_of(func: Any) -> Facts:
     return Facts(
         name=name,
         silent=silent,
-        composite=formula is None and not silent and _is_composite(func),
+        composite=formula is None and rule is None and not silent and _is_composite(func),
         operator=aten_index(name),
         describe=_DESCRIBERS.get(name.removesuffix("_")),
         flops=formula,
-        shape_rule=SHAPE_RULES.get(func),
+        shape_rule=rule,
         mutated=mutated,
         overwrites=name in _OVERWRITES or any(argument.is_out for argument in schema.arguments),
         fills=name in _FILLS,

@@ -46,8 +46,10 @@ class Passport:
             all its tensors, ``Elu=elu(alpha=1.0)`` also on attributes behind the first; the others have
             handlers in `graphs.onnx.operators` or are foreign there. ``Conv:.wv`` tells stored arguments: w
             weights, v a vector of weights that no other operator has, s statistics likewise.
-        narrow_functions: functions and methods of torch that autocast runs in 16 bits.
+        narrow_functions: operators, overload after a dot, that autocast runs in 16 bits.
         wide_functions: those it runs in 32.
+        widened_functions: those that read what they are given and write 32 bits.
+        promoted_functions: those that run in the widest type of their operands.
         since: version of the vocabulary that has it first.
     """
 
@@ -63,6 +65,8 @@ class Passport:
     onnx: str
     narrow_functions: str = ""
     wide_functions: str = ""
+    widened_functions: str = ""
+    promoted_functions: str = ""
     since: int = 1
 
 
@@ -80,7 +84,9 @@ PASSPORTS: tuple[Passport, ...] = (
         " convolution_overrideable _conv_depthwise2d conv_depthwise3d slow_conv3d_forward",
         describers=_each("convolution _convolution convolution_overrideable", arguments.convolution),
         onnx="Conv:.wv ConvTranspose:.wv DeformConv",
-        narrow_functions="conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d conv_tbc",
+        narrow_functions="_convolution.deprecated _convolution conv1d conv2d conv3d conv_tbc conv_transpose1d"
+        " conv_transpose2d.input conv_transpose3d.input convolution",
+        wide_functions="deform_conv2d",
     ),
     Passport("relu", ("pointwise", "saves_result", "in_place", "joins", "follows"), aten="relu", onnx="Relu"),
     Passport(
@@ -129,11 +135,15 @@ PASSPORTS: tuple[Passport, ...] = (
     Passport(
         "matmul",
         ("product", "narrow", "saves_operands", "makes_vector"),
-        aten="mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm",
+        aten="mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm _addmm_activation _trilinear"
+        " _euclidean_dist _int_mm _grouped_mm _scaled_grouped_mm _weight_int8pack_mm _weight_int4pack_mm",
         describers={"mm": arguments.mm, "addmm": arguments.addmm},
         onnx="MatMul:ww",
-        narrow_functions="matmul mm mv bmm addmm addmv addr addbmm baddbmm chain_matmul multi_dot einsum"
-        " __matmul__ __rmatmul__ gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell",
+        narrow_functions="matmul mm mv bmm addmm addmv addr addbmm baddbmm chain_matmul linalg_multi_dot"
+        " linalg_vecdot einsum _thnn_fused_lstm_cell _thnn_fused_gru_cell gru_cell lstm_cell rnn_tanh_cell"
+        " rnn_relu_cell lstm.input lstm.data gru.input gru.data rnn_tanh.input rnn_tanh.data rnn_relu.input"
+        " rnn_relu.data",
+        promoted_functions="bilinear dot vdot tensordot",
     ),
     Passport(
         "attention",
@@ -143,21 +153,21 @@ PASSPORTS: tuple[Passport, ...] = (
         " _scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_fused_attention_overrideable"
         " _flash_attention_forward _efficient_attention_forward _native_multi_head_attention",
         onnx="Attention perfseer.Attention",
-        narrow_functions="scaled_dot_product_attention multi_head_attention_forward",
+        narrow_functions="scaled_dot_product_attention _scaled_dot_product_flash_attention",
     ),
     Passport(
         "layer_norm",
         ("reduction", "wide", "saves_operands", "joins"),
         aten="native_layer_norm _fused_rms_norm",
         onnx="LayerNormalization:.vv RMSNormalization:.v SimplifiedLayerNormalization:.w",
-        wide_functions="layer_norm rms_norm",
+        wide_functions="layer_norm native_layer_norm rms_norm",
     ),
     Passport(
         "group_norm",
         ("reduction", "wide", "saves_operands", "joins"),
         aten="native_group_norm",
         onnx="GroupNormalization:.vv InstanceNormalization:.vv perfseer.GroupNorm:.vv",
-        wide_functions="group_norm instance_norm",
+        wide_functions="group_norm",
     ),
     Passport(
         "activation",
@@ -177,7 +187,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("scores", "wide", "saves_result", "joins"),
         aten="_softmax _log_softmax _safe_softmax",
         onnx="Softmax LogSoftmax",
-        wide_functions="softmax log_softmax softmin",
+        widened_functions="softmax.int log_softmax.int",
     ),
     Passport(
         "mul",
@@ -200,8 +210,9 @@ PASSPORTS: tuple[Passport, ...] = (
         " Asinh=asinh Acosh=acosh Atanh=atanh Erf=erf Floor=floor Ceil=ceil Round=round Mod Sign=sign"
         " IsNaN=isnan IsInf=isinf"
         " BitShift BitwiseAnd=bitwise_and BitwiseOr=bitwise_or BitwiseXor=bitwise_xor BitwiseNot=bitwise_not",
-        wide_functions="acos asin cosh erfinv exp expm1 log log10 log1p log2 pow __pow__ __rpow__ reciprocal"
-        " renorm rsqrt sinh tan",
+        wide_functions="acos asin cosh erfinv exp expm1 log log10 log1p log2 pow.Tensor_Scalar"
+        " pow.Tensor_Tensor pow.Scalar reciprocal renorm rsqrt sinh tan",
+        promoted_functions="addcdiv addcmul atan2 cross",
     ),
     Passport(
         "reduce",
@@ -212,7 +223,10 @@ PASSPORTS: tuple[Passport, ...] = (
         onnx="Reduce ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum"
         " ReduceLogSumExp ReduceSumSquare ArgMax=argmax(axis=0,keepdims=True)"
         " ArgMin=argmin(axis=0,keepdims=True) CumSum",
-        wide_functions="cdist cosine_similarity cumprod cumsum dist norm normalize pdist prod sum",
+        wide_functions="cdist cosine_similarity dist pdist logsumexp frobenius_norm.dim nuclear_norm"
+        " nuclear_norm.dim",
+        widened_functions="prod prod.dim_int cumprod cumsum linalg_vector_norm linalg_matrix_norm"
+        " linalg_matrix_norm.str_ord sum sum.dim_IntList norm.Scalar norm.ScalarOpt_dim",
     ),
     Passport(
         "copy",
@@ -221,7 +235,7 @@ PASSPORTS: tuple[Passport, ...] = (
         " replication_pad2d repeat roll flip tril triu zeros ones full arange linspace zeros_like ones_like"
         " full_like new_zeros new_ones new_full fill zero scalar_tensor eye pixel_shuffle pixel_unshuffle"
         " channel_shuffle im2col col2im rand randn randint rand_like randn_like normal uniform bernoulli"
-        " exponential random",
+        " exponential random _pack_padded_sequence",
         fills="ones_like zeros_like full_like rand_like randn_like randint_like new_zeros new_ones new_full",
         overwrites="copy_ fill_ zero_ bernoulli_ normal_ uniform_ random_ exponential_",
         onnx="Copy Pad Tile Cast CastLike Transpose DepthToSpace=pixel_shuffle(blocksize=1)"
@@ -244,14 +258,20 @@ PASSPORTS: tuple[Passport, ...] = (
         gathers="index index_select gather take",
         onnx="GatherElements=gather(axis=0) GatherND ScatterElements=scatter(axis=0) ScatterND TopK NonZero"
         " Unique",
+        promoted_functions="index_put scatter_add",
     ),
     Passport(
         "resize",
-        ("movement",),
+        ("movement", "wide"),
         aten="upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d upsample_bilinear2d"
         " upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa"
         " _upsample_nearest_exact2d grid_sampler_2d grid_sampler_3d",
         onnx="Resize Upsample GridSample",
+        wide_functions="upsample_nearest1d _upsample_nearest_exact1d upsample_nearest2d"
+        " _upsample_nearest_exact2d upsample_nearest3d _upsample_nearest_exact3d upsample_linear1d"
+        " upsample_bilinear2d _upsample_bilinear2d_aa upsample_trilinear3d upsample_bicubic2d"
+        " _upsample_bicubic2d_aa roi_align roi_pool ps_roi_align ps_roi_pool nms",
+        promoted_functions="grid_sampler",
     ),
     Passport(
         "loss",
@@ -259,8 +279,8 @@ PASSPORTS: tuple[Passport, ...] = (
         aten="nll_loss_forward nll_loss2d_forward mse_loss smooth_l1_loss huber_loss binary_cross_entropy"
         " soft_margin_loss kl_div _ctc_loss",
         onnx="SoftmaxCrossEntropyLoss NegativeLogLikelihoodLoss",
-        wide_functions="cosine_embedding_loss cross_entropy hinge_embedding_loss kl_div l1_loss"
-        " margin_ranking_loss mse_loss multilabel_margin_loss multi_margin_loss nll_loss poisson_nll_loss"
-        " smooth_l1_loss soft_margin_loss triplet_margin_loss",
+        wide_functions="cosine_embedding_loss hinge_embedding_loss kl_div l1_loss margin_ranking_loss"
+        " mse_loss multilabel_margin_loss multi_margin_loss nll_loss nll_loss2d poisson_nll_loss"
+        " smooth_l1_loss huber_loss soft_margin_loss triplet_margin_loss binary_cross_entropy_with_logits",
     ),
 )

@@ -31,7 +31,7 @@ class PerfGraph:
         operators: [V] index into `vocabulary.OPERATORS`.
         hyperparameters: [V, 13] integers, columns `vocabulary.HYPERPARAMETERS`.
         output_shapes: [V, 4] shape of each node's first output as N, C, H, W (1 where absent).
-        flops: [V] floating-point operations of the forward pass, as torch's FlopCounterMode counts.
+        flops: [V] floating-point operations of the forward pass, two per multiply-accumulate (`costs`).
         input_bytes: [V] bytes of activations read.
         weight_bytes: [V] bytes of parameters and buffers read.
         output_bytes: [V] bytes written.

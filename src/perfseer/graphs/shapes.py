@@ -60,6 +60,22 @@ def _layer_norm(args: Sequence[Any]) -> tuple[Tensor, Tensor, Tensor]:
     return out, statistics, torch.empty_like(statistics)
 
 
+def _rms_norm(args: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    source, normalised = args[0], args[1]
+    kept = source.shape[: source.dim() - len(normalised)]
+    out = torch.empty_like(source, memory_format=torch.contiguous_format)
+    return out, _statistics(source, (*kept, *(1 for _ in normalised)))
+
+
+def _rms_norm_backward(args: Sequence[Any]) -> Gradients:
+    source, mask = args[1], args[5]
+    return _masked((torch.empty_like(source, memory_format=torch.contiguous_format), args[4]), mask)
+
+
+def _native_dropout(args: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(args[0]), torch.empty_like(args[0], dtype=torch.bool)
+
+
 def _layer_norm_backward(args: Sequence[Any]) -> Gradients:
     source, mask = args[1], args[7]
     parts = (torch.empty_like(source, memory_format=torch.contiguous_format), args[5], args[6])
@@ -93,6 +109,12 @@ def _pointwise(args: Sequence[Any]) -> Any:
     return torch.empty_like(first) if first.is_floating_point() else NotImplemented
 
 
+def _mish_backward(args: Sequence[Any]) -> Any:
+    out = _pointwise(args)
+    # laid out as SiLU's, which has a meta kernel
+    return _aten.silu_backward.default(*args) if out is NotImplemented else out
+
+
 SHAPE_RULES: dict[Any, ShapeRule] = {
     _aten.native_batch_norm.default: _batch_norm,
     _aten.native_batch_norm_backward.default: _batch_norm_backward,
@@ -102,6 +124,9 @@ SHAPE_RULES: dict[Any, ShapeRule] = {
     _aten.native_group_norm_backward.default: _group_norm_backward,
     _aten.convolution_backward.default: _convolution_backward,
     _aten.addmm.default: _addmm,
+    _aten.native_dropout.default: _native_dropout,
+    _aten.native_dropout_backward.default: _like_first,
+    _aten.mish_backward.default: _mish_backward,
     **{
         getattr(_aten, name).default: _like_first
         for name in ("relu", "gelu", "silu", "sigmoid", "hardswish", "tanh", "hardtanh", "threshold_backward")
@@ -115,3 +140,6 @@ SHAPE_RULES: dict[Any, ShapeRule] = {
         _pointwise,
     ),
 }
+if hasattr(_aten, "_fused_rms_norm"):  # since torch 2.8
+    SHAPE_RULES[_aten._fused_rms_norm.default] = _rms_norm
+    SHAPE_RULES[_aten._fused_rms_norm_backward.default] = _rms_norm_backward

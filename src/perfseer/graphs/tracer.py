@@ -16,12 +16,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from perfseer.graphs.attention import ATTENTION, attend
+from perfseer.graphs.autocast_policy import without_autocast
 from perfseer.graphs.costs import nchw, tensor_bytes
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
 from perfseer.graphs.trace import NO_OWNER, NodeRecord, Trace, drop_saved_copies
 from perfseer.graphs.vocabulary import OPERATOR_INDEX, Hyperparameters, hyperparameters
 
+_READS_VALUES = {"_pack_padded_sequence"}  # of constants, on the cpu: how long sequences are
 _LAST_SEQUENCE = 2**63  # autograd gives gradient accumulation the largest number there is
 
 
@@ -61,14 +63,16 @@ class Tracer(TorchDispatchMode):
                 compose = partial(attend, self) if facts is ATTENTION else func.decompose
                 return compose(*args, **kwargs)
         read = [*_tensors(args), *_tensors(kwargs.values())]
-        if not all(t.is_meta for t in read) and any(t.is_meta for t in read):
+        mixed = not all(t.is_meta for t in read) and any(t.is_meta for t in read)
+        if mixed and facts.name not in _READS_VALUES:
             args, kwargs = tree_map(self._constant, (args, kwargs))
             read = [*_tensors(args), *_tensors(kwargs.values())]
         # constants on the cpu are computed: a model may look at their values
         rule = facts.shape_rule if read and read[0].is_meta else None
         out = NotImplemented if rule is None else rule(args)
         if out is NotImplemented:
-            out = func(*args, **kwargs)
+            with without_autocast():  # some meta kernels are compositions in Python
+                out = func(*args, **kwargs)
         flops = 0 if facts.flops is None else facts.flops(args, kwargs, out)
         written = _written(facts, args, kwargs, out)
         self._record(Call(facts, args, _really_read(facts, read, written), written, flops))

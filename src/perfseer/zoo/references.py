@@ -28,6 +28,7 @@ from torch import nn
 
 from perfseer.blame import described, shortened
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.autocast import regions_as_on_a_gpu
 from perfseer.zoo import builder, libraries
 from perfseer.zoo.sampler import find
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
@@ -122,7 +123,7 @@ def build(
         spec = architecture(reference, space=space, spec_json=spec_json)
         with torch.device(device):
             return builder.build(spec)
-    with _importable_here(), _no_arguments(reference), _blaming(reference):
+    with _importable_here(), _no_arguments(reference), regions_as_on_a_gpu(), _blaming(reference):
         if reference.kind == "module":
             return _build_module(reference, device)
         package, make, advice = _LIBRARIES[reference.kind]

@@ -287,7 +287,7 @@ def test_a_relu_that_shares_its_input_is_not_in_place():
         (chain(relu(output_size=2**45)), "below 0 or too large"),
         (chain(relu(flops=2**60)), "below 0 or too large"),
         (chain(relu(flops=-1)), "below 0 or too large"),
-        (chain(feature("Conv", {"conv_groups": 2**40}, flops=2**20)), "below 0 or too large"),
+        (chain(feature("Conv", {"conv_groups": 2**45}, flops=2**20)), "below 0 or too large"),
         (RawGraph((relu(), feature("Flatten"), feature("Flatten")), ((1, 2), (2, 1))), "cycle"),
         (
             RawGraph((relu(), relu(), feature("Flatten")), ((0, 2), (1, 2))),

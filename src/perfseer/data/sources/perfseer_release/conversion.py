@@ -33,7 +33,7 @@ ARGUMENTS: tuple[str, ...] = (
 )
 # 16 TiB; larger numbers are no sizes, and sums of them over the largest graph would leave 64 bits.
 LARGEST = 2**44
-# FLOPs of a node's backward pass; the whole of the release's largest network has 2.3e13 forward.
+# FLOPs of a node; the whole of the release's largest network has 2.3e13 forward.
 MOST_FLOPS = 2**48
 _MOST_DIGITS = 30
 _CYCLE = "its edges form a cycle; a network's operators cannot"
@@ -125,8 +125,7 @@ def _node(feature: Mapping[str, Any], position: int, name: str) -> _Node:
         values = (*numbers, *sizes)
     except (ValueError, OverflowError) as error:
         raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has {error}") from error
-    work = flops * (1 + max(numbers[_GROUPS], 1))
-    if min(values) < 0 or max(values) > LARGEST or not 0 <= work <= MOST_FLOPS:
+    if min(values) < 0 or max(values) > LARGEST or not 0 <= flops <= MOST_FLOPS:
         raise PerfseerError(f"{name}: node {position} ({printable(kind)}) has a number below 0 or too large")
     memory_info = _Sizes(*sizes)
     return _Node(kind, onnx_index(kind), numbers, memory_info, memory_info.shape, flops)
@@ -247,7 +246,6 @@ def _forward(nodes: Sequence[_Node], edges: Sequence[_Edge]) -> Forward:
         tensor_bytes=[node.sizes.output_size * unit for node in nodes],
         channels=[node.shape[1] for node in nodes],
         bias_bytes=[_bias_bytes(node) for node in nodes],
-        groups=[node.arguments[_GROUPS] for node in nodes],
         senders=senders,
         edge_bytes=edge_bytes,
         output_is_flat=last[2] * last[3] == 1,

@@ -45,7 +45,6 @@ class Forward:
         tensor_bytes: V bytes of the tensor each node hands on.
         channels: V channels of that tensor.
         bias_bytes: V bytes of the bias among the weights.
-        groups: V groups of convolutions.
         senders: V lists of the nodes each node reads, without repetition.
         edge_bytes: V lists of the bytes read from each of them.
         output_is_flat: whether the last tensor is [N, classes].
@@ -59,7 +58,6 @@ class Forward:
     tensor_bytes: Sequence[int]
     channels: Sequence[int]
     bias_bytes: Sequence[int]
-    groups: Sequence[int]
     senders: Sequence[Sequence[int]]
     edge_bytes: Sequence[Sequence[int]]
     output_is_flat: bool
@@ -82,9 +80,8 @@ class Derived(NamedTuple):
 def derive(forward: Forward) -> Derived:
     """Parameters, backward costs and analytic peaks. O(V + E).
 
-    Backward FLOPs are those of torch's FlopCounterMode, which capture uses: a convolution or matrix product
-    costs its forward FLOPs for the gradient of its input (not of the model's) and as much again for that of
-    its weights, there multiplied by the groups, which the counter overlooks; nothing else has any.
+    Backward FLOPs are those of a capture: a convolution or matrix product costs its forward FLOPs for the
+    gradient of its input (not of the model's) and as much again for that of its weights, nothing else any.
     """
     step = _Step(forward)
     step.run_forward()
@@ -114,10 +111,9 @@ def derive(forward: Forward) -> Derived:
 
 
 def _backward_flops(forward: Forward) -> list[int]:
-    columns = zip(forward.operators, forward.flops, forward.groups, forward.senders, strict=True)
+    columns = zip(forward.operators, forward.flops, forward.senders, strict=True)
     return [
-        flops * (max(groups, 1) + (1 if senders else 0)) if operator in _PRODUCTS else 0
-        for operator, flops, groups, senders in columns
+        flops * (1 + bool(senders)) if operator in _PRODUCTS else 0 for operator, flops, senders in columns
     ]
 
 
