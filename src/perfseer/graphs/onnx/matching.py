@@ -147,11 +147,12 @@ def rewritten(graph: OnnxGraph, rewrites: Sequence[Rewrite]) -> tuple[OnnxNode, 
     matcher = Matcher(graph)
     nodes = {node.outputs[0]: node for node in graph.nodes}
     # by operator, since there are many rewrites and in a large graph few nodes that each is for
-    by_op: dict[str, list[str]] = {}
+    by_op: dict[str, set[str]] = {}
     for node in graph.nodes:
-        by_op.setdefault(node.op, []).append(node.outputs[0])
+        by_op.setdefault(node.op, set()).add(node.outputs[0])
+    place = {first: number for number, first in enumerate(nodes)}
     for rewrite in rewrites:
-        for first in list(by_op.get(rewrite.part.op, ())):
+        for first in sorted(by_op.get(rewrite.part.op, ()), key=place.__getitem__):
             node = nodes.get(first)
             # what an earlier tree took is gone, or is another operator
             found = None if node is None else matcher.find(rewrite, node)
@@ -160,7 +161,7 @@ def rewritten(graph: OnnxGraph, rewrites: Sequence[Rewrite]) -> tuple[OnnxNode, 
             fused, replaced = found
             matcher.replace(fused, replaced)
             nodes[first] = fused
-            by_op.setdefault(fused.op, []).append(first)
+            by_op.setdefault(fused.op, set()).add(first)
             for name in replaced - {first}:
                 del nodes[name]
     return tuple(nodes.values())
