@@ -92,6 +92,11 @@ class Isolation:
         )
         self._count = 0
 
+    @property
+    def children(self) -> int:
+        """Processes started so far; a new one only after a death."""
+        return self._sandbox.starts
+
     def open(self, model: Model, feed: Feed, example: Any = None) -> OpenModel:
         """A model however it is given; one that is named is opened in the child.
 
