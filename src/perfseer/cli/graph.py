@@ -7,9 +7,7 @@ import typer
 from perfseer.console.tables import Column, console, table
 
 if TYPE_CHECKING:
-    import torch
     from rich.table import Table
-    from torch import nn
 
     from perfseer.forecast.parts import OperatorShare
     from perfseer.graphs.perfgraph import IntArray, PerfGraph
@@ -27,9 +25,13 @@ def graph_show(
     params: Annotated[str, typer.Option(help="params.yaml or inline JSON, for zoo:<id>.")] = "params.yaml",
 ) -> None:
     """Print the nodes of a model's graph, its totals, and the operators that were not understood."""
-    from perfseer.graphs.capture import capture
+    from perfseer.cli.questions import feed
+    from perfseer.forecast.isolation import Isolation
+    from perfseer.measure.limits import Limits
 
-    graph = capture(_model(ref, params), (_input(input_shape, batch_size, input_type),), backward=backward)
+    with Isolation(Limits()) as isolation:
+        model = isolation.open(ref, feed(input_shape, input_type, [ref], params))
+        graph = model.captured(batch_size, backward=backward).graph
     out = console()
     out.print(_node_table(graph, limit or graph.n_nodes))
     if 0 < limit < graph.n_nodes:
@@ -37,34 +39,6 @@ def graph_show(
     out.print(_operator_table(graph))
     for line in [*_totals(graph), _not_understood(graph)]:
         out.print(line)
-
-
-def _model(ref: str, params: str) -> "nn.Module":
-    from perfseer.parameters import load_mapping
-    from perfseer.zoo.references import build, parse
-    from perfseer.zoo.space import SearchSpace
-
-    reference = parse(ref)
-    by_id = reference.kind == "zoo" and not reference.is_file
-    return build(ref, space=SearchSpace.from_mapping(load_mapping(params).get("zoo")) if by_id else None)
-
-
-def _input(shape: str, batch_size: int, input_type: str) -> "torch.Tensor":
-    import torch
-
-    from perfseer.errors import require
-
-    sizes = shape.lower().split("x")
-    require(
-        all(size.isdecimal() and int(size) > 0 for size in sizes),
-        f"--input-shape {shape!r} is no shape; expected sizes joined by x, like 3x224x224",
-    )
-    dtype = getattr(torch, input_type, None)
-    require(
-        isinstance(dtype, torch.dtype),
-        f"--input-type {input_type!r} is no type of torch; expected one like float32 or int64",
-    )
-    return torch.empty((batch_size, *map(int, sizes)), dtype=dtype, device="meta")
 
 
 def _node_table(graph: "PerfGraph", limit: int) -> "Table":
