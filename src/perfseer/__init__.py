@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from perfseer.forecast.ask import Ask
+    from perfseer.forecast.inputs import Feed
     from perfseer.forecast.prediction import Failure, Prediction
     from perfseer.forecast.predictor import Predictor
 
-__all__ = ["Ask", "Failure", "Prediction", "Predictor"]
+__all__ = ["Ask", "Failure", "Feed", "Prediction", "Predictor"]
 
 _HOMES = {
     "Ask": "perfseer.forecast.ask",
+    "Feed": "perfseer.forecast.inputs",
     "Failure": "perfseer.forecast.prediction",
     "Prediction": "perfseer.forecast.prediction",
     "Predictor": "perfseer.forecast.predictor",

@@ -18,6 +18,7 @@ _SCRIPT = "failed in the TorchScript interpreter"
 # As Python, faulthandler and TorchScript write a line of code; faulthandler writes the innermost call first.
 _WRITTEN = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+)')
 _LONGEST = 500
+_LONG = 160  # characters of a reason of which the first sentence suffices
 
 # A file and a line in it.
 _Line = tuple[str, int]
@@ -40,7 +41,8 @@ def words(error: BaseException) -> str:
         return type(error).__name__
     if _SCRIPT in text:  # TorchScript's own traceback stands before the reason
         return lines[-1][:_LONGEST]
-    return f"{type(error).__name__}: {lines[0].rstrip('.')[:_LONGEST]}"
+    said = lines[0] if len(lines[0]) < _LONG else lines[0].split(". ")[0]
+    return f"{type(error).__name__}: {said.rstrip('.')[:_LONGEST]}"
 
 
 def place(error: BaseException) -> str | None:

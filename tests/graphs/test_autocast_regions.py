@@ -171,3 +171,15 @@ def test_what_a_function_mode_does_not_see_into(kind, backward):
     )
     for name in ("operators", "flops", "output_bytes", "backward_bytes", "backward_flops"):
         assert getattr(wrapped, name).tolist() == getattr(plain, name).tolist(), name
+
+
+def test_inference_mode_inside_a_model_is_like_no_gradients():
+    def forward(parts, x):
+        with torch.inference_mode():
+            return parts[0](x.t().reshape(4, 8))
+
+    inside = captured(forward, nn.Linear(8, 8), backward=False)
+    outside = captured(lambda parts, x: parts[0](x.t().reshape(4, 8)), nn.Linear(8, 8), backward=False)
+    # the rearranged input, casts of it, of the weight and of the bias
+    assert operators(inside) == operators(outside) == [*["copy"] * 4, "linear"]
+    assert inside.output_bytes.tolist() == outside.output_bytes.tolist()

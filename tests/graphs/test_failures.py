@@ -90,7 +90,7 @@ def test_a_sparse_tensor_is_refused_by_its_name():
     message = _fails(model)
     assert "adjacency" in message
     assert "sparse_coo" in message
-    assert "sparse_csr" in _fails(nn.Linear(3, 2), (torch.eye(3).to_sparse_csr(),))
+    assert "sparse_coo" in _fails(nn.Linear(3, 2), (torch.eye(3).to_sparse(),))
 
 
 def test_lazy_layers_take_their_shapes_from_the_input():
@@ -118,3 +118,10 @@ def test_an_exported_module_runs_as_it_was_exported(backward, low):
     graph = capture(exported, inputs, backward=backward, autocast=low)
     assert graph.flops.sum() == capture(model, inputs, backward=backward, autocast=low).flops.sum()
     assert graph.n_parameters == 8 * 3 * 9 + 8 + 2 * 8
+
+
+def test_frozen_script_is_refused():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is deprecated
+        model = torch.jit.freeze(torch.jit.script(nn.Sequential(nn.Linear(4, 2)).eval()))
+    assert "torch.jit.freeze" in _fails(model, backward=False)

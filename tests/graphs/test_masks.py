@@ -77,6 +77,32 @@ def test_a_mask_made_of_ids():
     assert not answer(lambda ids: ids[:, 1:].reshape(-1).ne(0).all(), of_ids=True)
 
 
+def test_what_a_model_makes_sure_of_is_taken_to_hold():
+    def checked(ids):
+        torch._assert(ids.max() < 50, "no such token")
+        return True
+
+    assert answer(checked, of_ids=True)
+
+
+def test_a_mask_that_is_indexed_under_vmap():
+    class Mapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(WIDTH, WIDTH, bias=False)
+
+        def forward(self, x, attention_mask):
+            rows, columns = (torch.arange(n, device=x.device) for n in attention_mask.shape)
+            seen = torch.vmap(torch.vmap(lambda b, t: attention_mask[b, t], (None, 0)), (0, None))(
+                rows, columns
+            )
+            return self.layer(x) * seen[..., None]
+
+    mask = torch.ones(BATCH, LENGTH, dtype=torch.bool)
+    graph = capture(Mapped(), (torch.empty(BATCH, LENGTH, WIDTH), mask))
+    assert graph.flops.sum() == 2 * BATCH * LENGTH * WIDTH * WIDTH
+
+
 @pytest.mark.parametrize(
     ("question", "of_ids"),
     [

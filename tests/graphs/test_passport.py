@@ -16,11 +16,15 @@ from perfseer.graphs.passport import PASSPORTS, Passport
 from perfseer.graphs.vocabulary import ONNX_VIEWS, OPERATORS, aten_index, names_with, onnx_index
 from tests.helpers.places import ROOT
 
-# What the ONNX reader runs as several operators, as a view of a part or as none: no one row is theirs.
+# What the ONNX reader runs as several operators, as a view of a part or as none, or refuses: no one row is
+# theirs.
 COMPOSED = {
     *("Einsum", "LSTM", "GRU", "RNN", "Mean", "LRN", "SkipLayerNormalization", "Dropout"),
     *("Shape", "Size", "Split", "Slice", "Expand", "perfseer.Unstack"),
-    *("SequenceConstruct", "SequenceEmpty", "SplitToSequence"),
+    *("SequenceConstruct", "SequenceEmpty", "SplitToSequence", "SequenceAt", "SequenceInsert"),
+    *("SequenceErase", "SequenceLength", "SequenceMap", "ConcatFromSequence"),
+    *("Optional", "OptionalGetElement", "OptionalHasElement"),
+    *("Compress", "NonMaxSuppression", "StringSplit", "ImageDecoder"),
 }
 
 

@@ -36,6 +36,25 @@ def test_nothing_is_declared_where_torchvision_imports_by_itself(monkeypatch):
     assert libraries._declared == []
 
 
+def test_a_module_that_imports_torchvision_is_imported_once_its_operators_are_declared(monkeypatch, tmp_path):
+    """It fails as it does beside a torchvision that was built for another torch, and then no more."""
+    mark = tmp_path / "mark"
+    (tmp_path / "imports_torchvision.py").write_text(
+        f"""
+import pathlib
+mark = pathlib.Path({str(mark)!r})
+if not mark.exists():
+    mark.touch()
+    raise RuntimeError("operator torchvision::nms does not exist")
+answer = 42
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(libraries, "_declared", [])
+    assert libraries.import_module("imports_torchvision").answer == 42
+    assert mark.exists()
+
+
 def test_published_parameter_counts():
     assert parameters(build("timm:resnet18")) == 11_689_512
     assert parameters(build("torchvision:resnet18")) == 11_689_512

@@ -11,6 +11,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
+from perfseer.graphs.given import Given
 from perfseer.zoo import builder
 from perfseer.zoo.model_files import load_model_file
 from tests.helpers.onnx_files import node, write
@@ -63,7 +64,7 @@ def test_a_zoo_description(tmp_path):
     reference = capture(builder.build(LITERAL), (torch.zeros(2, 3, 64, 64),))
     assert graph.total_flops == reference.total_flops
     assert graph.batch_size == 2
-    with pytest.raises(PerfseerError, match="resolution"):
+    with pytest.raises(PerfseerError, match="height"):
         file.graph()
 
 
@@ -126,3 +127,47 @@ def test_folders_and_missing_files_are_refused(tmp_path):
         load_model_file(tmp_path)
     with pytest.raises(PerfseerError, match=r"none\.onnx"):
         load_model_file(tmp_path / "none.onnx")
+
+
+def test_dimensions_of_a_program_are_named(tmp_path):
+    module = nn.Linear(6, 4)
+    dynamic = ({0: torch.export.Dim("batch", min=2), 1: torch.export.Dim("length", min=2)},)
+    program = torch.export.export(module, (torch.zeros(3, 5, 6),), dynamic_shapes=dynamic)
+    torch.export.save(program, tmp_path / "program.pt2")
+    file = load_model_file(tmp_path / "program.pt2")
+    batch, length, _ = file.declared_inputs[0].shape
+    with pytest.raises(PerfseerError, match=f"--dim {length}=SIZE"):
+        file.captured(Given())
+    found = file.captured(Given(dims={length: 7}, batch_size=8), backward=False)
+    assert (found.shapes, found.graph.total_flops) == (((8, 7, 6),), 2 * 8 * 7 * 6 * 4)
+    assert file.captured(Given(dims={length: 7, batch: 3})).graph.batch_size == 3
+    shapes = Given(shapes={file.declared_inputs[0].name: (8, 7, 6)})
+    assert file.captured(shapes).graph.total_flops == found.graph.total_flops
+
+
+def test_the_sequence_of_a_program_is_no_batch(tmp_path):
+    program = torch.export.export(
+        Attending(), (torch.zeros(5, 3, 16),), dynamic_shapes=({0: torch.export.Dim("a", min=2)},)
+    )
+    torch.export.save(program, tmp_path / "program.pt2")
+    file = load_model_file(tmp_path / "program.pt2")
+    with pytest.raises(PerfseerError, match="--batch-dim x=1"):
+        file.captured(Given(batch_size=8), backward=False)
+    length = file.declared_inputs[0].shape[0]
+    found = file.captured(Given(dims={length: 8}, batch_dims={"x": 1}), backward=False)
+    # scores of 8 steps with 8 others, and as much again for what they pick
+    assert (found.graph.total_flops, found.graph.batch_size) == (2 * 2 * 3 * 8 * 8 * 16, 3)
+
+
+class Attending(nn.Module):
+    """Attention over [length, batch, channels]."""
+
+    def forward(self, x):
+        x = x.transpose(0, 1)
+        return torch.softmax(x @ x.transpose(1, 2), -1) @ x
+
+
+def test_the_fixed_batch_that_is_noted_is_the_one_that_was_named(tmp_path):
+    file = load_model_file(write(tmp_path / "a.onnx", [node("Relu", "x", "y")], {"x": [5, 3, 10]}))
+    (note,) = file.captured(Given(batch_dims={"x": 1}), backward=False).notes
+    assert "batch of 3" in note

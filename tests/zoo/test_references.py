@@ -202,10 +202,10 @@ def test_timm_models_come_without_weights(monkeypatch):
 
 
 def test_an_unknown_library_model_is_reported(monkeypatch):
-    def get_model(name, weights):
+    def get_model_builder(name):
         raise ValueError(f"Unknown model {name}")
 
-    fake = SimpleNamespace(get_model=get_model)
+    fake = SimpleNamespace(get_model_builder=get_model_builder)
     monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(models=fake))
     monkeypatch.setitem(sys.modules, "torchvision.models", fake)
     with pytest.raises(PerfseerError, match=r"torchvision:nonet .*ValueError"):

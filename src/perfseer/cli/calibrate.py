@@ -109,7 +109,7 @@ def _settings(device: str, batch_sizes: str, budget_s: float, run: dict[str, Any
 def _errand(
     settings: "CollectSettings", phases: str, count: int, models: list[str], shape: str | None
 ) -> "Errand":
-    from perfseer.cli.questions import feed
+    from perfseer.cli.questions import Inputs, feed
     from perfseer.errors import require
     from perfseer.forecast import candidates
     from perfseer.forecast.measured import Errand
@@ -118,7 +118,13 @@ def _errand(
     asked = tuple(phase for phase in reversed(PHASES) if phase in phases.split(","))
     require(len(asked) == len(phases.split(",")), f"--phase {phases!r}: expected infer, train or infer,train")
     if models:
-        shapes = feed(shape, None, [], "").shapes
+        given = feed(Inputs(shapes=[] if shape is None else [shape]), [], "")
+        shapes = given.shapes or ()
+        require(
+            not given.named_shapes and len(shapes) <= 1,
+            f"--input-shape {shape}: models of one input are measured; give one "
+            "sample of it, such as 3x224x224",
+        )
         named = tuple(candidates.named(ref, shapes[0] if shapes else None) for ref in dict.fromkeys(models))
         return Errand(settings, asked, named, None)
     pool = max(_CANDIDATES_PER_MODEL * -(-count // len(settings.batch_sizes)), _CANDIDATES)

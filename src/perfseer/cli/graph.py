@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfseer.cli.input_options import BatchDim, Dim, InputShape, InputType
 from perfseer.console.tables import Column, console, table
 
 if TYPE_CHECKING:
@@ -15,30 +16,40 @@ if TYPE_CHECKING:
 
 def graph_show(
     ref: Annotated[
-        str, typer.Argument(help="Model: zoo:<id>, zoo:path/to/spec.json or module:package.attr.")
+        str,
+        typer.Argument(help="Model: timm:NAME, torchvision:NAME, module:package.attr, zoo:ID, or a file."),
     ],
-    input_shape: Annotated[str, typer.Option(help="One sample, sizes joined by x.")] = "3x224x224",
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples in the batch.")] = 1,
-    input_type: Annotated[str, typer.Option(help="Type of the input, such as float32 or int64.")] = "float32",
+    input_shape: InputShape = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Samples in the batch (default: the model's own, else 1).")
+    ] = None,
+    input_type: InputType = None,
+    dim: Dim = None,
+    batch_dim: BatchDim = None,
     backward: Annotated[bool, typer.Option(help="Trace the backward pass too.")] = True,
     limit: Annotated[int, typer.Option(min=0, help="Nodes to list; 0 lists all.")] = 40,
     params: Annotated[str, typer.Option(help="params.yaml or inline JSON, for zoo:<id>.")] = "params.yaml",
 ) -> None:
     """Print the nodes of a model's graph, its totals, and the operators that were not understood."""
-    from perfseer.cli.questions import feed
+    from perfseer.cli.questions import Inputs, feed
     from perfseer.forecast.isolation import Isolation
     from perfseer.measure.limits import Limits
 
+    inputs = Inputs(input_shape or (), input_type or (), dim or (), batch_dim or ())
     with Isolation(Limits()) as isolation:
-        model = isolation.open(ref, feed(input_shape, input_type, [ref], params))
-        graph = model.captured(batch_size, backward=backward).graph
+        model = isolation.open(ref, feed(inputs, [ref], params))
+        captured = model.captured(batch_size, backward=backward)
+    graph = captured.graph
     out = console()
     out.print(_node_table(graph, limit or graph.n_nodes))
     if 0 < limit < graph.n_nodes:
         out.print(f"{graph.n_nodes - limit} further nodes; --limit 0 lists all", style="dim")
     out.print(_operator_table(graph))
-    for line in [*_totals(graph), _not_understood(graph)]:
+    shapes = ", ".join("x".join(map(str, shape)) for shape in captured.shapes)
+    for line in [f"inputs      {shapes}", *_totals(graph), _not_understood(graph)]:
         out.print(line)
+    for notice in captured.notices:
+        typer.echo(f"{notice.level}: {notice.message}", err=True)
 
 
 def _node_table(graph: "PerfGraph", limit: int) -> "Table":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from perfseer.cli.input_options import BatchDim, Dim, InputShape, InputType
+
 if TYPE_CHECKING:
     from perfseer.forecast.ask import Ask
     from perfseer.forecast.prediction import Answer
@@ -47,12 +49,10 @@ def predict(
     batch_size: Annotated[
         _Text, typer.Option(help="Samples, such as 1,8,32 (default: the file's own, else 1).")
     ] = None,
-    input_shape: Annotated[
-        _Text, typer.Option(help="One sample: 3x224x224; 128,128 for two inputs (default: the model's own).")
-    ] = None,
-    input_type: Annotated[
-        _Text, typer.Option(help="Of every input, such as float32, or int64 for tokens.")
-    ] = None,
+    input_shape: InputShape = None,
+    input_type: InputType = None,
+    dim: Dim = None,
+    batch_dim: BatchDim = None,
     phase: Annotated[str, typer.Option(help="infer, train or infer,train.")] = "infer",
     target: Annotated[
         _Text,
@@ -95,7 +95,7 @@ def predict(
 
         typer.echo(json.dumps(json_schema(), indent=1, sort_keys=True))
         return
-    from perfseer.cli.questions import checked, feed, model_names
+    from perfseer.cli.questions import Inputs, checked, feed, model_names
     from perfseer.forecast.ask import Ask
     from perfseer.forecast.predictor import Predictor
     from perfseer.measure.limits import Limits
@@ -103,7 +103,7 @@ def predict(
     names = model_names(models or [], sys.stdin)
     ask = Ask(
         **checked(batch_size, phase, target, precision=precision, memory_format=memory_format, mode=mode),
-        feed=feed(input_shape, input_type, names, params),
+        feed=feed(Inputs(input_shape or (), input_type or (), dim or (), batch_dim or ()), names, params),
         confidence=confidence,
         explain=explain,
         device_memory_bytes=None if device_memory is None else device_memory * _GIB,

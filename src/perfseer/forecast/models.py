@@ -1,21 +1,38 @@
 """What people call a model, turned into graphs: names, files, modules, at the batch size they ask for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError, require
-from perfseer.forecast.inputs import ASSUMED_SHAPE, Feed, Shape, arguments, default_shape, resized, tensors
+from perfseer.forecast.batches import BatchDims, batched, named, takes
+from perfseer.forecast.inputs import (
+    ASSUMED_SHAPE,
+    Feed,
+    Shape,
+    arguments,
+    by_name,
+    default_shape,
+    retyped,
+    sampled,
+    tensors,
+)
 from perfseer.forecast.mixed_precision import under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
+from perfseer.graphs.batch_dimension import ALL_INPUTS
 from perfseer.graphs.capture import capture
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.sequences import follow_batch, takes_sequence_first
+from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
@@ -40,7 +57,7 @@ class Captured:
     Attributes:
         name: reference, file or class name.
         graph: what it runs.
-        shapes: of every input with its batch dimension; empty where a file declares them.
+        shapes: of every input with its batch dimension; empty for a graph.
         types: element type of every input.
         notices: what was assumed on the way.
         training_notices: what matters to training alone.
@@ -81,9 +98,12 @@ class ModuleModel:
     Attributes:
         name: what people called it.
         module: on any device; it is not changed.
-        positional: arguments, tensors in them batched along their first dimension.
-        keywords: keyword arguments, likewise.
+        positional: arguments.
+        keywords: keyword arguments.
         notices: what was assumed.
+        batch_dims: which dimension of the arguments is the batch, see `perfseer.forecast.batches.batched`.
+        is_sampled: whether a batch was put before samples that a person gave.
+        is_image: whether the inputs are images, whose batch comes first.
     """
 
     name: str
@@ -91,40 +111,98 @@ class ModuleModel:
     positional: tuple[Any, ...]
     keywords: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    batch_dims: BatchDims = field(default_factory=dict)
+    is_sampled: bool = False
+    is_image: bool = False
 
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
-        positional, keywords = resized((self.positional, dict(self.keywords)), batch_size)
+        positional, keywords, batch = self._inputs(batch_size)
         graph = capture(
             self.module, positional, keywords=keywords, backward=backward, autocast=AUTOCAST.get(precision)
         )
         inputs = tensors((positional, keywords))
         return Captured(
             self.name,
-            graph,
+            replace(graph, batch_size=batch),
             tuple(tuple(value.shape) for value in inputs),
             tuple(str(value.dtype).removeprefix("torch.") for value in inputs),
-            (*self.notices, *_precision_notices(self.module)),
+            (
+                *self.notices,
+                *_precision_notices(self.module),
+                *_partial_notices(self.module),
+                *self._batch_notices(graph, batch, batch_size),
+            ),
         )
+
+    def _inputs(self, batch_size: int | None) -> tuple[tuple[Any, ...], dict[str, Any], int]:
+        """Positional and keyword arguments at a batch size, and the number of samples in them."""
+        given = named(self.module, self.positional, self.keywords)
+        values, batch = batched(given, batch_size, self.batch_dims)
+        n_positional = len(self.positional)
+        return (
+            tuple(values[:n_positional]),
+            dict(zip(self.keywords, values[n_positional:], strict=True)),
+            batch,
+        )
+
+    def _batch_notices(self, graph: PerfGraph, batch: int, asked: int | None) -> tuple[Notice, ...]:
+        """Nothing where the first dimension can be the batch.
+
+        Raises:
+            PerfseerError: it is the sequence, and the batch was put or asked for there.
+        """
+        if self.batch_dims or self.is_image:
+            return ()
+        is_placed = self.is_sampled or asked is not None
+        suspicious = takes_sequence_first(self.module) or (is_placed and _works_along(graph, batch))
+        if not suspicious or not self._first_is_sequence:
+            return ()
+        name = next(iter(named(self.module, self.positional, self.keywords)))[0]
+        text = (
+            f"{type(self.module).__name__} takes the sequence first, and which dimension is the batch is not "
+            f"plain; name it, with --batch-dim 1 or by input, such as --batch-dim {name}=1 (batch_dims in "
+            "Python); --batch-dim 0 says that it is the first all the same"
+        )
+        require(not is_placed, text)
+        return (Notice("warning", "batch_unclear", text),)
+
+    @cached_property
+    def _first_is_sequence(self) -> bool:
+        """Whether what the model works along grows with the first dimension."""
+        first = replace(self, batch_dims={ALL_INPUTS: 0})
+
+        def run(batch_size: int) -> None:
+            positional, keywords, _ = first._inputs(batch_size)
+            capture(self.module, positional, keywords=keywords, backward=False)
+
+        *_, own = first._inputs(None)
+        return follow_batch(run, own)
+
+
+def _works_along(graph: PerfGraph, batch: int) -> bool:
+    """Whether attention or softmax see a dimension as long as the batch behind their first."""
+    chosen = np.isin(graph.operators, [OPERATOR_INDEX["attention"], OPERATOR_INDEX["softmax"]])
+    sizes = graph.output_shapes[chosen][:, 1:]
+    return bool(((sizes >= batch) & (sizes <= batch + 2)).any())  # a token or two may have been added
 
 
 @dataclass(frozen=True, eq=False)
 class FileModel:
-    """A model in a file."""
+    """A model in a file, and what is said of its inputs."""
 
     name: str
     file: ModelFile
-    shape: Shape | None
+    feed: Feed
     notices: tuple[Notice, ...] = ()
 
     def captured(self, batch_size: int | None, *, backward: bool, precision: str = FP32) -> Captured:
         """As `OpenModel.captured`."""
-        graph = _mixed(self.file.graph(self.shape, batch_size=batch_size, backward=backward), precision)
-        notices = [*self.notices, *(Notice("note", "file_note", note) for note in self.file.notes)]
+        found = self.file.captured(self.feed.given(batch_size), backward=backward)
+        notes = (Notice("note", "file_note", note) for note in found.notes)
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
-        types = tuple(declared.dtype for declared in self.file.declared_inputs)
-        shapes = ((graph.batch_size, *self.shape),) if self.shape else ()
-        return Captured(self.name, graph, shapes, types, tuple(notices), training)
+        graph = _mixed(found.graph, precision)
+        return Captured(self.name, graph, found.shapes, found.types, (*self.notices, *notes), training)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +247,7 @@ def open_model(name: str, feed: Feed) -> OpenModel:
 
         return _file(name, load_model_file(path), feed)
     reference = parse(name)
-    shape = feed.shapes[0] if feed.shapes else None
+    shape = next(iter(feed.shapes or (named[1:] for named in feed.named_shapes.values())), None)
     module = build(name, space=feed.space, input_shape=shape)
     return fed(name, module, feed, default=default_shape(reference.kind, reference.target, module))
 
@@ -183,37 +261,59 @@ def fed(name: str, module: nn.Module, feed: Feed, default: Shape | None = None) 
         feed: what was asked for.
         default: shape of one sample that the model's library names for it.
     """
+    module = fixed_if_detector(module)
+    require(
+        not feed.dims,
+        f"{', '.join(feed.dims)}: dimensions have names in files alone; {takes(module)}: give --input-shape, "
+        "whole shapes by these names or one sample of each",
+    )
+    example = _example(module)
+    if feed.named_shapes:
+        own = dict(named(module, *arguments(example[1]))) if example else {}
+        return ModuleModel(name, module, (), by_name(module, feed, own), batch_dims=feed.batch_dims)
     if feed.shapes is not None:
-        return ModuleModel(name, module, feed.samples(feed.shapes))
-    if default is not None:
-        text = f"the model's own input shape was taken: {'x'.join(map(str, default))}"
-        notice = Notice("note", "input_assumed", text)
-        return ModuleModel(name, module, feed.samples([default]), notices=(notice,))
-    assumed = ModuleModel(name, module, feed.samples([ASSUMED_SHAPE]), notices=(_ASSUMED,))
-    return _with_example(name, module) or assumed
+        made = sampled(module, feed, feed.shapes)
+        return ModuleModel(name, module, made, batch_dims=feed.batch_dims, is_sampled=True)
+    if default is None and example is not None:
+        text = f"the model's own {example[0]} were taken as its inputs"
+        return with_example(name, module, example[1], feed, (Notice("note", "input_assumed", text),))
+    text = f"the model's own input shape was taken: {'x'.join(map(str, default or ()))}"
+    notice = _ASSUMED if default is None else Notice("note", "input_assumed", text)
+    made = sampled(module, feed, [default or ASSUMED_SHAPE])
+    return ModuleModel(name, module, made, notices=(notice,), batch_dims=feed.batch_dims, is_image=True)
+
+
+def with_example(
+    name: str, module: nn.Module, example: Any, feed: Feed, notices: tuple[Notice, ...] = ()
+) -> ModuleModel:
+    """A module fed with an example: a tensor, a tuple of arguments, or a mapping of keyword arguments."""
+    positional, keywords = arguments(example)
+    if feed.named_types:
+        values = retyped(module, named(module, positional, keywords), feed.named_types)
+        count = len(positional)
+        positional, keywords = tuple(values[:count]), dict(zip(keywords, values[count:], strict=True))
+    return ModuleModel(name, module, positional, keywords, notices, feed.batch_dims)
 
 
 def _file(name: str, file: ModelFile, feed: Feed) -> FileModel:
-    if feed.shapes is None:
-        bare = file.kind == "architecture"  # the only kind that declares no shape
-        return FileModel(name, file, ASSUMED_SHAPE, (_ASSUMED,)) if bare else FileModel(name, file, None)
-    require(
-        len(feed.shapes) == 1,
-        f"{file.path} was given {len(feed.shapes)} input shapes; of a file only the first input's is taken",
-    )
-    return FileModel(name, file, feed.shapes[0])
+    bare = file.kind == "architecture"  # the only kind that declares no shape
+    if bare and feed.shapes is None and not feed.named_shapes and not feed.dims:
+        return FileModel(name, file, replace(feed, shapes=(ASSUMED_SHAPE,)), (_ASSUMED,))
+    return FileModel(name, file, feed)
 
 
-def _with_example(name: str, module: nn.Module) -> ModuleModel | None:
-    """Fed what a module carries along: Lightning's example_input_array, Transformers' dummy_inputs."""
+def _example(module: nn.Module) -> tuple[str, Any] | None:
+    """What a module carries along: Lightning's example_input_array, Transformers' dummy_inputs."""
     for attribute in ("example_input_array", "dummy_inputs"):
         example = getattr(module, attribute, None)
-        if example is None or not tensors(example):
-            continue
-        text = f"the model's own {attribute} were taken as its inputs"
-        notices = (Notice("note", "input_assumed", text),)
-        return ModuleModel(name, module, *arguments(example), notices)
+        if example is not None and tensors(example):
+            return attribute, example
     return None
+
+
+def _partial_notices(module: nn.Module) -> tuple[Notice, ...]:
+    notes = getattr(module, "capture_notes", ())
+    return tuple(Notice("warning", "partly_counted", note) for note in notes)
 
 
 def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:
@@ -243,14 +343,18 @@ def open_one(model: Model, example_inputs: Any, feed: Feed) -> OpenModel:
         names = expand(str(model))
         require(len(names) == 1, f"{model} names {len(names)} models; ask for them with predict_many")
         model = names[0]
-    opened = open_any(model, feed)
     if example_inputs is None:
-        return opened
+        return open_any(model, feed)
+    require(
+        not feed.shapes and not feed.named_shapes,
+        "example inputs were given, and input shapes too: leave one of both away",
+    )
+    opened = open_any(model, Feed(space=feed.space))
     if not isinstance(opened, ModuleModel):
         raise PerfseerError(
             f"{opened.name} came with example inputs, which only modules take; leave them away"
         )
-    return ModuleModel(opened.name, opened.module, *arguments(example_inputs))
+    return with_example(opened.name, opened.module, example_inputs, feed)
 
 
 def open_any(model: Model, feed: Feed) -> OpenModel:

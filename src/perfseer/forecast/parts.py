@@ -17,6 +17,7 @@ Level = Literal["note", "warning"]
 # Names are stable: programs that read the JSON compare codes, people read messages.
 CODES: tuple[str, ...] = (
     "input_assumed",
+    "batch_unclear",
     "target_chosen",
     "target_not_trained",
     "phase_not_trained",
@@ -28,6 +29,7 @@ CODES: tuple[str, ...] = (
     "backward_missing",
     "backward_estimated",
     "file_note",
+    "partly_counted",
     "parameters_not_fp32",
     "memory_not_measured",
     "memory_may_not_fit",
@@ -207,7 +209,7 @@ class ModelInput(Part):
     Attributes:
         model: reference, file or class name.
         batch_size: samples.
-        shapes: shape of every input with its batch dimension; empty where a file declares them itself.
+        shapes: shape of every input with its batch dimension; empty for a graph that was captured before.
         types: element type of every input.
         nodes: operators of the captured graph.
         parameters: trainable elements.

@@ -12,6 +12,7 @@ from perfseer.forecast.answering import Answerer, Asked
 from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
+from perfseer.forecast.inputs import Feed
 from perfseer.forecast.isolation import Isolation
 from perfseer.forecast.models import FP32, Model, OpenModel, model_name
 from perfseer.forecast.naming import expand
@@ -93,6 +94,7 @@ class Predictor:
         precision: str | None = None,
         memory_format: Literal["nchw", "nhwc"] | None = None,
         mode: Literal["eager", "compiled"] | None = None,
+        feed: Feed | None = None,
     ) -> Prediction:
         """What one model costs.
 
@@ -100,7 +102,8 @@ class Predictor:
             model: a module, the name of one (``timm:resnet50``), a file, or a captured graph.
             example_inputs: a tensor, a tuple of positional arguments or a mapping of keyword arguments; only
                 shapes and types matter. None takes what the model's library names, or an image 3x224x224.
-            batch_size: samples; None takes the example's. The first tensor's first dimension is the batch.
+            batch_size: samples; None takes the example's. The batch is the first dimension, where that is
+                plain; ``feed`` says otherwise.
             phase: ``infer`` (forward) or ``train`` (forward, loss, backward, optimiser step).
             target: a device or the key of a platform; None is the predictor's default.
             confidence: of the intervals, in (0, 1).
@@ -108,6 +111,8 @@ class Predictor:
             precision: fp32, tf32, amp-fp16, …; None takes what is usual on the device.
             memory_format: likewise.
             mode: likewise.
+            feed: shapes, types and free dimensions of the inputs, and which dimension is the batch, where the
+                example or the model does not say.
 
         Returns:
             The answer: time [ms], memory [MiB], utilisation [%], as far as the predictor knows them.
@@ -121,6 +126,7 @@ class Predictor:
             (phase,),
             (target,),
             Wanted(precision, memory_format, mode),
+            feed=feed or Feed(),
             confidence=confidence,
             explain=explain,
         )

@@ -168,6 +168,8 @@ def _input_on_meta(value: Any) -> Any:
 @contextmanager
 def _mode_of(module: nn.Module, *, training: bool) -> Iterator[None]:
     """Training or evaluation mode for the duration, then every submodule's own flag again."""
+    frozen = isinstance(module, torch.jit.ScriptModule) and not hasattr(module, "training")
+    require(not frozen, "frozen TorchScript has constants for weights: capture it before torch.jit.freeze")
     before = [(part, part.training) for part in module.modules()]
     with suppress(NotImplementedError):  # an exported module stays what it was exported as
         module.train(training)

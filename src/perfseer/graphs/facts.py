@@ -98,4 +98,6 @@ def _is_composite(func: Any) -> bool:
 def _is_silent(func: Any, name: str, *, writes: bool) -> bool:
     returns_tensor = any("Tensor" in str(item.type) for item in func._schema.returns)
     in_place_view = torch.Tag.inplace_view in func.tags
-    return func.is_view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)
+    # a composition that may be a view may be a copy as well: `to`, `reshape`, `contiguous`
+    view = func.is_view and not _is_composite(func)
+    return view or in_place_view or name in _MOVES_NOTHING or not (returns_tensor or writes)

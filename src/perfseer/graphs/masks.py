@@ -198,9 +198,8 @@ def _of_integers(result: Any, *, compared: bool) -> Any:
     """What integers became: integers, or a mask once they are compared with numbers."""
     if not isinstance(result, Tensor) or result.is_floating_point() or result.is_complex():
         return result
-    if result.dtype == torch.bool:
-        return Known.of(result, _general(result)) if compared else result
-    return Known.of(result, None)
+    mask = compared and result.dtype == torch.bool
+    return Known.of(result, _general(result) if mask else None)
 
 
 def _tensors(values: Any) -> list[Tensor]:

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_map
 from perfseer.graphs.attention import ATTENTION, attend
 from perfseer.graphs.autocast_policy import without_autocast
 from perfseer.graphs.costs import nchw, tensor_bytes
+from perfseer.graphs.data_dependent import tell_data_dependent
 from perfseer.graphs.facts import Facts, facts_of
 from perfseer.graphs.liveness import Ledger
 from perfseer.graphs.trace import NO_OWNER, NodeRecord, Trace, drop_saved_copies
@@ -71,8 +72,12 @@ class Tracer(TorchDispatchMode):
         rule = facts.shape_rule if read and read[0].is_meta else None
         out = NotImplemented if rule is None else rule(args)
         if out is NotImplemented:
-            with without_autocast():  # some meta kernels are compositions in Python
-                out = func(*args, **kwargs)
+            try:
+                with without_autocast():  # some meta kernels are compositions in Python
+                    out = func(*args, **kwargs)
+            except (NotImplementedError, RuntimeError) as error:
+                tell_data_dependent(func, error)
+                raise
         flops = 0 if facts.flops is None else facts.flops(args, kwargs, out)
         written = _written(facts, args, kwargs, out)
         self._record(Call(facts, args, _really_read(facts, read, written), written, flops))

@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from inspect import signature
 from types import ModuleType
 from typing import Any
 
@@ -19,8 +20,15 @@ import torch
 from torch import nn
 
 from perfseer.errors import PerfseerError, require
+from perfseer.zoo.detection import fixed_if_detector
 
 REPARAMETERISED = "reparam"
+_COLOURS = 3
+# Of the clips that torchvision trained its video models on.
+_FRAMES = 16
+# The image that torchvision's optical flow is made for.
+_FLOW = (_COLOURS, 520, 960)
+_MARK = "torchvision::"
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -42,11 +50,26 @@ def import_library(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
+def import_module(name: str) -> ModuleType:
+    """Import somebody's module, which may import torchvision where its operators do not load.
+
+    Raises:
+        Exception: whatever the module raises.
+    """
+    try:
+        return importlib.import_module(name)
+    except RuntimeError as error:
+        if _MARK not in str(error) or _declared:
+            raise
+    import_library("torchvision")
+    return importlib.import_module(name)
+
+
 def _import_torchvision() -> None:
     try:
         importlib.import_module("torchvision")
     except RuntimeError as error:
-        if "torchvision::" not in str(error) or _declared:
+        if _MARK not in str(error) or _declared:
             raise
         for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[module]  # half of it was imported
@@ -54,6 +77,8 @@ def _import_torchvision() -> None:
         for schema in _SCHEMAS:
             _declared[0].define(schema)
         importlib.import_module("torchvision")
+        # what is declared is called, and a capture says that its result depends on the data
+        importlib.import_module("torchvision.ops.boxes")._assert_has_ops = lambda: None  # type: ignore[attr-defined]
 
 
 def timm_model(target: str, input_shape: Sequence[int] | None = None) -> nn.Module:
@@ -93,8 +118,32 @@ def torchvision_model(name: str, input_shape: Sequence[int] | None = None) -> nn
     """
     models = import_library("torchvision.models")
     size = input_shape[-1] if input_shape is not None and len(input_shape) == 3 else None
-    arguments = {"image_size": size} if size and name.startswith("vit_") else {}
-    return _create(lambda **given: models.get_model(name, weights=None, **given), arguments, "image_size")
+    arguments: dict[str, Any] = {"image_size": size} if size and name.startswith("vit_") else {}
+    builder = models.get_model_builder(name)
+    # detectors and segmenters fetch the weights of their backbone unless they are told not to
+    for argument in ("weights", "weights_backbone"):
+        if argument in signature(builder).parameters:
+            arguments[argument] = None
+    model = fixed_if_detector(_create(builder, arguments, "image_size"))
+    if builder.__module__.endswith(".raft"):  # which compares two images
+        model.example_input_array = tuple(torch.empty(1, *_FLOW, device="meta") for _ in range(2))
+    return model
+
+
+def torchvision_shape(name: str) -> tuple[int, ...] | None:
+    """The sample torchvision made a model for, as its weights say: (C, H, W), or (C, T, H, W) for videos.
+
+    None where they name no size, as detectors, which scale their images themselves.
+
+    Raises:
+        Exception: whatever torchvision raises, for example for a name it does not know.
+    """
+    weights = next(iter(import_library("torchvision.models").get_model_weights(name)), None)
+    given = getattr(getattr(weights, "transforms", None), "keywords", {})
+    size = given.get("crop_size", given.get("resize_size"))
+    if isinstance(size, int):
+        return (_COLOURS, size, size)
+    return None if size is None else (_COLOURS, _FRAMES, *size)
 
 
 def current_name(name: str) -> str:

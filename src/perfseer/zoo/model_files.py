@@ -11,34 +11,38 @@ contains: they are told and refused. Nothing is ever unpickled.
 """
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from perfseer.errors import PerfseerError, require
+from perfseer.graphs.batch_dimension import fixed_batch
 from perfseer.graphs.capture import capture
-from perfseer.graphs.declared import DeclaredInput, declared_batch, empty
-from perfseer.graphs.exported.module import program_graph
-from perfseer.graphs.exported.program import program_json, read_program
+from perfseer.graphs.declared import DeclaredInput, empty_inputs
+from perfseer.graphs.exported.module import run_program
+from perfseer.graphs.exported.program import Program, program_json, read_program
+from perfseer.graphs.given import CapturedFile, Given, no_batch, resolve, types_of
 from perfseer.graphs.onnx.reader import open_onnx
 from perfseer.graphs.onnx.wire import looks_like_onnx
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.sequences import follow_batch, lengths_seen, look_like
 from perfseer.zoo.builder import build
 from perfseer.zoo.space import ArchitectureSpec
 
 ModelFileKind = Literal["onnx", "exported_program", "architecture"]
-# Shape of one sample of the first input (None: as declared), batch size (None: as declared), backward pass.
-GraphMaker = Callable[[Sequence[int] | None, int | None, bool], PerfGraph]
+# What a person says of the inputs, and whether to trace the backward pass.
+GraphMaker = Callable[[Given, bool], CapturedFile]
 
 EXPECTED = "an ONNX model, a program of torch.export.save, or a zoo description as JSON"
 _CHECKPOINT = (
     "holds weights (a checkpoint), not a model, and is not unpickled: build the model in Python and name it "
     "as module:package.attr, or export it to ONNX"
 )
+# What a network of the search space takes.
+_IMAGE = DeclaredInput("x", ("batch", "channels", "height", "width"), "float32")
 _SPEC_BYTES = 1024 * 1024
 _HEADER_BYTES = 16
 # Formats told by how they begin, and what to do with each: (offset, bytes, advice).
@@ -50,10 +54,6 @@ _REFUSED: tuple[tuple[int, bytes, str], ...] = (
     (8, b'{"', "holds weights (safetensors), not a model: name the model as module:package.attr"),
 )
 FIXED_BATCH = (
-    "The program is exported for a batch of {}; other batch sizes need an export with a dynamic batch "
-    "dimension."
-)
-FIXED_ONNX_BATCH = (
     "The file is exported for a batch of {}; at other batch sizes its shapes are scaled, and refused where "
     "the work does not grow in proportion."
 )
@@ -85,19 +85,32 @@ class ModelFile:
         batch_size: int | None = None,
         backward: bool = True,
     ) -> PerfGraph:
-        """The graph at one input.
+        """As `captured`, and its graph alone.
 
         Args:
             input_shape: shape of one sample of the first input, without the batch: (3, 224, 224) or (128,).
-                None where the file declares it. Symbols it gives a size to have that size in all inputs.
+                None where the file declares it.
             batch_size: samples; None for the number the file declares, or 1 where it leaves it open.
             backward: whether to trace a training step, see `perfseer.graphs.capture.capture`.
+        """
+        samples = () if input_shape is None else (tuple(input_shape),)
+        return self.captured(Given(samples=samples, batch_size=batch_size), backward=backward).graph
+
+    def captured(self, given: Given, *, backward: bool = True) -> CapturedFile:
+        """The graph at one input.
+
+        Args:
+            given: what is said of its inputs.
+            backward: whether to trace a training step, see `perfseer.graphs.capture.capture`.
+
+        Returns:
+            The graph, and beside the notes of the file those on what this capture assumed.
 
         Raises:
             PerfseerError: the file declares other shapes, leaves one open that is not given, or cannot run.
         """
         try:
-            return self._make(input_shape, batch_size, backward)
+            return self._make(given, backward)
         except PerfseerError as error:
             raise PerfseerError(f"{self.path}: {error}") from error
 
@@ -159,32 +172,66 @@ def _kind_of_archive(path: Path) -> ModelFileKind:
 
 def _onnx(path: Path, restore_batch_norm: bool) -> ModelFile:
     reading = open_onnx(path, restore_batch_norm=restore_batch_norm)
-    return _with_inputs(path, "onnx", reading.inputs, reading.graph, FIXED_ONNX_BATCH, reading.notes)
+
+    def make(given: Given, backward: bool) -> CapturedFile:
+        return reading.captured(given, backward=backward)
+
+    return _with_inputs(path, "onnx", reading.inputs, make, FIXED_BATCH, reading.notes)
 
 
 def _exported_program(path: Path) -> ModelFile:
     program = read_program(path)
-    graph = partial(program_graph, program)
-    return _with_inputs(path, "exported_program", program.inputs, graph, FIXED_BATCH)
+
+    def make(given: Given, backward: bool) -> CapturedFile:
+        return _captured_program(program, given, backward)
+
+    return _with_inputs(path, "exported_program", program.inputs, make, FIXED_BATCH, program.notes)
+
+
+def _captured_program(program: Program, given: Given, backward: bool) -> CapturedFile:
+    wanted = resolve(program.inputs, given)
+    fixed = wanted.declared_batch
+
+    def at(batch_size: int, *, backward: bool = False) -> PerfGraph:
+        return run_program(program, wanted.at(batch_size), backward=backward)
+
+    notes: list[str] = []
+    if wanted.guessed and _has_sequences(program):
+        with lengths_seen() as lengths:
+            graph = at(wanted.batch_size, backward=backward)
+        if look_like(lengths, wanted.batch_size) and follow_batch(at, fixed or wanted.batch_size):
+            # a program that fixes everything has the right shapes all the same
+            require(fixed is not None and given.batch_size is None, no_batch(program.inputs))
+            notes.append(f"{no_batch(program.inputs)}.")
+    else:
+        graph = at(wanted.batch_size, backward=backward)
+    return CapturedFile(graph, wanted.shapes, types_of(program.inputs, given), tuple(notes))
+
+
+def _has_sequences(program: Program) -> bool:
+    words = ("lstm", "gru", "rnn_", "softmax", "attention")
+    return any(word in str(node.get("target")) for node in program.nodes for word in words)
 
 
 def _with_inputs(
     path: Path,
     kind: ModelFileKind,
     inputs: tuple[DeclaredInput, ...],
-    graph: Callable[..., PerfGraph],
+    make: GraphMaker,
     fixed: str,
     notes: tuple[str, ...] = (),
 ) -> ModelFile:
     """A file that declares its inputs; ``fixed`` is noted where it fixes the batch."""
 
-    def make(input_shape: Sequence[int] | None, batch_size: int | None, backward: bool) -> PerfGraph:
-        shapes = _whole_shapes(inputs, input_shape, batch_size)
-        return graph(batch_size=batch_size, input_shapes=shapes, backward=backward)
+    def noted(declared: int | None) -> tuple[str, ...]:
+        return notes if declared is None else (*notes, fixed.format(declared))
 
-    declared = declared_batch(inputs)
-    notes = notes if declared is None else (*notes, fixed.format(declared))
-    return ModelFile(path, kind, path.stem, inputs, notes, make)
+    def make_noted(given: Given, backward: bool) -> CapturedFile:
+        found = make(given, backward)
+        declared = resolve(inputs, given).declared_batch
+        return replace(found, notes=(*noted(declared), *found.notes))
+
+    return ModelFile(path, kind, path.stem, inputs, noted(fixed_batch(inputs)), make_noted)
 
 
 def _architecture(path: Path) -> ModelFile:
@@ -198,23 +245,9 @@ def _architecture(path: Path) -> ModelFile:
     with torch.device("meta"):
         network = build(spec)
 
-    def make(input_shape: Sequence[int] | None, batch_size: int | None, backward: bool) -> PerfGraph:
-        if input_shape is None:
-            raise PerfseerError(
-                "a zoo description has no resolution: give the input shape, such as 3x224x224"
-            )
-        shape = (1 if batch_size is None else batch_size, *input_shape)
-        return capture(network, (empty(shape, torch.float32),), backward=backward)
+    def make(given: Given, backward: bool) -> CapturedFile:
+        wanted = resolve((_IMAGE,), given)
+        graph = capture(network, empty_inputs((_IMAGE,), wanted.shapes), backward=backward)
+        return CapturedFile(graph, wanted.shapes, types_of((_IMAGE,), given))
 
     return ModelFile(path, "architecture", path.stem, (), (), make)
-
-
-def _whole_shapes(
-    inputs: Sequence[DeclaredInput], input_shape: Sequence[int] | None, batch_size: int | None
-) -> Mapping[str, Sequence[int]]:
-    """The first input's shape with its batch, by name."""
-    if input_shape is None:
-        return {}
-    require(bool(inputs), "the model takes no input, so none can be given a shape")
-    batch = batch_size or declared_batch(inputs) or 1
-    return {inputs[0].name: (batch, *input_shape)}

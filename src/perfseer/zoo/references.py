@@ -12,7 +12,6 @@
 Some models of the libraries are made for one image size: they need the shape of the input too.
 """
 
-import importlib
 import inspect
 import re
 import sys
@@ -30,6 +29,7 @@ from perfseer.blame import described, shortened
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.autocast import regions_as_on_a_gpu
 from perfseer.zoo import builder, libraries
+from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.sampler import find
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
@@ -125,7 +125,7 @@ def build(
             return builder.build(spec)
     with _importable_here(), _no_arguments(reference), regions_as_on_a_gpu(), _blaming(reference):
         if reference.kind == "module":
-            return _build_module(reference, device)
+            return fixed_if_detector(_build_module(reference, device))
         package, make, advice = _LIBRARIES[reference.kind]
         _import(package, str(reference), advice)
         return _construct(reference, lambda: make(reference.target, input_shape), device)
@@ -210,12 +210,10 @@ def _attribute(reference: Reference) -> Any:
 def _import(name: str, ref: str, advice: str) -> ModuleType:
     packages = [package for package, *_ in _LIBRARIES.values()]
     try:
-        return libraries.import_library(name) if name in packages else importlib.import_module(name)
+        return libraries.import_library(name) if name in packages else libraries.import_module(name)
     except KeyboardInterrupt:
         raise
-    except (
-        BaseException
-    ) as error:  # any code may stand in a module, and it may raise anything, SystemExit too
+    except BaseException as error:  # any code may stand in a module; it may even call sys.exit
         raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
 
 

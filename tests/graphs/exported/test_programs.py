@@ -1,8 +1,6 @@
 """Programs of torch.export.save: the same graph as the module's, without unpickling anything."""
 
-import json
 import pickle
-import zipfile
 
 import numpy as np
 import pytest
@@ -14,17 +12,13 @@ from perfseer.graphs.capture import capture
 from perfseer.graphs.exported import program
 from perfseer.graphs.exported.program import read_program
 from perfseer.zoo.reference import EncoderBlock
-from tests.helpers.model_graphs import assert_same_work, read_exported
+from tests.helpers.exported_programs import edited, rewritten, saved
+from tests.helpers.model_graphs import Lambda, assert_same_work, read_exported
 
 
 def cnn():
     parts = [nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*parts, nn.Flatten(), nn.Dropout(0.1), nn.Linear(72, 5))
-
-
-def saved(module, inputs, path, dynamic=None):
-    torch.export.save(torch.export.export(module.eval(), inputs, dynamic_shapes=dynamic), path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +44,6 @@ def test_attention_and_symbolic_shapes(tmp_path):
     assert_same_work(graph, capture(EncoderBlock(32, 4), (torch.zeros(7, 5, 32),)))
 
 
-def test_a_fixed_batch_is_said_and_kept(tmp_path):
-    path = saved(cnn(), (torch.zeros(2, 3, 8, 8),), tmp_path / "cnn.pt2")
-    assert read_exported(path).batch_size == 2
-    with pytest.raises(PerfseerError, match=r"\b2, given 4\b"):
-        read_exported(path, batch_size=4)
-
-
 class Bomb:
     """Leaves a trace if it is ever unpickled."""
 
@@ -67,33 +54,12 @@ class Bomb:
         return open, (str(self.target), "w")
 
 
-def rewritten(source, target, changes):
-    """The archive with some files replaced: the end of a name against contents."""
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            for ending, change in changes.items():
-                if name.endswith(ending):
-                    content = change(content)
-            new.writestr(name, content)
-    return target
-
-
 def test_nothing_in_the_archive_is_unpickled(archive, tmp_path):
     trace = tmp_path / "trace"
     bomb = pickle.dumps(Bomb(trace))
     path = rewritten(archive, tmp_path / "bomb.pt2", {"model.pt": lambda _: bomb, "weight_0": lambda _: bomb})
     assert read_exported(path).n_parameters == sum(p.numel() for p in cnn().parameters())
     assert not trace.exists()
-
-
-def edited(archive, path, change):
-    def edit(content):
-        described = json.loads(content)
-        change(described["graph_module"])
-        return json.dumps(described).encode()
-
-    return rewritten(archive, path, {"model.json": edit})
 
 
 def target(name):
@@ -115,6 +81,7 @@ def target(name):
         ),
         *("torch.ops.higher_order.cond", "torch.ops.aten.nothing.default", "x"),
         *("torch.ops.aten.__class__.__init__", "torch.ops.aten.conv2d.__init__"),
+        *("torch.ops.aten.count.default", "torch.ops.aten.grad.default", "torch.ops.aten.set_.source_Tensor"),
     ],
 )
 def test_only_operators_are_run(archive, tmp_path, name):
@@ -141,7 +108,16 @@ BROKEN = {
     "huge": weight([{"as_int": 2**60}] * 4),
     "negative": weight([{"as_int": -1}] * 4),
     "text": lambda module: module["graph"].update(nodes="abc"),
+    "infinite": weight([{"as_int": float("inf")}] * 4),
+    "no whole number": weight([{"as_int": 3.5}] * 4),
+    "many dimensions": weight([{"as_int": 1}] * 100),
     "no outputs": lambda module: module["signature"].update(output_specs=[]),
+    "unknown name": lambda module: module["graph"]["nodes"][1]["inputs"][0]["arg"].update(
+        as_tensor={"name": "nowhere"}
+    ),
+    "no text": lambda module: module["signature"]["input_specs"][-1]["user_input"]["arg"].update(
+        as_tensor={"name": "\ud800"}
+    ),
 }
 
 
@@ -155,6 +131,48 @@ def test_a_program_beyond_the_bound_is_refused(archive, monkeypatch):
     monkeypatch.setattr(program, "LARGEST_JSON_BYTES", 1000)
     with pytest.raises(PerfseerError, match="larger than"):
         read_program(archive)
+
+
+def test_json_that_would_fill_the_memory_is_refused(archive, tmp_path):
+    """Each of these lists takes three bytes in the file and more than twenty times as many when parsed."""
+    lists = b"[" + b"[]," * 7_000_000 + b"[]]"
+    path = rewritten(archive, tmp_path / "a.pt2", {"model.json": lambda _: lists})
+    with pytest.raises(PerfseerError, match="6,000,000"):
+        read_program(path)
+
+
+def test_json_that_nests_without_end_is_refused(archive, tmp_path):
+    path = rewritten(archive, tmp_path / "a.pt2", {"model.json": lambda _: b"[" * 100_000})
+    with pytest.raises(PerfseerError, match="RecursionError"):
+        read_program(path)
+
+
+def tied():
+    """Two layers of one weight, and one that looks alike."""
+    first, second, third = (nn.Linear(8, 8, bias=False) for _ in range(3))
+    second.weight = first.weight
+    return nn.Sequential(first, nn.ReLU(), second, third)
+
+
+def test_tied_weights_count_once(tmp_path):
+    graph = read_exported(saved(tied(), (torch.zeros(2, 8),), tmp_path / "tied.pt2"), backward=True)
+    assert graph.n_parameters == 2 * 64
+    assert_same_work(graph, capture(tied(), (torch.zeros(2, 8),)))
+
+
+def test_a_layer_called_twice_has_one_weight(tmp_path):
+    layer = nn.Linear(8, 8, bias=False)
+    path = saved(
+        Lambda(lambda parts, x: parts[0](parts[0](x)), layer), (torch.zeros(2, 8),), tmp_path / "a.pt2"
+    )
+    assert read_exported(path).n_parameters == 64
+
+
+def test_a_mask_of_infinities_and_outputs_that_are_no_tensors(tmp_path):
+    """JSON has no infinity: the archive holds it as text."""
+    masked = Lambda(lambda _, x: {"y": x.masked_fill(x > 0, float("-inf")), "n": 3, "none": None})
+    graph = read_exported(saved(masked, (torch.zeros(2, 8),), tmp_path / "a.pt2"))
+    assert graph.output_shapes.shape[0] == 2
 
 
 def test_a_cut_archive_is_refused(archive, tmp_path):

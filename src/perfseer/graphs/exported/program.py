@@ -6,20 +6,33 @@ whose inputs are whose stand in one JSON file, and that alone is read.
 """
 
 import json
+import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension
 
+_PRINTABLE = re.compile(r"[\w.\-:/\[\] ]{1,200}")
 _SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
 LARGEST_JSON_BYTES = 64 * 1024 * 1024
+# Parsed, each takes some fifty bytes, whatever it holds; programs as PyTorch writes them have far fewer.
+_MOST_JSON_VALUES = 6_000_000
+_MOST_DIMENSIONS = 64
+# Where newer archives say which file holds which tensor.
+_CONFIG = "model_constants_config.json"
+_CONSTANTS = f"data/constants/{_CONFIG}"
+_WEIGHTS = ("data/weights/model_weights_config.json", _CONSTANTS)
+_COUNTING = (torch.int64, torch.int32, torch.bool)
+_MOST_CONSTANTS = 1000
 # Numbers of torch._export.serde.schema.ScalarType (schema version 8).
 DTYPES: Mapping[int, str] = {
     **{1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"},
@@ -38,12 +51,21 @@ class State:
         shape: its dimensions.
         dtype: torch's name of the element type.
         trainable: whether it is a parameter with a gradient.
+        number: what a constant of one element holds, None where that is not known.
+        same_as: the one before it that is the same tensor under another name, None where there is none.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
+    number: int | float | bool | None = None
+    same_as: str | None = None
+
+    @property
+    def n_elements(self) -> int:
+        """How many numbers it holds."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,7 @@ class Program:
         nodes: operator calls as the archive has them: ``target``, ``inputs``, ``outputs``.
         outputs: arguments that are returned to the user.
         tensors: shape and type of every tensor by name, as the archive has them.
+        notes: what a reader of predictions should know, in whole sentences.
     """
 
     inputs: tuple[DeclaredInput, ...]
@@ -63,6 +86,7 @@ class Program:
     nodes: tuple[Mapping[str, Any], ...]
     outputs: tuple[Mapping[str, Any], ...]
     tensors: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def program_json(names: list[str]) -> str | None:
@@ -79,48 +103,130 @@ def read_program(path: Path) -> Program:
     Raises:
         PerfseerError: the archive is broken, holds no program, or one that cannot be read.
     """
-    content = _content(path)
     try:
-        described = json.loads(content)["graph_module"]
-        return _program(described["graph"], described["signature"])
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            name = program_json(names)
+            require(name is not None, f"{path} holds no exported program")
+            described = _parsed(archive, str(name))["graph_module"]
+            homes = _homes(archive, names)
+            numbers = _numbers(archive, names)
+        return _program(described["graph"], described["signature"], homes, numbers)
     except PerfseerError as error:
         raise PerfseerError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError) as error:
+        raise PerfseerError(f"cannot read {path}: {error}") from error
+    except (*_UNREADABLE, RuntimeError, RecursionError) as error:
         raise PerfseerError(
-            f"{path} is not a program as torch.export.save writes it ({type(error).__name__}: {error}); "
-            "save it again with this version of PyTorch"
+            f"{path} is not a program as torch.export.save writes it ({_short(error)}); save it again with "
+            "this version of PyTorch"
         ) from error
 
 
-def _content(path: Path) -> bytes:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = program_json(archive.namelist())
-            if name is None:
-                raise PerfseerError(f"{path} holds no exported program")
-            with archive.open(name) as file:
-                content = file.read(LARGEST_JSON_BYTES + 1)
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise PerfseerError(f"cannot read {path}: {error}") from error
+# What broken JSON, or JSON of another form, leads to.
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {ascii(str(error))[1:-1][:200]}"
+
+
+def _parsed(archive: zipfile.ZipFile, name: str) -> Any:
+    """A JSON file of the archive, read no further than its bounds."""
+    with archive.open(name) as file:
+        content = file.read(LARGEST_JSON_BYTES + 1)
     limit = LARGEST_JSON_BYTES // 2**20
-    require(len(content) <= LARGEST_JSON_BYTES, f"{path}: the program is larger than {limit} MiB")
-    return content
+    require(len(content) <= LARGEST_JSON_BYTES, f"the program is larger than {limit} MiB")
+    n_values = sum(map(content.count, (b"[", b"{", b",")))
+    require(n_values <= _MOST_JSON_VALUES, f"the program has more than {_MOST_JSON_VALUES:,} values")
+    return json.loads(content)
 
 
-def _program(graph: Mapping[str, Any], signature: Mapping[str, Any]) -> Program:
+def _homes(archive: zipfile.ZipFile, names: list[str]) -> dict[str, str]:
+    """Which part of which file of the archive each tensor of the module lies in, by its name there.
+
+    Tensors that are one lie in one place. Older archives do not say.
+    """
+    homes = {}
+    for ending in _WEIGHTS:
+        for name in names:
+            if name.endswith(ending):
+                for key, entry in _parsed(archive, name)["config"].items():
+                    meta = entry["tensor_meta"]
+                    view = [meta[part] for part in ("dtype", "sizes", "strides", "storage_offset")]
+                    homes[str(key)] = json.dumps([ending, entry["path_name"], view])
+    return homes
+
+
+def _numbers(archive: zipfile.ZipFile, names: list[str]) -> dict[str, int | float | bool]:
+    """What constants of one element hold, by their names in the module."""
+    found: dict[str, int | float | bool] = {}
+    for name in names:
+        if not name.endswith(_CONSTANTS):
+            continue
+        for key, entry in _parsed(archive, name)["config"].items():
+            meta = entry["tensor_meta"]
+            dtype = getattr(torch, DTYPES.get(meta["dtype"], ""), None)
+            path = f"{name.removesuffix(_CONFIG)}{entry['path_name']}"
+            single = not entry["use_pickle"] and len(found) < _MOST_CONSTANTS and shape_of(meta) in ((), (1,))
+            if dtype in _COUNTING and single and meta["storage_offset"] == {"as_int": 0} and path in names:
+                with archive.open(path) as file:
+                    content = file.read(dtype.itemsize)
+                if len(content) == dtype.itemsize:
+                    found[str(key)] = torch.frombuffer(bytearray(content), dtype=dtype).item()
+    return found
+
+
+def _program(
+    graph: Mapping[str, Any],
+    signature: Mapping[str, Any],
+    homes: Mapping[str, str],
+    numbers: Mapping[str, int | float | bool],
+) -> Program:
     tensors = graph["tensor_values"]
     inputs, states = [], []
+    first: dict[tuple[str, bool], str] = {}
     for spec in signature["input_specs"]:
         kind, value = only(spec)
         if kind == "user_input":
             inputs.append(_user_input(value["arg"], tensors))
         elif kind in ("parameter", "buffer", "tensor_constant"):
-            states.append(_state(kind, value["arg"]["name"], tensors))
+            state = _state(kind, value["arg"]["name"], tensors)
+            known_as = str(value[f"{kind}_name"])
+            if kind == "tensor_constant":
+                state = replace(state, number=numbers.get(known_as))
+            home = homes.get(known_as)
+            if home is not None and state.n_elements:
+                same_as = first.setdefault((home, state.trainable), state.name)
+                state = state if same_as == state.name else replace(state, same_as=same_as)
+            states.append(state)
         elif kind != "constant_input":
-            raise PerfseerError(f"the program has an input of kind {kind}, which cannot be captured")
+            raise PerfseerError(f"the program has an input of kind {kind!r}, which cannot be captured")
     outputs = [value["arg"] for kind, value in map(only, signature["output_specs"]) if kind == "user_output"]
     require(bool(outputs), "the program returns nothing")
-    return Program(tuple(inputs), tuple(states), tuple(graph["nodes"]), tuple(outputs), tensors)
+    nodes = tuple(graph["nodes"])
+    return Program(tuple(inputs), tuple(states), nodes, tuple(outputs), tensors, _notes(nodes))
+
+
+def _notes(nodes: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    count = _n_branches(nodes)
+    if not count:
+        return ()
+    places = "At one place" if count == 1 else f"At {count} places"
+    return (
+        f"{places} the program chooses between two branches by its data (cond): the dearer one is counted.",
+    )
+
+
+def _n_branches(nodes: Sequence[Mapping[str, Any]]) -> int:
+    """How often the data choose between two branches, graphs inside the program included."""
+    count = 0
+    for node in nodes:
+        inputs = node["inputs"]
+        count += node["target"] == "torch.ops.higher_order.cond" and "as_tensor" in inputs[0]["arg"]
+        inner = (entry["arg"]["as_graph"]["graph"]["nodes"] for entry in inputs if "as_graph" in entry["arg"])
+        count += sum(map(_n_branches, inner))
+    return count
 
 
 def only(union: Mapping[str, Any]) -> tuple[str, Any]:
@@ -131,7 +237,12 @@ def only(union: Mapping[str, Any]) -> tuple[str, Any]:
 
 def _user_input(argument: Mapping[str, Any], tensors: Mapping[str, Any]) -> DeclaredInput:
     kind, value = only(argument)
-    require(kind == "as_tensor", f"the program takes an input that is no tensor ({kind}); export it without")
+    require(
+        kind == "as_tensor", f"the program takes an input that is no tensor ({kind!r}); export it without"
+    )
+    require(
+        bool(_PRINTABLE.fullmatch(str(value["name"]))), f"an input is called {ascii(value['name'])[:100]}"
+    )
     meta = tensors[value["name"]]
     return DeclaredInput(str(value["name"]), tuple(_dimension(s) for s in meta["sizes"]), dtype_of(meta))
 
@@ -139,9 +250,17 @@ def _user_input(argument: Mapping[str, Any], tensors: Mapping[str, Any]) -> Decl
 def _dimension(size: Mapping[str, Any]) -> Dimension:
     kind, value = only(size)
     if kind == "as_int":
-        return int(value)
+        return _size(value)
     symbol = _SYMBOL.fullmatch(str(value["expr_str"]))
     return symbol.group(1) if symbol else None
+
+
+def _size(value: Any) -> int:
+    fits = isinstance(value, int) and 0 <= value <= MOST_ELEMENTS
+    require(
+        fits, f"a tensor has a dimension of {ascii(value)[:40]}: expected a size that memory has room for"
+    )
+    return int(value)
 
 
 def dtype_of(meta: Mapping[str, Any]) -> str:
@@ -164,9 +283,9 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
         dimension = _dimension(size)
         if isinstance(dimension, str) and dimension in (symbols or {}):
             dimension = (symbols or {})[dimension]
-        shape.append(dimension if isinstance(dimension, int) else int(only(only(size)[1]["hint"])[1]))
-    fits = all(s >= 0 for s in shape) and prod(shape) <= MOST_ELEMENTS
-    require(fits, f"a tensor has the shape {tuple(shape)}: no memory has room for it")
+        shape.append(dimension if isinstance(dimension, int) else _size(only(only(size)[1]["hint"])[1]))
+    fits = len(shape) <= _MOST_DIMENSIONS and prod(shape) <= MOST_ELEMENTS
+    require(fits, f"a tensor has the shape {tuple(shape[:_MOST_DIMENSIONS])}: no memory has room for it")
     return tuple(shape)
 
 

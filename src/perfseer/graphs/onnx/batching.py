@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
+from torch import Tensor
+
 from perfseer.errors import PerfseerError
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, as_tensor
 from perfseer.graphs.onnx.model import OnnxNode
@@ -42,6 +44,26 @@ class Rebatching:
         result: Any = handler(call)
         self.shapes[call.node] = (tuple(call.tensor(0).shape), tuple(result.shape))
         return result
+
+    def prepared(self, call: Call) -> Call:
+        """A call on a constant for the declared batch that is expanded to this one, from its first sample.
+
+        Such as a recurrent layer's first state, whose samples are alike.
+        """
+        if self.mode != "apply" or self.declared == 1 or call.node.op != "Expand":
+            return call
+        source, target = call.inputs[:2]
+        if source is None or not isinstance(target, Fact):
+            return call
+        own: Any = source.values if isinstance(source, Fact) else source
+        values = own
+        sizes = target.values.reshape(-1).tolist()
+        for axis in range(-min(values.ndim, len(sizes)), 0):
+            if values.shape[axis] == self.declared and sizes[axis] == self.declared * self.ratio:
+                values = values[(..., slice(0, 1), *[slice(None)] * (-1 - axis))]
+        if values is own:
+            return call
+        return replace(call, inputs=[values if isinstance(values, Tensor) else Fact(values), target])
 
     def _adapted(self, call: Call) -> Call:
         if call.node.op == "Concat":

@@ -42,6 +42,20 @@ def as_tensor(value: Tensor | Fact) -> Tensor:
     return empty(value.values.shape, torch_type(value.values.dtype.name))
 
 
+def depends_on_data(node: OnnxNode, what: str) -> PerfseerError:
+    """The error for a shape that only the contents of the inputs decide.
+
+    Args:
+        node: where it is decided.
+        what: the subject of the sentence.
+    """
+    written = f" that writes {', '.join(map(repr, filter(None, node.outputs)))}" if node.name else ""
+    return PerfseerError(
+        f"{node}{written}: {what} depends on the data; only models whose shapes follow from the input's can "
+        "be read: export the model without it, or the part before it"
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """A node about to run.
@@ -120,10 +134,7 @@ class Call:
         value = self._given(position)
         if isinstance(value, Fact):
             return value.values
-        raise PerfseerError(
-            f"{self.node}: its argument {self.node.inputs[position]!r} decides a shape and depends on "
-            "the data; only models whose shapes follow from the input's can be read"
-        )
+        raise depends_on_data(self.node, f"its argument {self.node.inputs[position]!r} decides a shape and")
 
     def numbers(self, position: int) -> list[int]:
         """A known argument as a list of integers.

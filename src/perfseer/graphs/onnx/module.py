@@ -17,12 +17,13 @@ from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
 from perfseer.graphs.onnx.known import MOST_BYTES, fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
-from perfseer.graphs.onnx.operators import layout, pointwise, products, recurrent, statistics
+from perfseer.graphs.onnx.operators import by_data, layout, pointwise, products, recurrent, statistics
 from perfseer.graphs.onnx.ordering import bodies
 from perfseer.graphs.onnx.undetermined import outputs_of
 from perfseer.graphs.onnx.weights import Uses, role_of, uses_of
 
 HANDLERS: Mapping[str, Handler] = {
+    **by_data.HANDLERS,
     **layout.HANDLERS,
     **pointwise.HANDLERS,
     **products.HANDLERS,
@@ -46,6 +47,9 @@ class OnnxModule(nn.Module):
 
     Args:
         model: the file, its patterns recognised.
+
+    Attributes:
+        notes: what was assumed in its runs, in whole sentences.
     """
 
     def __init__(self, model: OnnxModel) -> None:
@@ -55,6 +59,10 @@ class OnnxModule(nn.Module):
         self._counters: dict[OnnxNode, str] = {}
         self._in_place = _overwriting(model.graph)
         self._n_run, self._known_bytes = 0, 0
+        self._symbols: dict[str, int] = {}
+        self._guessed: dict[str, str] = {}
+        self._noted: set[str] = set()
+        self.notes: list[str] = []
         self.rebatching = Rebatching()
         self._register(model.graph)
 
@@ -96,6 +104,13 @@ class OnnxModule(nn.Module):
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
         self._n_run, self._known_bytes = 0, 0
+        self._guessed = {}
+        self._symbols = {
+            symbol: int(size)
+            for value, tensor in zip(graph.inputs, inputs, strict=True)
+            for symbol, size in zip(value.shape or (), tensor.shape, strict=False)
+            if isinstance(symbol, str)
+        }
         names = [value.name for value in graph.inputs]
         results = self._run(graph, dict(zip(names, inputs, strict=True)))
         return tuple(as_tensor(value) for value in results if value is not None)
@@ -110,6 +125,8 @@ class OnnxModule(nn.Module):
             outputs = self._run_node(graph, node, inputs, values)
             for name, value in zip(node.outputs, outputs, strict=False):
                 values[name] = value
+            if self._guessed:
+                self._guess_follows(node)
         return [self._input(None, name, values) for name in graph.outputs]
 
     def _input(self, node: OnnxNode | None, name: str, values: Environment) -> Value:
@@ -132,7 +149,7 @@ class OnnxModule(nn.Module):
         except PerfseerError:
             raise
         except Exception as error:  # whatever torch or numpy says to arguments that do not go together
-            raise PerfseerError(_explain(call, error)) from error
+            raise PerfseerError(f"{_explain(call, error)}{self._blame(node)}") from error
         for output in outputs:
             _check_size(node, output)
         return outputs
@@ -152,8 +169,10 @@ class OnnxModule(nn.Module):
         handler = _handler(call.node)
         if handler is None:
             return self._run_foreign(graph, call)
+        call = self.rebatching.prepared(call)
         known = fold(handler, call) if self._known_bytes < MOST_BYTES else None
         if known is not None:
+            self._known_bytes += sum(value.values.nbytes for value in known if isinstance(value, Fact))
             self._known_bytes += sum(value.values.nbytes for value in known if isinstance(value, Fact))
             return known
         result = self.rebatching.run(handler, call)
@@ -162,9 +181,26 @@ class OnnxModule(nn.Module):
     def _run_foreign(self, graph: OnnxGraph, call: Call) -> Sequence[Value]:
         """An operator outside the table: its tensors, and its name among the unknown."""
         node = call.node
-        outputs = outputs_of(call, graph.declared)
+        found = outputs_of(call, graph.declared, self._symbols)
+        for name in found.guessed:
+            text = f"{node} writes {name!r}, whose shape the file does not say: the first input's was taken"
+            self._guessed[name] = text
+            if node.op not in self._noted:
+                self._noted.add(node.op)
+                self.notes.append(f"{text}, and so it was for every {node.op} like it.")
         inputs = [as_tensor(value) for value in call.inputs if value is not None]
-        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, outputs)
+        return foreign(f"{node.domain}.{node.op}" if node.domain else node.op, inputs, found.specs)
+
+    def _guess_follows(self, node: OnnxNode) -> None:
+        """What is computed from a guess is one."""
+        guess = next((self._guessed[name] for name in node.inputs if name in self._guessed), None)
+        if guess is not None:
+            self._guessed |= dict.fromkeys(node.outputs, guess)
+
+    def _blame(self, node: OnnxNode) -> str:
+        """The guess that an operator which cannot run goes back to."""
+        guess = next((self._guessed[name] for name in node.inputs if name in self._guessed), None)
+        return "" if guess is None else f" ({guess}, which may be wrong: declare it in the file)"
 
     def _branch(self, node: OnnxNode, condition: Fact, values: Environment) -> list[Value]:
         """If with a condition that is known: the branch it takes."""

@@ -1,17 +1,19 @@
 """ONNX files to PerfGraphs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
-from perfseer.graphs.declared import DeclaredInput, declared_batch, empty_inputs, input_shapes_of
-from perfseer.graphs.onnx.model import OnnxModel
+from perfseer.graphs.declared import DeclaredInput, empty_inputs
+from perfseer.graphs.given import CapturedFile, Given, InputShapes, no_batch, resolve, types_of
+from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel
 from perfseer.graphs.onnx.module import OnnxModule
 from perfseer.graphs.onnx.parsing import parse
 from perfseer.graphs.onnx.patterns import recognise
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.sequences import follow_batch, lengths_seen, look_like
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,15 @@ class OnnxReading:
         input_shapes: Mapping[str, Sequence[int]] | None = None,
         backward: bool = False,
     ) -> PerfGraph:
+        """As `captured`, from whole shapes by input alone, and its graph alone."""
+        shapes = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
+        return self.captured(Given(shapes=shapes, batch_size=batch_size), backward=backward).graph
+
+    def captured(self, given: Given, *, backward: bool = False) -> CapturedFile:
         """The graph at one input, without weights.
 
         Args:
-            batch_size: samples: the first dimension of every input whose first dimension the file leaves open
-                or that is the file's batch. None for the file's own, or 1.
-            input_shapes: whole shapes, batch included, by input; needed where the file leaves more open.
+            given: shapes, dimensions and the batch, as far as the file leaves them open.
             backward: whether to trace a training step too, which is what PyTorch does for these operators.
 
         Returns:
@@ -48,15 +53,41 @@ class OnnxReading:
             ``other`` and counted in ``unknown``.
 
         Raises:
-            PerfseerError: the file is broken, declares other shapes, or has shapes that depend on data.
+            PerfseerError: the file is broken, declares other shapes, has shapes that depend on data, or what
+                was taken for the batch is a sequence.
         """
-        shapes = input_shapes_of(self.inputs, batch_size, input_shapes or {})
-        declared = declared_batch(self.inputs)
+        wanted = resolve(self.inputs, given)
         module = OnnxModule(self.model)
-        batch = shapes[0][0] if shapes and shapes[0] else 1
+        declared, batch = wanted.declared_batch, wanted.batch_size
+        notes: list[str] = []
         if declared is not None and batch != declared:
-            return _rebatched(self, module, shapes, declared, backward)
-        return _captured(module, self.inputs, shapes, backward)
+            graph = _rebatched(self, module, wanted, given, backward)
+        elif not given.batch_dims and _has_sequences(self.model.graph, recurrent=not wanted.guessed):
+            with lengths_seen() as lengths:
+                graph = _captured(module, self.inputs, wanted, given, backward)
+            if look_like(lengths, batch) and self._is_sequence(wanted, given):
+                # a file that fixes everything has the right shapes all the same
+                is_fixed = declared is not None and given.batch_size is None
+                require(is_fixed, no_batch(self.inputs))
+                notes.append(f"{no_batch(self.inputs)}.")
+        else:
+            graph = _captured(module, self.inputs, wanted, given, backward)
+        graph = replace(graph, batch_size=batch)
+        notes += module.notes
+        return CapturedFile(graph, wanted.shapes, types_of(self.inputs, given), tuple(notes))
+
+    def _is_sequence(self, wanted: InputShapes, given: Given) -> bool:
+        """Whether the dimension that was taken for the batch, because it is the first, is a sequence."""
+
+        def run(batch_size: int) -> None:
+            module = OnnxModule(self.model)
+            if wanted.declared_batch in (None, batch_size):
+                _captured(module, self.inputs, wanted.at(batch_size), given, backward=False)
+            else:
+                unguessed = replace(wanted.at(batch_size), guessed=False)
+                _rebatched(self, module, unguessed, given, backward=False)
+
+        return follow_batch(run, wanted.batch_size)
 
 
 def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReading:
@@ -76,9 +107,9 @@ def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReadi
 
 
 def _captured(
-    module: OnnxModule, inputs: Sequence[DeclaredInput], shapes: Sequence[tuple[int, ...]], backward: bool
+    module: OnnxModule, inputs: Sequence[DeclaredInput], wanted: InputShapes, given: Given, backward: bool
 ) -> PerfGraph:
-    tensors = empty_inputs(inputs, shapes)
+    tensors = empty_inputs(inputs, wanted.shapes, given.types)
     try:
         return capture(module, tensors, backward=backward)
     except (OverflowError, ValueError) as error:
@@ -88,26 +119,35 @@ def _captured(
 
 
 def _rebatched(
-    reading: OnnxReading, module: OnnxModule, shapes: list[tuple[int, ...]], declared: int, backward: bool
+    reading: OnnxReading, module: OnnxModule, wanted: InputShapes, given: Given, backward: bool
 ) -> PerfGraph:
     """At a batch size other than the file's, where all work grows with it."""
-    batch = shapes[0][0]
+    batch, declared = wanted.batch_size, wanted.declared_batch or 1
     require(
         batch % declared == 0,
         f"the file is exported for a batch of {declared}; {batch} is no multiple of it: export the model "
         "with a dynamic batch dimension",
     )
-    ours = [(declared, *shape[1:]) if shape[:1] == (batch,) else shape for shape in shapes]
     rebatching = module.rebatching
     rebatching.mode, rebatching.declared, rebatching.ratio = "learn", declared, batch // declared
-    before = _captured(module, reading.inputs, ours, backward=False)
+    with lengths_seen() as few:
+        before = _captured(module, reading.inputs, wanted.at(declared), given, backward=False)
     rebatching.mode = "apply"
     try:
-        after = _captured(module, reading.inputs, shapes, backward)
+        with lengths_seen() as many:
+            after = _captured(module, reading.inputs, wanted, given, backward)
     except PerfseerError as error:
         raise PerfseerError(f"{_fixed(declared, batch)}: {error}") from error
+    require(not wanted.guessed or few == many[: len(few)], no_batch(reading.inputs))
     require(before.total_flops * rebatching.ratio == after.total_flops, _fixed(declared, batch))
     return after
+
+
+def _has_sequences(graph: OnnxGraph, *, recurrent: bool) -> bool:
+    """Whether there are recurrent layers, or others that work along a dimension."""
+    ops = {node.op for node in graph.nodes}
+    others = not recurrent and any("Attention" in op or "Softmax" in op for op in ops)
+    return others or not ops.isdisjoint(("LSTM", "GRU", "RNN"))
 
 
 def _fixed(declared: int, batch: int) -> str:

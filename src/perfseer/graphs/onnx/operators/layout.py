@@ -229,9 +229,23 @@ def _resized(call: Call, source: Tensor) -> list[int]:
 
 
 def _sequence(call: Call) -> Any:
-    raise PerfseerError(f"{call.node}: sequences of tensors are not read; export the model without them")
+    raise PerfseerError(
+        f"{call.node}: sequences of tensors and optional ones are not read; export the model without them"
+    )
 
 
+_OF_SEQUENCES = (
+    *(
+        "SequenceConstruct",
+        "SequenceEmpty",
+        "SplitToSequence",
+        "SequenceAt",
+        "SequenceInsert",
+        "SequenceErase",
+    ),
+    *("SequenceLength", "SequenceMap", "ConcatFromSequence", "Optional", "OptionalGetElement"),
+    "OptionalHasElement",
+)
 HANDLERS: Mapping[str, Handler] = {
     **{"Shape": _shape, "Size": _size, "Constant": _constant},
     **{"Reshape": _reshape, "Flatten": _flatten, "Transpose": _transpose, "Squeeze": _squeeze},
@@ -240,5 +254,5 @@ HANDLERS: Mapping[str, Handler] = {
     **{"Tile": _tile, "Pad": _pad, "ConstantOfShape": _constant_of_shape, "Range": _range},
     **{"Trilu": _triangle, "Resize": _resize, "Upsample": _resize},
     **dict.fromkeys(("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike"), _random),
-    **dict.fromkeys(("SequenceConstruct", "SequenceEmpty", "SplitToSequence"), _sequence),
+    **dict.fromkeys(_OF_SEQUENCES, _sequence),
 }
