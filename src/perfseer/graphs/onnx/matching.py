@@ -153,9 +153,8 @@ def rewritten(graph: OnnxGraph, rewrites: Sequence[Rewrite]) -> tuple[OnnxNode, 
     place = {first: number for number, first in enumerate(nodes)}
     for rewrite in rewrites:
         for first in sorted(by_op.get(rewrite.part.op, ()), key=place.__getitem__):
-            node = nodes.get(first)
             # what an earlier tree took is gone, or is another operator
-            found = None if node is None else matcher.find(rewrite, node)
+            found = matcher.find(rewrite, nodes[first]) if first in nodes else None
             if found is None:
                 continue
             fused, replaced = found

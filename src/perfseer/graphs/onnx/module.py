@@ -173,7 +173,6 @@ class OnnxModule(nn.Module):
         known = fold(handler, call) if self._known_bytes < MOST_BYTES else None
         if known is not None:
             self._known_bytes += sum(value.values.nbytes for value in known if isinstance(value, Fact))
-            self._known_bytes += sum(value.values.nbytes for value in known if isinstance(value, Fact))
             return known
         result = self.rebatching.run(handler, call)
         return result if isinstance(result, tuple) else (result,)
