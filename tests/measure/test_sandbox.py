@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
+from perfseer.measure import sandbox as sandbox_module
 from perfseer.measure.frames import Frame, read_frame
 from perfseer.measure.limits import Limits
 from perfseer.measure.sandbox import DeathError, Sandbox
@@ -145,6 +146,16 @@ def test_a_copy_that_the_work_forgot_answers_nothing(sandbox):
     child = sandbox.ask(("keep", 1), "while it worked").value["pid"]
     assert sandbox.ask(("fork",), "while it worked").value == child
     assert sandbox.ask(("keep", 2), "while it worked").value["kept"] == [1, 2]
+
+
+def test_where_no_fork_is_possible_the_work_is_done_here(monkeypatch):
+    monkeypatch.setattr(sandbox_module, "can_fork", lambda: False)
+    with Sandbox(Works, Limits(), **ADVICE) as sandbox:
+        assert sandbox.ask(("keep", 2), "").value == {"kept": [2], "pid": os.getpid()}
+        with pytest.raises(PerfseerError, match="SystemExit: 7"):
+            sandbox.ask(("raise_it", SystemExit(7)), "")
+        with pytest.raises(KeyboardInterrupt):
+            sandbox.ask(("raise_it", KeyboardInterrupt()), "")
 
 
 def test_ctrl_c_ends_the_wait_and_the_child(sandbox, tmp_path):

@@ -20,6 +20,7 @@ from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
 from perfseer.forecast.prediction import Answer, Failure, Prediction
 from perfseer.forecast.shelf import DEFAULT, checkpoint_digest, find
+from perfseer.measure.limits import Limits
 from perfseer.predictors import base, registry
 from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
 
@@ -95,6 +96,7 @@ class Predictor:
         memory_format: Literal["nchw", "nhwc"] | None = None,
         mode: Literal["eager", "compiled"] | None = None,
         feed: Feed | None = None,
+        limits: Limits | None = None,
     ) -> Prediction:
         """What one model costs.
 
@@ -113,6 +115,7 @@ class Predictor:
             mode: likewise.
             feed: shapes, types and free dimensions of the inputs, and which dimension is the batch, where the
                 example or the model does not say.
+            limits: of opening a model that is named, and of capturing it once.
 
         Returns:
             The answer: time [ms], memory [MiB], utilisation [%], as far as the predictor knows them.
@@ -129,6 +132,7 @@ class Predictor:
             feed=feed or Feed(),
             confidence=confidence,
             explain=explain,
+            limits=limits or Limits(),
         )
         choices = self._choices(ask)
         with Isolation(ask.limits) as isolation:

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Self
 
 from perfseer.blame import described, place_in_dump
@@ -23,11 +24,23 @@ from perfseer.measure.frames import Frame, read_frame, write_bytes
 from perfseer.measure.limits import Limits
 from perfseer.measure.sandboxed import Handler, Refusal, answer, run_child, whole
 
-# Elsewhere a fork of a process with torch in it is not safe, and most limits are not heeded.
-POSSIBLE = sys.platform == "linux"
+_THREADS = Path("/proc/self/task")
+# So torch calls the threads that compute gradients on a GPU; no backward pass works in a fork of their process.
+_GRADIENTS = "pt_autograd"
 _PIECE_BYTES = 2**20
 _DUMP_S = 0.3
 _ADVICE = "free some memory, or allow more processes (ulimit -u, or the container's limit)"
+
+
+def can_fork() -> bool:
+    """Whether a fork of this process can do its work, and is heeded by limits."""
+    if sys.platform != "linux":
+        return False
+    for name in _THREADS.glob("*/comm"):
+        with contextlib.suppress(OSError):  # a thread that has ended
+            if name.read_text(encoding="utf-8", errors="replace").startswith(_GRADIENTS):
+                return False
+    return True
 
 
 class DeathError(PerfseerError):
@@ -71,7 +84,7 @@ class Sandbox:
             DeathError: the child died, took too long or too much memory.
             PerfseerError: the work raised something; the message says what, and where.
         """
-        if not POSSIBLE:
+        if self._child is None and not can_fork():
             return self._ask_here(request)
         try:
             content = pickle.dumps(request)
