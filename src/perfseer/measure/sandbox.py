@@ -25,7 +25,7 @@ from perfseer.measure.limits import Limits
 from perfseer.measure.sandboxed import Handler, Refusal, answer, run_child, whole
 
 _THREADS = Path("/proc/self/task")
-# So torch calls the threads that compute gradients on a GPU; no backward pass works in a fork of their process.
+# So torch calls the threads that compute gradients on a GPU; after a fork of their process none works.
 _GRADIENTS = "pt_autograd"
 _PIECE_BYTES = 2**20
 _DUMP_S = 0.3
