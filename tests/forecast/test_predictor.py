@@ -135,6 +135,54 @@ def test_unknown_operators_are_counted_with_their_share(predictor):
     assert coverage.unknown_flops_share == 0
 
 
+@pytest.fixture
+def foreign_operator():
+    """An operator of somebody's own that shares its name with one of torch's."""
+    with torch.library._scoped_library("perfseer_test_foreign", "DEF") as library:
+        library.define("linear(Tensor x) -> Tensor")
+        library.impl("linear", torch.empty_like, "Meta")
+        yield lambda x: torch.ops.perfseer_test_foreign.linear(x)
+
+
+def test_what_an_operator_from_elsewhere_computes_is_unknown(predictor, foreign_operator):
+    class Custom(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return foreign_operator(self.layer(x))
+
+    answer = predictor.predict(Custom(), torch.empty(1, 4), explain=True)
+    assert answer.coverage.unknown_operators == {"perfseer_test_foreign.linear": 1}
+    assert answer.coverage.unknown_flops_share is None
+    assert answer.to_dict()["coverage"]["unknown_flops_share"] is None
+    (text,) = (notice.message for notice in answer.warnings if notice.code == "unknown_operators")
+    assert "0 % of the FLOPs" not in text
+    assert "unknown share of the FLOPs" in text
+    shares = {entry.operator: entry.flops_share for entry in answer.explanation.operators}
+    assert shares == {"linear": 1, "other": None}
+
+
+def test_what_a_transform_computes_is_unknown_and_a_movement_nothing(predictor):
+    class Transformed(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.layer, self.function = nn.Linear(4, 4), function
+
+        def forward(self, x):
+            return self.function(self.layer(x))
+
+    for function, share in (
+        (torch.fft.fft, None),
+        (torch.linalg.inv, None),
+        (torch.triu, 0),
+        (torch.erfinv, 0),
+    ):
+        answer = predictor.predict(Transformed(function), torch.empty(4, 4))
+        assert answer.coverage.unknown_flops_share == share
+
+
 def test_operators_and_ranges_that_training_had_not(predictor):
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Softmax(1))
     answer = predictor.predict(model, torch.empty(1, 3, 64, 64), batch_size=4096)

@@ -14,8 +14,8 @@ from perfseer.graphs import passport
 NEW = passport.Passport(
     "ripple",
     ("pointwise", "wide", "saves_operands", "in_place", "follows", "joins", "makes_vector"),
-    aten="ripple",
-    describers={"ripple": lambda args, _: ("ripple", {"pool_kernel": args[0].dim()})},
+    aten="perfseer_test.ripple",
+    describers={"perfseer_test.ripple": lambda args, _: ("ripple", {"pool_kernel": args[0].dim()})},
     onnx="Ripple=ripple",
     wide_functions="ripple",
     since=passport.PASSPORTS[-1].since + 1,

@@ -17,6 +17,13 @@ def node(op: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     return helper.make_node(op, names, outputs.split(), **attributes)
 
 
+def microsoft(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> Any:
+    """A node of ONNX Runtime's domain, likewise."""
+    made = node(op, inputs, outputs, **attributes)
+    made.domain = "com.microsoft"
+    return made
+
+
 def write(
     path: Path,
     nodes: Sequence[Any],

@@ -92,7 +92,7 @@ def _operator_table(graph: "PerfGraph") -> "Table":
     columns: list[Column[OperatorShare]] = [
         Column("operator", lambda kind: kind.operator),
         Column("nodes", lambda kind: kind.nodes, number=True),
-        Column("share of FLOPs", lambda kind: percent(100 * kind.flops_share), number=True),
+        Column("share of FLOPs", lambda kind: _flops_share(kind.flops_share), number=True),
         Column("share of bytes", lambda kind: percent(100 * kind.bytes_share), number=True),
     ]
     return table(columns, operator_shares(graph, "infer"))
@@ -129,4 +129,13 @@ def _not_understood(graph: "PerfGraph") -> str:
     if not graph.unknown:
         return "understood  every operator"
     names = ", ".join(f"{name} ({n})" for name, n in sorted(graph.unknown.items(), key=lambda kv: -kv[1]))
-    return f"not understood, kept as `other`: {names}; {percent(100 * graph.other_share)} of the bytes moved"
+    return (
+        f"not understood, kept as `other`: {names}; {percent(100 * graph.other_share)} of the bytes moved, "
+        f"{_flops_share(graph.other_flops_share)} of the FLOPs"
+    )
+
+
+def _flops_share(share: float | None) -> str:
+    from perfseer.reporting.units import percent
+
+    return "an unknown share" if share is None else percent(100 * share)

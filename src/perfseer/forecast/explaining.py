@@ -62,7 +62,7 @@ def operator_shares(
             operator=OPERATORS[index],
             nodes=int(counts[index]),
             time_share=None if of_time is None else float(of_time[index]),
-            flops_share=float(of_flops[index]),
+            flops_share=None if index == 0 and graph.other_flops_share is None else float(of_flops[index]),
             bytes_share=float(of_bytes[index]),
         )
         for index in order.tolist()

@@ -1,6 +1,6 @@
 """What people call a model, turned into graphs: names, files, modules, at the batch size they ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -201,8 +201,9 @@ class FileModel:
         found = self.file.captured(self.feed.given(batch_size), backward=backward)
         notes = (Notice("note", "file_note", note) for note in found.notes)
         training = (_ESTIMATED,) if self.file.kind == "onnx" else ()
-        graph = _mixed(found.graph, precision)
-        return Captured(self.name, graph, found.shapes, found.types, (*self.notices, *notes), training)
+        graph = found.graph if found.quantised else _mixed(found.graph, precision)
+        notices = (*self.notices, *notes, *_types_notices(found.weight_types))
+        return Captured(self.name, graph, found.shapes, found.types, notices, training)
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,12 +319,16 @@ def _partial_notices(module: nn.Module) -> tuple[Notice, ...]:
 
 def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:
     types = {p.dtype for p in module.parameters() if p.is_floating_point()} - {torch.float32}
+    return _types_notices(sorted(str(kind).removeprefix("torch.") for kind in types))
+
+
+def _types_notices(types: Sequence[str]) -> tuple[Notice, ...]:
+    """A warning where parameters have other types than float32."""
     if not types:
         return ()
-    names = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in types))
     text = (
-        f"the model's parameters are {names}: predictors learn from models in float32, of which a target's "
-        "precision says how they run; capture it in float32"
+        f"the model's parameters are {', '.join(types)}: predictors learn from models in float32, of which a "
+        "target's precision says how they run; capture it in float32"
     )
     return (Notice("warning", "parameters_not_fp32", text),)
 

@@ -189,7 +189,8 @@ class Coverage(Part):
         unknown_operators: operators outside the vocabulary and how often they are called.
         unknown_calls_share: their share of all operator calls, 0 to 1.
         unknown_bytes_share: their share of the forward bytes, 0 to 1.
-        unknown_flops_share: their share of the forward FLOPs, 0 to 1.
+        unknown_flops_share: their share of the forward FLOPs, 0 to 1; None where nobody can tell what some of
+            them compute.
         unseen_operators: operators of the vocabulary that no training graph has, and their calls.
         outside: graph features outside the training range.
     """
@@ -197,7 +198,7 @@ class Coverage(Part):
     unknown_operators: Mapping[str, int]
     unknown_calls_share: Share
     unknown_bytes_share: Share
-    unknown_flops_share: Share
+    unknown_flops_share: Share | None
     unseen_operators: Mapping[str, int]
     outside: tuple[Outside, ...]
 
@@ -238,14 +239,15 @@ class OperatorShare(Part):
         operator: name in the vocabulary.
         nodes: how many there are.
         time_share: share of the predicted time, 0 to 1; None where the predictor cannot say.
-        flops_share: share of the phase's FLOPs, 0 to 1.
+        flops_share: share of the phase's FLOPs that were counted, 0 to 1; None for operators of which nobody
+            can tell.
         bytes_share: share of the bytes the phase's operators move, 0 to 1.
     """
 
     operator: str
     nodes: int
     time_share: Share | None
-    flops_share: Share
+    flops_share: Share | None
     bytes_share: Share
 
 

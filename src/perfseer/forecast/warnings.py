@@ -9,6 +9,7 @@ import numpy as np
 from perfseer.data.platforms import Platform
 from perfseer.forecast.parts import Coverage, Estimate, Notice, Outside
 from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.uncounted import with_unknown_flops
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors import coverage as predictors_coverage
 from perfseer.targets import Phase
@@ -35,7 +36,7 @@ def covered(graph: PerfGraph, found: predictors_coverage.Coverage, phase: Phase)
         unknown_operators=dict(graph.unknown),
         unknown_calls_share=float(np.mean(other)),
         unknown_bytes_share=graph.other_share,
-        unknown_flops_share=float(graph.flops[other].sum() / max(graph.total_flops, 1)),
+        unknown_flops_share=graph.other_flops_share,
         unseen_operators=dict(found.unseen_operators),
         outside=outside,
     )
@@ -48,8 +49,7 @@ def coverage_notices(coverage: Coverage) -> list[Notice]:
         text = (
             f"operators outside the vocabulary: {_counts(coverage.unknown_operators)}; "
             f"{_percent(coverage.unknown_calls_share)} of the calls, "
-            f"{_percent(coverage.unknown_bytes_share)} of the bytes, "
-            f"{_percent(coverage.unknown_flops_share)} of the FLOPs"
+            f"{_percent(coverage.unknown_bytes_share)} of the bytes, {_flops_words(coverage)}"
         )
         notices.append(Notice("warning", "unknown_operators", text))
     if coverage.unseen_operators:
@@ -123,6 +123,17 @@ def _counts(operators: Mapping[str, int]) -> str:
     ranked = sorted(operators.items(), key=lambda pair: (-pair[1], pair[0]))
     more = f" and {len(ranked) - _LISTED} more" if len(ranked) > _LISTED else ""
     return ", ".join(f"{name} ({calls}x)" for name, calls in ranked[:_LISTED]) + more
+
+
+def _flops_words(coverage: Coverage) -> str:
+    if coverage.unknown_flops_share is not None:
+        return f"{_percent(coverage.unknown_flops_share)} of the FLOPs"
+    names = with_unknown_flops(coverage.unknown_operators)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return (
+        f"an unknown share of the FLOPs: nothing says what {', '.join(names[:_LISTED])}{more} "
+        f"comput{'e' if len(names) > 1 else 'es'}, so the FLOPs are a lower bound"
+    )
 
 
 def _percent(share: float) -> str:

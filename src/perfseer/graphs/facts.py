@@ -18,6 +18,7 @@ _MOVES_NOTHING = {
     *("unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk"),
     *("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
 }
+_OWN_NAMESPACES = {"aten", "prims"}
 _NOISE = {"bernoulli", "bernoulli_", "native_dropout", "_fused_dropout"}
 _OVERWRITES = words_of(lambda passport: passport.overwrites)
 _FILLS = words_of(lambda passport: passport.fills)
@@ -31,7 +32,8 @@ class Facts:
     """One ATen overload.
 
     Attributes:
-        name: ATen name without overload, for example ``convolution``.
+        name: ATen name without overload, for example ``convolution``; somebody else's operators have their
+            namespace before it, as in ``torchvision.nms``, and are none of the vocabulary.
         silent: moves no data (views, aliases, allocations, questions about sizes).
         composite: a composition of other operators that must be traced instead of it.
         operator: vocabulary index the name gives.
@@ -65,7 +67,9 @@ class Facts:
 def facts_of(func: Any) -> Facts:
     """Facts of an overload (a `torch._ops.OpOverload`)."""
     schema = func._schema
-    name = schema.name.split("::")[-1]
+    namespace, name = schema.name.split("::")
+    if namespace not in _OWN_NAMESPACES:
+        name = f"{namespace}.{name}"
     formula, rule = flop_formula(func), SHAPE_RULES.get(func)
     mutated = tuple(
         (position, argument.name)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from perfseer.blame import described
+from perfseer.graphs.data_dependent import DependsOnDataError
 
 _VALUES = (
     ". Capture runs it on the meta device: check the input shape and that nothing depends on tensor values "
@@ -22,5 +23,6 @@ def explain(module: nn.Module, inputs: Sequence[Tensor], error: BaseException) -
     """
     shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
     # others are the model's own faults, which no other input mends
-    hint = _VALUES if isinstance(error, RuntimeError) and not isinstance(error, RecursionError) else ""
+    plain = isinstance(error, RecursionError | DependsOnDataError)
+    hint = _VALUES if isinstance(error, RuntimeError) and not plain else ""
     return f"cannot capture {type(module).__name__} with input {shapes}: {described(error)}{hint}"

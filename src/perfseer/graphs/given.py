@@ -78,12 +78,16 @@ class CapturedFile:
         shapes: of every input, with the batch.
         types: torch's name of the element type of every input.
         notes: what had to be assumed on the way, in whole sentences.
+        weight_types: element types of the weights other than float32.
+        quantised: whether it computes in integers, whatever the precision that is asked for.
     """
 
     graph: PerfGraph
     shapes: tuple[Shape, ...]
     types: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    weight_types: tuple[str, ...] = ()
+    quantised: bool = False
 
 
 def described(inputs: Sequence[DeclaredInput]) -> str:

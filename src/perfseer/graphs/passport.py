@@ -36,7 +36,8 @@ class Passport:
     Attributes:
         name: in the vocabulary.
         traits: what holds of it.
-        aten: ATen operators that are this one, without overload and the underscore of in-place variants.
+        aten: ATen operators that are this one, without overload and the underscore of in-place variants;
+            those of another namespace with it, as in ``torchvision.nms``.
         describers: by ATen name, how arguments tell hyper-parameters, or that it is another operator.
         gathers: ATen operators that read of their first argument only what they return.
         fills: those that take shape and type of their argument, not its contents.
@@ -83,7 +84,8 @@ PASSPORTS: tuple[Passport, ...] = (
         aten="convolution _convolution cudnn_convolution mkldnn_convolution _slow_conv2d_forward"
         " convolution_overrideable _conv_depthwise2d conv_depthwise3d slow_conv3d_forward",
         describers=_each("convolution _convolution convolution_overrideable", arguments.convolution),
-        onnx="Conv:.wv ConvTranspose:.wv DeformConv",
+        onnx="Conv:.wv ConvTranspose:.wv DeformConv:.w.v QLinearConv:.ss.ssss ConvInteger"
+        " com.microsoft.QLinearConv:.ss.ssss",
         narrow_functions="_convolution.deprecated _convolution conv1d conv2d conv3d conv_tbc conv_transpose1d"
         " conv_transpose2d.input conv_transpose3d.input convolution",
         wide_functions="deform_conv2d",
@@ -97,22 +99,29 @@ PASSPORTS: tuple[Passport, ...] = (
         statistics="native_batch_norm _native_batch_norm_legit cudnn_batch_norm",
         onnx="BatchNormalization:.vvss",
     ),
-    Passport("concat", ("movement", "promotes"), aten="cat stack", onnx="Concat"),
+    Passport(
+        "concat", ("movement", "promotes"), aten="cat stack", onnx="Concat com.microsoft.QLinearConcat:ss"
+    ),
     Passport(
         "avg_pool",
         ("reduction", "makes_image"),
         aten="avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d",
         describers=_each("avg_pool2d avg_pool3d", arguments.pool("avg_pool", 4))
         | _each("_adaptive_avg_pool2d _adaptive_avg_pool3d", arguments.adaptive_pool("avg_pool")),
-        onnx="AveragePool",
+        onnx="AveragePool com.microsoft.QLinearAveragePool:.ssss",
     ),
-    Passport("global_avg_pool", ("reduction", "joins", "shrinks", "makes_image"), onnx="GlobalAveragePool"),
+    Passport(
+        "global_avg_pool",
+        ("reduction", "joins", "shrinks", "makes_image"),
+        onnx="GlobalAveragePool com.microsoft.QLinearGlobalAveragePool:.ssss",
+    ),
     Passport(
         "linear",
         ("product", "narrow", "saves_operands", "makes_vector"),
         aten="linear mkldnn_linear",
         describers={"linear": arguments.aten_linear},
-        onnx="Gemm:.wv perfseer.Linear:.wv",
+        onnx="Gemm:.wv perfseer.Linear:.wv com.microsoft.QGemm:.ss.ss.ss com.microsoft.MatMulNBits:..ss"
+        " com.microsoft.MatMulBnb4:..s",
         narrow_functions="linear",
     ),
     Passport(
@@ -129,7 +138,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("pointwise", "promotes", "joins"),
         aten="add",
         describers={"add": arguments.with_tensor("add")},
-        onnx="Add Sum",
+        onnx="Add Sum com.microsoft.QLinearAdd:.ss.ssss",
     ),
     # Beyond the PerfSeer space.
     Passport(
@@ -138,7 +147,8 @@ PASSPORTS: tuple[Passport, ...] = (
         aten="mm addmm bmm baddbmm mv addmv dot vdot addbmm addr _scaled_mm _addmm_activation _trilinear"
         " _euclidean_dist _int_mm _grouped_mm _scaled_grouped_mm _weight_int8pack_mm _weight_int4pack_mm",
         describers={"mm": arguments.mm, "addmm": arguments.addmm},
-        onnx="MatMul:ww",
+        onnx="MatMul:ww QLinearMatMul:.ss.ssss MatMulInteger com.microsoft.MatMulInteger16"
+        " com.microsoft.MatMulIntegerToFloat:..ssssv com.microsoft.DynamicQuantizeMatMul:..ssv",
         narrow_functions="matmul mm mv bmm addmm addmv addr addbmm baddbmm chain_matmul linalg_multi_dot"
         " linalg_vecdot einsum _thnn_fused_lstm_cell _thnn_fused_gru_cell gru_cell lstm_cell rnn_tanh_cell"
         " rnn_relu_cell lstm.input lstm.data gru.input gru.data rnn_tanh.input rnn_tanh.data rnn_relu.input"
@@ -178,7 +188,8 @@ PASSPORTS: tuple[Passport, ...] = (
         onnx="Activation Sigmoid=sigmoid Tanh=tanh Gelu HardSwish=hardswish HardSigmoid=hardsigmoid"
         " LeakyRelu=leaky_relu(alpha=0.01) Elu=elu(alpha=1.0) Celu=celu(alpha=1.0) Selu=selu Mish=mish"
         " Softplus=softplus Softsign=softsign PRelu:.w ThresholdedRelu"
-        " Shrink=softshrink(lambd=0.5) Clip Swish=silu Silu=silu QuickGelu=silu",
+        " Shrink=softshrink(lambd=0.5) Clip Swish=silu Silu=silu QuickGelu=silu"
+        " com.microsoft.QLinearSigmoid:.ssss com.microsoft.QLinearLeakyRelu:.ssss",
         narrow_functions="prelu",
         wide_functions="softplus",
     ),
@@ -186,7 +197,7 @@ PASSPORTS: tuple[Passport, ...] = (
         "softmax",
         ("scores", "wide", "saves_result", "joins"),
         aten="_softmax _log_softmax _safe_softmax",
-        onnx="Softmax LogSoftmax",
+        onnx="Softmax LogSoftmax com.microsoft.QLinearSoftmax:.ssss",
         widened_functions="softmax.int log_softmax.int",
     ),
     Passport(
@@ -194,7 +205,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("pointwise", "promotes", "saves_operands", "not_beside_numbers", "joins"),
         aten="mul",
         describers={"mul": arguments.with_tensor("mul")},
-        onnx="Mul",
+        onnx="Mul com.microsoft.QLinearMul:.ss.ssss",
     ),
     Passport(
         "elementwise",
@@ -209,6 +220,9 @@ PASSPORTS: tuple[Passport, ...] = (
         " Reciprocal=reciprocal Sin=sin Cos=cos Tan=tan Asin=asin Acos=acos Atan=atan Sinh=sinh Cosh=cosh"
         " Asinh=asinh Acosh=acosh Atanh=atanh Erf=erf Floor=floor Ceil=ceil Round=round Mod Sign=sign"
         " IsNaN=isnan IsInf=isinf"
+        " QuantizeLinear:.ss DequantizeLinear:.ss DynamicQuantizeLinear com.microsoft.QuantizeLinear:.ss"
+        " com.microsoft.DequantizeLinear:.ss com.microsoft.QLinearWhere RotaryEmbedding:.ss"
+        " com.microsoft.RotaryEmbedding:..ss"
         " BitShift BitwiseAnd=bitwise_and BitwiseOr=bitwise_or BitwiseXor=bitwise_xor BitwiseNot=bitwise_not",
         wide_functions="acos asin cosh erfinv exp expm1 log log10 log1p log2 pow.Tensor_Scalar"
         " pow.Tensor_Tensor pow.Scalar reciprocal renorm rsqrt sinh tan",
@@ -222,7 +236,7 @@ PASSPORTS: tuple[Passport, ...] = (
         describers={"mean": arguments.mean},
         onnx="Reduce ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum"
         " ReduceLogSumExp ReduceSumSquare ArgMax=argmax(axis=0,keepdims=True)"
-        " ArgMin=argmin(axis=0,keepdims=True) CumSum",
+        " ArgMin=argmin(axis=0,keepdims=True) CumSum com.microsoft.QLinearReduceMean:.ssss",
         wide_functions="cdist cosine_similarity dist pdist logsumexp frobenius_norm.dim nuclear_norm"
         " nuclear_norm.dim",
         widened_functions="prod prod.dim_int cumprod cumsum linalg_vector_norm linalg_matrix_norm"
@@ -247,7 +261,7 @@ PASSPORTS: tuple[Passport, ...] = (
         ("movement", "wide", "saves_operands", "makes_vector"),
         aten="embedding _embedding_bag _embedding_bag_forward_only",
         gathers="embedding",
-        onnx="Gather:w",
+        onnx="Gather:w com.microsoft.GatherBlockQuantized:..ss",
     ),
     Passport(
         "index",

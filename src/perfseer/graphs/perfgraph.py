@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from perfseer.graphs.uncounted import has_unknown_flops
 from perfseer.graphs.vocabulary import HYPERPARAMETERS, OPERATORS
 
 IntArray = npt.NDArray[np.int64]
@@ -49,7 +50,7 @@ class PerfGraph:
         has_backward: whether the backward pass was traced.
         train_only_bytes: bytes moved in training by work no node owns (dropout, statistics updates,
             gradient accumulation).
-        unknown: ATen operators kept as ``other``, with their counts.
+        unknown: operators kept as ``other``, with their counts.
     """
 
     operators: IntArray
@@ -140,3 +141,11 @@ class PerfGraph:
     def other_share(self) -> float:
         """Share of the forward bytes moved by operators outside the vocabulary."""
         return float(self.bytes[self.operators == 0].sum() / max(self.total_bytes, 1))
+
+    @property
+    def other_flops_share(self) -> float | None:
+        """Share of the forward FLOPs in operators outside the vocabulary; None where nobody can tell."""
+        counted = self.flops[self.operators == 0]
+        if any(map(has_unknown_flops, self.unknown)) and not counted.all():
+            return None
+        return float(counted.sum() / max(self.total_flops, 1))

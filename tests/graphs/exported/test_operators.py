@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from perfseer.errors import PerfseerError
-from perfseer.graphs.exported.operators import arithmetic, call, names_in
+from perfseer.graphs.exported.arithmetic import arithmetic
+from perfseer.graphs.exported.operators import call, names_in
 
 TENSOR = torch.empty(2, 3, device="meta")
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError
 from perfseer.graphs.capture import capture
-from perfseer.graphs.exported import program
+from perfseer.graphs.exported import archive as archive_module
 from perfseer.graphs.exported.program import read_program
 from perfseer.zoo.reference import EncoderBlock
 from tests.helpers.exported_programs import edited, rewritten, saved
@@ -108,6 +108,9 @@ BROKEN = {
     "huge": weight([{"as_int": 2**60}] * 4),
     "negative": weight([{"as_int": -1}] * 4),
     "text": lambda module: module["graph"].update(nodes="abc"),
+    "whole numbers with gradients": lambda module: module["graph"]["tensor_values"]["p_0_weight"].update(
+        dtype=5
+    ),
     "infinite": weight([{"as_int": float("inf")}] * 4),
     "no whole number": weight([{"as_int": 3.5}] * 4),
     "many dimensions": weight([{"as_int": 1}] * 100),
@@ -128,16 +131,16 @@ def test_broken_programs_are_refused(archive, tmp_path, name):
 
 
 def test_a_program_beyond_the_bound_is_refused(archive, monkeypatch):
-    monkeypatch.setattr(program, "LARGEST_JSON_BYTES", 1000)
+    monkeypatch.setattr(archive_module, "LARGEST_JSON_BYTES", 1000)
     with pytest.raises(PerfseerError, match="larger than"):
         read_program(archive)
 
 
 def test_json_that_would_fill_the_memory_is_refused(archive, tmp_path):
     """Each of these lists takes three bytes in the file and more than twenty times as many when parsed."""
-    lists = b"[" + b"[]," * 7_000_000 + b"[]]"
+    lists = b"[" + b"[]," * 4_000_000 + b"[]]"
     path = rewritten(archive, tmp_path / "a.pt2", {"model.json": lambda _: lists})
-    with pytest.raises(PerfseerError, match="6,000,000"):
+    with pytest.raises(PerfseerError, match="3,000,000"):
         read_program(path)
 
 
@@ -160,6 +163,26 @@ def test_tied_weights_count_once(tmp_path):
     assert_same_work(graph, capture(tied(), (torch.zeros(2, 8),)))
 
 
+def test_tensors_of_other_kinds_are_not_tied_whatever_the_archive_says(tmp_path):
+    """One of the two is said to be frozen."""
+
+    def freeze(module):
+        module["graph"]["tensor_values"]["p_0_weight"]["requires_grad"] = False
+
+    path = edited(saved(tied(), (torch.zeros(2, 8),), tmp_path / "a.pt2"), tmp_path / "b.pt2", freeze)
+    graph = read_exported(path)
+    assert (graph.n_parameters, graph.parameter_bytes + graph.buffer_bytes) == (2 * 64, 3 * 64 * 4)
+
+
+def test_operators_of_other_libraries_whose_shapes_depend_on_data_are_refused(archive, tmp_path):
+    def unknown(module):
+        target("torch.ops.mine.nms.default")(module)
+        module["graph"]["tensor_values"]["conv2d"]["sizes"][0] = {"as_expr": {"expr_str": "u0", "hint": None}}
+
+    with pytest.raises(PerfseerError, match="depends on the data"):
+        read_exported(edited(archive, tmp_path / "a.pt2", unknown))
+
+
 def test_a_layer_called_twice_has_one_weight(tmp_path):
     layer = nn.Linear(8, 8, bias=False)
     path = saved(
@@ -173,6 +196,21 @@ def test_a_mask_of_infinities_and_outputs_that_are_no_tensors(tmp_path):
     masked = Lambda(lambda _, x: {"y": x.masked_fill(x > 0, float("-inf")), "n": 3, "none": None})
     graph = read_exported(saved(masked, (torch.zeros(2, 8),), tmp_path / "a.pt2"))
     assert graph.output_shapes.shape[0] == 2
+
+
+def test_a_program_taken_apart_into_core_operators_is_the_same_work(tmp_path):
+    """Causal masks of minus infinity, and dropout that is written out."""
+    attention = Lambda(
+        lambda _, x: nn.functional.dropout(
+            nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True), 0.1, training=True
+        )
+    )
+    inputs = (torch.zeros(2, 4, 5, 8),)
+    path = tmp_path / "core.pt2"
+    torch.export.save(torch.export.export(attention, inputs).run_decompositions(), path)
+    graph = read_exported(path)
+    assert graph.total_flops == 2 * (2 * 2 * 4 * 5 * 5 * 8)
+    assert not graph.unknown
 
 
 def test_a_cut_archive_is_refused(archive, tmp_path):

@@ -39,15 +39,27 @@ def test_a_region_without_gradients_is_what_the_module_does(tmp_path):
     assert graph.backward_flops.tolist() == [0, 0, ONE_LINEAR]  # of the last weight alone
 
 
-def test_a_region_under_autocast_runs_in_its_precision(tmp_path):
+def half(device):
     def forward(parts, x):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(device, dtype=torch.bfloat16):
             y = parts[0](x)
         return y.float()
 
-    graph = read_exported(saved(Lambda(forward, *linears(1)), inputs(), tmp_path / "a.pt2"))
-    assert operators(graph) == ["copy", "copy", "copy", "linear", "copy"]
-    assert graph.output_bytes[3] == BATCH * WIDTH * 2
+    return Lambda(forward, *linears(1))
+
+
+def test_a_region_under_autocast_runs_in_its_precision(tmp_path):
+    """Where there is no GPU an exporter writes its regions as switched off, so one for the cpu is renamed."""
+
+    def on_a_gpu(module):
+        (node,) = (n for n in module["graph"]["nodes"] if "autocast" in n["target"])
+        node["inputs"][0]["arg"]["as_string"] = "cuda"
+
+    path = saved(half("cpu"), inputs(), tmp_path / "a.pt2")
+    graph = read_exported(edited(path, tmp_path / "b.pt2", on_a_gpu), backward=True)
+    assert_same_work(graph, capture(half("cuda"), inputs()))
+    (linear,) = (i for i, name in enumerate(operators(graph)) if name == "linear")
+    assert graph.output_bytes[linear] == BATCH * WIDTH * 2
     assert graph.total_flops == ONE_LINEAR
 
 

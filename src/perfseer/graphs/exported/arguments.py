@@ -9,7 +9,8 @@ from torch import Tensor
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import MOST_ELEMENTS, torch_type
-from perfseer.graphs.exported.program import DTYPES, only
+from perfseer.graphs.exported.archive import DTYPES
+from perfseer.graphs.exported.program import only
 
 Values = dict[str, Any]
 _Conversion = Callable[[Any, Mapping[str, Any]], Any]

@@ -10,15 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
-from perfseer.errors import require
 from perfseer.graphs.exported.arguments import LARGEST_NUMBER
 
 Number = int | float | bool
 
 _SAME = frozenset(
     {"lift_fresh_copy", "lift_fresh", "detach", "detach_", "clone", "alias", "view", "reshape", "squeeze"}
-    | {"unsqueeze", "contiguous", "_assert_tensor_metadata", "to", "_to_copy"}
+    | {"unsqueeze", "contiguous", "to", "_to_copy"}
 )
+_CONVERSIONS = frozenset({"to", "_to_copy"})
 _COMPUTED: Mapping[str, Callable[..., Number]] = {
     **{name: getattr(operator, name) for name in ("add", "sub", "mul", "lt", "le", "gt", "ge", "eq", "ne")},
     "logical_not": operator.not_,
@@ -48,15 +48,14 @@ class KnownNumbers:
         return self._numbers.get(id(value), (None, None))[1]
 
     def keep(self, tensor: Tensor, number: Number) -> None:
-        """Remember the number of a tensor."""
-        require(abs(number) < LARGEST_NUMBER, "a number grows beyond all bounds")
-        self._numbers[id(tensor)] = (tensor, number)
+        """Remember the number of a tensor, unless it is beyond what a counter counts."""
+        if abs(number) < LARGEST_NUMBER:
+            self._numbers[id(tensor)] = (tensor, number)
 
     def follow(self, name: str, given: Mapping[str, Any], result: Any) -> None:
         """Work out what a call did to numbers that are known."""
-        written = given.get("self")
         if name.endswith("_") and name not in _SAME:
-            self._numbers.pop(id(written), None)
+            self._numbers.clear()  # what else shares the memory is not known
         elif isinstance(result, Tensor) and result.numel() == 1:
             number = self._result(name, given)
             if number is not None:
@@ -67,8 +66,10 @@ class KnownNumbers:
             made = _MADE[name](given)
             return made if isinstance(made, int | float) else None
         own = self.of(given.get("self"))
+        if name in _CONVERSIONS and isinstance(own, float):
+            return None
         if name in _SAME or own is None:
-            return own  # conversions keep what counters hold
+            return own
         function = _COMPUTED.get(name)
         if function is None or "alpha" in given:
             return None

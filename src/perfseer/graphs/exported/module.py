@@ -22,9 +22,10 @@ from perfseer.graphs.exported.arguments import (
     tensor_names,
     value_of,
 )
+from perfseer.graphs.exported.arithmetic import arithmetic
 from perfseer.graphs.exported.batching import Rebatching
 from perfseer.graphs.exported.known import KnownNumbers
-from perfseer.graphs.exported.operators import arithmetic, call, is_check, names_in
+from perfseer.graphs.exported.operators import call, is_check, names_in
 from perfseer.graphs.exported.program import Program, dtype_of, shape_of
 from perfseer.graphs.exported.regions import run_region
 from perfseer.graphs.foreign import foreign

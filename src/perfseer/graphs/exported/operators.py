@@ -3,13 +3,11 @@
 A program names its operators by text, and ``aten`` holds TorchScript's text, list and number functions beside
 those of tensors: some of them divide by zero in C++, and some run for minutes or fill the memory. So only
 such operators are called as take tensors (or make one on a device) and give tensors, or sizes of them, with
-arguments of the types in their schemas; all arithmetic on sizes is done here, on numbers alone.
+arguments of the types in their schemas; arithmetic on sizes is done in `arithmetic`.
 """
 
-import math
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,7 +15,6 @@ import torch
 from torch import Tensor
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.exported.arguments import LARGEST_NUMBER
 
 # Checks at run time, which cost nothing that counts.
 _CHECKS = ("_assert", "sym_constrain_range", "sym_constrain", "_check")
@@ -106,58 +103,6 @@ _RUNS_AS = {"lift_fresh_copy": "lift_fresh"}
 _DATA_DEPENDENT = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 
 
-def _power(base: Any, exponent: Any) -> Any:
-    require(abs(exponent) <= 64, "a power grows beyond all bounds")
-    return base**exponent
-
-
-def _shift(function: Callable[..., Any]) -> Callable[..., Any]:
-    def shifted(value: int, places: int) -> int:
-        require(places <= 64, "a shift grows beyond all bounds")
-        return int(function(value, places))
-
-    return shifted
-
-
-# Arithmetic on sizes.
-_ARITHMETIC: Mapping[str, Callable[..., Any]] = {
-    **{
-        f"_operator.{name}": getattr(operator, name)
-        for name in (
-            *("add", "sub", "mul", "floordiv", "mod", "neg", "pos", "truediv"),
-            *("eq", "ne", "lt", "le", "gt", "ge", "and_", "or_", "not_"),
-        )
-    },
-    **{"_operator.pow": _power, "_operator.lshift": _shift(operator.lshift)},
-    **{"_operator.rshift": _shift(operator.rshift), "torch.sym_ite": lambda b, t, f: t if b else f},
-    **{"torch.sym_max": max, "torch.sym_min": min, "torch.sym_int": int, "torch.sym_float": float},
-    **{"torch.sym_not": operator.not_, "math.trunc": math.trunc, "math.floor": math.floor},
-    **{"math.ceil": math.ceil, "torch.sym_sqrt": math.sqrt, "torch._sym_sqrt": math.sqrt},
-    **{"builtins.round": round, "round": round, "torch.sym_sum": lambda parts: sum(parts)},
-}
-
-
-def arithmetic(target: str, arguments: Sequence[Any]) -> Any:
-    """The result of arithmetic on sizes, ``NotImplemented`` where the target is none.
-
-    Raises:
-        PerfseerError: an argument is no number, or one beyond all bounds.
-    """
-    if target == "_operator.getitem":
-        sequence, index = arguments
-        require(isinstance(sequence, list | tuple) and isinstance(index, int), "it takes no item of a list")
-        return sequence[index]
-    function = _ARITHMETIC.get(target)
-    if function is None:
-        return NotImplemented
-    numbers = arguments[0] if target == "torch.sym_sum" else arguments
-    require(
-        all(isinstance(n, int | float) and not abs(n) > LARGEST_NUMBER for n in numbers),
-        "arithmetic on sizes takes numbers alone",
-    )
-    return function(*arguments)
-
-
 def is_check(target: str) -> bool:
     """Whether a call only checks something at run time."""
     parts = target.split(".")
@@ -200,6 +145,8 @@ def call(name: str, overload: str, given: dict[str, Any], *, training: bool) -> 
         given[flag] = training
     if any(argument.name == "device" for argument in schema):
         given |= {"device": "meta"} | ({"pin_memory": False} if "pin_memory" in given else {})
+    if name == "native_dropout" and not training:
+        return given["input"], torch.empty_like(given["input"], dtype=torch.bool)
     ordered = [argument for argument in schema if not argument.kwarg_only]
     n_positional = max((i + 1 for i, argument in enumerate(ordered) if argument.name in given), default=0)
     args = [_given_or_default(argument, given) for argument in ordered[:n_positional]]

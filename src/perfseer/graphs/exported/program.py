@@ -5,7 +5,6 @@ origin may run code. A capture needs neither weights nor sample inputs: operator
 whose inputs are whose stand in one JSON file, and that alone is read.
 """
 
-import json
 import lzma
 import re
 import zipfile
@@ -16,30 +15,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension
+from perfseer.graphs.declared import MOST_ELEMENTS, DeclaredInput, Dimension, torch_type
+from perfseer.graphs.exported.archive import DTYPES, StoredTensor, read_json, stored_tensors
 
 _PRINTABLE = re.compile(r"[\w.\-:/\[\] ]{1,200}")
 _SYMBOL = re.compile(r"Symbol\('(\w+)'[^()]*\)")
-LARGEST_JSON_BYTES = 64 * 1024 * 1024
-# Parsed, each takes some fifty bytes, whatever it holds; programs as PyTorch writes them have far fewer.
-_MOST_JSON_VALUES = 6_000_000
 _MOST_DIMENSIONS = 64
-# Where newer archives say which file holds which tensor.
-_CONFIG = "model_constants_config.json"
-_CONSTANTS = f"data/constants/{_CONFIG}"
-_WEIGHTS = ("data/weights/model_weights_config.json", _CONSTANTS)
-_COUNTING = (torch.int64, torch.int32, torch.bool)
-_MOST_CONSTANTS = 1000
-# Numbers of torch._export.serde.schema.ScalarType (schema version 8).
-DTYPES: Mapping[int, str] = {
-    **{1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64"},
-    **{9: "complex32", 10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16", 28: "uint16"},
-    **{29: "float8_e4m3fn", 30: "float8_e5m2", 31: "float8_e4m3fnuz", 32: "float8_e5m2fnuz"},
-    **{33: "float8_e8m0fnu", 34: "uint32", 35: "uint64"},
-}
 
 
 @dataclass(frozen=True)
@@ -61,11 +43,6 @@ class State:
     trainable: bool
     number: int | float | bool | None = None
     same_as: str | None = None
-
-    @property
-    def n_elements(self) -> int:
-        """How many numbers it holds."""
-        return prod(self.shape)
 
 
 @dataclass(frozen=True)
@@ -105,13 +82,11 @@ def read_program(path: Path) -> Program:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            name = program_json(names)
-            require(name is not None, f"{path} holds no exported program")
-            described = _parsed(archive, str(name))["graph_module"]
-            homes = _homes(archive, names)
-            numbers = _numbers(archive, names)
-        return _program(described["graph"], described["signature"], homes, numbers)
+            name = program_json(archive.namelist())
+            require(name is not None, "the archive holds no exported program")
+            described = read_json(archive, str(name))["graph_module"]
+            stored = stored_tensors(archive)
+        return _program(described["graph"], described["signature"], stored)
     except PerfseerError as error:
         raise PerfseerError(f"{path}: {error}") from error
     except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError) as error:
@@ -131,73 +106,23 @@ def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {ascii(str(error))[1:-1][:200]}"
 
 
-def _parsed(archive: zipfile.ZipFile, name: str) -> Any:
-    """A JSON file of the archive, read no further than its bounds."""
-    with archive.open(name) as file:
-        content = file.read(LARGEST_JSON_BYTES + 1)
-    limit = LARGEST_JSON_BYTES // 2**20
-    require(len(content) <= LARGEST_JSON_BYTES, f"the program is larger than {limit} MiB")
-    n_values = sum(map(content.count, (b"[", b"{", b",")))
-    require(n_values <= _MOST_JSON_VALUES, f"the program has more than {_MOST_JSON_VALUES:,} values")
-    return json.loads(content)
-
-
-def _homes(archive: zipfile.ZipFile, names: list[str]) -> dict[str, str]:
-    """Which part of which file of the archive each tensor of the module lies in, by its name there.
-
-    Tensors that are one lie in one place. Older archives do not say.
-    """
-    homes = {}
-    for ending in _WEIGHTS:
-        for name in names:
-            if name.endswith(ending):
-                for key, entry in _parsed(archive, name)["config"].items():
-                    meta = entry["tensor_meta"]
-                    view = [meta[part] for part in ("dtype", "sizes", "strides", "storage_offset")]
-                    homes[str(key)] = json.dumps([ending, entry["path_name"], view])
-    return homes
-
-
-def _numbers(archive: zipfile.ZipFile, names: list[str]) -> dict[str, int | float | bool]:
-    """What constants of one element hold, by their names in the module."""
-    found: dict[str, int | float | bool] = {}
-    for name in names:
-        if not name.endswith(_CONSTANTS):
-            continue
-        for key, entry in _parsed(archive, name)["config"].items():
-            meta = entry["tensor_meta"]
-            dtype = getattr(torch, DTYPES.get(meta["dtype"], ""), None)
-            path = f"{name.removesuffix(_CONFIG)}{entry['path_name']}"
-            single = not entry["use_pickle"] and len(found) < _MOST_CONSTANTS and shape_of(meta) in ((), (1,))
-            if dtype in _COUNTING and single and meta["storage_offset"] == {"as_int": 0} and path in names:
-                with archive.open(path) as file:
-                    content = file.read(dtype.itemsize)
-                if len(content) == dtype.itemsize:
-                    found[str(key)] = torch.frombuffer(bytearray(content), dtype=dtype).item()
-    return found
-
-
 def _program(
-    graph: Mapping[str, Any],
-    signature: Mapping[str, Any],
-    homes: Mapping[str, str],
-    numbers: Mapping[str, int | float | bool],
+    graph: Mapping[str, Any], signature: Mapping[str, Any], stored: Mapping[str, StoredTensor]
 ) -> Program:
     tensors = graph["tensor_values"]
     inputs, states = [], []
-    first: dict[tuple[str, bool], str] = {}
+    first: dict[tuple[str, State], str] = {}
     for spec in signature["input_specs"]:
         kind, value = only(spec)
         if kind == "user_input":
             inputs.append(_user_input(value["arg"], tensors))
         elif kind in ("parameter", "buffer", "tensor_constant"):
             state = _state(kind, value["arg"]["name"], tensors)
-            known_as = str(value[f"{kind}_name"])
-            if kind == "tensor_constant":
-                state = replace(state, number=numbers.get(known_as))
-            home = homes.get(known_as)
-            if home is not None and state.n_elements:
-                same_as = first.setdefault((home, state.trainable), state.name)
+            found = stored.get(str(value[f"{kind}_name"]))
+            if found is not None and kind == "tensor_constant":
+                state = replace(state, number=found.number)
+            if found is not None and 0 not in state.shape:
+                same_as = first.setdefault((found.place, replace(state, name="")), state.name)
                 state = state if same_as == state.name else replace(state, same_as=same_as)
             states.append(state)
         elif kind != "constant_input":
@@ -255,6 +180,13 @@ def _dimension(size: Mapping[str, Any]) -> Dimension:
     return symbol.group(1) if symbol else None
 
 
+def _example(size: Mapping[str, Any]) -> int:
+    """An open dimension as it was in the export."""
+    hint = only(size)[1].get("hint")
+    require(hint is not None, "a tensor's shape depends on the data")
+    return _size(only(hint)[1])
+
+
 def _size(value: Any) -> int:
     fits = isinstance(value, int) and 0 <= value <= MOST_ELEMENTS
     require(
@@ -283,7 +215,7 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
         dimension = _dimension(size)
         if isinstance(dimension, str) and dimension in (symbols or {}):
             dimension = (symbols or {})[dimension]
-        shape.append(dimension if isinstance(dimension, int) else _size(only(only(size)[1]["hint"])[1]))
+        shape.append(dimension if isinstance(dimension, int) else _example(size))
     fits = len(shape) <= _MOST_DIMENSIONS and prod(shape) <= MOST_ELEMENTS
     require(fits, f"a tensor has the shape {tuple(shape[:_MOST_DIMENSIONS])}: no memory has room for it")
     return tuple(shape)
@@ -292,4 +224,9 @@ def shape_of(meta: Mapping[str, Any], symbols: Mapping[str, int] | None = None) 
 def _state(kind: str, name: str, tensors: Mapping[str, Any]) -> State:
     meta = tensors[name]
     trainable = kind == "parameter" and bool(meta["requires_grad"])
-    return State(str(name), shape_of(meta), dtype_of(meta), trainable)
+    dtype = dtype_of(meta)
+    require(
+        not trainable or torch_type(dtype).is_floating_point or torch_type(dtype).is_complex,
+        f"parameter {str(name)!r} is of type {dtype}, which has no gradients",
+    )
+    return State(str(name), shape_of(meta), dtype, trainable)

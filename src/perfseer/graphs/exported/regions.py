@@ -6,8 +6,6 @@ scan once for every step. Which branch a ``cond`` takes may depend on the data; 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -16,7 +14,6 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.checkpoint import checkpoint
 
 from perfseer.errors import PerfseerError, require
-from perfseer.graphs.autocast import Autocast
 from perfseer.graphs.exported.known import KnownNumbers
 from perfseer.graphs.tracer import Tracer
 
@@ -57,26 +54,6 @@ def run_region(runner: Runner, name: str, node: Mapping[str, Any], given: Sequen
     return handler(runner, node, given)
 
 
-class _Autocast(Autocast):
-    """Autocast by the names that operators have without their overloads."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Run ``func`` as `Autocast` runs the function of that name."""
-        named = _named(func) if isinstance(func, torch._ops.OpOverload) else func
-        return super().__torch_function__(named, types, args, kwargs)
-
-
-@cache
-def _named(operator: Any) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return operator(*args, **kwargs)
-
-    call.__name__ = operator.__name__.partition(".")[0]
-    return call
-
-
 def _set_grad(runner: Runner, _: Mapping[str, Any], given: Sequence[Any]) -> list[Any]:
     enabled, graph, *arguments = given
     # without a backward pass nothing has gradients, whatever the program says
@@ -85,10 +62,10 @@ def _set_grad(runner: Runner, _: Mapping[str, Any], given: Sequence[Any]) -> lis
 
 
 def _autocast(runner: Runner, _: Mapping[str, Any], given: Sequence[Any]) -> list[Any]:
-    _device, dtype, enabled, _cache, graph, *arguments = given
-    lower = dtype if isinstance(dtype, torch.dtype) else torch.float16
-    mode: AbstractContextManager[Any] = _Autocast(lower) if enabled else nullcontext()
-    with mode:
+    device, dtype, enabled, cache, graph, *arguments = given
+    known = isinstance(device, str) and isinstance(dtype, torch.dtype | None)
+    require(known, "it names no device and no type of autocast")
+    with torch.autocast(device, dtype=dtype, enabled=bool(enabled), cache_enabled=cache is not False):
         return runner.run_graph(graph, arguments)
 
 

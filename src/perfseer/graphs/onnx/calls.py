@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import empty, torch_type
@@ -99,6 +99,12 @@ class Call:
     def device(self) -> str:
         """Where it runs."""
         return "cpu" if self.is_computed else "meta"
+
+    def is_stored(self, position: int) -> bool:
+        """Whether an argument is a parameter or buffer of the model."""
+        value = self.inputs[position] if position < len(self.inputs) else None
+        tensor = value.twin if isinstance(value, Fact) else value
+        return isinstance(tensor, nn.Parameter | nn.Buffer)
 
     def tensors(self) -> list[Tensor]:
         """All arguments as tensors.

@@ -56,8 +56,13 @@ class OnnxNode:
     attributes: Mapping[str, Any]
 
     def __str__(self) -> str:
-        kind = f"{self.domain}.{self.op}" if self.domain else self.op
-        return f"{kind} {self.name!r}" if self.name else f"{kind} that writes {self.outputs[0]!r}"
+        name = self.name or next(filter(None, self.outputs), "")
+        return f"{self.kind} {name!r}" if self.name else f"{self.kind} that writes {name!r}"
+
+    @property
+    def kind(self) -> str:
+        """Its type with the domain before it, where it is none of ONNX's own."""
+        return f"{self.domain}.{self.op}" if self.domain else self.op
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """An attribute's value, or ``default`` where the node does not have it."""

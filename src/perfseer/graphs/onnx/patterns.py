@@ -9,38 +9,45 @@ from dataclasses import replace
 from math import pi, sqrt
 from typing import Any
 
+from perfseer.graphs.onnx.contents import Contents
 from perfseer.graphs.onnx.matching import Match, Part, Rewrite, renamed, rewritten
 from perfseer.graphs.onnx.model import OnnxModel, OnnxNode, Stored, single_number
 from perfseer.graphs.onnx.preparation import (
     inlined,
-    separated,
     with_batch_norms,
     with_constants_stored,
     with_unstacked,
 )
+from perfseer.graphs.onnx.sharing import Sharing
 
 Stores = Mapping[str, Stored]
 Made = tuple[str, Sequence[str], Mapping[str, Any]]
 
 
-def recognise(model: OnnxModel, *, restore_batch_norm: bool = True) -> OnnxModel:
+def recognise(
+    model: OnnxModel, contents: Contents | None = None, *, restore_batch_norm: bool = True
+) -> OnnxModel:
     """The model with functions inlined, constants stored and exporters' patterns as one operator each.
 
     Args:
         model: as parsed.
+        contents: of the file's weights, of which a few elements tell whether two are one.
         restore_batch_norm: whether to put back batch norms that the exporter folded into convolutions.
 
     Raises:
         PerfseerError: functions call themselves, or grow beyond all bounds.
     """
-    graph = with_constants_stored(inlined(model.graph, model.functions))
+    merges = model.producer.startswith("pytorch")
+    sharing = Sharing(merges) if contents is None else Sharing(merges, contents)
+    graph = with_constants_stored(inlined(model.graph, model.functions), sharing)
     graph = with_unstacked(replace(graph, nodes=rewritten(graph, REWRITES)))
     notes = model.notes
     if restore_batch_norm:
         graph, n_restored = with_batch_norms(graph, model.producer)
         if n_restored:
             notes = (*notes, _restored_note(n_restored))
-    return replace(model, graph=separated(graph), notes=notes)
+    graph = sharing.with_transposes_tied(sharing.separated(graph))
+    return replace(model, graph=graph, notes=notes)
 
 
 def _restored_note(count: int) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -17,11 +17,10 @@ from perfseer.graphs.onnx.model import (
     constant_of,
     single_number,
 )
-from perfseer.graphs.onnx.ordering import in_running_order
-from perfseer.graphs.onnx.weights import ARGUMENTS, is_temporary
+from perfseer.graphs.onnx.ordering import bodies, in_running_order, names_read
+from perfseer.graphs.onnx.sharing import Sharing
 
 _DEEPEST_CALL = 32
-_NUMBER = re.compile(r"\d+")
 # Where a slice begins or ends: a number, or the name of a tensor with it.
 Edge: TypeAlias = int | str
 Functions = Mapping[tuple[str, str], OnnxFunction]
@@ -51,7 +50,7 @@ def _inlined(
     for node in nodes:
         function = functions.get((node.domain, node.op))
         if function is None:
-            out.append(node)
+            out.append(_with_bodies(node, lambda body: _inlined_body(body, functions, depth, count)))
             continue
         count["calls"] += 1
         body = _body(node, function, f"{node.op}_{count['calls']}/")
@@ -61,6 +60,25 @@ def _inlined(
             count["nodes"] <= MOST_NODES, f"the file's functions expand to more than {MOST_NODES:,} operators"
         )
     return out
+
+
+def _inlined_body(body: OnnxGraph, functions: Functions, depth: int, count: Counter[str]) -> OnnxGraph:
+    return replace(body, nodes=tuple(_inlined(body.nodes, functions, depth, count)))
+
+
+def _with_bodies(node: OnnxNode, change: Callable[[OnnxGraph], OnnxGraph]) -> OnnxNode:
+    """The node with its graphs changed; itself where it has none."""
+    if not any(True for _ in bodies(node.attributes)):
+        return node
+    attributes = {
+        name: tuple(change(item) if isinstance(item, OnnxGraph) else item for item in value)
+        if isinstance(value, tuple)
+        else change(value)
+        if isinstance(value, OnnxGraph)
+        else value
+        for name, value in node.attributes.items()
+    }
+    return replace(node, attributes=attributes)
 
 
 def _body(call: OnnxNode, function: OnnxFunction, prefix: str) -> list[OnnxNode]:
@@ -73,15 +91,27 @@ def _body(call: OnnxNode, function: OnnxFunction, prefix: str) -> list[OnnxNode]
     def name_of(name: str) -> str:
         return names.get(name, prefix + name) if name else ""
 
+    def resolved(node: OnnxNode) -> OnnxNode:
+        own = replace(node, attributes=_resolved(node.attributes, attributes))
+        return _with_bodies(own, lambda body: replace(body, nodes=tuple(map(resolved, body.nodes))))
+
     return [
-        replace(
-            node,
-            inputs=tuple(map(name_of, node.inputs)),
-            outputs=tuple(map(name_of, node.outputs)),
-            attributes=_resolved(node.attributes, attributes),
-        )
+        replace(_reading(resolved(node), name_of), outputs=tuple(map(name_of, node.outputs)))
         for node in function.nodes
     ]
+
+
+def _reading(node: OnnxNode, name_of: Callable[[str], str]) -> OnnxNode:
+    """The node, and the bodies in it, reading other names."""
+
+    def inside(body: OnnxGraph) -> OnnxGraph:
+        own = {value.name for value in body.inputs} | body.stored.keys()
+        own.update(name for inner in body.nodes for name in inner.outputs)
+        outer = lambda name: name if name in own else name_of(name)  # noqa: E731
+        nodes = tuple(_reading(inner, outer) for inner in body.nodes)
+        return replace(body, nodes=nodes, outputs=tuple(map(outer, body.outputs)))
+
+    return replace(_with_bodies(node, inside), inputs=tuple(map(name_of, node.inputs)))
 
 
 def _resolved(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,12 +127,12 @@ def _resolved(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
 # -- constants -------------------------------------------------------------------------------------------
 
 
-def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
+def with_constants_stored(graph: OnnxGraph, sharing: Sharing) -> OnnxGraph:
     """Constants, and second names of stored tensors, as stored tensors.
 
-    Exporters merge equal tensors and write the further ones as Identity of the first. Vectors are parameters
-    of their own then (the scales of two norms are equal before training, and not one); a matrix under two
-    names that differ in more than a layer's number is tied.
+    Args:
+        graph: functions inlined.
+        sharing: tells which second names are of one tensor, and which of two that are equal.
     """
     stored = dict(graph.stored)
     aliases: dict[str, str] = {}
@@ -112,26 +142,22 @@ def with_constants_stored(graph: OnnxGraph) -> OnnxGraph:
         if node.op == "Constant" and not node.domain:
             stored[node.outputs[0]] = constant_of(node)
         elif node.op == "Identity" and not node.domain and node.inputs[:1] and node.inputs[0] in stored:
-            if node.outputs[0] not in graph.outputs and _is_tied(node, stored):
-                aliases[node.outputs[0]] = node.inputs[0]
-            else:
-                stored[node.outputs[0]] = stored[node.inputs[0]]
+            first, second = node.inputs[0], node.outputs[0]
+            if not sharing.is_tied(first, second, stored[first]):
+                stored[second] = stored[first]
+                continue
+            aliases[second] = first
+            if second in graph.outputs:
+                nodes.append(node)
         else:
             nodes.append(node)
     return replace(graph, nodes=tuple(nodes), stored=stored)
 
 
-def _is_tied(node: OnnxNode, stored: Mapping[str, Stored]) -> bool:
-    """Weights that are folded, or in the same place of another layer, are equal only before training."""
-    first, second = node.inputs[0], node.outputs[0]
-    elsewhere = _NUMBER.sub("", first) != _NUMBER.sub("", second)
-    return len(stored[first].shape) > 1 and not is_temporary(second) and elsewhere
-
-
 def _renamed(node: OnnxNode, aliases: Mapping[str, str]) -> OnnxNode:
-    if not any(name in aliases for name in node.inputs):
+    if aliases.keys().isdisjoint(names_read(node)):
         return node
-    return replace(node, inputs=tuple(aliases.get(name, name) for name in node.inputs))
+    return _reading(node, lambda name: aliases.get(name, name))
 
 
 # -- parts of a tensor -----------------------------------------------------------------------------------
@@ -189,28 +215,6 @@ def _edge(name: str, stored: Mapping[str, Stored]) -> Edge:
     return name if number is None else int(number)
 
 
-# -- merged vectors --------------------------------------------------------------------------------------
-
-
-def separated(graph: OnnxGraph) -> OnnxGraph:
-    """The graph with a vector of its own for each operator that has one: exporters merge equal ones."""
-    stored = dict(graph.stored)
-    taken: set[str] = set()
-    nodes = []
-    for node in graph.nodes:
-        inputs = list(node.inputs)
-        letters = "" if node.domain else ARGUMENTS.get(node.op, "")
-        for position, name in enumerate(node.inputs):
-            if letters[position : position + 1] not in ("v", "s"):
-                continue
-            if name in stored and name in taken:
-                inputs[position] = f"{name} of {node.outputs[0]} ({position})"
-                stored[inputs[position]] = stored[name]
-            taken.add(name)
-        nodes.append(replace(node, inputs=tuple(inputs)) if tuple(inputs) != node.inputs else node)
-    return replace(graph, nodes=tuple(nodes), stored=stored)
-
-
 # -- folded batch norms ----------------------------------------------------------------------------------
 
 # PyTorch's older exporter names folded weights after their use; a convolution without batch norm keeps the
@@ -225,8 +229,9 @@ def with_batch_norms(graph: OnnxGraph, producer: str) -> tuple[OnnxGraph, int]:
         return graph, 0
     stored = dict(graph.stored)
     nodes: list[OnnxNode] = []
+    known: dict[tuple[str, ...], list[str]] = {}
     for node in graph.nodes:
-        nodes += _unfolded(node, stored) if _is_folded(node, stored) else [node]
+        nodes += _unfolded(node, stored, known) if _is_folded(node, stored) else [node]
     return replace(graph, nodes=tuple(nodes), stored=stored), len(nodes) - len(graph.nodes)
 
 
@@ -238,12 +243,16 @@ def _is_folded(node: OnnxNode, stored: Mapping[str, Stored]) -> bool:
     return bool(_FOLDED_NODE.fullmatch(node.name) and _FOLDED_RESULT.fullmatch(node.outputs[0]))
 
 
-def _unfolded(node: OnnxNode, stored: dict[str, Stored]) -> Sequence[OnnxNode]:
+def _unfolded(
+    node: OnnxNode, stored: dict[str, Stored], known: dict[tuple[str, ...], list[str]]
+) -> Sequence[OnnxNode]:
+    """A convolution and its batch norm; ``known`` has the norms' vectors of layers that ran before."""
     weight = stored[node.inputs[1]]
     if not weight.shape:
         raise PerfseerError(f"{node} has a weight without dimensions")
     result = f"{node.outputs[0]} before its batch norm"
-    vectors = [f"{node.outputs[0]} {part}" for part in ("scale", "shift", "mean", "variance")]
+    names = [f"{node.outputs[0]} {part}" for part in ("scale", "shift", "mean", "variance")]
+    vectors = known.setdefault(node.inputs[1:], names)
     stored |= dict.fromkeys(vectors, Stored((weight.shape[0],), weight.dtype, None))
     conv = replace(node, inputs=node.inputs[:2], outputs=(result,))
     return conv, OnnxNode("BatchNormalization", "", node.name, (result, *vectors), node.outputs, {})

@@ -8,10 +8,12 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.capture import capture
 from perfseer.graphs.declared import DeclaredInput, empty_inputs
 from perfseer.graphs.given import CapturedFile, Given, InputShapes, no_batch, resolve, types_of
+from perfseer.graphs.onnx.contents import Contents
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel
 from perfseer.graphs.onnx.module import OnnxModule
 from perfseer.graphs.onnx.parsing import parse
 from perfseer.graphs.onnx.patterns import recognise
+from perfseer.graphs.onnx.weights import is_quantised, weight_types_of
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, lengths_seen, look_like
 
@@ -74,7 +76,14 @@ class OnnxReading:
             graph = _captured(module, self.inputs, wanted, given, backward)
         graph = replace(graph, batch_size=batch)
         notes += module.notes
-        return CapturedFile(graph, wanted.shapes, types_of(self.inputs, given), tuple(notes))
+        return CapturedFile(
+            graph,
+            wanted.shapes,
+            types_of(self.inputs, given),
+            tuple(notes),
+            weight_types_of(self.model.graph),
+            is_quantised(self.model.graph),
+        )
 
     def _is_sequence(self, wanted: InputShapes, given: Given) -> bool:
         """Whether the dimension that was taken for the batch, because it is the first, is a sequence."""
@@ -101,7 +110,8 @@ def open_onnx(path: str | Path, *, restore_batch_norm: bool = True) -> OnnxReadi
     Raises:
         PerfseerError: the file is not ONNX or is broken; the message says how.
     """
-    model = recognise(parse(Path(path)), restore_batch_norm=restore_batch_norm)
+    path = Path(path)
+    model = recognise(parse(path), Contents(path), restore_batch_norm=restore_batch_norm)
     require(bool(model.graph.nodes), f"{path}: the graph has no operators")
     return OnnxReading(model.graph.inputs, model.notes, model)
 

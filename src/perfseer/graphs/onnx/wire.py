@@ -49,6 +49,8 @@ _MESSAGES: dict[str, _Message] = {
         dropped_when_large=frozenset({4, 5, 6, 7, 9, 10, 11}), dropped=frozenset({12, 13, 16})
     ),
 }
+# Of a model, of a graph, and of a tensor (name and contents).
+_GRAPH, _INITIALISER, _NAME, _RAW = 7, 5, 8, 9
 # Fields of a model and the wire types they must have: the file has no other mark.
 _MODEL_FIELDS = {
     **dict.fromkeys((1, 5), _VARINT),
@@ -75,6 +77,31 @@ def read_structure(path: Path) -> bytes:
         raise PerfseerError(f"{path} is not a readable ONNX file: {error}") from error
     except OSError as error:
         raise PerfseerError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def contents_of_weights(path: Path) -> dict[str, tuple[int, int]]:
+    """Where the contents of the main graph's weights lie in the file: offset and bytes by name.
+
+    Only contents of one piece are named: not those kept element by element, nor in another file.
+
+    Raises:
+        PerfseerError: as in `read_structure`.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        with path.open("rb") as file, _mapped(file.fileno()) as view:
+            walk = _Walk(view)
+            for start, end in walk.parts(0, len(view), _GRAPH):
+                for at, stop in walk.parts(start, end, _INITIALISER):
+                    inside = {number: (a, b) for number, _, _, a, b in walk.fields(at, stop)}
+                    if _NAME in inside and _RAW in inside:
+                        name = view[slice(*inside[_NAME])].decode("utf-8", errors="replace")
+                        found[name] = (inside[_RAW][0], inside[_RAW][1] - inside[_RAW][0])
+    except _MalformedError as error:
+        raise PerfseerError(f"{path} is not a readable ONNX file: {error}") from error
+    except OSError as error:
+        raise PerfseerError(f"cannot read {path}: {error.strerror or error}") from error
+    return found
 
 
 def looks_like_onnx(path: Path) -> bool:
@@ -143,6 +170,12 @@ class _Walk:
                 content = self.strip(value_at, next_at, part, depth + 1)
                 chunks += [_varint(number << 3 | _BYTES), _varint(len(content)), content]
         return b"".join(chunks)
+
+    def parts(self, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
+        """Offsets of the messages in one field of a message."""
+        for number, wire_type, _, value_at, next_at in self.fields(start, end):
+            if number == wanted and wire_type == _BYTES:
+                yield value_at, next_at
 
     def _keep(self, start: int, end: int) -> bytes:
         self._kept += end - start

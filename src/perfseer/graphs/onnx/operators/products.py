@@ -1,16 +1,17 @@
-"""Convolutions, matrix products, attention and pooling."""
+"""Convolutions, matrix products and pooling."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import prod
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from perfseer.errors import require
-from perfseer.graphs.onnx.calls import Call, Fact, Handler
-from perfseer.graphs.onnx.model import Known, OnnxNode
+from perfseer.graphs.foreign import Work, foreign
+from perfseer.graphs.onnx.calls import Call, Handler
+from perfseer.graphs.onnx.model import OnnxNode
 from perfseer.graphs.onnx.operators.layout import padded
 
 
@@ -64,7 +65,8 @@ def _evenly(source: Tensor, before: list[int], after: list[int]) -> tuple[Tensor
     return padded(source, [0, 0, *before], [0, 0, *after]), (0,) * len(before)
 
 
-def _conv(call: Call) -> Tensor:
+def convolution(call: Call) -> Tensor:
+    """ONNX's Conv: input, weight, bias."""
     source, weight, node = call.tensor(0), call.tensor(1), call.node
     rank = _rank_of(node, source)
     stride, dilation = _sizes(node, "strides", rank), _sizes(node, "dilations", rank)
@@ -105,10 +107,30 @@ def _conv_transpose(call: Call) -> Tensor:
 
 
 def _matmul(call: Call) -> Tensor:
-    source, other = call.tensor(0), call.tensor(1)
+    return product(call.tensor(0), call.tensor(1))
+
+
+def _deformable_convolution(call: Call) -> Tensor:
+    """Input, weight, offsets, bias, mask: products like a convolution's, of pixels picked by the offsets.
+
+    The offsets say the size of the result. It stays ``other``: picking takes longer than multiplying.
+    """
+    source, weight, offsets = call.tensor(0), call.tensor(1), call.tensor(2)
+    rank = _rank_of(call.node, source)
+    require(
+        weight.dim() == offsets.dim() == rank + 2, f"{call.node}: its weight or its offsets lack dimensions"
+    )
+    shape = (source.shape[0], weight.shape[0], *offsets.shape[2:])
+    work = Work(flops=2 * prod(shape) * prod(weight.shape[1:]))
+    read = [call.tensor(i) for i in range(len(call.inputs)) if call.has(i)]
+    return foreign(call.node.kind, read, [(shape, source.dtype)], work)[0]
+
+
+def product(source: Tensor, other: Tensor, *, transposed: bool = False) -> Tensor:
+    """A matrix product; with a stored matrix a linear layer. ``transposed``: the second factor is."""
     if isinstance(other, torch.nn.Parameter) and other.dim() == 2 and source.dim() >= 2:
-        return F.linear(source, other.t())
-    return torch.matmul(source, other)
+        return F.linear(source, other if transposed else other.t())
+    return torch.matmul(source, other.transpose(-1, -2) if transposed and other.dim() > 1 else other)
 
 
 def _linear(call: Call) -> Tensor:
@@ -119,7 +141,8 @@ def _linear(call: Call) -> Tensor:
     return F.linear(source, weight.t()) + bias
 
 
-def _gemm(call: Call) -> Tensor:
+def gemm(call: Call) -> Tensor:
+    """ONNX's Gemm: two matrices and what is added to their product."""
     source, weight, node = call.tensor(0), call.tensor(1), call.node
     source = source.t() if node.integer("transA", 0) else source
     transposed = bool(node.integer("transB", 0))
@@ -131,49 +154,6 @@ def _gemm(call: Call) -> Tensor:
 
 def _einsum(call: Call) -> Tensor:
     return torch.einsum(call.node.text("equation", ""), *call.tensors())
-
-
-def _attention(call: Call) -> Tensor | tuple[Tensor | None, ...]:
-    """ONNX's own Attention (opset 23): [N, heads, L, E], or [N, L, heads E] with the heads as attributes."""
-    query, key, value = (call.tensor(position) for position in range(3))
-    flat = query.dim() == 3
-    if flat:
-        heads = call.node.integer("q_num_heads", 1)
-        kv_heads = call.node.integer("kv_num_heads", heads)
-        query, key, value = _heads(query, heads), _heads(key, kv_heads), _heads(value, kv_heads)
-    if call.has(4) and call.has(5):  # what was computed for earlier tokens
-        key, value = torch.cat([call.tensor(4), key], 2), torch.cat([call.tensor(5), value], 2)
-    out = F.scaled_dot_product_attention(
-        query, key, value, call.optional(3), is_causal=bool(call.node.integer("is_causal", 0))
-    )
-    return (out.transpose(1, 2).flatten(2) if flat else out), key, value
-
-
-def _heads(tensor: Tensor, heads: int) -> Tensor:
-    require(
-        heads > 0 and tensor.shape[-1] % heads == 0,
-        f"{tensor.shape[-1]} channels do not divide into {heads} heads",
-    )
-    return tensor.unflatten(2, (heads, tensor.shape[-1] // heads)).transpose(1, 2)
-
-
-def _fused_attention(call: Call) -> Tensor:
-    """Scaled products that an exporter wrote out (`patterns`): query, key, value, mask."""
-    query, key, value = call.tensor(0), call.tensor(1), call.tensor(2)
-    if call.node.integer("key_is_transposed", 0):
-        key = key.transpose(-1, -2)
-    mask = call.inputs[3] if call.has(3) else None
-    if isinstance(mask, Fact) and _is_causal(mask.values):
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    return F.scaled_dot_product_attention(query, key, value, call.optional(3))
-
-
-def _is_causal(mask: Known) -> bool:
-    """Whether a mask hides exactly what comes later."""
-    plain = mask.reshape(-1, *mask.shape[-2:])
-    if len(plain) != 1 or plain.ndim != 3:
-        return False
-    return bool(np.array_equal(plain[0] < 0, np.triu(np.ones(plain[0].shape, dtype=bool), 1)))
 
 
 def _pool(name: str, call: Call) -> Tensor:
@@ -206,9 +186,9 @@ def _global_max_pool(call: Call) -> Tensor:
 
 
 HANDLERS: Mapping[str, Handler] = {
-    **{"Conv": _conv, "ConvTranspose": _conv_transpose, "MatMul": _matmul, "Gemm": _gemm},
-    **{"Einsum": _einsum, "Attention": _attention, "MaxPool": partial(_pool, "max_pool")},
+    **{"Conv": convolution, "ConvTranspose": _conv_transpose, "MatMul": _matmul, "Gemm": gemm},
+    **{"Einsum": _einsum, "MaxPool": partial(_pool, "max_pool")},
     "AveragePool": partial(_pool, "avg_pool"),
     **{"GlobalAveragePool": _global_avg_pool, "GlobalMaxPool": _global_max_pool},
-    **{"perfseer.Linear": _linear, "perfseer.Attention": _fused_attention},
+    **{"perfseer.Linear": _linear, "DeformConv": _deformable_convolution},
 }

@@ -28,6 +28,8 @@ def _weights(call: Call) -> tuple[list[Tensor], int]:
 def _states(call: Call, source: Tensor, directions: int, count: int) -> list[Tensor]:
     """Initial states, zeros where the file leaves them out or has them for another batch size."""
     given = [call.optional(5 + position) for position in range(count)]
+    if _is_batch_first(call):
+        given = [state if state is None else state.transpose(0, 1) for state in given]
     shape = (directions, source.shape[1], call.tensor(2).shape[-1])
     return [
         state if state is not None and tuple(state.shape) == shape else source.new_zeros(shape)
@@ -36,18 +38,26 @@ def _states(call: Call, source: Tensor, directions: int, count: int) -> list[Ten
 
 
 def _run(function: Callable[..., tuple[Tensor, ...]], n_states: int, call: Call) -> tuple[Any, ...]:
-    require(
-        call.node.integer("layout", 0) == 0, f"{call.node}: only the layout [length, batch, channels] is read"
-    )
     source = call.tensor(0)
+    require(source.dim() == 3, f"{call.node} reads {tuple(source.shape)}; expected [length, batch, channels]")
+    batch_first = _is_batch_first(call)
+    source = source.transpose(0, 1) if batch_first else source
     flat, directions = _weights(call)
     states = _states(call, source, directions, n_states)
     out, *last = function(
         source, states if n_states > 1 else states[0], flat, call.has(3), 1, 0.0, False, directions > 1, False
     )
     length, batch = source.shape[:2]
+    out = out.reshape(length, batch, directions, -1)
+    if batch_first:
+        return (out.transpose(0, 1), *(state.transpose(0, 1) for state in last))
     # ONNX keeps the directions apart: [length, directions, batch, hidden]
-    return (out.reshape(length, batch, directions, -1).transpose(1, 2), *last)
+    return (out.transpose(1, 2), *last)
+
+
+def _is_batch_first(call: Call) -> bool:
+    """Whether everything has the batch before the length, since opset 14."""
+    return bool(call.node.integer("layout", 0))
 
 
 HANDLERS: Mapping[str, Handler] = {
