@@ -27,7 +27,7 @@ ORDER = (
     "cli",
 )
 FOUNDATION = {
-    *("errors", "targets", "digests", "settings"),
+    *("errors", "blame", "targets", "digests", "settings"),
     *("parameters", "validation", "discovery", "provenance", "stages", "outputs", "text", "words"),
 }
 # Present on a bare GPU machine (DESIGN 6), beside the standard library.

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from perfseer.forecast.inputs import Feed
     from perfseer.forecast.prediction import Failure, Prediction
     from perfseer.forecast.predictor import Predictor
+    from perfseer.measure.limits import Limits
 
-__all__ = ["Ask", "Failure", "Feed", "Prediction", "Predictor"]
+__all__ = ["Ask", "Failure", "Feed", "Limits", "Prediction", "Predictor"]
 
 _HOMES = {
     "Ask": "perfseer.forecast.ask",
     "Feed": "perfseer.forecast.inputs",
+    "Limits": "perfseer.measure.limits",
     "Failure": "perfseer.forecast.prediction",
     "Prediction": "perfseer.forecast.prediction",
     "Predictor": "perfseer.forecast.predictor",

@@ -65,9 +65,9 @@ def test_tokens_need_an_integer_type(tmp_path, monkeypatch):
     [
         ([MOBILENET, "--input-shape", "3xlarge"], "--input-shape '3xlarge' is no shape"),
         ([MOBILENET, "--input-shape", "3x0x4"], "is no shape"),
-        ([MOBILENET, "--input-type", "relu"], "--input-type 'relu' is no type"),
+        ([MOBILENET, "--input-type", "relu"], "'relu' is no type"),
         ([MOBILENET, "--input-shape", "5x64x64"], "cannot capture Sequential with input 1x5x64x64"),
-        (["nothing"], "no model reference"),
+        (["nothing"], "no model 'nothing'"),
     ],
 )
 def test_faults_are_user_errors(arguments, message):
@@ -84,4 +84,4 @@ def test_a_fault_ends_with_code_two_and_one_message(monkeypatch, capsys):
     captured = capsys.readouterr()
     assert ended.value.code == 2
     assert captured.out == ""
-    assert captured.err.startswith("error: 'nothing'")
+    assert captured.err.startswith("error: no model 'nothing'")

@@ -32,11 +32,13 @@ def graph_show(
 ) -> None:
     """Print the nodes of a model's graph, its totals, and the operators that were not understood."""
     from perfseer.cli.questions import Inputs, feed
-    from perfseer.forecast.models import open_model
+    from perfseer.forecast.isolation import Isolation
+    from perfseer.measure.limits import Limits
 
     inputs = Inputs(input_shape or (), input_type or (), dim or (), batch_dim or ())
-    model = open_model(ref, feed(inputs, [ref], params))
-    captured = model.captured(batch_size, backward=backward)
+    with Isolation(Limits()) as isolation:
+        model = isolation.open(ref, feed(inputs, [ref], params))
+        captured = model.captured(batch_size, backward=backward)
     graph = captured.graph
     out = console()
     out.print(_node_table(graph, limit or graph.n_nodes))

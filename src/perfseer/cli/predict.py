@@ -64,6 +64,12 @@ def predict(
     device_memory: Annotated[
         float | None, typer.Option(help="Memory of the target in GiB (default: the published one).")
     ] = None,
+    model_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="For reading a model, and for capturing it once.")
+    ] = 300.0,
+    model_memory: Annotated[
+        float, typer.Option(metavar="GIB", help="Memory that reading or capturing a model may take.")
+    ] = 8.0,
     predictor: Annotated[
         str, typer.Option(help="A shipped predictor (`perfseer predictors list`) or a folder.")
     ] = "default",
@@ -93,6 +99,7 @@ def predict(
     from perfseer.console.places import require_apart
     from perfseer.forecast.ask import Ask
     from perfseer.forecast.predictor import Predictor
+    from perfseer.measure.limits import Limits
     from perfseer.outputs import require_writable
 
     names = model_names(models or [], sys.stdin)
@@ -105,6 +112,7 @@ def predict(
         confidence=confidence,
         explain=explain,
         device_memory_bytes=None if device_memory is None else device_memory * _GIB,
+        limits=Limits(model_timeout, model_memory * _GIB),
     )
     loaded = Predictor.load(predictor)
     answers, complete = _asked(loaded, names, ask, format_, out, quiet=quiet)

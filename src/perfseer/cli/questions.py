@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from perfseer.errors import PerfseerError, require
@@ -12,6 +13,7 @@ from perfseer.graphs.batch_dimension import ALL_INPUTS
 from perfseer.parameters import load_mapping
 from perfseer.zoo.space import SearchSpace
 
+_USUAL_PARAMS = "params.yaml"
 _MOST_DIGITS = 12  # memory has room for no more elements
 
 
@@ -55,8 +57,7 @@ def feed(inputs: Inputs, names: Iterable[str], params: str) -> Feed:
         PerfseerError: a shape, a type or a dimension is none or is given twice, or there are no parameters
             for ``zoo:<id>``.
     """
-    by_id = any(name.startswith("zoo:") and not name.endswith(".json") for name in names)
-    space = SearchSpace.from_mapping(load_mapping(params).get("zoo")) if by_id else None
+    space = _space(params) if any(name.startswith("zoo:") for name in names) else None
     shapes, named_shapes = _apart("--input-shape", inputs.shapes)
     types, named_types = _apart("--input-type", inputs.types)
     places, named_places = _apart("--batch-dim", inputs.batch_dims)
@@ -98,6 +99,13 @@ def _apart(option: str, given: Iterable[str]) -> tuple[list[str], dict[str, str]
             )
             named[name] = value
     return plain, named
+
+
+def _space(params: str) -> SearchSpace | None:
+    """The search space; without the usual file there is none, which only the models named by an id lack."""
+    if params == _USUAL_PARAMS and not Path(params).is_file():
+        return None
+    return SearchSpace.from_mapping(load_mapping(params).get("zoo"))
 
 
 def checked(batch_sizes: str | None, phases: str, targets: str | None, **wanted: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from perfseer.errors import require
 from perfseer.forecast.inputs import Feed
 from perfseer.forecast.platform_choice import Wanted
+from perfseer.measure.limits import Limits
 from perfseer.targets import Phase
 
 
@@ -21,6 +22,7 @@ class Ask:
         confidence: of the intervals, in (0, 1).
         explain: whether to say where the time goes.
         device_memory_bytes: memory there is on the target; None takes the published one.
+        limits: of reading a model that is named, and of capturing it once; beyond them it has no answer.
     """
 
     batch_sizes: tuple[int | None, ...] = (None,)
@@ -31,6 +33,7 @@ class Ask:
     confidence: float = 0.9
     explain: bool = False
     device_memory_bytes: float | None = None
+    limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         wrong = [size for size in self.batch_sizes if size is not None and size < 1]

@@ -2,6 +2,7 @@
 
 import difflib
 import fnmatch
+import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ def listed(arguments: Iterable[str], stdin: Iterable[str]) -> Iterator[str]:
         if argument != "-":
             yield argument
             continue
+        if isinstance(stdin, io.TextIOWrapper):
+            stdin.reconfigure(errors="surrogateescape")  # as the command line has names that are no UTF-8
         for line in stdin:
             name = line.partition("#")[0].strip()
             if name:
@@ -42,12 +45,21 @@ def expand(name: str) -> list[str]:
         parse(name)
         return [name]
     path = Path(name)
-    if path.is_dir():
-        return _in_folder(path)
-    if path.exists():
-        return [name]
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.is_file():
+            return [name]
+        require(not path.exists(), f"{name} is no file that can be read twice, but a pipe or a device")
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # an odd character cannot be in a file's name
+        pass
+    except OSError as error:
+        raise PerfseerError(f"cannot look at {name}: {error.strerror}") from error
+    else:
+        raise PerfseerError(f"{name} is a link that leads nowhere")
     if _PATTERN.search(name):
-        found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        found = _matches(path)
         require(bool(found), f"no file matches {name!r}")
         return [model for match in found for model in expand(str(match))]
     raise PerfseerError(_unknown(name))
@@ -72,8 +84,18 @@ def _matching(library: str, pattern: str) -> list[str]:
     return found
 
 
+def _matches(path: Path) -> list[Path]:
+    try:
+        return sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise PerfseerError(f"cannot look for files that match {str(path)!r}: {error}") from error
+
+
 def _in_folder(folder: Path) -> list[str]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    try:
+        found = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    except OSError as error:
+        raise PerfseerError(f"cannot look through {folder}: {error.strerror}") from error
     require(bool(found), f"folder {folder} holds no model: no file that ends in {', '.join(SUFFIXES)}")
     return [str(path) for path in found]
 

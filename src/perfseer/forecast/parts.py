@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from perfseer.blame import printable
 from perfseer.errors import require
 
 Metric = Literal["time", "memory", "utilisation"]
@@ -128,6 +129,7 @@ class Notice(Part):
     message: str
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
         require(self.code in CODES, f"no notice has the code {self.code!r}; there are {', '.join(CODES)}")
 
 
@@ -224,6 +226,9 @@ class ModelInput(Part):
     parameters: int
     forward_flops: int
     forward_bytes: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", printable(self.model))
 
 
 @dataclass(frozen=True)

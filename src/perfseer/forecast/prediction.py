@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from perfseer.blame import printable
 from perfseer.forecast.parts import (
     Coverage,
     Estimate,
@@ -115,6 +116,10 @@ class Failure(_Row):
     batch_size: int | None = None
     phase: Phase | None = None
     status: Literal["error"] = "error"
+
+    def __post_init__(self) -> None:
+        for name in ("model", "error"):  # the bytes of a file's name may be no text
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.model}: {self.error}"

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from perfseer.blame import described
 from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.answering import Answerer
@@ -12,12 +13,14 @@ from perfseer.forecast.ask import Ask
 from perfseer.forecast.capturing import captured_for
 from perfseer.forecast.card import Card, read_card
 from perfseer.forecast.inputs import Feed
-from perfseer.forecast.models import FP32, Model, OpenModel, model_name, open_any, open_one
+from perfseer.forecast.isolation import Isolation
+from perfseer.forecast.models import FP32, Model, OpenModel, model_name
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
 from perfseer.forecast.prediction import Answer, Failure, Prediction
 from perfseer.forecast.shelf import DEFAULT, checkpoint_digest, find
+from perfseer.measure.limits import Limits
 from perfseer.predictors import base, registry
 from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
 
@@ -96,6 +99,7 @@ class Predictor:
         memory_format: Literal["nchw", "nhwc"] | None = None,
         mode: Literal["eager", "compiled"] | None = None,
         feed: Feed | None = None,
+        limits: Limits | None = None,
     ) -> Prediction:
         """What one model costs.
 
@@ -114,6 +118,7 @@ class Predictor:
             mode: likewise.
             feed: shapes, types and free dimensions of the inputs, and which dimension is the batch, where the
                 example or the model does not say.
+            limits: of opening a model that is named, and of capturing it once.
 
         Returns:
             The answer: time [ms], memory [MiB], utilisation [%], as far as the predictor knows them.
@@ -130,10 +135,12 @@ class Predictor:
             feed=feed or Feed(),
             confidence=confidence,
             explain=explain,
+            limits=limits or Limits(),
         )
         choices = self._choices(ask)
-        opened = open_one(model, example_inputs, ask.feed)
-        (answer,) = self._answers(opened, ask, choices)
+        with Isolation(ask.limits) as isolation:
+            opened = isolation.open(model, ask.feed, example_inputs)
+            (answer,) = self._answers(opened, ask, choices)
         if isinstance(answer, Failure):
             raise PerfseerError(answer.error)
         return answer
@@ -156,18 +163,19 @@ class Predictor:
         return self._many(models, ask, self._choices(ask))
 
     def _many(self, models: Iterable[Model], ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
-        for model in models:
-            try:
-                singles: list[Model] = [*expand(str(model))] if isinstance(model, str | Path) else [model]
-            except PerfseerError as error:
-                yield Failure(str(model), str(error))
-                continue
-            for single in singles:
-                yield from self._one(single, ask, choices)
+        with Isolation(ask.limits) as isolation:
+            for model in models:
+                try:
+                    singles: list[Model] = [*expand(str(model))] if isinstance(model, str | Path) else [model]
+                except PerfseerError as error:
+                    yield Failure(str(model), str(error))
+                    continue
+                for single in singles:
+                    yield from self._one(isolation, single, ask, choices)
 
-    def _one(self, model: Model, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
+    def _one(self, isolation: Isolation, model: Model, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
         try:
-            opened = open_any(model, ask.feed)
+            opened = isolation.open(model, ask.feed)
         except PerfseerError as error:
             yield Failure(model_name(model), str(error))
             return
@@ -211,6 +219,9 @@ class Predictor:
                     except PerfseerError as error:
                         size = seen.captured.graph.batch_size
                         failures.append(Failure(opened.name, str(error), size, phase))
+                    except Exception as error:  # no graph, however odd, takes the other models' answers away
+                        text = f"the predictor failed on its graph: {described(error)}"
+                        failures.append(Failure(opened.name, text, seen.captured.graph.batch_size, phase))
             # In the order of the questions, whatever each had to be captured in.
             yield from (answers[question] for question in choices if question in answers)
             yield from failures

@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,13 +19,14 @@ from perfseer.graphs.failures import explain
 from perfseer.graphs.lazy import initialised, on_meta
 from perfseer.graphs.liveness import OPTIMISER_STATES_PER_PARAMETER
 from perfseer.graphs.masks import with_masks
-from perfseer.graphs.perfgraph import PerfGraph
+from perfseer.graphs.perfgraph import NODE_FIELDS, PerfGraph
 from perfseer.graphs.single_kernels import single_kernels
 from perfseer.graphs.trace import Trace, attribute_backward, integers
 from perfseer.graphs.tracer import Tracer
 
 # What may stand among the inputs beside tensors: switches and sizes, which a model reads as they are.
 _PLAIN = (bool, int, float, str, type(None))
+_MOST = 2.0**62
 # Fields of a node's record that a PerfGraph has under the same names.
 _RECORDED = ("hyperparameters", "flops", "input_bytes", "weight_bytes", "output_bytes")
 
@@ -100,7 +102,9 @@ def _captured(
     ):
         # the whole step, since checkpointed blocks run again in the backward pass
         torch.func.functional_call(_Step(module, finish, autocast), state.replaced, *known)
-    return _assemble(tracer.trace, state, tensors, backward)
+    graph = _assemble(tracer.trace, state, tensors, backward)
+    _require_countable(graph)
+    return graph
 
 
 class _Step(nn.Module):
@@ -255,6 +259,13 @@ def _loss(outputs: Sequence[Tensor]) -> Tensor:
     for output in outputs[1:]:
         total = total + output.sum()
     return total
+
+
+def _require_countable(graph: PerfGraph) -> None:
+    """Totals must be numbers that 64 bits hold; larger ones are no machine's work."""
+    for name in (*NODE_FIELDS[1:], "edge_bytes"):
+        total = float(np.sum(getattr(graph, name), dtype=np.float64))
+        require(total < _MOST, f"the model's {name} add up to {total:.1e}: no machine has room for it")
 
 
 def _assemble(trace: Trace, state: _State, inputs: Sequence[Tensor], backward: bool) -> PerfGraph:

@@ -31,6 +31,12 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def first_for_the_memory_killer() -> None:
+    """If memory runs out, the kernel shall kill this process, not the one that waits for it."""
+    if _OOM_SCORE.is_file():
+        _OOM_SCORE.write_text("1000", encoding="ascii")
+
+
 def run_forked(work: Callable[[], dict[str, Any]], timeout_s: float) -> Outcome:
     """Run ``work`` in a forked process and wait for it, at most ``timeout_s`` seconds.
 
@@ -70,9 +76,7 @@ def _run_child(work: Callable[[], dict[str, Any]], writer: int, parent: int) -> 
     exit_code = 1
     try:
         die_with_parent(parent)
-        # If memory runs out, the kernel shall kill this process, not the worker or the collector.
-        if _OOM_SCORE.is_file():
-            _OOM_SCORE.write_text("1000", encoding="ascii")
+        first_for_the_memory_killer()
         answer = json.dumps(asdict(guarded(work)), allow_nan=False).encode() + b"\n"
         while answer:
             answer = answer[os.write(writer, answer) :]

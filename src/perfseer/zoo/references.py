@@ -12,6 +12,7 @@
 Some models of the libraries are made for one image size: they need the shape of the input too.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from perfseer.errors import PerfseerError
+from perfseer.blame import described, shortened
+from perfseer.errors import PerfseerError, require
 from perfseer.graphs.autocast import regions_as_on_a_gpu
 from perfseer.zoo import builder, libraries
 from perfseer.zoo.detection import fixed_if_detector
@@ -35,6 +37,7 @@ from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 SEARCH_LIMIT = 20_000
 
 FORMS = "zoo:<id>, zoo:path/to/spec.json, module:package.attr, timm:<name> or torchvision:<name>"
+_LARGEST_SPEC_BYTES = 1024 * 1024
 _ID = re.compile(r"[0-9a-f]{12}")
 # By kind of reference: what is imported, what makes a model, and what to do where that is not installed.
 _LIBRARIES: dict[str, tuple[str, Callable[[str, Sequence[int] | None], nn.Module], str]] = {
@@ -120,7 +123,7 @@ def build(
         spec = architecture(reference, space=space, spec_json=spec_json)
         with torch.device(device):
             return builder.build(spec)
-    with _importable_here(), regions_as_on_a_gpu():
+    with _importable_here(), _no_arguments(reference), regions_as_on_a_gpu(), _blaming(reference):
         if reference.kind == "module":
             return fixed_if_detector(_build_module(reference, device))
         package, make, advice = _LIBRARIES[reference.kind]
@@ -157,10 +160,31 @@ def architecture(
     return found
 
 
+def defined_at(ref: str) -> str | None:
+    """``file:line`` of what a ``module:`` reference names, once it was imported; None if nobody knows."""
+    kind, _, target = ref.partition(":")
+    name, _, attribute = target.rpartition(".")
+    module = sys.modules.get(name) if kind == "module" else None
+    if module is None:
+        return None
+    found: Any = getattr(module, attribute, None)
+    one: Any
+    for one in (found, type(found)):
+        if getattr(one, "__module__", None) == name:
+            try:
+                return f"{shortened(inspect.getsourcefile(one) or name)}:{inspect.getsourcelines(one)[1]}"
+            except (TypeError, OSError):
+                continue
+    return None if module.__file__ is None else shortened(module.__file__)
+
+
 def _read(path: Path) -> str:
     try:
+        require(path.is_file(), f"cannot read the architecture in {path}: there is no such regular file")
+        size = path.stat().st_size
+        require(size <= _LARGEST_SPEC_BYTES, f"{path} has {size:,} bytes: too large for a zoo description")
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PerfseerError(f"cannot read the architecture in {path}: {error}") from error
 
 
@@ -187,27 +211,35 @@ def _import(name: str, ref: str, advice: str) -> ModuleType:
     packages = [package for package, *_ in _LIBRARIES.values()]
     try:
         return libraries.import_library(name) if name in packages else libraries.import_module(name)
-    except Exception as error:  # any code may stand in a module; whatever it raises is for the user to see
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # any code may stand in a module; it may even call sys.exit
         raise PerfseerError(f"{ref}: cannot import {name!r}: {_failure(name, error)}; {advice}") from error
 
 
-def _failure(name: str, error: Exception) -> str:
+def _failure(name: str, error: BaseException) -> str:
     """Why an import failed: the module itself is not there, or something went wrong inside it."""
     if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
         return f"there is no module {error.name!r}"
-    return f"it raised {_words(error)}"
+    return f"it raised {described(error)}"
 
 
 def _construct(reference: Reference, factory: Callable[[], Any], device: str) -> nn.Module:
-    try:
-        model = _on(device, factory)
-    except PerfseerError:
-        raise
-    except Exception as error:
-        raise PerfseerError(f"{reference} cannot be built: it raised {_words(error)}") from error
+    model = _on(device, factory)
     if not isinstance(model, nn.Module):
         raise PerfseerError(f"{reference} returned {type(model).__name__}; expected an nn.Module")
     return model
+
+
+@contextmanager
+def _blaming(reference: Reference) -> Iterator[None]:
+    """Whatever people's code raises, SystemExit too, becomes a fault of their model; Ctrl-C stays Ctrl-C."""
+    try:
+        yield
+    except (PerfseerError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PerfseerError(f"{reference} cannot be built: it raised {described(error)}") from error
 
 
 def _on(device: str, factory: Callable[[], Any]) -> Any:
@@ -221,8 +253,15 @@ def _on(device: str, factory: Callable[[], Any]) -> Any:
         return factory()
 
 
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+@contextmanager
+def _no_arguments(reference: Reference) -> Iterator[None]:
+    """A command line with nothing on it: a module that parses it on import must not see ours."""
+    before = sys.argv
+    sys.argv = [reference.target]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from perfseer.errors import PerfseerError, require
 from perfseer.graphs.declared import empty, torch_type
 from perfseer.graphs.onnx.model import Known, OnnxNode
 
+# A list of sizes, axes or places is no longer.
+_MOST_NUMBERS = 2**16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fact:
@@ -140,8 +143,18 @@ class Call:
         raise depends_on_data(self.node, f"its argument {self.node.inputs[position]!r} decides a shape and")
 
     def numbers(self, position: int) -> list[int]:
-        """A known argument as a list of integers."""
-        return [int(number) for number in np.atleast_1d(self.known(position)).tolist()]
+        """A known argument as a list of integers.
+
+        Raises:
+            PerfseerError: it is not known, or no number a shape could have: too many, not finite.
+        """
+        known = np.atleast_1d(self.known(position))
+        require(
+            known.size <= _MOST_NUMBERS and bool(np.isfinite(known).all()),
+            f"{self.node}: its argument {self.node.inputs[position]!r} holds {known.size:,} numbers, not "
+            "all of them sizes a tensor could have",
+        )
+        return [int(number) for number in known.ravel().tolist()]
 
     def axes(self, position: int, name: str = "axes") -> list[int] | None:
         """Axes, which were an attribute before they became an argument; None where they are left out."""

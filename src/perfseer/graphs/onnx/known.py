@@ -18,6 +18,8 @@ from perfseer.graphs.onnx.model import Known
 
 # A causal mask over 2,048 tokens has 4 M elements. Beyond that a value is a tensor like any other.
 MOST_ELEMENTS = 2**22
+# Of all that is known during one run; what comes after that is a tensor too.
+MOST_BYTES = 2**29
 
 # What shapes and masks are computed with; constants through other operators run as the network ran them.
 _NAMES = (

@@ -146,15 +146,21 @@ def rewritten(graph: OnnxGraph, rewrites: Sequence[Rewrite]) -> tuple[OnnxNode, 
     """The nodes with every tree replaced; earlier rewrites go first."""
     matcher = Matcher(graph)
     nodes = {node.outputs[0]: node for node in graph.nodes}
+    # by operator, since there are many rewrites and in a large graph few nodes that each is for
+    by_op: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        by_op.setdefault(node.op, set()).add(node.outputs[0])
+    place = {first: number for number, first in enumerate(nodes)}
     for rewrite in rewrites:
-        for first, node in list(nodes.items()):
-            # what an earlier tree took is gone
-            found = matcher.find(rewrite, node) if nodes.get(first) is node else None
+        for first in sorted(by_op.get(rewrite.part.op, ()), key=place.__getitem__):
+            # what an earlier tree took is gone, or is another operator
+            found = matcher.find(rewrite, nodes[first]) if first in nodes else None
             if found is None:
                 continue
             fused, replaced = found
             matcher.replace(fused, replaced)
             nodes[first] = fused
+            by_op.setdefault(fused.op, set()).add(first)
             for name in replaced - {first}:
                 del nodes[name]
     return tuple(nodes.values())

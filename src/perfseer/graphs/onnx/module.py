@@ -18,7 +18,7 @@ from perfseer.graphs.foreign import foreign
 from perfseer.graphs.onnx.batching import Rebatching
 from perfseer.graphs.onnx.calls import Call, Fact, Handler, Value, as_tensor
 from perfseer.graphs.onnx.control import body_of, dearer_branch, run_loop, run_scan, summed_up
-from perfseer.graphs.onnx.known import fold
+from perfseer.graphs.onnx.known import MOST_BYTES, fold
 from perfseer.graphs.onnx.model import OnnxGraph, OnnxModel, OnnxNode, Stored
 from perfseer.graphs.onnx.operators import (
     by_data,
@@ -69,7 +69,7 @@ class OnnxModule(nn.Module):
         self._names: dict[tuple[int, str], str] = {}
         self._counters: dict[OnnxNode, str] = {}
         self._in_place = _overwriting(model.graph)
-        self._n_run = self._n_repeated = self._depth = 0
+        self._n_run = self._n_repeated = self._depth = self._known_bytes = 0
         self._stored: dict[int, dict[str, Value]] = {}
         self._branches: dict[OnnxNode, tuple[str, str]] = {}
         self._notes: dict[OnnxNode, str] = {}
@@ -126,7 +126,7 @@ class OnnxModule(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the graph on inputs in the file's order; returns what the file returns."""
         graph = self._model.graph
-        self._n_run = self._n_repeated = self._depth = 0
+        self._n_run = self._n_repeated = self._depth = self._known_bytes = 0
         for memory in (self._stored, self._branches, self._notes, self._guessed):
             memory.clear()
         self._symbols = {
@@ -199,8 +199,9 @@ class OnnxModule(nn.Module):
         if handler is None:
             return self._run_foreign(graph, call)
         call = self.rebatching.prepared(call)
-        known = fold(handler, call)
+        known = fold(handler, call) if self._known_bytes < MOST_BYTES else None
         if known is not None:
+            self._known_bytes += sum(value.values.nbytes for value in known if isinstance(value, Fact))
             return known
         result = self.rebatching.run(handler, call)
         return result if isinstance(result, tuple) else (result,)

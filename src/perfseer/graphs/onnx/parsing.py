@@ -79,7 +79,7 @@ def parse(path: Path) -> OnnxModel:
 
 def _model(message: Any) -> OnnxModel:
     require(message.HasField("graph"), "the file has no graph; is it an ONNX model?")
-    versions = {entry.domain: entry.version for entry in message.opset_import}
+    versions = {_text(entry.domain): entry.version for entry in message.opset_import}
     opset = max((versions[d] for d in STANDARD_DOMAINS if d in versions), default=0)
     if message.graph.node and opset < OLDEST_OPSET:
         raise PerfseerError(
@@ -89,17 +89,17 @@ def _model(message: Any) -> OnnxModel:
     return OnnxModel(
         graph=_graph(message.graph),
         opset=opset,
-        functions={(f.domain, f.name): _function(f) for f in message.functions},
-        producer=f"{message.producer_name} {message.producer_version}".strip(),
+        functions={(_text(f.domain), _text(f.name)): _function(f) for f in message.functions},
+        producer=f"{_text(message.producer_name)} {_text(message.producer_version)}".strip(),
     )
 
 
 def _graph(message: Any, outer: frozenset[str] | None = frozenset()) -> OnnxGraph:
     """A graph; ``outer`` are the names it may use of graphs around it, None for any."""
-    stored = {tensor.name: _stored(tensor) for tensor in message.initializer}
+    stored = {_text(tensor.name): _stored(tensor) for tensor in message.initializer}
     # a sparse tensor stands for the dense one: its kernel in PyTorch is
     stored |= {
-        s.values.name: Stored(_dims(s.dims), _dtype(s.values.data_type), None)
+        _text(s.values.name): Stored(_dims(s.dims), _dtype(s.values.data_type), None)
         for s in message.sparse_initializer
     }
     require(
@@ -115,7 +115,7 @@ def _graph(message: Any, outer: frozenset[str] | None = frozenset()) -> OnnxGrap
     require(
         len(nodes) <= MOST_NODES, f"the graph has {len(nodes):,} operators; at most {MOST_NODES:,} are read"
     )
-    outputs = tuple(value.name for value in message.output)
+    outputs = _texts(value.name for value in message.output)
     _check_outputs(outputs, nodes, known)
     declared = {
         value.name: value for value in map(_declared, [*message.value_info, *message.output, *message.input])
@@ -135,23 +135,25 @@ def _check_outputs(
 
 
 def _function(message: Any) -> OnnxFunction:
-    defaults = {attribute.name: _attribute(attribute) for attribute in message.attribute_proto}
-    nodes = in_running_order([_node(node) for node in message.node], frozenset(message.input))
-    return OnnxFunction(tuple(message.input), tuple(message.output), defaults, nodes)
+    defaults = {_text(attribute.name): _attribute(attribute) for attribute in message.attribute_proto}
+    inputs = _texts(message.input)
+    nodes = in_running_order([_node(node) for node in message.node], frozenset(inputs))
+    return OnnxFunction(inputs, _texts(message.output), defaults, nodes)
 
 
 def _node(message: Any) -> OnnxNode:
-    outputs = tuple(message.output)
-    require(bool(message.op_type), f"the operator that writes {list(outputs)[:1]} has no type")
-    require(any(outputs), f"operator {message.name or message.op_type!r} writes nothing")
-    domain = "" if message.domain in STANDARD_DOMAINS else message.domain
-    attributes = {attribute.name: _attribute(attribute) for attribute in message.attribute}
-    return OnnxNode(message.op_type, domain, message.name, tuple(message.input), outputs, attributes)
+    outputs, op, name = _texts(message.output), _text(message.op_type), _text(message.name)
+    require(bool(op), f"the operator that writes {list(outputs)[:1]} has no type")
+    require(any(outputs), f"operator {name or op!r} writes nothing")
+    domain = _text(message.domain)
+    domain = "" if domain in STANDARD_DOMAINS else domain
+    attributes = {_text(attribute.name): _attribute(attribute) for attribute in message.attribute}
+    return OnnxNode(op, domain, name, _texts(message.input), outputs, attributes)
 
 
 def _attribute(message: Any) -> Any:
     if message.ref_attr_name:
-        return Reference(message.ref_attr_name)
+        return Reference(_text(message.ref_attr_name))
     field, several = _ATTRIBUTE_FIELDS.get(message.type) or _guess(message)
     convert = _CONVERSIONS[field]
     value = getattr(message, field)
@@ -162,12 +164,17 @@ def _guess(message: Any) -> tuple[str, bool]:
     """Files before ONNX 1.2 do not say which field holds the value."""
     present = {descriptor.name for descriptor, _ in message.ListFields()}
     found = [entry for entry in _ATTRIBUTE_FIELDS.values() if entry[0] in present]
-    require(len(found) <= 1, f"attribute {message.name!r} has values of several kinds")
+    require(len(found) <= 1, f"attribute {_text(message.name)!r} has values of several kinds")
     return found[0] if found else ("ints", True)
 
 
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", errors="replace")
+def _text(value: bytes | str) -> str:
+    """Text of a file; the messages give bytes where it is not UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8", errors="backslashreplace")
+
+
+def _texts(values: Iterable[bytes | str]) -> tuple[str, ...]:
+    return tuple(map(_text, values))
 
 
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
@@ -217,7 +224,9 @@ def _values(message: Any, shape: tuple[int, ...], dtype: str) -> Known | None:
     if message.raw_data:
         expected = count * np.dtype(dtype).itemsize
         size = len(message.raw_data)
-        require(size == expected, f"tensor {message.name!r} has {size} bytes; its shape needs {expected}")
+        require(
+            size == expected, f"tensor {_text(message.name)!r} has {size} bytes; its shape needs {expected}"
+        )
         return np.frombuffer(message.raw_data, np.dtype(dtype).newbyteorder("<")).reshape(shape).astype(dtype)
     values = getattr(message, _DATA_FIELDS.get(dtype, "int32_data"))
     if len(values) != count or dtype == "float16":
@@ -226,17 +235,17 @@ def _values(message: Any, shape: tuple[int, ...], dtype: str) -> Known | None:
     try:
         return np.array(values).astype(dtype).reshape(shape)
     except (OverflowError, ValueError) as error:
-        raise PerfseerError(f"tensor {message.name!r} cannot be read as {dtype}: {error}") from error
+        raise PerfseerError(f"tensor {_text(message.name)!r} cannot be read as {dtype}: {error}") from error
 
 
 def _declared(message: Any) -> DeclaredInput:
     kind = message.type.WhichOneof("value")
     if kind != "tensor_type":
-        return DeclaredInput(message.name, None, str(kind or "undeclared"))
+        return DeclaredInput(_text(message.name), None, str(kind or "undeclared"))
     tensor = message.type.tensor_type
     dtype = _dtype(tensor.elem_type) if tensor.elem_type else "undeclared"
     shape = tuple(_dimension(d) for d in tensor.shape.dim) if tensor.HasField("shape") else None
-    return DeclaredInput(message.name, shape, dtype)
+    return DeclaredInput(_text(message.name), shape, dtype)
 
 
 def _dimension(message: Any) -> Dimension:
@@ -244,4 +253,4 @@ def _dimension(message: Any) -> Dimension:
     if kind == "dim_value":
         # exporters write -1 and 0 for a dimension that is not fixed
         return int(message.dim_value) if message.dim_value > 0 else None
-    return str(message.dim_param) if kind == "dim_param" and message.dim_param else None
+    return _text(message.dim_param) if kind == "dim_param" and message.dim_param else None

@@ -80,8 +80,9 @@ def _split(call: Call) -> tuple[Tensor, ...]:
         return source.split(sizes, axis)
     parts, size = call.node.integer("num_outputs", len(call.node.outputs)), source.shape[axis]
     require(parts > 0, f"{call.node} splits into {parts} parts")
-    each = -(-size // parts)
-    return source.split([max(0, min(each, size - i * each)) for i in range(parts)], axis)
+    each, named = -(-size // parts), min(parts, len(call.node.outputs))
+    sizes = [max(0, min(each, size - i * each)) for i in range(named)]
+    return source.split([*sizes, size - sum(sizes)], axis)[:named]
 
 
 def _unstack(call: Call) -> tuple[Tensor, ...]:
