@@ -12,7 +12,7 @@ from typing import Any, Never
 
 import yaml
 
-from perfseer.errors import PerfseerError, require
+from perfseer.errors import require
 
 MAX_YAML_BYTES = 256 * 1024  # params.yaml has 18 thousand
 # Of YAML with its aliases written out: a character per character, and one per node.

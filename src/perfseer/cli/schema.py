@@ -59,7 +59,9 @@ class _Resident(TrainingParameters):
         for field, names in (named | {"beside": self.report.beside}).items():
             absent = [name for name in names if name not in there]
             if absent:
-                raise ValueError(f"report.{field} names {absent}, which take no part; there are {', '.join(there)}")
+                raise ValueError(
+                    f"report.{field} names {absent}, which take no part; there are {', '.join(there)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from perfseer.errors import PerfseerError
+from perfseer.plain_data import parse_json
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def read_json(path: Path, written_by: str) -> dict[str, Any]:
         PerfseerError: the file is missing or is not a JSON object; names the verb that writes it.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
     except (OSError, ValueError) as error:

@@ -21,6 +21,7 @@ from perfseer.data.ragged import gather, offsets
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import NODE_FIELDS, IntArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS, VOCABULARY_VERSION
+from perfseer.plain_data import parse_json
 
 SCHEMA_VERSION = 1
 NODE_ARRAYS: tuple[str, ...] = (*NODE_FIELDS, "hyperparameters", "output_shapes")
@@ -215,13 +216,13 @@ def _read_contents(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-        contents = json.loads(metadata["perfseer"])
+        contents = parse_json(metadata["perfseer"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise PerfseerError(
             f"{path} is not a whole file of packed graphs ({error}): run `{_WRITTEN_BY}`"
         ) from error
     expected = {"schema_version": SCHEMA_VERSION, "vocabulary_version": VOCABULARY_VERSION}
-    found = {name: contents.get(name) for name in expected}
+    found = {name: contents.get(name) for name in expected} if isinstance(contents, dict) else None
     if found != expected:
         raise PerfseerError(f"{path} has {found}, this perfseer reads {expected}: run `{_WRITTEN_BY}` again")
     return dict(contents)

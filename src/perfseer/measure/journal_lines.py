@@ -1,12 +1,12 @@
 """Lines of a journal: a body and its checksum, JSON as a whole; told apart from anything else."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from perfseer.digests import canonical_json
+from perfseer.plain_data import PlainDataError, parse_json
 
 # What surrounds the body of a line, and the digits of its checksum.
 _HEAD, _MIDDLE, _END, _DIGITS = b'{"body":', b',"sum":"', b'"}', 12
@@ -27,7 +27,10 @@ def decode_line(line: bytes) -> dict[str, Any] | None:
     text = line[len(_HEAD) : -len(_MIDDLE) - _DIGITS - len(_END)]
     if line != _HEAD + text + _MIDDLE + _checksum(text) + _END:
         return None
-    body = json.loads(text)
+    try:
+        body = parse_json(text)
+    except PlainDataError:
+        return None
     known = isinstance(body, dict) and ("header" in body or {"id", "record"} <= set(body))
     return body if known else None
 
