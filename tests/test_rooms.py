@@ -28,7 +28,7 @@ ORDER = (
 )
 FOUNDATION = {
     *("errors", "targets", "digests", "settings"),
-    *("parameters", "plain_data", "validation", "discovery", "provenance", "stages"),
+    *("parameters", "plain_data", "validation", "discovery", "lifeline", "provenance", "stages"),
 }
 # Present on a bare GPU machine (DESIGN 6), beside the standard library.
 BARE = {"numpy", "pandas", "perfseer", "pyarrow", "pynvml", "rich", "torch", "typer", "yaml"}

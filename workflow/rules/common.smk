@@ -10,10 +10,18 @@ from perfseer.digests import canonical_json
 from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import fitting_sections
+from perfseer.lifeline import begin_run, follow_run
 from perfseer.predictors.registry import module_name
 from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.studies import shelf
+
+
+# Jobs end with the run, however it ends, and the next run goes on in the folder of a killed one.
+if not workflow.is_main_process:
+    follow_run()
+elif not workflow.dryrun:
+    begin_run(Path(".snakemake"))
 
 
 class Everything(dict):

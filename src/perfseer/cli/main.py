@@ -32,6 +32,7 @@ from perfseer.cli.trust import protocol_study, remeasure
 from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
 from perfseer.errors import PerfseerError
+from perfseer.lifeline import follow_run
 from perfseer.studies import shelf
 
 app = typer.Typer(
@@ -86,6 +87,7 @@ app.add_typer(params, name="params")
 
 def run() -> None:
     """Entry point: a `PerfseerError` or a file-system refusal becomes one message, never a traceback."""
+    follow_run()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()

@@ -82,7 +82,8 @@ def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.Da
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
-    except (OSError, ValueError) as error:  # pyarrow's errors derive from both
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        # pyarrow's errors derive from the first two; what pandas noted in the file raises the others.
         raise PerfseerError(f"cannot read {path} ({error}): run `{written_by}` again") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:

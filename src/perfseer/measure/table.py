@@ -229,8 +229,8 @@ def _checked(table: pa.Table, path: Path) -> pd.DataFrame:
     wrong = [f"{name} ({table.schema.field(name).type})" for name in COLUMNS if not _typed(table, name)]
     if wrong:
         raise PerfseerError(f"{path} has columns of the wrong type: {', '.join(wrong)}")
-    # What pandas noted in the file may claim other types than the file has.
-    frame: pd.DataFrame = table.select(list(COLUMNS)).to_pandas(ignore_metadata=True)
+    # What pandas noted in the file may claim other types than the file has, or be damaged.
+    frame: pd.DataFrame = table.select(list(COLUMNS)).replace_schema_metadata().to_pandas()
     _check_status(frame, str(path))
     return frame
 
@@ -248,8 +248,9 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
 
 def _check_names(names: list[str], what: str) -> None:
     missing, unknown = set(COLUMNS) - set(names), set(names) - set(COLUMNS)
-    if missing or unknown:
-        told = {"lacks": missing, "has": unknown}
+    twice = {name for name in names if names.count(name) > 1} if len(names) > len(COLUMNS) else set()
+    if missing or unknown or twice:
+        told = {"lacks": missing, "has": unknown, "has twice": twice}
         faults = [f"{word} {', '.join(sorted(columns))}" for word, columns in told.items() if columns]
         raise PerfseerError(
             f"{what} is not a measurement table of version {TABLE_VERSION}: it {' and '.join(faults)}"

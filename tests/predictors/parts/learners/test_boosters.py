@@ -5,14 +5,12 @@ import pytest
 from perfseer.errors import PerfseerError
 from perfseer.predictors.parts.learners.boosters import REPEATABLE, boosted, load_boosters, save_boosters
 
-TREES = 3
-
 
 @pytest.fixture(scope="module")
 def booster():
     rng = np.random.default_rng(0)
     rows = lightgbm.Dataset(rng.random((200, 3)), rng.random(200))
-    return lightgbm.train({**REPEATABLE, "num_leaves": 4}, rows, num_boost_round=TREES)
+    return lightgbm.train({**REPEATABLE, "num_leaves": 4}, rows, num_boost_round=3)
 
 
 @pytest.fixture
@@ -82,9 +80,5 @@ def test_children_that_point_back_and_indices_out_of_range_are_refused(text, tmp
     ],
 )
 def test_damaged_files_are_refused(text, tmp_path, damage):
-    damaged = damage(text)
-    if damaged == text + "\nTree=3\n":
-        assert read(tmp_path, damaged).num_trees() == TREES  # what follows the trees is no tree
-        return
     with pytest.raises(PerfseerError, match="no boosted trees"):
-        read(tmp_path, damaged)
+        read(tmp_path, damage(text))

@@ -55,6 +55,7 @@ def require_sound(text: str) -> None:
         _require_tree(_fields(fields, {*_OF_NODES, *_OF_LEAVES, *_SINGLE}), features)
         start += len(block)
     require(start == end, "it has more trees than it says")
+    require(text.rstrip().endswith("\npandas_categorical:null"), "its end is missing, or another one")
 
 
 def _require_tree(fields: dict[str, str], features: int) -> None:
