@@ -16,7 +16,6 @@ from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.studies import shelf
 
-
 # Jobs end with the run, however it ends, and the next run goes on in the folder of a killed one.
 if not workflow.is_main_process:
     follow_run()

@@ -15,9 +15,11 @@ def prepare_process(threads: int) -> None:
     """Use this many threads and keep freed memory, for the whole process.
 
     Results depend on the threads in the last bits, from which early stopping makes more, so they are set, in
-    every numerical library, whatever the environment says; records say how many there were. By default freed blocks of a
-    few megabytes go back to the kernel, and every step faults its pages in anew; kept, they make training
-    markedly faster (docs/speed.md). Where the C library has no such switch nothing changes but the speed.
+    every numerical library, whatever the environment says; records say how many there were.
+
+    By default freed blocks of a few megabytes go back to the kernel, and every step faults its pages in anew;
+    kept, they make training markedly faster (docs/speed.md). Where the C library has no such switch nothing
+    changes but the speed.
 
     Args:
         threads: of torch and of linear algebra, LightGBM and scikit-learn always have one.
