@@ -65,10 +65,19 @@ def explain(error: ValidationError, where: str = "") -> str:
     """Every fault on a line of its own, counted; ``where`` as in `validated`."""
     faults = [
         f"{'.'.join(map(str, (*filter(None, [where]), *fault['loc']))) or 'params'} = "
-        f"{_short(fault['input'])}: {fault['msg']}"
+        f"{_short(fault['input'])}: {fault['msg']}{_hint(fault['input'])}"
         for fault in error.errors()
     ]
     return "\n  ".join([f"{len(faults)} fault{'s' * (len(faults) > 1)} in the parameters:", *faults])
+
+
+def _hint(value: Any) -> str:
+    """What to do about text that looks like a number: YAML takes 1e-3 for text, which surprises people."""
+    try:
+        number = float(value) if isinstance(value, str) else None
+    except ValueError:
+        return ""
+    return "" if number is None else " (text here: YAML wants a decimal point, as in 1.0e-3, and no quotes)"
 
 
 def _short(value: Any) -> str:

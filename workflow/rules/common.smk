@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 from perfseer.cli.pipeline import refresh
 from perfseer.cli.schema import Parameters
@@ -11,6 +12,7 @@ from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import fitting_sections
 from perfseer.lifeline import begin_run, follow_run
+from perfseer.plain_data import PlainDataError, parse_yaml
 from perfseer.predictors.registry import module_name
 from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
@@ -36,9 +38,20 @@ class Everything(dict):
 if "every_rule" in workflow.workflow_settings.consider_ancient:
     workflow.workflow_settings.consider_ancient = Everything()
 
+
+def retyped(value):
+    """What `--config` gave, where Snakemake leaves everything inside a mapping or a list as text."""
+    if isinstance(value, dict):
+        return {key: retyped(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(retyped, value))
+    return parse_yaml(value) if isinstance(value, str) else value
+
+
 try:
+    update_config(config, retyped(dict(workflow.config_settings.config)))
     PARAMETERS = Parameters.from_mapping(config)
-except PerfseerError as error:
+except (PerfseerError, PlainDataError) as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None
 
 PREDICTORS = list(PARAMETERS.predictor_names)

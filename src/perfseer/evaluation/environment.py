@@ -11,7 +11,7 @@ PACKAGES = ("torch", "torch-geometric", "lightgbm", "numpy", "pandas", "scipy", 
 
 
 def environment() -> dict[str, Any]:
-    """Python, system, logical cores, threads of this process, versions of the libraries that decide results."""
+    """Python, system, logical cores, threads, and the versions of the libraries that decide results."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
