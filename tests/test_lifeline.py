@@ -49,7 +49,7 @@ def test_a_process_ends_with_the_one_it_was_told_of(tmp_path):
     wait_until((tmp_path / "told").exists)
     assert other.poll() is None
     kill(one)
-    assert other.wait(60) == -signal.SIGKILL
+    assert other.wait(300) == -signal.SIGKILL
 
 
 def test_of_another_machine_and_of_nonsense_nothing_is_known():
@@ -60,7 +60,7 @@ def test_of_another_machine_and_of_nonsense_nothing_is_known():
 def test_a_process_that_took_over_a_number_is_not_the_one_that_was_meant(tmp_path):
     machine, pid, _ = this_process().rsplit(":", 2)
     other = start(f"from perfseer.lifeline import end_with; end_with('{machine}:{pid}:1')", tmp_path)
-    assert other.wait(60) == -signal.SIGKILL
+    assert other.wait(300) == -signal.SIGKILL
 
 
 def test_a_verb_ends_with_the_run_that_started_it(tmp_path):
@@ -82,7 +82,7 @@ def test_a_verb_ends_with_the_run_that_started_it(tmp_path):
     )
     wait_until((tmp_path / "running").exists)
     kill(run)
-    assert verb.wait(60) == -signal.SIGKILL
+    assert verb.wait(300) == -signal.SIGKILL
 
 
 POOL = """

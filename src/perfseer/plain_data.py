@@ -153,7 +153,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-untyped-call]
+            return super().construct_object(node, deep)
         except _UNMADE:
             kind = str(node.tag).rpartition(":")[2]
             raise _fault(f"this is no {kind}: {str(node.value)[:40]!r}", node.start_mark) from None
@@ -172,7 +172,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _integer_of_yaml(loader: _Loader, node: Any) -> int:
-    value = yaml.SafeLoader.construct_yaml_int(loader, node)  # type: ignore[no-untyped-call]
+    value = yaml.SafeLoader.construct_yaml_int(loader, node)
     if value not in _INTEGERS:
         raise ValueError
     return int(value)

@@ -168,12 +168,13 @@ def damaged_json(text: str, draw: random.Random) -> bytes:
 
 
 def damaged_table(table: pd.DataFrame, draw: random.Random) -> pd.DataFrame:
-    """Cells of a table replaced by `CELLS`, whatever their column's type."""
+    """Cells of a table replaced by `CELLS`, now and then of another type than their column's."""
     table = table.astype(object)
     for _ in range(draw.choice((1, 1, 3, 10))):
         column = draw.choice(list(table.columns))
         rows = [draw.randrange(len(table))] if draw.random() < 0.7 else range(len(table))
-        value = draw.choice(CELLS)
+        kinds = {type(cell) for cell in table[column]} if draw.random() < 0.9 else {object}
+        value = draw.choice([cell for cell in CELLS if isinstance(cell, (*kinds, type(None)))])
         table[column] = [value if row in rows else cell for row, cell in enumerate(table[column])]
     return table
 

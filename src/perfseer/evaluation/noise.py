@@ -248,13 +248,17 @@ def _by_length(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     def seconds(text: str) -> float:
         protocol = json_object(text) or {}
-        parts = [protocol.get(name) for name in ("warmup_s", "phase_budget_s")]
+        parts = [
+            float(part)
+            for name in ("warmup_s", "phase_budget_s")
+            if isinstance(part := protocol.get(name), int | float)
+        ]
         require(
-            all(isinstance(part, int | float) for part in parts),
+            len(parts) == 2,
             f"the table of the protocol study has the protocol {str(text)[:60]!r}, expected JSON with "
             "warmup_s and phase_budget_s in numbers; `perfseer protocol-study` writes such a table",
         )
-        return float(sum(parts))
+        return sum(parts)
 
     protocols = sorted(table["protocol"].unique(), key=seconds)
     require(

@@ -84,7 +84,7 @@ def _require_splits(fields: dict[str, str], nodes: int, features: int) -> None:
     )
     require(all(0 <= feature < features for feature in split), "a node asks for a feature that is not there")
     require(all(kind in _NUMERICAL for kind in kinds), "a node decides in another way")
-    reached = []
+    reached: list[int] = []
     for node, children in enumerate(zip(left, right, strict=True)):
         require(all(child < 0 or child > node for child in children), "a child points back")
         reached += children
