@@ -258,7 +258,7 @@ def _check_names(names: list[str], what: str) -> None:
 
 
 def _check_status(frame: pd.DataFrame, what: str) -> None:
-    unknown = sorted({repr(str(one))[1:41] for one in frame["status"].unique() if one not in STATUSES})
+    unknown = sorted({repr(str(one))[1:-1][:40] for one in frame["status"].unique() if one not in STATUSES})
     if unknown:
         raise PerfseerError(f"{what} has status {', '.join(unknown)}; allowed: {', '.join(STATUSES)}")
 
