@@ -72,11 +72,19 @@ def write_parquet(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(temporary, index=False)
 
 
-def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.DataFrame:
+def read_parquet(
+    path: Path, columns: tuple[str, ...], written_by: str, numbers: tuple[str, ...] = ()
+) -> pd.DataFrame:
     """Read a table and check that it has ``columns``.
 
+    Args:
+        path: of the file.
+        columns: that it must have.
+        written_by: the verb that writes it.
+        numbers: those of the columns that must hold numbers.
+
     Raises:
-        PerfseerError: the file is missing, truncated, not Parquet, or lacks a column.
+        PerfseerError: the file is missing, truncated, not Parquet, lacks a column, or has text for numbers.
     """
     try:
         table = pd.read_parquet(path)
@@ -88,6 +96,9 @@ def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.Da
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise PerfseerError(f"{path} lacks the columns {missing}: run `{written_by}` again")
+    foreign = [name for name in numbers if not pd.api.types.is_numeric_dtype(table[name])]
+    if foreign:
+        raise PerfseerError(f"{path} has no numbers in the columns {foreign}: run `{written_by}` again")
     return table
 
 
