@@ -19,6 +19,7 @@ def test_yaml_is_read_as_it_is_with_its_aliases_and_merges():
     base = {"a": 1, "b": 0.5}
     assert parse_yaml(text) == {"base": base, "other": {"a": 1, "b": "x"}, "list": [base, 0.001, True, None]}
     assert len(parse_yaml(laughing(3))["a2"]) == 9
+    assert parse_yaml("[1e-3, 1E6, -2.e+1, 1e, e1, 1.0e-06]") == [0.001, 1e6, -20.0, "1e", "e1", 1e-6]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ number and keep the last of two equal keys without a word.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Never
 
@@ -179,6 +180,12 @@ def _integer_of_yaml(loader: _Loader, node: Any) -> int:
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer_of_yaml)
+# As in YAML 1.2 and in JSON; to PyYAML, which knows 1.1, an exponent without a point or a sign is text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+\Z"),
+    list("-+0123456789"),
+)
 
 
 def _refuse_repeats(node: Any) -> None:

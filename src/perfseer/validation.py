@@ -72,12 +72,12 @@ def explain(error: ValidationError, where: str = "") -> str:
 
 
 def _hint(value: Any) -> str:
-    """What to do about text that looks like a number: YAML takes 1e-3 for text, which surprises people."""
+    """What to do about text that looks like a number."""
     try:
-        number = float(value) if isinstance(value, str) else None
+        float(value if isinstance(value, str) else "")
     except ValueError:
         return ""
-    return "" if number is None else " (text here: YAML wants a decimal point, as in 1.0e-3, and no quotes)"
+    return " (this is text: take the quotes away)"
 
 
 def _short(value: Any) -> str:

@@ -39,19 +39,29 @@ if "every_rule" in workflow.workflow_settings.consider_ancient:
     workflow.workflow_settings.consider_ancient = Everything()
 
 
-def retyped(value):
-    """What `--config` gave, where Snakemake leaves everything inside a mapping or a list as text."""
+def retyped(value, kinds):
+    """Texts that are values of some kinds to perfseer's YAML, as those values.
+
+    To Snakemake's, 1e-3 is text, and so is everything inside a mapping or a list of `--config`.
+    """
     if isinstance(value, dict):
-        return {key: retyped(inner) for key, inner in value.items()}
+        return {key: retyped(inner, kinds) for key, inner in value.items()}
     if isinstance(value, list):
-        return list(map(retyped, value))
-    return parse_yaml(value) if isinstance(value, str) else value
+        return [retyped(inner, kinds) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        found = parse_yaml(value)
+    except PlainDataError:
+        return value
+    return found if isinstance(found, kinds) else value
 
 
 try:
-    update_config(config, retyped(dict(workflow.config_settings.config)))
+    config.update(retyped(config, float))
+    update_config(config, retyped(dict(workflow.config_settings.config), object))
     PARAMETERS = Parameters.from_mapping(config)
-except (PerfseerError, PlainDataError) as error:
+except PerfseerError as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None
 
 PREDICTORS = list(PARAMETERS.predictor_names)
