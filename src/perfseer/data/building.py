@@ -1,7 +1,6 @@
 """Building graphs: one PerfGraph per distinct model, input and batch size of a measurement table."""
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,6 @@ INDEX_COLUMNS: tuple[str, ...] = (*KEY, "graph", "reason")
 NO_GRAPH = -1
 PRELOAD = ("perfseer.graphs.capture", "perfseer.zoo.references")
 Progress = Callable[[int, int], None]
-_SHAPE = re.compile(r"[1-9][0-9]{0,8}(x[1-9][0-9]{0,8}){0,7}")
 
 
 @dataclass(frozen=True)
@@ -106,16 +104,9 @@ def _tasks(measurements: pd.DataFrame) -> list[tuple[list[tuple[str, str, int]],
 
 def _has_key(measurements: pd.DataFrame) -> "pd.Series[bool]":
     """Rows that name a model, a shape and a batch size; ``perfseer dataset`` quarantines the others."""
-    named = [
-        measurements["model_ref"].map(lambda value: isinstance(value, str)),
-        measurements["input_shape"].map(lambda value: isinstance(value, str) and _is_shape(value)),
-    ]
+    named = [measurements[name].map(lambda value: isinstance(value, str)) for name in KEY[:2]]
     sizes = pd.to_numeric(measurements["batch_size"], errors="coerce")
     return named[0] & named[1] & (sizes > 0) & (sizes % 1 == 0) & (sizes < 2**31)
-
-
-def _is_shape(text: str) -> bool:
-    return _SHAPE.fullmatch(text) is not None
 
 
 def prepare_worker() -> None:

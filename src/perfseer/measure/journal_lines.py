@@ -1,12 +1,12 @@
 """Lines of a journal: a body and its checksum, JSON as a whole; told apart from anything else."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from perfseer.digests import canonical_json
-from perfseer.plain_data import PlainDataError, parse_json
 
 # What surrounds the body of a line, and the digits of its checksum.
 _HEAD, _MIDDLE, _END, _DIGITS = b'{"body":', b',"sum":"', b'"}', 12
@@ -28,8 +28,9 @@ def decode_line(line: bytes) -> dict[str, Any] | None:
     if line != _HEAD + text + _MIDDLE + _checksum(text) + _END:
         return None
     try:
-        body = parse_json(text)
-    except PlainDataError:
+        # Its checksum says that the line is ours, and a journal has hundreds of thousands of them.
+        body = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     known = isinstance(body, dict) and ("header" in body or {"id", "record"} <= set(body))
     return body if known else None
