@@ -27,8 +27,8 @@ ORDER = (
     "cli",
 )
 FOUNDATION = {
-    *("errors", "blame", "targets", "digests", "settings"),
-    *("parameters", "validation", "discovery", "provenance", "stages", "outputs", "text", "words"),
+    *("errors", "blame", "targets", "digests", "settings", "parameters", "plain_data", "validation"),
+    *("discovery", "lifeline", "provenance", "stages", "outputs", "text", "words"),
 }
 # Present on a bare GPU machine (DESIGN 6), beside the standard library.
 BARE = {"numpy", "pandas", "perfseer", "pyarrow", "pynvml", "rich", "torch", "typer", "yaml"}

@@ -3,14 +3,12 @@
 Apart from `schema` because ``perfseer collect`` must run where pydantic does not exist.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from perfseer.errors import PerfseerError, require
+from perfseer.plain_data import MAX_YAML_BYTES, PlainDataError, parse_json, parse_yaml, require_plain
 
 _LISTS = ("predictors", "ensembles")
 _OF_STUDIES = ("predictors", "entrants", "means", "variants")
@@ -27,15 +25,17 @@ def load_mapping(source: str) -> dict[str, Any]:
         The mapping of sections, not yet validated; without what takes no part (`taking_part`).
 
     Raises:
-        PerfseerError: the file is missing or is not a mapping.
+        PerfseerError: the file is missing, is not a mapping of plain data, or holds a number that is not
+            finite.
     """
     inline = source.lstrip().startswith("{")
     try:
-        mapping = json.loads(source) if inline else yaml.safe_load(_read(Path(source)))
-    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        mapping = parse_json(source) if inline else parse_yaml(_read(Path(source)))
+    except (PlainDataError, UnicodeDecodeError) as error:
         raise PerfseerError(f"cannot read parameters from {source[:80]!r}: {error}") from error
     if not isinstance(mapping, dict):
         raise PerfseerError(f"parameters in {source[:80]!r} are {type(mapping).__name__}, expected a mapping")
+    require_plain(mapping)
     return taking_part(mapping)
 
 
@@ -76,8 +76,12 @@ def overridden(section: Any, overrides: Mapping[str, Any]) -> Any:
 
 
 def _read(path: Path) -> str:
-    if not path.is_file():
-        raise PerfseerError(
-            f"no parameters at {path}: run from the repository root or name the file with --params"
+    try:
+        require(
+            path.is_file(),
+            f"no parameters at {path}: run from the repository root or name the file with --params",
         )
-    return path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            return stream.read(MAX_YAML_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        raise PerfseerError(f"cannot read parameters from {path.name[:80]!r}: {error.strerror}") from error

@@ -7,6 +7,7 @@ installed, `check_bounds` and `load_settings` read them everywhere.
 
 import dataclasses
 import functools
+import math
 import types
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -58,7 +59,7 @@ class Section:
         section: how messages name it, dotted.
     """
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
     section: ClassVar[str]
 
     @classmethod
@@ -142,7 +143,9 @@ def typed(value: Any, hint: Any, where: str) -> Any:
         inner = [arg for arg in args if arg is not types.NoneType]
         return None if value is None and len(inner) < len(args) else typed(value, inner[0], where)
     if hint is float and type(value) is int:
-        return float(value)
+        return float(_expect(abs(value) < 2**63, value, where, "a number within 64 bits"))
+    if hint is float and type(value) is float:
+        return _expect(math.isfinite(value), value, where, "a finite number")
     # bool is a subclass of int, but True is no integer here.
     matches = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     return _expect(matches, value, where, hint.__name__)

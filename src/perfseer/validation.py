@@ -1,11 +1,13 @@
 """Parameters held against their models: every fault as the parameter, its value and what is allowed."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from perfseer.errors import PerfseerError, require
+from perfseer.plain_data import require_plain
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 60  # characters of a value
@@ -20,6 +22,8 @@ class Strict(BaseModel):
 def validated(model: type[Model], value: Any, where: str = "") -> Model:
     """``value`` as a ``model``.
 
+    Types are taken at their word: ``true`` and ``"3"`` are no numbers, 5.0 is no count.
+
     Args:
         model: what it must be.
         value: plain data, as YAML or JSON gives it.
@@ -28,8 +32,10 @@ def validated(model: type[Model], value: Any, where: str = "") -> Model:
     Raises:
         PerfseerError: lists every fault as ``parameter = value: what is allowed``.
     """
+    require_plain(value, where)
     try:
-        return model.model_validate(value)
+        # As JSON, since strictness about Python's types would ask for tuples and instances.
+        return model.model_validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
         raise PerfseerError(explain(error, where)) from error
 
@@ -59,10 +65,19 @@ def explain(error: ValidationError, where: str = "") -> str:
     """Every fault on a line of its own, counted; ``where`` as in `validated`."""
     faults = [
         f"{'.'.join(map(str, (*filter(None, [where]), *fault['loc']))) or 'params'} = "
-        f"{_short(fault['input'])}: {fault['msg']}"
+        f"{_short(fault['input'])}: {fault['msg']}{_hint(fault['input'])}"
         for fault in error.errors()
     ]
     return "\n  ".join([f"{len(faults)} fault{'s' * (len(faults) > 1)} in the parameters:", *faults])
+
+
+def _hint(value: Any) -> str:
+    """What to do about text that looks like a number."""
+    try:
+        float(value if isinstance(value, str) else "")
+    except ValueError:
+        return ""
+    return " (this is text: take the quotes away)"
 
 
 def _short(value: Any) -> str:

@@ -126,7 +126,7 @@ def test_the_same_input_gives_the_same_bytes(built, folder):
 def test_parameters_at_fault_are_named(built, folder):
     params = json.loads(PARAMS)
     params["labels"]["util"]["ceiling"] = 100
-    with pytest.raises(PerfseerError, match=r"labels\.util\.ceiling: .*100"):
+    with pytest.raises(PerfseerError, match=r"labels\.util\.ceiling = 100: .*100"):
         make(folder, folder / "never", json.dumps(params))
     assert not (folder / "never").exists()
 

@@ -111,3 +111,30 @@ def test_saving_where_nothing_can_be_written(graphs, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PerfseerError, match="cannot write"):
         PackedGraphs.pack(graphs).save(tmp_path / "file" / "g.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("edge_index", lambda values: values + 100),
+        ("edge_index", lambda values: values[:, :1]),
+        ("operators", lambda values: values + 200),
+        ("batch_size", lambda values: values * 0),
+        ("hyperparameters", lambda values: values[:, :5]),
+        ("flops", lambda values: values[:-1]),
+        ("node_ptr", lambda values: values[::-1]),
+        ("node_ptr", lambda values: values[:-1]),
+        ("edge_ptr", lambda values: values + 1),
+        ("flops", lambda values: values.astype(np.float64)),
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(graphs, tmp_path, name, change):
+    path = tmp_path / "g.safetensors"
+    packed = PackedGraphs.pack(graphs)
+    if name in ("node_ptr", "edge_ptr"):
+        packed = dataclasses.replace(packed, **{name: change(getattr(packed, name))})
+    else:
+        packed = dataclasses.replace(packed, arrays={**packed.arrays, name: change(packed[name])})
+    packed.save(path)
+    with pytest.raises(PerfseerError, match="graph build"):
+        PackedGraphs.load(path)

@@ -49,9 +49,9 @@ def state(pid: int) -> str:
         return "Z"
 
 
-def wait_until(condition: Callable[[], bool], what: str = "") -> None:
-    """Return as soon as ``condition`` holds; a minute without is a failure, not a slow machine."""
-    deadline = time.monotonic() + 60
+def wait_until(condition: Callable[[], bool], what: str = "", limit_s: float = 300) -> None:
+    """Return as soon as ``condition`` holds; so long without is a failure, not a slow machine."""
+    deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.005)

@@ -125,3 +125,29 @@ def test_a_failed_write_keeps_the_old_table_and_leaves_nothing_behind(tmp_path, 
         write_table(frame(1), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_pandas_noted_in_the_file_does_not_change_a_type(tmp_path):
+    """A table once held as text says so in its metadata, which readers of pandas believe."""
+    path = tmp_path / "t.parquet"
+    write_table(frame(), path)
+    table = pq.read_table(path)
+    noted = pa.Table.from_pandas(table.to_pandas().astype({"train_time_ms": "str"})).schema.metadata[
+        b"pandas"
+    ]
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"pandas": noted}), path)
+    assert read_table(path)["train_time_ms"].dtype == np.float64
+
+
+def test_text_that_is_no_unicode_and_a_table_beyond_measure_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    write_table(frame(), path)
+    table = pq.read_table(path)
+    broken = pa.array([b"\xff\xfe", b"ok"]).view(pa.string())
+    place = table.schema.get_field_index("device")
+    pq.write_table(table.set_column(place, table.schema.field("device"), broken), tmp_path / "u.parquet")
+    with pytest.raises(PerfseerError, match="not a readable"):
+        read_table(tmp_path / "u.parquet")
+    monkeypatch.setattr("perfseer.measure.table.MOST_ROWS", 1)
+    with pytest.raises(PerfseerError, match="2 rows"):
+        read_table(path)

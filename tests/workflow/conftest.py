@@ -46,15 +46,19 @@ class Repository:
     def __init__(self, path: Path):
         self.path = path
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the commands: this checkout's programs, that clone's code."""
+        return {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.path / "src"),
             "COLUMNS": "200",
         }
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess:
         done = subprocess.run(
-            command, cwd=self.path, env=environment, capture_output=True, text=True, check=False
+            command, cwd=self.path, env=self.environment, capture_output=True, text=True, check=False
         )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}")
@@ -109,10 +113,8 @@ def measure_enough(repository: Repository) -> None:
     raise AssertionError(f"fewer than {ARCHITECTURES} networks measured in {budget_s} s")
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Repository:
-    """The tracked files of this checkout, with the ci preset as params.yaml, run once from end to end."""
-    path = tmp_path_factory.mktemp("perfseer")
+def copy_checkout(path: Path) -> None:
+    """The tracked files of this checkout but for what a run makes."""
     tracked = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -123,6 +125,13 @@ def finished(tmp_path_factory) -> Repository:
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("reports/"):
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Repository:
+    """The tracked files of this checkout, with the ci preset as params.yaml, run once from end to end."""
+    path = tmp_path_factory.mktemp("perfseer")
+    copy_checkout(path)
     preset = yaml.safe_load((ROOT / "workflow/presets/ci.yaml").read_text())
     base = yaml.safe_load((ROOT / "params.yaml").read_text())
     parameters = narrowed(merged(base, preset))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 from perfseer.cli.pipeline import refresh
 from perfseer.cli.schema import Parameters
@@ -10,11 +11,19 @@ from perfseer.digests import canonical_json
 from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import fitting_sections
+from perfseer.lifeline import begin_run, follow_run
+from perfseer.plain_data import PlainDataError, parse_yaml
 from perfseer.parameters import taking_part
 from perfseer.predictors.registry import module_name
 from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
 from perfseer.studies import shelf
+
+# Jobs end with the run, however it ends, and the next run goes on in the folder of a killed one.
+if not workflow.is_main_process:
+    follow_run()
+elif not workflow.dryrun:
+    begin_run(Path(".snakemake"))
 
 
 class Everything(dict):
@@ -30,10 +39,29 @@ class Everything(dict):
 if "every_rule" in workflow.workflow_settings.consider_ancient:
     workflow.workflow_settings.consider_ancient = Everything()
 
-# What is null takes no part, so nothing below comes across it.
-config.update(taking_part(config))
+
+def retyped(value, kinds):
+    """Texts that are values of some kinds to perfseer's YAML, as those values.
+
+    To Snakemake's, 1e-3 is text, and so is everything inside a mapping or a list of `--config`.
+    """
+    if isinstance(value, dict):
+        return {key: retyped(inner, kinds) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [retyped(inner, kinds) for inner in value]
+    if not isinstance(value, str):
+        return value
+    try:
+        found = parse_yaml(value)
+    except PlainDataError:
+        return value
+    return found if isinstance(found, kinds) else value
+
 
 try:
+    config.update(retyped(config, float))
+    update_config(config, retyped(dict(workflow.config_settings.config), object))
+    config.update(taking_part(config))  # what is null takes no part, so nothing below comes across it
     PARAMETERS = Parameters.from_mapping(config)
 except PerfseerError as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None

@@ -32,11 +32,11 @@ def check(
 
     Exit code 0 if none does, 3 if some do; 2 if the table or the parameters cannot be read.
     """
-    from perfseer.measure.table import read_table
+    from perfseer.measure.table import read_as_written
     from perfseer.measure.trust.sanity import check_table
 
     settings = trust_settings(params).sanity
-    measurements = read_table(table)
+    measurements = read_as_written(table)
     findings = check_table(measurements, settings)
     if style is Format.json:
         typer.echo(json.dumps(_as_json(table, len(measurements), findings), indent=1))

@@ -19,11 +19,13 @@ def dataset(
     from perfseer.data.assembly import assemble, read_index, write_dataset
     from perfseer.data.packed import PackedGraphs
     from perfseer.data.settings import DatasetSettings
-    from perfseer.measure.table import read_table
+    from perfseer.measure.table import read_as_written
     from perfseer.parameters import load_mapping
 
     settings = DatasetSettings.from_mapping(load_mapping(params))
-    assembled = assemble(read_table(measurements), PackedGraphs.load(graphs), read_index(index), settings)
+    assembled = assemble(
+        read_as_written(measurements), PackedGraphs.load(graphs), read_index(index), settings
+    )
     inputs = {"measurements": measurements, "graphs": graphs, "index": index}
     manifest = write_dataset(assembled, out, inputs=inputs, settings=settings)
     _report(manifest, out)

@@ -34,6 +34,7 @@ from perfseer.cli.zoo import zoo_sample, zoo_survey
 from perfseer.console.groups import PUBLIC, PUBLIC_HELP, group
 from perfseer.console.streams import guarded
 from perfseer.errors import PerfseerError
+from perfseer.lifeline import follow_run
 from perfseer.studies import shelf
 from perfseer.text import plain
 
@@ -89,6 +90,7 @@ app.add_typer(params, name="params")
 
 def run() -> None:
     """Entry point: a `PerfseerError` or a file-system refusal becomes one message, never a traceback."""
+    follow_run()
     with guarded() as out:
         code = _ended(_run)
         if not out.failed:

@@ -53,6 +53,18 @@ class _Resident(TrainingParameters):
         return self
 
     @model_validator(mode="after")
+    def _reported_predictors_take_part(self) -> Self:
+        there = (*self.predictor_names, *self.ensemble_names)
+        named = {"predictor": (self.report.predictor,), "reference": (self.report.reference,)}
+        for field, names in (named | {"beside": self.report.beside}).items():
+            absent = [name for name in names if name not in there]
+            if absent:
+                raise ValueError(
+                    f"report.{field} names {absent}, which take no part; there are {', '.join(there)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _kernels_are_of_the_same_device(self) -> Self:
         hungry = [name for name in self.predictor_names if "kernels" in self.settings_of(name).needs]
         if hungry and self.source.kind != "measured":

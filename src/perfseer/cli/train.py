@@ -20,7 +20,12 @@ def train(
     models: Annotated[
         Path, typer.Option(help="Predictors fitted before, as this verb writes them; ensembles need them.")
     ] = Path("results/models"),
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the numerical libraries.")] = 1,
+    threads: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Threads of the numerical libraries; other numbers of them give other last digits."
+        ),
+    ] = 1,
 ) -> None:
     """Fit one predictor on one split, once per seed, and write a record for each."""
     from perfseer.data.dataset import Dataset

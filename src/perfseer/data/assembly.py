@@ -145,7 +145,7 @@ def read_index(path: Path) -> pd.DataFrame:
     Raises:
         PerfseerError: it is missing, damaged or foreign.
     """
-    return read_parquet(path, INDEX_COLUMNS, "perfseer graph build")
+    return read_parquet(path, INDEX_COLUMNS, "perfseer graph build", ("batch_size", "graph"))
 
 
 def _check_comparable(rows: pd.DataFrame) -> None:

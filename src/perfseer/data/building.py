@@ -55,7 +55,8 @@ def build_graphs(
     found = pd.Series([result.graph is not None for result in captured], dtype=bool)
     index["graph"] = (found.cumsum() - 1).where(found, NO_GRAPH).astype("int64")
     index["reason"] = pd.Series([result.reason for result in captured], dtype=object)
-    require(bool(found.any()), f"no graph could be captured; the first reason: {index['reason'].iloc[0]}")
+    first = captured[0].reason if captured else "no row names a model, an input shape and a batch size"
+    require(bool(found.any()), f"no graph could be captured; the first reason: {first}")
     return PackedGraphs.pack([result.graph for result in captured if result.graph is not None]), index
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from perfseer.errors import PerfseerError
 from perfseer.outputs import atomic
+from perfseer.plain_data import parse_json
 from perfseer.text import cell
 
 __all__ = ["atomic", "read_json", "read_parquet", "write_csv", "write_json", "write_parquet"]
@@ -27,7 +28,7 @@ def read_json(path: Path, written_by: str) -> dict[str, Any]:
         PerfseerError: the file is missing or is not a JSON object; names the verb that writes it.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_bytes())
     except FileNotFoundError as error:
         raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
     except (OSError, ValueError) as error:
@@ -53,19 +54,31 @@ def write_csv(path: Path, table: pd.DataFrame, float_format: str | None = None) 
         shown.to_csv(temporary, index=False, float_format=float_format, lineterminator="\n")
 
 
-def read_parquet(path: Path, columns: tuple[str, ...], written_by: str) -> pd.DataFrame:
+def read_parquet(
+    path: Path, columns: tuple[str, ...], written_by: str, numbers: tuple[str, ...] = ()
+) -> pd.DataFrame:
     """Read a table and check that it has ``columns``.
 
+    Args:
+        path: of the file.
+        columns: that it must have.
+        written_by: the verb that writes it.
+        numbers: those of the columns that must hold numbers.
+
     Raises:
-        PerfseerError: the file is missing, truncated, not Parquet, or lacks a column.
+        PerfseerError: the file is missing, truncated, not Parquet, lacks a column, or has text for numbers.
     """
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
         raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
-    except (OSError, ValueError) as error:  # pyarrow's errors derive from both
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        # pyarrow's errors derive from the first two; what pandas noted in the file raises the others.
         raise PerfseerError(f"cannot read {path} ({error}): run `{written_by}` again") from error
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise PerfseerError(f"{path} lacks the columns {missing}: run `{written_by}` again")
+    foreign = [name for name in numbers if not pd.api.types.is_numeric_dtype(table[name])]
+    if foreign:
+        raise PerfseerError(f"{path} has no numbers in the columns {foreign}: run `{written_by}` again")
     return table

@@ -22,6 +22,7 @@ from perfseer.data.ragged import blocks
 from perfseer.data.settings import LabelSettings
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.settings import load_settings
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
 _BLOCKS = {"nodes": NODE_COLUMNS, "edges": EDGE_COLUMNS, "globals_": GLOBAL_COLUMNS}
@@ -112,9 +113,24 @@ class LabelNormaliser:
 
     @classmethod
     def from_json(cls, value: Sequence[Mapping[str, Any]]) -> "LabelNormaliser":
-        """Read what `to_json` gave."""
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: an entry is of no label, or its numbers map nothing.
+        """
         entries = [dict(entry) for entry in value]
-        return cls({entry.pop("target"): LabelScale(**entry) for entry in entries})
+        names = [entry.pop("target") for entry in entries]
+        scales = {
+            str(name): load_settings(LabelScale, entry, f"the normaliser of {name}")
+            for name, entry in zip(names, entries, strict=True)
+        }
+        for name, scale in scales.items():
+            sound = name in TARGET_BY_NAME and scale.scale > 0 and scale.low <= scale.high
+            require(
+                sound and (scale.ceiling is None or scale.ceiling > 100),
+                f"the normaliser of {name} maps nothing: train again",
+            )
+        return cls(scales)
 
     def _columns(self) -> enumerate[LabelScale]:
         return enumerate(self.scales.values())
@@ -186,6 +202,10 @@ class ColumnScales:
                 "run `perfseer dataset` and train again"
             )
         means, scales, lows, highs = np.array([value[name] for name in columns], dtype=np.float64).T
+        sound = all(np.isfinite(part).all() for part in (means, scales, lows, highs))
+        require(
+            sound and bool((scales >= 0).all()), "the normaliser has numbers that map nothing: train again"
+        )
         return cls(columns, means, scales, lows, highs)
 
 

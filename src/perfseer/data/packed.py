@@ -21,6 +21,7 @@ from perfseer.data.ragged import gather, offsets
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import NODE_FIELDS, IntArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS, VOCABULARY_VERSION
+from perfseer.plain_data import parse_json
 
 SCHEMA_VERSION = 1
 NODE_ARRAYS: tuple[str, ...] = (*NODE_FIELDS, "hyperparameters", "output_shapes")
@@ -37,6 +38,8 @@ GRAPH_ARRAYS: tuple[str, ...] = (
 )
 _ARRAYS = (*NODE_ARRAYS, *EDGE_ARRAYS, *GRAPH_ARRAYS)
 _POINTERS = ("node_ptr", "edge_ptr")
+# Of arrays that have more than one number an entry.
+_COLUMNS = {"hyperparameters": (13,), "output_shapes": (4,), "edge_shapes": (4,), "edge_index": (2,)}
 _WIDTHS = (np.uint8, np.int16, np.int32, np.int64)
 _DTYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "I64": np.int64}
 _WRITTEN_BY = "perfseer graph build"
@@ -176,13 +179,17 @@ class PackedGraphs:
             PerfseerError: the file is missing, truncated, foreign, or of another schema or vocabulary.
         """
         contents = _read_contents(path)
-        arrays = _map_arrays(path)
+        try:
+            arrays = _map_arrays(path)
+        except (OSError, LookupError, TypeError, ValueError) as error:
+            raise PerfseerError(
+                f"{path} has arrays of other types or shapes ({error}): run `{_WRITTEN_BY}`"
+            ) from error
         missing = {*_ARRAYS, *_POINTERS} - set(arrays)
         if missing:
             raise PerfseerError(f"{path} lacks the arrays {sorted(missing)}: run `{_WRITTEN_BY}` again")
         node_ptr, edge_ptr = (np.array(arrays.pop(name), dtype=np.int64) for name in _POINTERS)
-        unknown = {int(number): counts for number, counts in contents["unknown"].items()}
-        packed = cls(arrays, node_ptr, edge_ptr, unknown)
+        packed = cls(arrays, node_ptr, edge_ptr, _unknown(contents.get("unknown"), path))
         _check_lengths(packed, path)
         return packed
 
@@ -197,8 +204,7 @@ def _int64(values: npt.ArrayLike) -> IntArray:
 
 
 def _stack(parts: Sequence[IntArray], name: str) -> IntArray:
-    columns = {"hyperparameters": (13,), "output_shapes": (4,), "edge_shapes": (4,), "edge_index": (2,)}
-    empty = np.zeros((0, *columns.get(name, ())), dtype=np.int64)
+    empty = np.zeros((0, *_COLUMNS.get(name, ())), dtype=np.int64)
     return np.concatenate([empty, *parts])
 
 
@@ -215,13 +221,13 @@ def _read_contents(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-        contents = json.loads(metadata["perfseer"])
+        contents = parse_json(metadata["perfseer"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise PerfseerError(
             f"{path} is not a whole file of packed graphs ({error}): run `{_WRITTEN_BY}`"
         ) from error
     expected = {"schema_version": SCHEMA_VERSION, "vocabulary_version": VOCABULARY_VERSION}
-    found = {name: contents.get(name) for name in expected}
+    found = {name: contents.get(name) for name in expected} if isinstance(contents, dict) else None
     if found != expected:
         raise PerfseerError(f"{path} has {found}, this perfseer reads {expected}: run `{_WRITTEN_BY}` again")
     return dict(contents)
@@ -246,12 +252,45 @@ def _map_arrays(path: Path) -> dict[str, npt.NDArray[np.integer[Any]]]:
     }
 
 
+def _unknown(value: Any, path: Path) -> dict[int, dict[str, int]]:
+    """Operators outside the vocabulary by graph, as they were written."""
+    sound = isinstance(value, dict) and all(
+        number.isdecimal() and isinstance(counts, dict) and all(type(n) is int for n in counts.values())
+        for number, counts in value.items()
+    )
+    if not sound:
+        raise PerfseerError(f"{path} is inconsistent (unknown operators): run `{_WRITTEN_BY}` again")
+    return {int(number): counts for number, counts in value.items()}
+
+
 def _check_lengths(packed: PackedGraphs, path: Path) -> None:
-    """Offsets must span the arrays they cut, and operators must be in the vocabulary."""
-    totals = dict.fromkeys(NODE_ARRAYS, packed.node_ptr[-1])
-    totals |= dict.fromkeys(EDGE_ARRAYS, packed.edge_ptr[-1])
-    totals |= {name: len(packed) for name in GRAPH_ARRAYS}
-    wrong = [name for name, total in totals.items() if len(packed[name]) != total]
-    operators = packed["operators"]
-    if wrong or (operators.size and int(operators.max()) >= len(OPERATORS)):
-        raise PerfseerError(f"{path} is inconsistent ({wrong or 'operators'}): run `{_WRITTEN_BY}` again")
+    """Offsets span the arrays they cut, operators are in the vocabulary, edges join nodes of their graph."""
+    pointers = (packed.node_ptr, packed.edge_ptr)
+    wrong = [
+        name
+        for name, pointer in zip(_POINTERS, pointers, strict=True)
+        if pointer.ndim != 1 or not len(pointer) or pointer[0] != 0 or bool((np.diff(pointer) < 0).any())
+    ]
+    if not wrong and len(packed.node_ptr) == len(packed.edge_ptr):
+        totals = dict.fromkeys(NODE_ARRAYS, packed.node_ptr[-1])
+        totals |= dict.fromkeys(EDGE_ARRAYS, packed.edge_ptr[-1])
+        totals |= {name: len(packed) for name in GRAPH_ARRAYS}
+        shapes = {name: (total, *_COLUMNS.get(name, ())) for name, total in totals.items()}
+        wrong = [name for name, shape in shapes.items() if packed[name].shape != shape]
+        wrong = wrong or _wrong_values(packed)
+    else:
+        wrong = wrong or list(_POINTERS)
+    if wrong:
+        raise PerfseerError(f"{path} is inconsistent ({', '.join(wrong)}): run `{_WRITTEN_BY}` again")
+
+
+def _wrong_values(packed: PackedGraphs) -> list[str]:
+    """Arrays of the right shape that name an operator, a node or a batch there cannot be."""
+    nodes = np.repeat(np.diff(packed.node_ptr), np.diff(packed.edge_ptr))
+    operators, edges = packed["operators"], packed["edge_index"]
+    checks = {
+        "operators": (operators >= 0) & (operators < len(OPERATORS)),
+        "edge_index": (edges >= 0) & (edges < nodes[:, None]),
+        "batch_size": packed["batch_size"] >= 1,
+    }
+    return [name for name, good in checks.items() if not good.all()]

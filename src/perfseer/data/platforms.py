@@ -1,6 +1,5 @@
 """What a measurement was made on: device, precision, layout, mode, software; as identity and as features."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 from perfseer.data.devices import DeviceSpec, device_spec, device_specs
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.plain_data import json_object
 
 PRECISIONS: tuple[str, ...] = ("fp32", "tf32", "amp-fp16", "bf16", "amp-bf16", "fp16")
 # Columns of a measurement table that say on which platform a row was measured.
@@ -120,14 +120,12 @@ class Platform:
 
 
 def _facts(environment: str) -> dict[str, object]:
-    try:
-        facts = json.loads(environment)
-    except ValueError as error:
+    facts = json_object(environment)
+    if facts is None:
         raise PerfseerError(
-            f"a row has the environment {environment[:60]!r}, expected a JSON object with `torch`"
-        ) from error
-    require(isinstance(facts, dict), f"a row has the environment {environment[:60]!r}, expected an object")
-    return dict(facts)
+            f"a row has the environment {str(environment)[:60]!r}, expected a JSON object with `torch`"
+        )
+    return facts
 
 
 def _software(facts: dict[str, object]) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from perfseer.errors import PerfseerError
+from perfseer.lifeline import end_with, this_process
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def mapper(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload))
     executor: Executor
-    with ProcessPoolExecutor(workers, context, _prepare_worker, (prepare,)) as executor:
+    with ProcessPoolExecutor(workers, context, _prepare_worker, (this_process(), prepare)) as executor:
         try:
             yield lambda function, tasks: executor.map(function, tasks, chunksize=2)
         except BrokenProcessPool as error:
@@ -46,8 +47,16 @@ def mapper(
             raise
 
 
-def _prepare_worker(prepare: Callable[[], None] | None) -> None:
-    """Ctrl-C is the parent's to handle, or every worker would print a traceback."""
+def _prepare_worker(parent: str, prepare: Callable[[], None] | None = None) -> None:
+    """Set up a worker of a pool.
+
+    Args:
+        parent: `lifeline.this_process` of whom it works for: where that is killed, the pool's own machinery
+            leaves its workers waiting for ever.
+        prepare: run once.
+    """
+    # Ctrl-C is the parent's to handle, or every worker would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
     if prepare is not None:
         prepare()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from perfseer.digests import canonical_json, digest
 from perfseer.errors import require
+from perfseer.measure.soundness import settled
 from perfseer.measure.table import COLUMNS, typed_table
 
 # What a row is where its publisher's table has no such column.
@@ -26,7 +27,7 @@ def published_table(
     protocol_version: int,
     environment: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """Published rows as a measurement table.
+    """Published rows as a measurement table; what cannot have been measured has failed (`soundness.settled`).
 
     Args:
         rows: columns of `measure.table.COLUMNS`. Those that are absent are null, but for ``precision``
@@ -52,4 +53,4 @@ def published_table(
     absent = {name: value for name, value in _USUAL.items() if name not in rows.columns}
     unknown = [name for name in rows.columns if name not in COLUMNS]
     require(not unknown, f"a measurement table has no columns {', '.join(unknown)}")
-    return typed_table(rows.reindex(columns=list(COLUMNS)).assign(**absent, **constants))
+    return settled(typed_table(rows.reindex(columns=list(COLUMNS)).assign(**absent, **constants)))

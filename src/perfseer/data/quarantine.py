@@ -17,8 +17,9 @@ import pandas as pd
 
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.measure.soundness import range_faults
 from perfseer.measure.table import CONFIGURATION
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.targets import TARGET_NAMES
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -26,8 +27,6 @@ IDENTITY: tuple[str, ...] = (*CONFIGURATION, "architecture", "family")
 REQUIRED: tuple[str, ...] = (*IDENTITY, "status", *TARGET_NAMES)
 _KEY = ("model_ref", "input_shape", "batch_size")
 QUARANTINE_COLUMNS: tuple[str, ...] = ("row", *_KEY, "column", "value", "reason")
-# Labels a device can have: a picosecond to thirty years, a byte to an exabyte; outside is a unit mistake.
-PLAUSIBLE: dict[str, tuple[float, float]] = {"time": (1e-9, 1e12), "mem": (1e-9, 1e12), "util": (1e-4, 100.0)}
 
 
 @dataclass(frozen=True)
@@ -122,32 +121,13 @@ def _number_faults(table: pd.DataFrame, column: str, among: BoolArray) -> pd.Dat
     values, missing, foreign = _numbers(table[column])
     reasons = np.full(len(table), None, dtype=object)
     with np.errstate(invalid="ignore"):
-        for bad, reason in _range_checks(values, column):
+        for bad, reason in range_faults(values, column):
             reasons[bad] = reason
     reasons[~np.isfinite(values)] = "infinite"
     reasons[missing] = "missing"
     reasons[foreign] = "not a number"
     bad = among & np.array([reason is not None for reason in reasons], dtype=bool)
     return _faults(table, bad, column, reasons[bad].tolist())
-
-
-def _range_checks(values: FloatArray, column: str) -> list[tuple[BoolArray, str]]:
-    """Conditions and their reasons, the most particular last."""
-    if column == "batch_size":
-        return [
-            (values != np.floor(values), "not a whole number"),
-            (values > 2**31, "implausibly large: above 2^31"),
-            (values <= 0, "not positive"),
-        ]
-    target = TARGET_BY_NAME[column]
-    low, high = PLAUSIBLE[target.quantity]
-    above = f"above {high:g} {target.unit}"
-    return [
-        (values < low, f"implausibly small: below {low:g} {target.unit}"),
-        (values > high, above if target.quantity == "util" else f"implausibly large: {above}"),
-        (values < 0, "negative"),
-        (values == 0, "zero"),
-    ]
 
 
 def _numbers(column: "pd.Series[Any]") -> tuple[FloatArray, BoolArray, BoolArray]:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from perfseer.data.sources import source_names
-from perfseer.errors import PerfseerError
-from perfseer.validation import Strict
+from perfseer.validation import Strict, validated
 
+# Everything that is drawn takes one of these, numpy among others, which knows no negative ones.
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 SplitName = Literal["architecture", "random", "family"]
 Margin = Annotated[
     float,
@@ -146,7 +147,7 @@ class DatasetSettings(Strict):
         splits: section ``splits``.
     """
 
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     labels: LabelSettings
     splits: SplitSettings
 
@@ -165,11 +166,4 @@ class DatasetSettings(Strict):
             PerfseerError: names each faulty parameter, its value and what is allowed.
         """
         sections = {name: mapping[name] for name in cls.model_fields if name in mapping}
-        try:
-            return cls.model_validate(sections)
-        except ValidationError as error:
-            lines = [
-                f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']} (given {fault['input']!r})"
-                for fault in error.errors()
-            ]
-            raise PerfseerError("parameters at fault: " + "; ".join(lines)) from error
+        return validated(cls, sections)

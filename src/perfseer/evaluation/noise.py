@@ -4,7 +4,6 @@ Two questions: how far do measurements of one configuration differ when they are
 and how far do they differ from ones that take much longer (`protocol_differences`).
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ import pandas as pd
 from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.measure.table import CONFIGURATION
+from perfseer.plain_data import json_object
 from perfseer.targets import TARGET_NAMES, TARGETS
 
 # What makes two rows measurements of the same thing in the same way.
@@ -247,8 +247,18 @@ def _by_length(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Finished rows of the shorter and of the longer protocol."""
 
     def seconds(text: str) -> float:
-        protocol = json.loads(text)
-        return float(protocol["warmup_s"] + protocol["phase_budget_s"])
+        protocol = json_object(text) or {}
+        parts = [
+            float(part)
+            for name in ("warmup_s", "phase_budget_s")
+            if isinstance(part := protocol.get(name), int | float)
+        ]
+        require(
+            len(parts) == 2,
+            f"the table of the protocol study has the protocol {str(text)[:60]!r}, expected JSON with "
+            "warmup_s and phase_budget_s in numbers; `perfseer protocol-study` writes such a table",
+        )
+        return sum(parts)
 
     protocols = sorted(table["protocol"].unique(), key=seconds)
     require(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, create_model, model_validator
 
-from perfseer.data.settings import LabelSettings, SplitSettings
+from perfseer.data.settings import LabelSettings, Seed, SplitSettings
 from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.settings import EvaluationSettings
 from perfseer.predictors.registry import PREDICTOR_NAMES, settings_class
@@ -17,7 +17,6 @@ from perfseer.predictors.settings import SETTINGS, PredictorSettings
 from perfseer.training.settings import TrainingSettings
 from perfseer.validation import Strict, validated
 
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 # Sections that fitting any predictor depends on, besides its own.
 RECIPE = ("seeds", "splits", "labels", "training", "evaluation")
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from perfseer.measure.awake import AwakeClock, Deadline
 from perfseer.measure.outcomes import Outcome, guarded, parse_outcome, print_traceback
+from perfseer.plain_data import parse_json
 
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
 _PR_SET_PDEATHSIG = 1
@@ -107,7 +108,7 @@ def _read_line(reader: int, deadline: Deadline) -> bytes | None:
 
 def _parsed(answer: bytes) -> Outcome:
     try:
-        return parse_outcome(json.loads(answer))
+        return parse_outcome(parse_json(answer, finite=False))
     except ValueError as error:
         return Outcome("error", f"the process answered nonsense: {error}")
 

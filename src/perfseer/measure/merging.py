@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
+from perfseer.measure.soundness import settled
 from perfseer.measure.table import COLUMNS, CONFIGURATION, SETTING, cell_facts, typed_table
 
 # What the message calls several of them.
@@ -44,6 +45,7 @@ def merge_tables(tables: Mapping[str, pd.DataFrame], *, allow_mixed: bool = Fals
     measuring again on purpose is what `perfseer remeasure` is for. The rows that stay are sorted by
     ``order``, those of an earlier table first where it is the same: tables alternate, so that a prefix is a
     fair sample of each. Precision, memory format and mode belong to the configuration, so they may differ.
+    A row that cannot have been measured counts as failed (`soundness.settled`).
 
     Args:
         tables: measurement tables by name (their files), at least one.
@@ -53,7 +55,7 @@ def merge_tables(tables: Mapping[str, pd.DataFrame], *, allow_mixed: bool = Fals
         PerfseerError: the tables have no rows at all, or are of several devices, environments or protocols
             without ``allow_mixed``.
     """
-    frames = [table.assign(**{_SOURCE: name}) for name, table in tables.items() if len(table)]
+    frames = [settled(table).assign(**{_SOURCE: name}) for name, table in tables.items() if len(table)]
     require(bool(frames), f"no rows in {', '.join(tables)}; `perfseer collect` measures some")
     rows = pd.concat(frames, ignore_index=True)
     if not allow_mixed:

@@ -1,6 +1,5 @@
 """The measurement table: one row per configuration, Parquet, every column with a type and a unit."""
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from perfseer import outputs
 from perfseer.errors import PerfseerError
 from perfseer.outputs import atomic
+from perfseer.plain_data import json_object
 from perfseer.targets import PHASES
 
 TABLE_VERSION = 2
@@ -20,6 +20,10 @@ STATUSES = ("ok", "oom", "timeout", "error")
 # What makes two rows the same configuration, and what has to agree for their labels to have a common scale.
 CONFIGURATION = ("model_ref", "input_shape", "batch_size", "precision", "memory_format", "mode")
 SETTING = ("device", "environment", "protocol", "protocol_version")
+MOST_ROWS, MOST_BYTES = (
+    1_000_000,
+    512 * 2**20,
+)  # of a table that is read; the largest published has 53,407 rows
 _MARK = b"perfseer_measurement_table"
 
 
@@ -134,7 +138,20 @@ def require_writable(path: Path) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a measurement table, columns in the order of `COLUMNS`; nulls of number columns are NaN.
+    """Read a measurement table for use, what cannot have been measured as failed (`soundness.settled`).
+
+    Columns are in the order of `COLUMNS`; nulls of number columns are NaN.
+
+    Raises:
+        PerfseerError: as `read_as_written`.
+    """
+    from perfseer.measure.soundness import settled
+
+    return settled(read_as_written(path))
+
+
+def read_as_written(path: Path) -> pd.DataFrame:
+    """Read a measurement table whatever its numbers are, for those who look for faults in it.
 
     Raises:
         PerfseerError: there is no such file, it is truncated or no Parquet file, or not a measurement table
@@ -143,9 +160,9 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise PerfseerError(f"no measurement table at {path}; `perfseer collect --out {path}` writes one")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0]
+        table = _read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         raise PerfseerError(
             f"{path} is not a readable Parquet file, perhaps truncated ({first}); delete it and run "
             "`perfseer collect` again, which takes the rows from its journal"
@@ -155,11 +172,22 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def cell_facts(cell: object) -> dict[str, Any] | None:
     """What an ``environment`` or ``protocol`` says; None of a cell that holds no JSON object."""
-    try:
-        facts = json.loads(str(cell))
-    except ValueError:
-        return None
-    return facts if isinstance(facts, dict) else None
+    return json_object(cell)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    """All of a file of bearable size, with text that is text."""
+    with pq.ParquetFile(path) as file:
+        rows = file.metadata.num_rows
+        size = sum(file.metadata.row_group(part).total_byte_size for part in range(file.num_row_groups))
+        if rows > MOST_ROWS or size > MOST_BYTES:
+            raise PerfseerError(
+                f"{path} has {rows:,} rows of {size / 2**20:,.0f} MiB; a measurement table of at most "
+                f"{MOST_ROWS:,} rows and {MOST_BYTES / 2**20:.0f} MiB is read: keep it in parts"
+            )
+        table = file.read()
+    table.validate(full=True)
+    return table
 
 
 def _checked(table: pa.Table, path: Path) -> pd.DataFrame:
@@ -180,7 +208,8 @@ def _checked(table: pa.Table, path: Path) -> pd.DataFrame:
     wrong = [f"{name} ({table.schema.field(name).type})" for name in COLUMNS if not _typed(table, name)]
     if wrong:
         raise PerfseerError(f"{path} has columns of the wrong type: {', '.join(wrong)}")
-    frame: pd.DataFrame = table.select(list(COLUMNS)).to_pandas()
+    # What pandas noted in the file may claim other types than the file has, or be damaged.
+    frame: pd.DataFrame = table.select(list(COLUMNS)).replace_schema_metadata().to_pandas()
     _check_status(frame, str(path))
     return frame
 
@@ -198,8 +227,9 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
 
 def _check_names(names: list[str], what: str) -> None:
     missing, unknown = set(COLUMNS) - set(names), set(names) - set(COLUMNS)
-    if missing or unknown:
-        told = {"lacks": missing, "has": unknown}
+    twice = {name for name in names if names.count(name) > 1} if len(names) > len(COLUMNS) else set()
+    if missing or unknown or twice:
+        told = {"lacks": missing, "has": unknown, "has twice": twice}
         faults = [f"{word} {', '.join(sorted(columns))}" for word, columns in told.items() if columns]
         raise PerfseerError(
             f"{what} is not a measurement table of version {TABLE_VERSION}: it {' and '.join(faults)}"
@@ -207,7 +237,7 @@ def _check_names(names: list[str], what: str) -> None:
 
 
 def _check_status(frame: pd.DataFrame, what: str) -> None:
-    unknown = sorted(set(map(str, frame["status"].unique())) - set(STATUSES))
+    unknown = sorted({repr(str(one))[1:-1][:40] for one in frame["status"].unique() if one not in STATUSES})
     if unknown:
         raise PerfseerError(f"{what} has status {', '.join(unknown)}; allowed: {', '.join(STATUSES)}")
 

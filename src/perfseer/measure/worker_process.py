@@ -17,6 +17,7 @@ from perfseer.measure.awake import AwakeClock, Deadline
 from perfseer.measure.interrupts import Interrupts
 from perfseer.measure.outcomes import Outcome, Status, is_cuda_error, is_device_fault, parse_outcome
 from perfseer.measure.settings import DeviceKind
+from perfseer.plain_data import parse_json
 
 WORKER = "perfseer.measure.worker"
 START_TIMEOUT_S = 300.0
@@ -279,7 +280,7 @@ class WorkerProcess:
 
 def _decoded(line: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(line)
+        answer = parse_json(line, finite=False)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_json, write_json
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 MODEL_FILE = "predictor.json"
+# What reading a file that was tampered with, and predicting with it, may raise.
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ class Predictor(ABC):
         self.inputs_ = FitInputs()
         self.n_parameters_ = 0
         self.history_: list[dict[str, Any]] = []
+        self.folder_: Path | None = None  # where it was read from
         self.normaliser_: Normaliser | None = None
         self.range_: TrainingRange | None = None
 
@@ -177,10 +179,15 @@ class Predictor(ABC):
             (`targets.UNITS`), finite and positive, utilisation at most 100.
 
         Raises:
-            PerfseerError: not fitted, or a prediction is not finite.
+            PerfseerError: not fitted, damaged, or a prediction is not finite.
         """
         self._require_fitted()
-        values = self._predict(dataset) if len(dataset) else np.zeros((0, len(self.targets)))
+        try:
+            values = self._predict(dataset) if len(dataset) else np.zeros((0, len(self.targets)))
+        except _DAMAGE as error:
+            if self.folder_ is None:
+                raise
+            raise self._damaged(error) from error
         require(
             bool((np.isfinite(values) & (values > 0)).all()),
             f"{self.name} gave predictions that are not finite and positive; train it again",
@@ -270,8 +277,12 @@ class Predictor(ABC):
             model.normaliser_ = Normaliser.from_json(contents["normaliser"])
             model.range_ = TrainingRange.from_json(contents["range"])
             model._load_state(folder, contents["state"])
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
-            raise PerfseerError(f"{folder} holds a damaged predictor ({error}): train it again") from error
+            model.folder_ = folder
+        except _DAMAGE as error:
+            first = next(iter(str(error).splitlines()), "")
+            raise PerfseerError(
+                f"{folder} holds a damaged predictor ({type(error).__name__}: {first[:200]}): train it again"
+            ) from error
         return model
 
     @classmethod
@@ -307,6 +318,14 @@ class Predictor(ABC):
     def _bounded(self, values: FloatArray) -> FloatArray:
         """[n, T] physical units kept within the label normaliser's bounds, as what it decodes is."""
         return self._normaliser.labels.decode(self._normaliser.labels.encode(values))
+
+    def _damaged(self, error: Exception) -> PerfseerError:
+        """What a file that was tampered with ends in where it was whole enough to be loaded."""
+        first = next(iter(str(error).splitlines()), "")
+        return PerfseerError(
+            f"the predictor in {self.folder_} cannot predict ({type(error).__name__}: {first[:200]}): it is "
+            "damaged, train it again"
+        )
 
     def _require_fitted(self) -> None:
         require(

@@ -9,6 +9,7 @@ import numpy as np
 from perfseer.data.dataset import Dataset
 from perfseer.data.features import GLOBAL_COLUMNS, graph_features
 from perfseer.data.packed import PackedGraphs
+from perfseer.errors import require
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.graphs.vocabulary import OPERATORS
 
@@ -85,8 +86,20 @@ class TrainingRange:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "TrainingRange":
-        """Read what `to_json` gave."""
-        return cls(tuple(value["operators"]), dict(value["lowest"]), dict(value["highest"]))
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: it is of other quantities, or something is no number.
+        """
+        ends = [dict(value["lowest"]), dict(value["highest"])]
+        numbers = [number for end in ends for number in end.values()]
+        require(
+            all(set(end) == set(GLOBAL_COLUMNS) for end in ends)
+            and all(type(number) in (int, float) for number in numbers)
+            and all(isinstance(name, str) for name in value["operators"]),
+            "the training range is damaged: train again",
+        )
+        return cls(tuple(value["operators"]), *ends)
 
 
 def _named(values: FloatArray) -> dict[str, float]:

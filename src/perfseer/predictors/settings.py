@@ -87,7 +87,7 @@ class SeerNetMultiSettings(SeerNetSettings):
 class Mlp5dSettings(PredictorSettings):
     """A perceptron on five numbers of a graph: FLOPs, bytes, parameters, batch size, depth."""
 
-    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1)]
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=1, max_length=64)]
     learning_rate: Annotated[float, Field(gt=0, le=1)]
     max_epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=65536)]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
+from perfseer.data.settings import Seed
 from perfseer.validation import Strict
 
 Positive = Annotated[float, Field(gt=0)]
@@ -90,7 +91,7 @@ class Comparison(Strict):
     """
 
     resamples: Annotated[int, Field(ge=100, le=1_000_000)]
-    resample_seed: int
+    resample_seed: Seed
     min_seeds: Annotated[int, Field(ge=2)]
     min_networks: Annotated[int, Field(ge=2)]
 
@@ -180,7 +181,7 @@ class ReportSettings(Strict):
     beside: tuple[str, ...]
     grades: Grades
     samples: PositiveInt
-    sample_seed: int
+    sample_seed: Seed
     error_bounds_pct: tuple[Positive, Positive, Positive]
     judgement: Judgement
     benchmark: BenchmarkJudgement

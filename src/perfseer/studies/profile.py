@@ -1,6 +1,5 @@
 """What was measured: the dataset's profile, its coverage, what was refused, how it was split."""
 
-import json
 from collections.abc import Callable, Sequence
 from itertools import product
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perfseer.evaluation.breakdowns import by_style
+from perfseer.plain_data import PlainDataError, parse_json
 from perfseer.reporting.tables import escape, markdown_table, table
 from perfseer.reporting.units import MISSING, choose_scale, count, number, percent
 from perfseer.studies.experiment import Experiment
@@ -141,8 +141,8 @@ def described(rows: pd.DataFrame, column: str) -> str:
 
 def _parse(text: str) -> object:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return parse_json(text)
+    except PlainDataError:
         return text
 
 

@@ -4,7 +4,6 @@ A record whose digests differ from the present parameters, code or dataset is re
 otherwise mix results of different experiments.
 """
 
-import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from perfseer.evaluation.records import (
     read_record,
 )
 from perfseer.evaluation.trials import require_valid
+from perfseer.plain_data import PlainDataError, parse_json
 
 HISTORY_COLUMNS = ("target", "epoch", "train_loss", "valid_loss")
 Key = TypeVar("Key", bound=Hashable)
@@ -113,7 +113,7 @@ def _read_history(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=list(HISTORY_COLUMNS))
     try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except json.JSONDecodeError as error:
+        lines = [parse_json(line) for line in path.read_bytes().splitlines() if line.strip()]
+    except PlainDataError as error:
         raise PerfseerError(f"{path} is damaged ({error}); run `perfseer train` again") from error
     return pd.DataFrame(lines) if lines else pd.DataFrame(columns=list(HISTORY_COLUMNS))

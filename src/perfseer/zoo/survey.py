@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
+from perfseer.lifeline import end_with, this_process
 from perfseer.settings import Section, check_bounds, check_range, described, number
 from perfseer.zoo.sampler import sample
 from perfseer.zoo.space import MIN_RESOLUTION, ArchitectureSpec, SearchSpace, check_interval, n_parameters
@@ -111,7 +112,7 @@ def _captured(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["perfseer.graphs.capture", "perfseer.zoo.builder"])
     try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, context, end_with, (this_process(),)) as pool:
             yield from pool.map(forward_totals, specs, resolutions, chunksize=4)
     except BrokenProcessPool as error:
         raise PerfseerError(

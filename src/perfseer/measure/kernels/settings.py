@@ -76,12 +76,12 @@ class KernelSettings(Section):
 
     def __post_init__(self) -> None:
         check_bounds(self)
-        if self.time_budget_s <= 0:
+        if not self.time_budget_s > 0:
             raise ValueError(f"time_budget_s is {self.time_budget_s}, expected above 0 seconds")
         for name in ("prior_share", "rounds_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to 1")
-        if self.error_pct <= 0:
+        if not self.error_pct > 0:
             raise ValueError(f"error_pct is {self.error_pct}, expected above 0")
         low, high = self.channel_scale
         if not 0 < low <= high:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from perfseer.errors import PerfseerError
@@ -23,6 +24,7 @@ ROW_COLUMNS: tuple[str, ...] = (
 # And where and how, the same in all rows.
 COLUMNS: tuple[str, ...] = (*ROW_COLUMNS, "device", "device_kind", "environment", "protocol", "version")
 _TEXT = ("name", "status", "reason", "device", "device_kind", "environment", "protocol")
+NUMBERS = tuple(name for name in COLUMNS if name not in _TEXT)
 _INTEGER = ("round", *CONFIGURATION, "version")
 
 
@@ -49,7 +51,7 @@ def kernel_table(rows: Iterable[Mapping[str, Any]], constant: Mapping[str, Any])
 
 
 def good_kernels(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The rows measured without a failure.
+    """The rows measured without a failure; a time that is not finite and positive is one.
 
     Raises:
         PerfseerError: the table is of another version, or none is good.
@@ -60,7 +62,9 @@ def good_kernels(table: pd.DataFrame, where: str) -> pd.DataFrame:
             f"{where} has version {sorted(versions)} of the kernel table, expected {KERNELS_VERSION}: run "
             "`perfseer kernels` again"
         )
-    good = table[table["status"] == "ok"].reset_index(drop=True)
+    times = table[list(TIMES)].to_numpy(dtype=np.float64, na_value=np.nan)
+    sound = (np.isnan(times) | (np.isfinite(times) & (times > 0))).all(axis=1)
+    good = table[(table["status"] == "ok") & sound].reset_index(drop=True)
     if good.empty:
         raise PerfseerError(f"{where} holds no kernel that could be measured: see its column `reason`")
     return good

@@ -17,7 +17,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.errors import PerfseerError
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.parts.learners.boosters import REPEATABLE, load_boosters, save_boosters
+from perfseer.predictors.parts.learners.boosters import REPEATABLE, boosted, load_boosters, save_boosters
 from perfseer.predictors.parts.residual import Residual
 from perfseer.predictors.parts.tabular import tabular_features
 from perfseer.predictors.settings import BoostingSettings
@@ -100,7 +100,7 @@ class BoostingPredictor(Predictor):
 
     def _predict(self, dataset: Dataset) -> FloatArray:
         inputs = self._inputs(dataset)
-        learned = [np.asarray(self.boosters_[target].predict(inputs)) for target in self.targets]
+        learned = [boosted(self.boosters_[target], inputs) for target in self.targets]
         return self.residual_.decode(np.column_stack(learned), dataset)
 
     def _save_state(self, folder: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from perfseer.predictors.parts.roofline import TimeRoofline
 from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.predictors.registry import load
 from perfseer.predictors.settings import PredictorSettings
+from perfseer.settings import load_settings
 from perfseer.targets import TARGET_BY_NAME
 
 _BASE_FOLDER = "base"
@@ -170,8 +171,10 @@ class CalibratedPredictor(Predictor):
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         self.base_ = load(folder / _BASE_FOLDER)
-        self.platform_ = None if state["platform"] is None else Platform(**state["platform"])
-        self.rates_ = TimeRoofline(**state["rates"])
+        self.platform_ = (
+            None if state["platform"] is None else load_settings(Platform, state["platform"], "platform")
+        )
+        self.rates_ = load_settings(TimeRoofline, state["rates"], "rates")
         self.shifts_ = {shift.pop("target"): Shift.from_json(shift) for shift in state["shifts"]}
 
 

@@ -20,7 +20,7 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.conformal import Conformal
 from perfseer.predictors.memory.table import TermTable, term_table
-from perfseer.predictors.parts.learners.boosters import REPEATABLE, load_boosters, save_boosters
+from perfseer.predictors.parts.learners.boosters import REPEATABLE, boosted, load_boosters, save_boosters
 from perfseer.predictors.parts.roofline import Roofline
 from perfseer.predictors.parts.tabular import tabular_features
 from perfseer.predictors.settings import PredictorSettings
@@ -107,13 +107,13 @@ class MemoryPredictor(Predictor):
 
     def _predict_target(self, dataset: Dataset, target: str) -> FloatArray:
         if self.settings.method == "learned":
-            return np.asarray(np.exp(self.boosters_[target].predict(_totals(dataset))))
+            return np.asarray(np.exp(boosted(self.boosters_[target], _totals(dataset))))
         table = term_table(dataset, TARGET_BY_NAME[target].phase)
         base = self._arithmetic(table, target)
         if self.settings.method == "analytic":
             return base
         inputs = _with_terms(_totals(dataset), table)
-        return np.asarray(base * np.exp(self.boosters_[target].predict(inputs)))
+        return np.asarray(base * np.exp(boosted(self.boosters_[target], inputs)))
 
     def _arithmetic(self, table: TermTable, target: str) -> FloatArray:
         """[n] MiB of the arithmetic, its terms scaled where coefficients were fitted."""

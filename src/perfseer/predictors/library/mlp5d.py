@@ -16,7 +16,7 @@ from perfseer.data.ragged import gather, offsets, segment_ids, segment_max
 from perfseer.graphs.perfgraph import FloatArray, IntArray
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.learners.regressor import ArrayRegressor
-from perfseer.predictors.parts.weights import load_weights, save_weights
+from perfseer.predictors.parts.weights import load_networks, save_weights
 from perfseer.predictors.settings import Mlp5dSettings
 
 _TOTALS = ("total_flops", "total_bytes", "n_parameters", "batch_size")
@@ -61,8 +61,7 @@ class Mlp5dPredictor(Predictor):
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         if state["inputs"] != [*_TOTALS, "depth"]:
             raise ValueError(f"inputs {state['inputs']}, expected {[*_TOTALS, 'depth']}")
-        self.regressors_ = self._new()
-        load_weights(folder / _WEIGHTS_FILE, self.regressors_)
+        self.regressors_ = load_networks(folder / _WEIGHTS_FILE, self._new)
 
 
 def _inputs(dataset: Dataset) -> FloatArray:

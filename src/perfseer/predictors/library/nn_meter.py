@@ -16,7 +16,7 @@ from perfseer.data.packed import PackedGraphs
 from perfseer.errors import require
 from perfseer.graphs.kernels import OPTIMISER, FusionRules
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
-from perfseer.measure.kernels.table import COLUMNS, good_kernels
+from perfseer.measure.kernels.table import COLUMNS, NUMBERS, good_kernels
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.coverage import Coverage
 from perfseer.predictors.parts.kernels.forests import SPLIT_SEED, KernelForests, shares_within, split
@@ -78,7 +78,7 @@ class NnMeterPredictor(Predictor):
         del valid  # nothing to stop early
         path = self.inputs_.kernels
         assert path is not None  # `needs` says so
-        measured = good_kernels(read_parquet(path, COLUMNS, _WRITTEN_BY), str(path))
+        measured = good_kernels(read_parquet(path, COLUMNS, _WRITTEN_BY, NUMBERS), str(path))
         self.rules_ = _read_rules(path.with_name("fusion.json"))
         self.device_kind_ = str(measured["device_kind"].iloc[0])
         kernels, held_out = split(measured, seed)

@@ -35,6 +35,7 @@ from perfseer.predictors.parts.platforms.examples import PlatformExamples
 from perfseer.predictors.parts.platforms.learners import Group
 from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.settings import PredictorSettings
+from perfseer.settings import load_settings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 
 
@@ -174,7 +175,9 @@ class SeerNetXPredictor(Predictor):
         }
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
-        self.platforms_ = tuple(Platform(**platform) for platform in state["platforms"])
+        self.platforms_ = tuple(
+            load_settings(Platform, platform, "platforms") for platform in state["platforms"]
+        )
         self.graphs_as_run = bool(state["graphs_as_run"])
         self.conformal_ = Conformal.from_json(state["conformal"])
         self.timed_ = frozenset(state["timed"])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from perfseer.data.dataset import Dataset
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.base import Predictor
-from perfseer.predictors.parts.weights import count_weights, load_weights, save_weights
+from perfseer.predictors.parts.weights import count_weights, load_networks, save_weights
 from perfseer.training.gradients import GradientRule, sum_rule
 from perfseer.training.loop import outputs_of, train_network
 from perfseer.training.losses import Loss, make_loss
@@ -157,8 +157,7 @@ class NetworkPredictor(Predictor):
 
     def _load_state(self, folder: Path, state: dict[str, Any]) -> None:
         self._inputs_from_json(state)
-        self.networks_ = self._new_networks(seed=0)
-        load_weights(folder / _WEIGHTS_FILE, self.networks_)
+        self.networks_ = load_networks(folder / _WEIGHTS_FILE, partial(self._new_networks, seed=0))
 
 
 def _log_named(log: Callable[[str], None], name: str, line: str) -> None:

@@ -20,6 +20,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.features import GLOBAL_COLUMNS, NODE_COLUMNS, GraphFeatures
 from perfseer.data.ragged import segment_sum
 from perfseer.graphs.perfgraph import FloatArray, IntArray
+from perfseer.settings import load_settings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 
 # SGD with momentum reads weight, gradient and momentum, and writes weight and momentum.
@@ -194,10 +195,20 @@ class Roofline:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Roofline":
-        """Read what `to_json` gave."""
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: a constant is missing or no number.
+        """
         return cls(
-            {phase: TimeRoofline(**constants) for phase, constants in value["times"].items()},
-            {phase: MemoryLine(**line) for phase, line in value["memories"].items()},
+            {
+                phase: load_settings(TimeRoofline, of, f"roofline.{phase}")
+                for phase, of in value["times"].items()
+            },
+            {
+                phase: load_settings(MemoryLine, of, f"memory.{phase}")
+                for phase, of in value["memories"].items()
+            },
         )
 
 

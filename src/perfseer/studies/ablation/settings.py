@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from perfseer.data.settings import SplitName
 from perfseer.targets import TARGET_NAMES
+from perfseer.validation import Strict
 
 # The name of what all variants are compared with.
 BASE = "base"
@@ -19,14 +20,12 @@ Changes = Annotated[
 ]
 
 
-class AblationSettings(BaseModel):
+class AblationSettings(Strict):
     """One base and its variants; seeds are those of params.yaml.
 
     A variant may change ``labels``, ``training``, ``predictors`` and, here, ``ablation.predictor`` and
     ``ablation.targets``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     split: Annotated[SplitName, Field(description="the split every variant is fitted and scored on")]
     predictor: Annotated[str, Field(description="the predictor fitted where a variant names no other")]

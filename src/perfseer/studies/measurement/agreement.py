@@ -1,11 +1,11 @@
 """Measurements against other measurements: short against long protocol, first time against again."""
 
-import json
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from perfseer.evaluation.noise import PAPER_S, SAME, NoiseFloor, ProtocolDifference
+from perfseer.plain_data import json_object
 from perfseer.reporting.floors import NOT_MEASURED
 from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import count, number, percent, signed
@@ -161,5 +161,5 @@ def long_protocol_words(study: Study) -> str:
 
 
 def _lengths(protocol: str) -> str:
-    parsed = json.loads(protocol)
+    parsed = json_object(protocol) or {}
     return f"{parsed['warmup_s']:g} s of warm-up and {parsed['phase_budget_s']:g} s counted"

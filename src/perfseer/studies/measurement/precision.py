@@ -1,6 +1,5 @@
 """How precise single measurements are, and what the machine did meanwhile."""
 
-import json
 from collections.abc import Callable
 from operator import itemgetter
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.plain_data import json_object
 from perfseer.reporting.tables import Column, escape, table
 from perfseer.reporting.units import choose_scale, count, named, number, percent, share_text, signed
 from perfseer.studies.measurement.study import Study, known
@@ -26,8 +26,8 @@ def aims_pct(study: Study) -> FloatArray:
 
 
 def _asked(protocol: str) -> float:
-    parsed = json.loads(protocol) if protocol else {}
-    return 100.0 * float(parsed["ci_width"]) / 2 if "ci_width" in parsed else np.nan
+    width = (json_object(protocol) or {}).get("ci_width")
+    return 100.0 * width / 2 if isinstance(width, int | float) else np.nan
 
 
 def missed(study: Study, phase: Phase) -> int:

@@ -1,6 +1,5 @@
 """What measurement.md is rendered from: the measurement table, and what was measured beside it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.measure.table import read_table
 from perfseer.measure.trust.sanity import Finding, check_table
 from perfseer.measure.trust.settings import TrustSettings
+from perfseer.plain_data import json_object
 from perfseer.reporting.floors import Floors, require_comparable
 from perfseer.reporting.settings import MeasurementAims
 from perfseer.validation import section
@@ -59,7 +59,7 @@ class Study:
     def protocols(self) -> list[dict[str, Any]]:
         """The distinct protocols of the table; empty where it does not say."""
         texts = sorted(set(self.table["protocol"].dropna()) - {""})
-        return [parsed for text in texts if isinstance(parsed := json.loads(text), dict)]
+        return [parsed for text in texts if (parsed := json_object(text)) is not None]
 
 
 def load_study(parameters: Mapping[str, Any], results: Path) -> Study:

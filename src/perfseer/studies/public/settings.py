@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveInt, model_validator
 
-from perfseer.data.settings import LabelSettings
+from perfseer.data.settings import LabelSettings, Seed
 from perfseer.data.sources.timm_results.names import FILES
 from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import Percentage
+from perfseer.predictors.registry import PREDICTOR_NAMES
 from perfseer.training.settings import Recipe, TrainingSettings
 from perfseer.validation import Strict
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -141,10 +141,13 @@ class PublicSettings(Strict):
         _require_known("headline", self.headline, self.files)
         for name, entrant in self.entrants.items():
             self._check_scope(f"entrants.{name}", entrant)
+            _require_known(f"entrants.{name}.predictor", (entrant.predictor,), PREDICTOR_NAMES)
         for name, members in self.means.items():
             _require_known(f"means.{name}", members, self.entrants)
         for name in self.variants:
-            self._check_scope(f"variants.{name}", self._resolved(name))
+            resolved = self._resolved(name)
+            self._check_scope(f"variants.{name}", resolved)
+            _require_known(f"variants.{name}.predictor", (resolved.predictor,), PREDICTOR_NAMES)
         _require_known("subject", (self.subject,), (*self.entrants, *self.means))
         if self.unseen is not None:
             _require_known("unseen.entrant", (self.unseen.entrant,), self.fitted)

@@ -50,6 +50,15 @@ def test_each_of_the_seven_fields_stands_where_the_authors_put_it():
         ("1.25|N/A|30|1400.5|99|45|2048", "not a number"),
         ("1.25|0|30|1400.5|99|45|2048", "zero"),
         ("1.25|62.5|30|1400.5|99|45|0.0", "zero"),
+        ("inf|62.5|30|1400.5|99|45|2048", "infinite"),
+        ("-Infinity|62.5|30|1400.5|99|45|2048", "infinite"),
+        ("1e400|62.5|30|1400.5|99|45|2048", "infinite"),
+        ("1.25|62.5|30|1400.5|99|45|-2048", "negative"),
+        ("1.25|200|30|1400.5|99|45|2048", "above 100 %"),
+        ("1.25|62.5|30|1400.5|99|45|1e300", "implausible"),
+        ("1e-300|62.5|30|1400.5|99|45|2048", "implausible"),
+        ("1_0|62.5|30|1400.5|99|45|2048", "not a number"),
+        ("٣|62.5|30|1400.5|99|45|2048", "not a number"),
     ],
 )
 def test_what_is_wrong_with_a_value_is_told_apart(train, kind):
@@ -58,10 +67,11 @@ def test_what_is_wrong_with_a_value_is_told_apart(train, kind):
     assert labels.infer == PhaseLabels(1.25, 62.5, 2048.0)
 
 
-def test_only_the_value_at_fault_is_lost_and_zero_stays_zero():
+def test_only_the_value_at_fault_is_lost():
     labels = read_labels(repr({"train": "x|0|30|1|9|4|2048", "infer": GOOD}), "a.txt")
     assert math.isnan(labels.train.sample_time_ms)
-    assert (labels.train.util_pct, labels.train.mem_mib) == (0.0, 2048.0)
+    assert math.isnan(labels.train.util_pct)
+    assert labels.train.mem_mib == 2048.0
     assert [fault.kind for fault in labels.faults] == ["not a number", "zero"]
     assert "'x'" in labels.faults[0].detail
     assert [fault.detail.split()[1] for fault in labels.faults] == ["time", "average_sm_util"]

@@ -80,7 +80,7 @@ def test_arrays_survive_a_file_bit_for_bit(data, tmp_path):
 
 def test_damaged_arrays_are_refused(data, tmp_path):
     arrays = Forest.fit(*data, SMALL, seed=0).arrays()
-    with pytest.raises(PerfseerError, match="fit together"):
+    with pytest.raises(PerfseerError, match="train it again"):
         Forest.of_arrays({**arrays, "right": arrays["right"] + len(arrays["right"])})
     (tmp_path / "half").write_bytes(b"{")
     with pytest.raises(PerfseerError, match="half"):
@@ -216,3 +216,14 @@ def test_only_good_kernels_of_this_version_are_learned_from(kernels):
         good_kernels(failed, "x")
     with pytest.raises(PerfseerError, match=r"version \[0\].*expected 1"):
         good_kernels(kernels.assign(version=0), "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "filling"),
+    [("right", 0), ("right", 30_000), ("right", -1), ("feature", 30_000), ("feature", 0), ("value", np.nan)],
+)
+def test_trees_that_never_end_and_indices_out_of_range_are_refused(data, name, filling):
+    arrays = dict(Forest.fit(*data, SMALL, seed=0).arrays())
+    arrays[name] = np.full_like(arrays[name], filling)
+    with pytest.raises(PerfseerError, match="train it again"):
+        Forest.of_arrays(arrays).predict(data[0])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from perfseer.data.sources.perfseer_release.wording import printable
 from perfseer.errors import PerfseerError, require
-from perfseer.targets import PHASES, Phase
+from perfseer.measure.soundness import PLAUSIBLE
+from perfseer.targets import PHASES, Phase, Quantity
 
 MAX_CHARACTERS = 4096  # published ones have about 200
 FIELDS: tuple[str, ...] = (
@@ -25,6 +26,12 @@ FIELDS: tuple[str, ...] = (
 # The fields that are labels, as the paper's tables have them (METHODS 1.1), by position.
 _TIME, _UTIL, _MEM = FIELDS.index("time"), FIELDS.index("average_sm_util"), FIELDS.index("peak_memory_usage")
 
+_QUANTITIES: dict[int, Quantity] = {_TIME: "time", _UTIL: "util", _MEM: "mem"}
+# Python's float takes more than numbers are written in: underscores, digits of other scripts.
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+|[+-]?inf(?:inity)?", re.IGNORECASE
+)
+
 # Possessive throughout, so that no text makes the matching go back and forth.
 _TEXT = r"(?:'[^'\\\n]*+'|\"[^\"\\\n]*+\")"
 _PAIR = rf"\s*+({_TEXT})\s*+:\s*+({_TEXT}|None)\s*+"
@@ -38,8 +45,8 @@ class Fault:
 
     Attributes:
         phase: whose.
-        kind: ``no entry``, ``too few fields``, ``too many fields``, ``empty``, ``nan``, ``not a number`` or
-            ``zero``; all but the last mean that there is no value.
+        kind: ``no entry``, ``too few fields``, ``too many fields``, ``empty``, ``nan``, ``not a number``,
+            ``infinite``, ``negative``, ``zero``, ``above 100 %`` or ``implausible``; there is no value.
         detail: in words, with the field.
     """
 
@@ -123,13 +130,26 @@ def _phase(phase: Phase, text: str | None) -> tuple[PhaseLabels, list[Fault]]:
 
 
 def _number(text: str, field: str, phase: Phase, faults: list[Fault]) -> float:
-    """The number in ``text``, NaN with a fault where there is none; zero is a number and a fault."""
-    try:
-        value = float(text)
-        kind = "nan" if math.isnan(value) else "zero" if value == 0 else None
-    except ValueError:
-        value, kind = math.nan, "not a number" if text.strip() else "empty"
-    if kind is not None:
-        shown = f" ({printable(text)[:30]!r})" if kind == "not a number" else ""
-        faults.append(Fault(phase, kind, f"{phase}: {field} is {kind}{shown}"))
-    return value
+    """The number in ``text``, NaN with a fault where there is none or one that nobody measured."""
+    value = float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
+    kind = _kind(value, text.strip(), FIELDS.index(field))
+    if kind is None:
+        return value
+    shown = "" if kind in ("empty", "nan", "zero") else f" ({printable(text)[:30]!r})"
+    faults.append(Fault(phase, kind, f"{phase}: {field} is {kind}{shown}"))
+    return math.nan
+
+
+def _kind(value: float, text: str, place: int) -> str | None:
+    """What is wrong with a number of a field; None if nothing is."""
+    if math.isnan(value):
+        named = "nan" if text.lower().lstrip("+-") == "nan" else "not a number"
+        return named if text else "empty"
+    low, high = PLAUSIBLE[_QUANTITIES[place]]
+    if math.isinf(value):
+        return "infinite"
+    if value <= 0:
+        return "negative" if value < 0 else "zero"
+    if value > high and place == _UTIL:
+        return "above 100 %"
+    return None if low <= value <= high else "implausible"

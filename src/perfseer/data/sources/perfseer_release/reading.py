@@ -201,8 +201,7 @@ def _label(pair: Pair, batch_size: int, notes: list[Note]) -> dict[str, Any]:
         notes.append(Note(pair.label.name, "refused labels", reason))
         return {"status": "error", "reason": reason}
     notes.extend(Note(pair.label.name, f"label: {fault.kind}", fault.detail) for fault in labels.faults)
-    # A zero is what was published, and the quarantine's to judge; of all else there is no value.
-    missing = "; ".join(fault.detail for fault in labels.faults if fault.kind != "zero")
+    missing = "; ".join(fault.detail for fault in labels.faults)
     return _values(labels, batch_size) | {"status": "error" if missing else "ok", "reason": missing}
 
 

@@ -12,6 +12,7 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.measure.kernels.table import TIMES
 from perfseer.predictors.parts.kernels.tables import Peaks, forest_of, kernel_features
 from perfseer.predictors.parts.learners.forests import Arrays, Forest, published
+from perfseer.settings import load_settings
 from perfseer.targets import PHASES, Phase
 
 Scale = Literal["time", "log"]
@@ -102,7 +103,7 @@ class KernelForests:
     ) -> "KernelForests":
         """Read what `to_json` and `arrays` gave."""
         forests = {kind: Forest.of_arrays(arrays[f"{phase}/{kind}"]) for kind in state["forests"]}
-        return cls(phase, state["scale"], Peaks(**state["peaks"]), forests)
+        return cls(phase, state["scale"], load_settings(Peaks, state["peaks"], "peaks"), forests)
 
 
 def split(kernels: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm
+import numpy as np
 
 from perfseer.data.files import atomic
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.predictors.parts.learners.lightgbm_text import require_sound
 
 # Beside the seed.
 REPEATABLE: Mapping[str, Any] = {
@@ -34,8 +37,23 @@ def load_boosters(folder: Path, names: Iterable[str]) -> dict[str, lightgbm.Boos
     return {name: _read(folder / f"{name}.txt") for name in names}
 
 
+def boosted(booster: lightgbm.Booster, inputs: FloatArray) -> FloatArray:
+    """What the trees make of rows [n, F]: [n].
+
+    Raises:
+        PerfseerError: they were fitted on other columns.
+    """
+    require(
+        booster.num_feature() == inputs.shape[1],
+        f"boosted trees ask for {booster.num_feature()} columns of {inputs.shape[1]}: train them again",
+    )
+    return np.asarray(booster.predict(inputs, num_threads=1), dtype=np.float64)
+
+
 def _read(path: Path) -> lightgbm.Booster:
     try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except (OSError, lightgbm.basic.LightGBMError) as error:
+        text = path.read_bytes().decode("ascii")
+        require_sound(text)
+        return lightgbm.Booster(model_str=text)
+    except (OSError, UnicodeDecodeError, PerfseerError, lightgbm.basic.LightGBMError) as error:
         raise PerfseerError(f"{path} holds no boosted trees ({error}): train it again") from error

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.ensemble import RandomForestRegressor
 
 from perfseer.data.files import atomic
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 from perfseer.graphs.perfgraph import FloatArray
 
 _LEAF = -1
@@ -124,7 +124,15 @@ class Forest:
         return leaves + 2 * (len(self.feature) - leaves)
 
     def predict(self, inputs: FloatArray) -> FloatArray:
-        """[n, F] to [n], the mean over the trees."""
+        """[n, F] to [n], the mean over the trees.
+
+        Raises:
+            PerfseerError: it asks for columns that are not there.
+        """
+        require(
+            int(self.feature.max()) < inputs.shape[1],
+            f"a forest asks for column {self.feature.max()} of {inputs.shape[1]}: train it again",
+        )
         rows = max(1, _AT_ONCE // len(self.roots))
         parts = [self._walk(inputs[start : start + rows]) for start in range(0, len(inputs), rows)]
         return np.concatenate([np.zeros(0), *parts])
@@ -151,14 +159,24 @@ class Forest:
         """Read what `arrays` gave.
 
         Raises:
-            PerfseerError: the arrays are of different lengths or point outside.
+            PerfseerError: the arrays are of different lengths, point outside or back, or are not finite.
         """
         forest = cls(**arrays)
-        sizes = {len(forest.feature), len(forest.threshold), len(forest.right), len(forest.value)}
-        size = len(forest.value)
-        inside = all(len(a) and a.min() >= 0 and a.max() < size for a in (forest.roots, forest.right))
-        if len(sizes) > 1 or not inside:
-            raise PerfseerError("a forest's arrays do not fit together: train it again")
+        whole = all(array.dtype.kind == "i" for array in (forest.roots, forest.feature, forest.right))
+        lengths = {array.shape for array in (forest.feature, forest.threshold, forest.right, forest.value)}
+        require(
+            whole and len(lengths) == 1 and forest.roots.ndim == 1 == len(next(iter(lengths))),
+            "a forest's arrays do not fit together: train it again",
+        )
+        size, inner = len(forest.value), np.flatnonzero(forest.feature != _LEAF)
+        # A child that points back would be walked for ever; the last node has none next to it.
+        sound = (
+            bool(len(forest.roots) and forest.roots.min() >= 0 and forest.roots.max() < size)
+            and bool(forest.feature.min() >= _LEAF and np.isfinite(forest.value).all())
+            and bool(np.isfinite(forest.threshold).all() and (inner + 1 < size).all())
+            and bool(((inner < forest.right[inner]) & (forest.right[inner] < size)).all())
+        )
+        require(sound, "a forest's nodes point outside or back, or are not finite: train it again")
         return forest
 
 

@@ -19,7 +19,7 @@ from perfseer.predictors.parts.platforms.network import PlatformNetwork
 from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.tables import PlatformTable, platform_table
 from perfseer.predictors.parts.platforms.widening import FeatureRange
-from perfseer.predictors.parts.weights import count_weights, load_weights, save_weights
+from perfseer.predictors.parts.weights import count_weights, save_weights
 
 # Of the parts on the logarithmic scale. The process alone is the best of them on unseen architectures, the
 # network and the trees bring what it lacks on unseen families (docs/seernet-x.md has the figures).
@@ -163,9 +163,7 @@ class Blend:
         ranges = PlatformLearners.load(folder / _RANGES_FILE, state["kin_of_ranges"], FeatureRange.of_arrays)
         scales, network = Scales.from_json(state["scales"]), None
         if "network" in settings.used:
-            network = PlatformNetwork.new(settings, scales, platforms)
-            load_weights(folder / _FILES["network"], {"network": network.network})
-            network.network.eval()
+            network = PlatformNetwork.load(folder / _FILES["network"], settings, scales, platforms)
         return cls(learners, ranges, scales, network)
 
 

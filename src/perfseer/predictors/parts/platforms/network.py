@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scale
 from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.work import TOLD
 from perfseer.predictors.parts.tabular import OPERATOR_TYPES
+from perfseer.predictors.parts.weights import load_networks
 from perfseer.training.annealing import train_annealed
 from perfseer.training.loop import outputs_of
 from perfseer.training.losses import huber
@@ -60,6 +62,18 @@ class PlatformNetwork:
                 unknown_share=settings.unknown_share,
             )
         return cls(network, scales, tuple(platforms))
+
+    @classmethod
+    def load(
+        cls, path: Path, settings: SeerNetXSettings, scales: Scales, platforms: Sequence[Platform]
+    ) -> Self:
+        """One with the weights of a file, which `save_weights` wrote as ``network``.
+
+        Raises:
+            PerfseerError: the file is missing, damaged, or of other layers.
+        """
+        loaded = load_networks(path, lambda: {"network": cls.new(settings, scales, platforms).network})
+        return cls(loaded["network"].eval(), scales, tuple(platforms))
 
     def train(
         self,
