@@ -41,7 +41,7 @@ def test_shipped_parameters_are_complete_and_keep_their_values():
         ({"batch_sizes": [1, 2.5]}, r"batch_sizes[1] is '2.5' (float), expected int"),
         ({"batches_per_architecture": 99}, "1 to the number of batch sizes"),
         ({"time_budget_s": 0}, "time_budget_s is 0.0, allowed: above 0"),
-        ({"time_budget_s": float("nan")}, "time_budget_s is nan"),
+        ({"time_budget_s": float("nan")}, "collect.time_budget_s is 'nan' (float), expected a finite number"),
         ({"time_budget_s": "210"}, "collect.time_budget_s is '210' (str), expected float"),
         ({"threads": True}, "threads is 'True' (bool), expected int"),
         ({"ci_width": 0}, "ci_width is 0.0"),
