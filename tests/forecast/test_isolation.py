@@ -199,3 +199,47 @@ def test_a_name_that_is_no_file_is_its_row(here, kind):
     failed.model.encode("utf-8")
     failed.error.encode("utf-8")
     assert isinstance(good, Prediction)
+
+
+PATCHES = """
+import os, threading
+import torch
+from torch import nn
+from tests.helpers.forecasts import Convolution
+
+def model():
+    torch.nn.functional.conv2d = lambda *given, **named: given[0]
+    nn.Conv2d.forward = lambda self, x: x
+    torch.set_default_dtype(torch.float64)
+    os.environ["OMP_NUM_THREADS"] = "7"
+    threading.Thread(target=lambda: threading.Event().wait(0.05) or os._exit(3), daemon=True).start()
+    return nn.Flatten()
+
+def hooks():
+    nn.modules.module.register_module_forward_hook(lambda module, given, result: result * 2)
+    return nn.Linear(8, 8)
+
+class Dropped(Convolution):
+    def __del__(self):
+        os._exit(4)
+
+Fine = Convolution
+"""
+
+
+def test_what_a_module_changes_is_gone_before_the_next(here):
+    (here / "isolated_patches.py").write_text(PATCHES)
+    last = [torch.nn.Conv2d.forward, torch.get_default_dtype()]
+    names = ("Dropped", "Fine", "model", "Fine", "hooks", "Fine")
+    before, *found, after = answers(GOOD, *(f"module:isolated_patches.{name}" for name in names), GOOD)
+    times = [answer.time.value for answer in (before, found[0], found[1], found[3], found[5], after)]
+    assert times == [before.time.value] * 6
+    assert last == [torch.nn.Conv2d.forward, torch.get_default_dtype()]
+
+
+def test_libraries_and_files_share_a_child(here):
+    pytest.importorskip("timm")
+    with Isolation(Limits()) as isolation:
+        for name in ("timm:resnet18", "timm:resnet10t", GOOD, "timm:resnet18", "timm:resnet10t"):
+            isolation.open(name, SMALL).captured(1, backward=False)
+        assert isolation.children == 2

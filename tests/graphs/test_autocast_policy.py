@@ -120,6 +120,57 @@ def test_recurrent_layers_run_in_the_lower_precision(layer, shape, flops, low):
     assert mixed.output_bytes[products].tolist() == (single.output_bytes[wide] // 2).tolist()
 
 
+class Stateful(nn.Module):
+    """States as people make them: zeros without a device."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.layer = kind(6, 8, batch_first=True)
+
+    def forward(self, x):
+        state = torch.zeros(1, x.size(0), 8)
+        return self.layer(x, (state, state) if isinstance(self.layer, nn.LSTM) else state)[0]
+
+
+class Packed(Stateful):
+    def forward(self, x):
+        packed = nn.utils.rnn.pack_padded_sequence(x, [5, 5, 3], batch_first=True)
+        return self.layer(packed, torch.zeros(1, 3, 8))[0].data
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.LSTM(6, 8, batch_first=True)
+
+    def forward(self, x):
+        return self.layer(x)[0]
+
+
+# of the steps of three sequences: forward, and backward without the gradient of the first input and state
+@pytest.mark.parametrize("low", [None, HALF])
+@pytest.mark.parametrize(
+    ("make", "gates", "rows", "last"),
+    [
+        (lambda: Stateful(nn.LSTM), 4, 15, 3),
+        (lambda: Stateful(nn.GRU), 3, 15, 3),
+        (lambda: Stateful(nn.RNN), 1, 15, 3),
+        (lambda: Packed(nn.GRU), 3, 13, 3),
+        (lambda: torch.jit.script(Recurrent()), 4, 15, 3),
+        (lambda: torch.jit.trace(Recurrent(), torch.zeros(3, 5, 6)), 4, 15, 3),
+        (lambda: torch.export.export(Recurrent(), (torch.zeros(3, 5, 6),)).module(), 4, 15, 3),
+    ],
+)
+def test_states_and_weights_of_recurrent_layers_may_be_on_the_cpu(make, gates, rows, last, low):
+    model = make()
+    graph = capture(model, (meta(3, 5, 6),), autocast=low)
+    assert graph.flops.sum() == 2 * rows * gates * 8 * (6 + 8)
+    assert graph.backward_flops.sum() == 2 * gates * 8 * (rows * (6 + 8) + (rows - last) * 8)
+    assert graph.n_parameters == gates * 8 * (6 + 8 + 2)
+    weights = [w for part in model.modules() for w in getattr(part, "_flat_weights", [])]
+    assert not any(weight.is_meta for weight in weights)
+
+
 def test_spectral_norm_runs():
     model = torch.nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3))
     inputs = (meta(2, 3, 8, 8),)

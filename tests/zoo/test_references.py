@@ -151,6 +151,15 @@ def test_a_model_that_reads_values_while_it_is_made_is_built_on_the_cpu(here):
     assert module.weight.device.type == "cpu"
 
 
+def test_a_model_that_is_traced_while_it_is_made_is_built_on_the_cpu(here):
+    (here / "mine_traced.py").write_text(
+        "import torch\ndef make(): return torch.jit.trace(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3),"
+        " torch.nn.BatchNorm2d(8)).eval(), torch.zeros(2, 3, 8, 8))\n"
+    )
+    module = build("module:mine_traced.make")
+    assert {parameter.device.type for parameter in module.parameters()} == {"cpu"}
+
+
 @pytest.mark.parametrize(
     ("source", "ref", "says"),
     [

@@ -84,18 +84,13 @@ class Isolation:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._sandbox = Sandbox(
-            _Workshop,
-            limits,
-            slower="raise --model-timeout (Limits.time_s)",
-            larger="raise --model-memory (Limits.memory_bytes)",
-        )
+        self._room = _Room(limits)
         self._count = 0
 
     @property
     def children(self) -> int:
-        """Processes started so far; a new one only after a death."""
-        return self._sandbox.starts
+        """Processes started so far; a new one after a death, and after a module of people's own."""
+        return self._room.starts
 
     def open(self, model: Model, feed: Feed, example: Any = None) -> OpenModel:
         """A model however it is given; one that is named is opened in the child.
@@ -112,18 +107,55 @@ class Isolation:
             return open_any(model, feed) if example is None else open_one(model, example, feed)
         names = expand(str(model))
         require(len(names) == 1, f"{model} names {len(names)} models; ask for them with predict_many")
-        kind = names[0].partition(":")[0]
-        if not self._sandbox.running:  # what is imported here is there in every child
-            _warm_capture()
-            warm_library(kind)
         self._count += 1
         named = Named(names[0], feed, tree_map(_on_meta, example))
-        return IsolatedModel(named, self._count, self._sandbox).opened()
+        return IsolatedModel(named, self._count, self._room).opened()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._room.stop()
+
+
+class _Room:
+    """The child, and whose code has run in it.
+
+    People's modules may change torch, leave threads behind, or die when they are dropped: no other model
+    follows one in its child. Libraries and files, which are read as data, share one.
+
+    Args:
+        limits: of every request.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._sandbox = Sandbox(
+            _Workshop,
+            limits,
+            slower="raise --model-timeout (Limits.time_s)",
+            larger="raise --model-memory (Limits.memory_bytes)",
+        )
+        self._occupant: int | None = None
+
+    @property
+    def starts(self) -> int:
+        """Children so far."""
+        return self._sandbox.starts
+
+    def ask(self, request: _Request, doing: str) -> Frame:
+        """As `Sandbox.ask`."""
+        if self._occupant not in (None, request.number):
+            self.stop()
+        if not self._sandbox.running:  # what is imported here is there in every child
+            _warm_capture()
+            warm_library(request.model.name.partition(":")[0])
+            self._occupant = None
+        if request.model.name.startswith("module:"):
+            self._occupant = request.number
+        return self._sandbox.ask(request, doing)
+
+    def stop(self) -> None:
+        """End the child."""
         self._sandbox.stop()
 
 
@@ -132,12 +164,12 @@ class IsolatedModel:
 
     Args:
         model: what it is.
-        number: tells it from the others that the child is asked for.
-        sandbox: the child.
+        number: tells it from the others that are asked for.
+        room: where it lives.
     """
 
-    def __init__(self, model: Named, number: int, sandbox: Sandbox) -> None:
-        self._model, self._number, self._sandbox = model, number, sandbox
+    def __init__(self, model: Named, number: int, room: _Room) -> None:
+        self._model, self._number, self._room = model, number, room
         self._death: PerfseerError | None = None
 
     @property
@@ -172,7 +204,7 @@ class IsolatedModel:
         if self._death is not None:
             raise self._death
         try:
-            return self._sandbox.ask(_Request(self._number, self._model, capture), doing)
+            return self._room.ask(_Request(self._number, self._model, capture), doing)
         except DeathError as error:
             self._death = PerfseerError(f"{self.name}: {error}")
             raise self._death from error

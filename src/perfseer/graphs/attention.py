@@ -32,6 +32,9 @@ class Recorder(Protocol):
     def record_backward(self, read: Sequence[Tensor], written: Sequence[Tensor], flops: int) -> None:
         """The backward pass of one read and wrote these tensors."""
 
+    def joined(self, value: Any) -> Any:
+        """A value whose constants from other devices have joined the tensors on the meta device."""
+
 
 def attend(
     recorder: Recorder,

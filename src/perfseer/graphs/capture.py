@@ -94,6 +94,7 @@ def _captured(
 
     with (
         _mode_of(module, training=backward),
+        _recurrent_weights(module, state),
         torch.set_grad_enabled(backward),
         single_kernels(tracer),
         switches(),
@@ -199,6 +200,24 @@ def _mode_of(module: nn.Module, *, training: bool) -> Iterator[None]:
     finally:
         for part, flag in before:
             part.training = flag
+
+
+@contextmanager
+def _recurrent_weights(module: nn.Module, state: _State) -> Iterator[None]:
+    """Recurrent layers list their weights once more: those that stand in for the duration, then their own."""
+    before = [
+        (part, part._flat_weights)
+        for part in module.modules()
+        if isinstance(part, nn.RNNBase | torch.jit.ScriptModule) and hasattr(part, "_flat_weights")
+    ]
+    names = {id(parameter): name for name, parameter in module.named_parameters()} if before else {}
+    try:
+        for part, weights in before:
+            part._flat_weights = [state.replaced.get(f"model.{names.get(id(w))}", w) for w in weights]
+        yield
+    finally:
+        for part, weights in before:
+            part._flat_weights = weights
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Tracer(TorchDispatchMode):
         read = [*_tensors(args), *_tensors(kwargs.values())]
         mixed = not all(t.is_meta for t in read) and any(t.is_meta for t in read)
         if mixed and facts.name not in _READS_VALUES:
-            args, kwargs = tree_map(self._constant, (args, kwargs))
+            args, kwargs = self.joined((args, kwargs))
             read = [*_tensors(args), *_tensors(kwargs.values())]
         # constants on the cpu are computed: a model may look at their values
         rule = facts.shape_rule if read and read[0].is_meta else None
@@ -278,6 +278,10 @@ class Tracer(TorchDispatchMode):
     def _root(self, tensor: Tensor) -> int:
         raw = self._raw(tensor)
         return self._same.get(raw, raw)
+
+    def joined(self, value: Any) -> Any:
+        """A value whose constants from other devices have joined the tensors on the meta device."""
+        return tree_map(self._constant, value)
 
     def _constant(self, value: Any) -> Any:
         """Constants that live on another device join the trace as meta tensors of the same identity."""

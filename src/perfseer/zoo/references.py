@@ -246,7 +246,9 @@ def _on(device: str, factory: Callable[[], Any]) -> Any:
     try:
         with torch.device(device):
             return factory()
-    except RuntimeError:
+    except (
+        Exception
+    ):  # whatever looks at values raises: `torch.jit.trace`, NumPy, an assertion of the model's
         if device != "meta":
             raise
     with torch.device("cpu"):

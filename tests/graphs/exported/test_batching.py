@@ -40,6 +40,13 @@ def recurrent():
     return Lambda(lambda parts, x: parts[0](x)[0], nn.LSTM(WIDTH, 5, num_layers=2, batch_first=True))
 
 
+def encoder():
+    """Torch's own layer, which joins the length of the sequence and the batch behind it."""
+    return Lambda(
+        lambda parts, x: parts[0](x), nn.TransformerEncoderLayer(WIDTH, 2, 16, dropout=0.0, batch_first=True)
+    )
+
+
 def biased():
     """A bias that a network makes from parameters alone, as relative positions of Swin V2 are."""
     return Lambda(
@@ -50,7 +57,13 @@ def biased():
 @pytest.mark.parametrize("declared", [1, 2])
 @pytest.mark.parametrize(
     ("make", "shape"),
-    [(attention, (5, WIDTH)), (windows, (4, 4, WIDTH)), (recurrent, (3, WIDTH)), (biased, (8, WIDTH))],
+    [
+        (attention, (5, WIDTH)),
+        (windows, (4, 4, WIDTH)),
+        (recurrent, (3, WIDTH)),
+        (biased, (8, WIDTH)),
+        (encoder, (5, WIDTH)),
+    ],
 )
 def test_a_fixed_batch_is_scaled(make, shape, declared, tmp_path):
     path = saved(make(), (torch.zeros(declared, *shape),), tmp_path / "a.pt2")

@@ -117,6 +117,8 @@ def scaled(before: Shape, after: Shape, now: Sequence[int], ratio: int, declared
     (197, 96, 64)
     >>> scaled((32, 64), (32, 1, 64), (256, 64), 8)
     (32, 8, 64)
+    >>> scaled((6, 2, 4, 4), (12, 16), (6, 8, 4, 4), 4, 2)
+    (48, 16)
     """
     moved = [axis for axis, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
     if len(moved) == 1 and now[moved[0]] == before[moved[0]] * ratio:
@@ -136,8 +138,12 @@ def _batch_axis(shape: Shape, ahead: int, size: int, declared: int) -> int | Non
         declared: batch size in the file.
     """
     starts = [axis for axis in range(len(shape)) if prod(shape[:axis]) == ahead]
-    if not starts:
-        return None
+    if not starts:  # joined to what is before it, as attention does with [length, batch, heads, channels]
+        ends = [prod(shape[: axis + 1]) for axis in range(len(shape))]
+        joined = (axis for axis, end in enumerate(ends) if end >= ahead * size)
+        axis = next(joined, None)
+        whole = axis is not None and ends[axis] % (ahead * size) == 0 and ahead % prod(shape[:axis]) == 0
+        return axis if whole else None
     first = starts[0]
     # channels come last, and the batch is joined to what is before it rather than to them
     if 0 < first == len(shape) - 1:
