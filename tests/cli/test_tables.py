@@ -12,6 +12,7 @@ from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.measure.table import read_table, write_table
 from perfseer.measure.trust.sanity import RULES
+from tests.helpers.commands import perfseer
 from tests.helpers.places import ROOT
 from tests.helpers.reading import numbers
 from tests.helpers.sound_table import put, sound_table
@@ -94,6 +95,14 @@ def test_what_cannot_be_read_is_refused(tmp_path, sound):
         assert isinstance(run(*arguments).exception, PerfseerError)
     assert run("merge", "--out", tmp_path / "m.parquet").exit_code == 2
     assert not (tmp_path / "m.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "n" * 300), ("predict", "zoo:x", "--out", "n" * 300), ("graph", "show", "n" * 300)],
+)
+def test_a_name_that_is_too_long_is_a_fault_of_the_command_line(tmp_path, arguments):
+    assert perfseer(*arguments, cwd=tmp_path).returncode == 2
 
 
 def test_merge_says_what_it_took_and_left_out(tmp_path, sound):

@@ -42,7 +42,9 @@ def test_a_number_nobody_measured_is_emptied_and_its_row_failed(column, value, w
         assert (found["status"] == "ok").sum() == len(table) - 1
 
 
-@pytest.mark.parametrize("column", ["device", "model_ref", "device_kind"])
+@pytest.mark.parametrize(
+    "column", ["device", "model_ref", "device_kind", "input_shape", "precision", "memory_format", "mode"]
+)
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_row_of_nobody_knows_what_has_failed(column, value):
     row = settled(put(sound_table(), 3, **{column: value})).iloc[3]

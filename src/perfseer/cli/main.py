@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 internal error, 2 what was given is at fault, 3 a table br
 is doubtful, 130 interrupted.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -37,6 +38,9 @@ from perfseer.errors import PerfseerError
 from perfseer.lifeline import follow_run
 from perfseer.studies import shelf
 from perfseer.text import plain
+
+# Of names that no file can have, whoever gave them is at fault.
+_NO_SUCH_NAMES = (errno.ENAMETOOLONG, errno.ELOOP)
 
 app = typer.Typer(
     name="perfseer",
@@ -118,7 +122,7 @@ def _ended(work: Callable[[], None]) -> int:
         return 1  # whoever reads has enough
     except OSError as error:
         console.print(f"[bold red]error:[/] {escape(plain(_explain(error)))}")
-        return 1
+        return 2 if error.errno in _NO_SUCH_NAMES else 1
     except KeyboardInterrupt:
         console.print("interrupted")
         return 130

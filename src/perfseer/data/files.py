@@ -42,8 +42,8 @@ def read_json(path: Path, written_by: str) -> dict[str, Any]:
 
 def write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Write a table without its index."""
-    with atomic(path) as temporary:
-        table.to_parquet(temporary, index=False)
+    with atomic(path) as temporary, temporary.open("wb") as stream:  # Arrow takes no name that is not UTF-8
+        table.to_parquet(stream, index=False)
 
 
 def write_csv(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
@@ -69,7 +69,8 @@ def read_parquet(
         PerfseerError: the file is missing, truncated, not Parquet, lacks a column, or has text for numbers.
     """
     try:
-        table = pd.read_parquet(path)
+        with path.open("rb") as stream:
+            table = pd.read_parquet(stream)
     except FileNotFoundError as error:
         raise PerfseerError(f"no file {path}: run `{written_by}` first") from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perfseer.measure.table import COLUMNS
+from perfseer.measure.table import COLUMNS, CONFIGURATION
 from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
 
 BoolArray = npt.NDArray[np.bool_]
@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 PLAUSIBLE: dict[str, tuple[float, float]] = {"time": (1e-9, 1e12), "mem": (1e-9, 1e12), "util": (1e-4, 100.0)}
 MAX_BATCH_SIZE = 2**31
 # A row that lacks one of these is of nobody knows what.
-_NAMED = ("model_ref", "device", "device_kind")
+_NAMED = (*(name for name in CONFIGURATION if name != "batch_size"), "device", "device_kind")
 _NUMBERS = [name for name, column in COLUMNS.items() if str(column.kind) in ("int64", "double")]
 _SIZES = [name for name in _NUMBERS if COLUMNS[name].unit in ("ms", "MiB", "s")]
 

@@ -177,7 +177,7 @@ def cell_facts(cell: object) -> dict[str, Any] | None:
 
 def _read_parquet(path: Path) -> pa.Table:
     """All of a file of bearable size, with text that is text."""
-    with pq.ParquetFile(path) as file:
+    with path.open("rb") as stream, pq.ParquetFile(stream) as file:  # Arrow takes no name that is not UTF-8
         rows = file.metadata.num_rows
         size = sum(file.metadata.row_group(part).total_byte_size for part in range(file.num_row_groups))
         if rows > MOST_ROWS or size > MOST_BYTES:
