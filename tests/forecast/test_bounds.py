@@ -57,6 +57,9 @@ MODELS = {
 }
 
 
+BOTH = Ask(phases=("infer", "train"))
+
+
 @pytest.fixture(scope="module")
 def shipped():
     return Predictor.load()
@@ -84,13 +87,19 @@ def test_inference_does_not_depend_on_what_is_trained_or_asked_besides(shipped, 
     example = torch.empty(BATCH, WIDTH) if make is layers else torch.empty(4, 3, 8, 8)
     plain = predictor.predict(make(), example)
     other = freeze(make(), kept).train(kept == 1)
-    together = Ask(phases=("infer", "train"))
     alone = predictor.predict(other, example)
     model = ModuleModel("Sequential", other, (example,))
-    beside = next(iter(predictor.predict_many([model], together)))
+    beside = next(iter(predictor.predict_many([model], BOTH)))
     assert alone == plain
     assert beside.estimates == plain.estimates
     assert beside.coverage == plain.coverage
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_an_answer_counts_all_parameters_whatever_is_trained(shipped, kept):
+    module = freeze(layers(), kept)
+    answers = shipped.predict_many([ModuleModel("some", module, (torch.empty(BATCH, WIDTH),))], BOTH)
+    assert {answer.input.parameters for answer in answers} == {sum(p.numel() for p in module.parameters())}
 
 
 def test_what_only_training_runs_is_not_inferred(shipped):

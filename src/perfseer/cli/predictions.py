@@ -100,8 +100,8 @@ def _cells(answer: Answer) -> list[str]:
 
 
 def _doubts(answer: Prediction) -> list[str]:
-    """Codes of its warnings."""
-    return [notice.code for notice in answer.warnings if notice.level == "warning"]
+    """Codes of its warnings, each once."""
+    return list(dict.fromkeys(notice.code for notice in answer.warnings if notice.level == "warning"))
 
 
 def _estimate(estimate: Estimate | None) -> str:

@@ -15,7 +15,6 @@ from perfseer.forecast.capturing import Seen
 from perfseer.forecast.card import Card
 from perfseer.forecast.explaining import explain
 from perfseer.forecast.memory import Memory, memory_of
-from perfseer.forecast.models import Captured
 from perfseer.forecast.parts import Coverage, Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
@@ -70,7 +69,7 @@ class Answerer:
         for chosen in asked:
             row = platforms.index(chosen.platform)
             coverage = covered(captured.graph, new[row], phase)
-            answer = self._prediction(captured, phase, chosen, rows[row], coverage, ask)
+            answer = self._prediction(seen, phase, chosen, rows[row], coverage, ask)
             if ask.explain:
                 answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), phase))
             answers.append(answer)
@@ -86,14 +85,14 @@ class Answerer:
 
     def _prediction(
         self,
-        captured: Captured,
+        seen: Seen,
         phase: Phase,
         chosen: Chosen,
         values: Mapping[Hashable, float],
         coverage: Coverage,
         ask: Ask,
     ) -> Prediction:
-        platform, memory = chosen.platform, None
+        captured, platform, memory = seen.captured, chosen.platform, None
         if platform is not None:
             memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
         about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
@@ -110,7 +109,7 @@ class Answerer:
             )
         notices = [*chosen.notices, *about, *coverage_notices(coverage), *launches]
         return Prediction(
-            input=_input(captured),
+            input=_input(seen),
             phase=phase,
             target=_target(platform, trained_on=chosen.trained_on),
             estimates=_with_memory(estimates, memory),
@@ -151,15 +150,15 @@ def _interval(values: Mapping[Hashable, float], label: str, confidence: float) -
     return None if math.isnan(low) else Interval(low, values[f"{label}_high"], confidence)
 
 
-def _input(captured: Captured) -> ModelInput:
-    graph = captured.graph
+def _input(seen: Seen) -> ModelInput:
+    captured, graph = seen.captured, seen.captured.graph
     return ModelInput(
         model=captured.name,
         batch_size=graph.batch_size,
         shapes=captured.shapes,
         types=captured.types,
         nodes=graph.n_nodes,
-        parameters=graph.n_parameters,
+        parameters=seen.forward.n_parameters,
         forward_flops=graph.total_flops,
         forward_bytes=graph.total_bytes,
     )

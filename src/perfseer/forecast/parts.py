@@ -213,7 +213,7 @@ class ModelInput(Part):
         shapes: shape of every input with its batch dimension; empty for a graph that was captured before.
         types: element type of every input.
         nodes: operators of the captured graph.
-        parameters: trainable elements.
+        parameters: elements of all of them, frozen ones too.
         forward_flops: floating-point operations of the forward pass.
         forward_bytes: bytes the forward pass moves.
     """
