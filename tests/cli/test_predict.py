@@ -117,6 +117,15 @@ def test_warnings_go_to_standard_error_and_strict_makes_them_an_exit_code(lawful
     assert predict(MODEL, "nonsense", *SMALL, "--target", "rtx3080", "--strict").exit_code == 2
 
 
+def test_a_fault_names_its_model_once(lawful, tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    fault = next(
+        line for line in predict(str(broken), *SMALL).stderr.splitlines() if line.startswith("error")
+    )
+    assert fault.count(str(broken)) == 1
+
+
 def test_notes_are_no_warnings(lawful, monkeypatch):
     from perfseer.forecast.prediction import Prediction
 

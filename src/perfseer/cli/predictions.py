@@ -75,10 +75,15 @@ def remarks(answers: Iterable[Answer]) -> list[str]:
         for notice in answer.warnings:
             found[notice.level].setdefault((answer.model, notice.code), []).append(notice.message)
     return [
-        one_line(f"{level}: {model}: {messages[0]}{_likewise(len(messages) - 1)}")
+        one_line(f"{level}: {_about(model, messages[0])}{_likewise(len(messages) - 1)}")
         for level, remarks in found.items()
         for (model, _), messages in remarks.items()
     ]
+
+
+def _about(model: str, message: str) -> str:
+    """What is said of a model, with its name once."""
+    return message if message.startswith((f"{model}: ", f"{model} ")) else f"{model}: {message}"
 
 
 def _likewise(further: int) -> str:
