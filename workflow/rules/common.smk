@@ -12,8 +12,8 @@ from perfseer.data.sources import module_name as source_module
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.parameters import fitting_sections
 from perfseer.lifeline import begin_run, follow_run
-from perfseer.plain_data import PlainDataError, parse_yaml
 from perfseer.parameters import taking_part
+from perfseer.plain_data import PlainDataError, parse_yaml
 from perfseer.predictors.registry import module_name
 from perfseer.provenance import code_digest
 from perfseer.reporting.settings import detailed_predictors
@@ -61,7 +61,9 @@ def retyped(value, kinds):
 try:
     config.update(retyped(config, float))
     update_config(config, retyped(dict(workflow.config_settings.config), object))
-    config.update(taking_part(config))  # what is null takes no part, so nothing below comes across it
+    config.update(
+        taking_part(config)
+    )  # what is null takes no part, so nothing below comes across it
     PARAMETERS = Parameters.from_mapping(config)
 except PerfseerError as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None
