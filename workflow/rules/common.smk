@@ -61,9 +61,8 @@ def retyped(value, kinds):
 try:
     config.update(retyped(config, float))
     update_config(config, retyped(dict(workflow.config_settings.config), object))
-    config.update(
-        taking_part(config)
-    )  # what is null takes no part, so nothing below comes across it
+    # What is null takes no part, so nothing below comes across it.
+    config.update(taking_part(config))
     PARAMETERS = Parameters.from_mapping(config)
 except PerfseerError as error:
     raise WorkflowError(f"{error}\nNothing was run.") from None
