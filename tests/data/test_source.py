@@ -15,7 +15,9 @@ from perfseer.data.sources import module_name, source_names
 from perfseer.errors import PerfseerError
 from tests.helpers.places import PACKAGE
 
-ROWS = pd.DataFrame({"model_ref": ["module:a.b"], "batch_size": [2], "infer_time_ms": [1.5]})
+ROWS = pd.DataFrame(
+    {"model_ref": ["module:a.b"], "input_shape": ["3x8x8"], "batch_size": [2], "infer_time_ms": [1.5]}
+)
 SETTING = {
     **{"device": "a card", "device_kind": "cuda", "protocol": {"statistic": "mean"}},
     **{"protocol_version": 1999, "environment": {"torch": "2.4.0"}},
