@@ -43,6 +43,7 @@ def half(*shape):
 
 
 @pytest.mark.skipif(not HEADER.exists(), reason="this build of torch comes without its headers")
+@pytest.mark.skipif(not torch.__version__.startswith("2.13"), reason="the rows are the lists of torch 2.13")
 @pytest.mark.parametrize("macro", FIELDS)
 def test_the_rows_are_torchs_own_lists(macro):
     body = re.search(rf"#define AT_FORALL_{macro}\(_\)(.*?)\n\n", HEADER.read_text(), re.DOTALL)
