@@ -173,6 +173,20 @@ def test_what_a_function_mode_does_not_see_into(kind, backward):
         assert getattr(wrapped, name).tolist() == getattr(plain, name).tolist(), name
 
 
+@pytest.mark.parametrize("kind", ["script", "trace"])
+def test_what_ran_before_changes_no_capture_of_torchscript(kind):
+    inputs = (torch.empty(2, 3, 8, 8, device="meta"),)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = (
+            torch.jit.script(_small())
+            if kind == "script"
+            else torch.jit.trace(_small(), torch.zeros(2, 3, 8, 8))
+        )
+    flops = [capture(model, inputs, backward=backward).total_flops for backward in (True, False, True, False)]
+    assert flops == [2 * 2 * (36 * 8 * 27 + 288 * 10)] * 4
+
+
 def test_inference_mode_inside_a_model_is_like_no_gradients():
     def forward(parts, x):
         with torch.inference_mode():

@@ -98,7 +98,7 @@ def _captured(
         torch.set_grad_enabled(backward),
         single_kernels(tracer),
         switches(),
-        _layer_by_layer(),
+        _as_written(),
         tracer,
     ):
         # the whole step, since checkpointed blocks run again in the backward pass
@@ -221,12 +221,17 @@ def _recurrent_weights(module: nn.Module, state: _State) -> Iterator[None]:
 
 
 @contextmanager
-def _layer_by_layer() -> Iterator[None]:
-    """Attention layers without torch's fast path for inference, whose kernels take values of masks."""
+def _as_written() -> Iterator[None]:
+    """Operators as the model has them, whatever ran before.
+
+    Attention layers go without torch's fast path for inference, whose kernels take values of masks. TorchScript
+    goes without the graphs it specialises by what it saw in earlier runs; some of them cannot be followed.
+    """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with torch.jit.optimized_execution(False):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
 
