@@ -224,8 +224,8 @@ def _recurrent_weights(module: nn.Module, state: _State) -> Iterator[None]:
 def _as_written() -> Iterator[None]:
     """Operators as the model has them, whatever ran before.
 
-    Attention layers go without torch's fast path for inference, whose kernels take values of masks. TorchScript
-    goes without the graphs it specialises by what it saw in earlier runs; some of them cannot be followed.
+    Attention layers go without torch's fast path for inference, whose kernels take values of masks.
+    TorchScript goes without the graphs it specialises by what earlier runs saw: some cannot be followed.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
