@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What is installed; `make test EXTRAS=pipeline,workflow,cuda,dev,timm,onnx,dgl` adds the second graph backend.
-EXTRAS ?= pipeline,workflow,cuda,dev,timm,onnx
+# What is installed; `make test EXTRAS=pipeline,workflow,cuda,dev,timm,onnx,hardware,postgres,dgl` adds the second graph backend.
+EXTRAS ?= pipeline,workflow,cuda,dev,timm,onnx,hardware,postgres
 READY := $(VENV)/.ready-$(EXTRAS)
 
 .DEFAULT_GOAL := help

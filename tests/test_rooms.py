@@ -16,6 +16,7 @@ ORDER = (
     "zoo",
     "measure",
     "data",
+    "hardware",
     "nn",
     "training",
     "predictors",

@@ -1,0 +1,1 @@
+"""Sources of the hardware database, one module each, found by their file (`perfseer.hardware.source`)."""
