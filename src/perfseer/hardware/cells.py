@@ -7,8 +7,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from perfseer.data.sources.perfseer_release.wording import printable
 from perfseer.errors import PerfseerError, require
+from perfseer.text import one_line
+
+_LONGEST_SHOWN = 200
 
 
 def parse_csv(content: bytes, name: str) -> pd.DataFrame:
@@ -71,8 +73,7 @@ def _records(content: bytes, name: str) -> pd.DataFrame:
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise PerfseerError(f"{name} cannot be read as a CSV file with a header: {error}") from error
     faults = [
-        f"row {row.number - 1} has {row.actual_columns} cells ({printable(row.text)[:60]})"
-        for row in uneven[:3]
+        f"row {row.number - 1} has {row.actual_columns} cells ({shown(row.text)[:60]})" for row in uneven[:3]
     ]
     require(
         not uneven,
@@ -95,7 +96,7 @@ def require_header(cells: pd.DataFrame, expected: Iterable[str], name: str) -> N
     for column in list(missing):
         alike = difflib.get_close_matches(column, extra, n=1, cutoff=0.8)
         if alike:
-            faults.append(f"{column!r} is called {printable(alike[0])!r}")
+            faults.append(f"{column!r} is called {shown(alike[0])!r}")
             missing.remove(column)
             extra.remove(alike[0])
     if missing:
@@ -105,5 +106,12 @@ def require_header(cells: pd.DataFrame, expected: Iterable[str], name: str) -> N
     require(not faults, f"{name} has another header than expected: {'; '.join(faults)}")
 
 
+def shown(value: object) -> str:
+    """A cell as a message may show it: a line of at most 200 characters, none of which acts on a terminal."""
+    text = str(value)
+    line = one_line(text[:_LONGEST_SHOWN])
+    return line if len(text) <= _LONGEST_SHOWN else f"{line}…"
+
+
 def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(repr(printable(column)) for column in columns)
+    return ", ".join(repr(shown(column)) for column in columns)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perfseer.data.sources.perfseer_release.wording import printable
+from perfseer.hardware.cells import shown
 from perfseer.hardware.source import REFUSED_COLUMNS, Reading
 
 LONGEST_NAME = 200
@@ -38,7 +38,7 @@ class Checks:
         if not mask.any():
             return
         rows = np.flatnonzero(mask)
-        values = ["" if pd.isna(value) else printable(value) for value in self.cells[column].iloc[rows]]
+        values = ["" if pd.isna(value) else shown(value) for value in self.cells[column].iloc[rows]]
         reasons = [reason] * len(rows) if isinstance(reason, str) else list(reason)
         self._refused.append(
             pd.DataFrame({"row": rows + 1, "column": column, "value": values, "reason": reasons})
