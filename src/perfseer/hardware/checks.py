@@ -1,7 +1,7 @@
 """From cells to figures: each column read by a rule, every row that breaks one set aside with the reason."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,22 @@ LONGEST_NAME = 200
 _Mask = npt.NDArray[np.bool_]
 
 
+class _Column(NamedTuple):
+    """A column with each of its texts once: what a rule says of a text it says of all its rows.
+
+    Attributes:
+        codes: [n] of each row, its text.
+        texts: without blanks around them; the last, "", is that of rows without a cell.
+    """
+
+    codes: npt.NDArray[np.intp]
+    texts: "pd.Series[str]"
+
+    def rows(self, of_texts: Any) -> Any:
+        """[n] of each row, what is said of its text."""
+        return np.asarray(of_texts)[self.codes]
+
+
 class Checks:
     """Reads columns of one table of cells and remembers which rows are at fault.
 
@@ -23,6 +39,7 @@ class Checks:
     def __init__(self, cells: pd.DataFrame) -> None:
         """Take the cells of a file, each a text or NaN, or a value that a package holds."""
         self.cells = cells.reset_index(drop=True)
+        self._columns: dict[str, _Column] = {}
         self._refused: list[pd.DataFrame] = []
         self._good = np.ones(len(cells), dtype=np.bool_)
 
@@ -38,38 +55,40 @@ class Checks:
         if not mask.any():
             return
         rows = np.flatnonzero(mask)
-        values = ["" if pd.isna(value) else shown(value) for value in self.cells[column].iloc[rows]]
+        values = self.cells[column].iloc[rows]
+        values = values.map({value: shown(value) for value in values.dropna().unique()}).fillna("")
         reasons = [reason] * len(rows) if isinstance(reason, str) else list(reason)
         self._refused.append(
-            pd.DataFrame({"row": rows + 1, "column": column, "value": values, "reason": reasons})
+            pd.DataFrame({"row": rows + 1, "column": column, "value": values.to_numpy(), "reason": reasons})
         )
         self._good &= ~mask
 
     def name(self, column: str) -> "pd.Series[str]":
         """Texts that must be there: a line each, without what acts on a terminal, not too long."""
-        text = self.text(column)
-        self.refuse(text == "", column, "there is no name")
-        return text
+        found = self._column(column)
+        self.refuse(found.rows(found.texts == ""), column, "there is no name")
+        return self.text(column)
 
     def text(self, column: str) -> "pd.Series[str]":
         """Texts that may be missing: "" there."""
-        text = self._stripped(column)
-        values = text.tolist()
-        self.refuse(
-            [not value.isprintable() for value in values], column, "a line break or control character"
-        )
-        self.refuse(text.str.len() > LONGEST_NAME, column, f"longer than {LONGEST_NAME} characters")
-        return text
+        found = self._column(column)
+        acting = [not text.isprintable() for text in found.texts]
+        self.refuse(found.rows(acting), column, "a line break or control character")
+        long = found.texts.str.len() > LONGEST_NAME
+        self.refuse(found.rows(long), column, f"longer than {LONGEST_NAME} characters")
+        return self.note(column)
 
     def note(self, column: str) -> "pd.Series[str]":
         """Texts of any length, with line breaks; "" where missing."""
-        return self._stripped(column)
+        found = self._column(column)
+        return found.texts.take(found.codes).set_axis(self.cells.index)
 
     def one_of(self, column: str, allowed: Sequence[str]) -> "pd.Series[str]":
         """Texts out of a list; "" where missing."""
-        text = self._stripped(column)
-        self.refuse(~text.isin(["", *allowed]), column, f"expected one of {', '.join(allowed)}")
-        return text
+        found = self._column(column)
+        foreign = ~found.texts.isin(["", *allowed])
+        self.refuse(found.rows(foreign), column, f"expected one of {', '.join(allowed)}")
+        return self.note(column)
 
     def number(
         self,
@@ -107,6 +126,7 @@ class Checks:
             values[values == 0] = np.nan
         outside = (values < low) | (values > high)
         self.refuse(outside, column, f"not within {low:.12g} to {high:.12g} {unit}".rstrip())
+        values[outside] = np.nan  # no further rule is broken by it
         if whole:
             self.refuse(np.isfinite(values) & (values % 1 != 0), column, "no whole number")
         return pd.Series(values * scale, index=self.cells.index, dtype=np.float64)
@@ -119,12 +139,13 @@ class Checks:
             first: earliest that is plausible.
             last: latest.
         """
-        text = self._stripped(column)
+        found = self._column(column)
+        text = found.texts
         days = pd.to_datetime(text.where(text != ""), format="%Y-%m-%d", errors="coerce")
-        self.refuse((text != "") & days.isna(), column, "no day as YYYY-MM-DD")
+        self.refuse(found.rows((text != "") & days.isna()), column, "no day as YYYY-MM-DD")
         outside = (days < pd.Timestamp(first)) | (days > pd.Timestamp(last))
-        self.refuse(outside, column, f"not within {first} to {last}")
-        return text.where(days.notna(), "")
+        self.refuse(found.rows(outside), column, f"not within {first} to {last}")
+        return text.where(days.notna(), "").take(found.codes).set_axis(self.cells.index)
 
     def unique(self, columns: Sequence[str], *, folded: bool = False) -> None:
         """Refuse each row whose key stood in an earlier row.
@@ -133,15 +154,13 @@ class Checks:
             columns: that together are the key.
             folded: upper and lower case are the same.
         """
-        keys = pd.DataFrame({name: self._stripped(name) for name in columns})
-        if folded:
-            keys = keys.apply(lambda column: column.str.casefold())
+        keys = pd.DataFrame({name: self._codes(name, folded) for name in columns})
         again = keys.duplicated().to_numpy()
         if not again.any():
             return
-        numbers = pd.Series(np.arange(1, len(keys) + 1), index=keys.index)
-        first = numbers.groupby([keys[name] for name in columns], sort=False).transform("first")
-        whole = self.cells.duplicated().to_numpy()
+        groups = keys.groupby(list(columns), sort=False).ngroup().to_numpy()  # numbered as they first appear
+        first = np.flatnonzero(~again)[groups] + 1
+        whole = pd.DataFrame({name: self._codes(str(name)) for name in self.cells}).duplicated().to_numpy()
         reasons = [
             f"the same as row {number}" if same else f"of the key of row {number}, with other values"
             for number, same in zip(first[again], whole[again], strict=True)
@@ -170,17 +189,22 @@ class Checks:
             where=where,
         )
 
-    def _stripped(self, column: str) -> "pd.Series[str]":
-        cells = self.cells[column]
-        return cells.astype("str").where(cells.notna(), "").str.strip()
+    def _column(self, name: str) -> _Column:
+        if name not in self._columns:
+            codes, different = pd.factorize(self.cells[name])
+            texts = pd.concat([pd.Series(different), pd.Series([""])], ignore_index=True).astype("str")
+            self._columns[name] = _Column(codes, texts.str.strip())
+        return self._columns[name]
+
+    def _codes(self, name: str, folded: bool = False) -> npt.NDArray[np.intp]:
+        """[n] numbers that are equal where the texts are."""
+        found = self._column(name)
+        codes, _ = pd.factorize(found.texts.str.casefold() if folded else found.texts)
+        return codes[found.codes]
 
     def _numbers(self, column: str) -> tuple[npt.NDArray[np.float64], _Mask]:
         """Values, NaN where there is none or it is not finite; and where nothing is written."""
-        cells = self.cells[column]
-        if cells.dtype == "str":
-            text = cells.str.strip()
-            cells = text.where(text != "")
-        empty = cells.isna().to_numpy(dtype=np.bool_)
-        values = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
-        values[~np.isfinite(values)] = np.nan
-        return values, empty
+        found = self._column(column)
+        numbers = pd.to_numeric(found.texts, errors="coerce").to_numpy(np.float64, na_value=np.nan).copy()
+        numbers[~np.isfinite(numbers)] = np.nan
+        return numbers[found.codes], found.rows(found.texts == "")

@@ -86,7 +86,7 @@ def downloaded_original(file: RemoteFile) -> Original:
             f"{file.folder}/{file.name} is published nowhere by itself: name a PERFSEER_MIRROR"
         )
     if _NETWORK.fault:
-        raise UnavailableError(f"{file.url} was not tried, an earlier download failed: {_NETWORK.fault}")
+        raise UnavailableError(f"{file.url} was not tried: no network ({_NETWORK.fault})")
     return _within_the_deadline(file)
 
 
@@ -110,15 +110,13 @@ def _within_the_deadline(file: RemoteFile) -> Original:
     fault: Exception = faults[0] if faults else TimeoutError(f"no answer within {DEADLINE_S:.0f} s")
     if not isinstance(fault, PerfseerError | TimeoutError):
         raise fault
-    if _is_of_the_network(fault):
-        _NETWORK.fault = str(fault)
-    raise UnavailableError(f"{file.url} cannot be had: {fault}") from fault
-
-
-def _is_of_the_network(fault: Exception) -> bool:
-    """Whether no server answered; one that answers with an error may have other files."""
+    # A server that answers with an error may have the other files.
     cause = fault if isinstance(fault, TimeoutError) else fault.__cause__
-    return isinstance(cause, OSError) and not isinstance(cause, HTTPError)
+    if isinstance(cause, OSError) and not isinstance(cause, HTTPError):
+        _NETWORK.fault = str(getattr(cause, "reason", cause))
+    raise UnavailableError(
+        f"cannot download {file.url} ({fault})" if fault is cause else str(fault)
+    ) from fault
 
 
 def _content(path: Path) -> bytes | None:
