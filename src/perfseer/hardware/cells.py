@@ -96,7 +96,7 @@ def require_header(cells: pd.DataFrame, expected: Iterable[str], name: str) -> N
     for column in list(missing):
         alike = difflib.get_close_matches(column, extra, n=1, cutoff=0.8)
         if alike:
-            faults.append(f"{column!r} is called {shown(alike[0])!r}")
+            faults.append(f"{_listed([column])} is called {_listed(alike)}")
             missing.remove(column)
             extra.remove(alike[0])
     if missing:
@@ -114,4 +114,4 @@ def shown(value: object) -> str:
 
 
 def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(repr(shown(column)) for column in columns)
+    return ", ".join(f"'{shown(column)}'" for column in columns)

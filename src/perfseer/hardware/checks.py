@@ -55,8 +55,8 @@ class Checks:
         if not mask.any():
             return
         rows = np.flatnonzero(mask)
-        values = self.cells[column].iloc[rows]
-        values = values.map({value: shown(value) for value in values.dropna().unique()}).fillna("")
+        cells = self.cells[column].iloc[rows].astype(object)
+        values = cells.map({cell: shown(cell) for cell in cells.dropna().unique()}).where(cells.notna(), "")
         reasons = [reason] * len(rows) if isinstance(reason, str) else list(reason)
         self._refused.append(
             pd.DataFrame({"row": rows + 1, "column": column, "value": values.to_numpy(), "reason": reasons})
@@ -126,9 +126,11 @@ class Checks:
             values[values == 0] = np.nan
         outside = (values < low) | (values > high)
         self.refuse(outside, column, f"not within {low:.12g} to {high:.12g} {unit}".rstrip())
-        values[outside] = np.nan  # no further rule is broken by it
+        values[outside] = np.nan  # what is refused breaks no further rule
         if whole:
-            self.refuse(np.isfinite(values) & (values % 1 != 0), column, "no whole number")
+            broken = np.isfinite(values) & (values % 1 != 0)
+            self.refuse(broken, column, "no whole number")
+            values[broken] = np.nan
         return pd.Series(values * scale, index=self.cells.index, dtype=np.float64)
 
     def date(self, column: str, first: str = "1980-01-01", last: str = "2035-12-31") -> "pd.Series[str]":

@@ -26,12 +26,17 @@ class CsvSource(HardwareSource):
             Absent: the file is not to be had here.
             PerfseerError: it is damaged, or has another encoding or header.
         """
-        cells = self._own_cells() or self.cells(self.files[0])
-        require_header(cells.table, self.header, self._where(cells))
+        cells, name = self._own_cells(), str(self._own_path())
+        if cells is None:
+            cells, name = self.cells(self.files[0]), self.files[0].name
+        require_header(cells.table, self.header, name)
         return cells
 
+    def _own_path(self) -> Path | None:
+        return self.folder / f"{self.name}.csv" if self.folder else None
+
     def _own_cells(self) -> Cells | None:
-        path = self.folder / f"{self.name}.csv" if self.folder else None
+        path = self._own_path()
         if path is None or not path.is_file():
             return None
         try:
@@ -39,6 +44,3 @@ class CsvSource(HardwareSource):
         except OSError as error:
             raise PerfseerError(f"cannot read {path}: {error.strerror or error}") from error
         return Cells(parse_csv(content, str(path)), str(path))
-
-    def _where(self, cells: Cells) -> str:
-        return cells.where if Path(cells.where).suffix == ".csv" else self.files[0].name
