@@ -117,3 +117,10 @@ def test_a_network_that_never_answers_is_given_up(published, monkeypatch):
 def test_a_file_without_an_address_is_unavailable():
     with pytest.raises(UnavailableError, match="PERFSEER_MIRROR"):
         downloaded_original(RemoteFile("hardware", "t.csv", "", DIGEST))
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault_of_the_network(published, tmp_path):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="cannot write"):
+            downloaded_original(published)

@@ -8,13 +8,14 @@ import hashlib
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 from perfseer.data.download import RemoteFile, cache_folder, fetch, mirror_folder
 from perfseer.errors import PerfseerError, require
 
 # For a whole file; the largest has a megabyte. Names that resolve slowly count too.
 DEADLINE_S = 10.0
+_NO_ANSWER = (URLError, TimeoutError, ConnectionError)
 
 
 class UnavailableError(PerfseerError):
@@ -112,7 +113,7 @@ def _within_the_deadline(file: RemoteFile) -> Original:
         raise fault
     # A server that answers with an error may have the other files.
     cause = fault if isinstance(fault, TimeoutError) else fault.__cause__
-    if isinstance(cause, OSError) and not isinstance(cause, HTTPError):
+    if isinstance(cause, _NO_ANSWER) and not isinstance(cause, HTTPError):
         _NETWORK.fault = str(getattr(cause, "reason", cause))
     raise UnavailableError(
         f"cannot download {file.url} ({fault})" if fault is cause else str(fault)
