@@ -42,7 +42,7 @@ def tables_of(source: HardwareSource, *, of_logs: bool) -> tuple[list[tuple[str,
         tables.append((file.name, cells.table.fillna("")))
         places.append(cells.where)
     for path in further_files(source.folder, of_logs=of_logs):
-        tables.append((path.name, read_table(path)))
+        tables.append((path.name, read_table(path).fillna("")))
         places.append(str(path))
     if not tables:
         raise Absent("; ".join(absent))
@@ -85,7 +85,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def parse_table(content: bytes, name: str) -> pd.DataFrame:
-    """Cells of a table as texts, under the file's own column names; "" where there is nothing.
+    """Cells of a table as texts, under the file's own column names; NaN where an object lacks a key.
 
     Args:
         content: of the file: JSON (a list of objects), CSV, or gzipped CSV, in UTF-8.
@@ -102,7 +102,7 @@ def parse_table(content: bytes, name: str) -> pd.DataFrame:
     table = _json_table(content, name) if name.endswith(".json") else parse_csv(content, name)
     require(len(table) > 0, f"{name} holds no rows")
     require(len(table) <= MOST_ROWS, f"{name} has {len(table):,} rows, at most {MOST_ROWS:,} are read")
-    return table.fillna("")
+    return table
 
 
 def _unpacked(content: bytes, name: str) -> bytes:
@@ -132,7 +132,7 @@ def _json_table(content: bytes, name: str) -> pd.DataFrame:
     require(not foreign, f"{name}: row {foreign} is no object")
     columns = list(dict.fromkeys(key for row in value for key in row))
     require(len(columns) <= 1000, f"{name} has {len(columns):,} columns")
-    cells = {column: [_text(row.get(column)) for row in value] for column in columns}
+    cells = {column: [_text(row[column]) if column in row else None for row in value] for column in columns}
     return pd.DataFrame(cells, columns=columns, dtype="str")
 
 
@@ -151,11 +151,16 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A value of JSON as the text that stands for it, half surrogate pairs made harmless."""
+    """A value of JSON as the text that stands for it."""
     if value is None:
         return ""
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+        return value if value.isascii() else _whole(value)
     if isinstance(value, float):
         return repr(value) if math.isfinite(value) else "NaN" if math.isnan(value) else "Infinity"
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
+    return json.dumps(value)
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair, which JSON can write and no table holds, becomes the sign for no text."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perfseer.errors import require
@@ -45,11 +46,15 @@ class Columns:
 
     def text(self, column: str) -> "pd.Series[str]":
         """Texts with plain single spaces, "" where empty; control characters are refused."""
-        cells = self.checks.cells[column].astype("str")
-        text = _each(cells, lambda cell: " ".join(cell.split())).astype("str").replace("NaN", "")
-        bad = _each(text, lambda cell: not cell.isprintable() or "\ufffd" in cell).astype(bool)
-        self.checks.refuse(bad, column, "holds characters that are no text")
-        self.checks.refuse(text.str.len() > _LONGEST, column, f"longer than {_LONGEST} characters")
+        codes, different = pd.factorize(self.checks.cells[column])
+        cleaned = [" ".join(str(cell).split()) for cell in different]
+        cleaned = ["" if cell == "NaN" else cell for cell in cleaned]
+        text = _spread(cleaned, codes, "str")
+        foreign = [not cell.isprintable() or "\ufffd" in cell for cell in cleaned]
+        if any(foreign):
+            self.checks.refuse(_spread(foreign, codes, "bool"), column, "holds characters that are no text")
+        if any(len(cell) > _LONGEST for cell in cleaned):
+            self.checks.refuse(text.str.len() > _LONGEST, column, f"longer than {_LONGEST} characters")
         return text
 
     def needed_text(self, column: str) -> "pd.Series[str]":
@@ -68,7 +73,7 @@ class Columns:
     ) -> "pd.Series[str]":
         """What ``decide`` makes of each text; refused where it says None, or empty though ``needed``."""
         text = self.needed_text(column) if needed else self.text(column)
-        decided = _each(text, lambda cell: decide(cell) if cell else "")
+        decided = each(text, lambda cell: decide(cell) if cell else "")
         self.checks.refuse(decided.isna(), column, f"expected one of {', '.join(expected)}")
         return decided.fillna("").astype("str")
 
@@ -83,7 +88,7 @@ class Columns:
     def switch(self, column: str, *, default: bool) -> "pd.Series[bool]":
         """1, 0, true or false as a switch."""
         words = {"": default, "1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
-        decided = _each(self.text(column), lambda cell: words.get(cell.lower()))
+        decided = each(self.text(column), lambda cell: words.get(cell.lower()))
         self.checks.refuse(decided.isna(), column, "expected 1, 0, true or false")
         return pd.Series(decided == True, index=decided.index)  # noqa: E712 - of objects, None among them
 
@@ -104,15 +109,15 @@ class Columns:
 
 def each(values: pd.Series, function: Callable[[str], object]) -> pd.Series:
     """``function`` of every text, called once for each different one; gives objects."""
-    return _each(values, function)
-
-
-def _each(values: pd.Series, function: Callable[[str], object]) -> pd.Series:
     codes, different = pd.factorize(values)
-    results = np.empty(len(different), dtype=object)
-    for number, text in enumerate(different):
-        results[number] = function(str(text))
-    return pd.Series(results[codes], index=values.index, dtype=object)
+    return _spread([function(str(text)) for text in different], codes, "object")
+
+
+def _spread(different: Sequence[object], codes: npt.NDArray[np.intp], dtype: str) -> pd.Series:
+    """A value for each row from the different ones."""
+    values = np.empty(len(different), dtype=object)
+    values[:] = different
+    return pd.Series(values[codes], dtype=dtype)
 
 
 def _canonical(table: pd.DataFrame, name: str, needed: Sequence[str], known: Sequence[str]) -> pd.DataFrame:

@@ -54,7 +54,7 @@ _LATENCIES = {"SingleStream": "latency_p90_s", "MultiStream": "latency_p99_s"}
 
 
 class MlperfResults(HardwareSource):
-    """Results as MLCommons published them; their metric follows from benchmark and scenario, not the label."""
+    """Results as MLCommons published them; metrics follow from benchmark and scenario, not the label."""
 
     name = "mlperf_results"
     title = "MLPerf Inference, official result tables of v4.1 and v5.1 (MLCommons)"
@@ -201,6 +201,8 @@ def _metrics(
     meant = counts.where(counts != "", majority)
     metric = (meant + "_per_s").where(~latency, scenario.map(_LATENCIES)).astype("str")
     wrong = throughput & ~latency & (said != meant)
+    never = wrong & (counts == "samples")
+    columns.checks.refuse(never, "Performance_Units", "is no unit of this benchmark, which counts samples")
     relabelled = (label + " holds " + meant + "/s").where(wrong, "")
     return metric, scale, relabelled
 
