@@ -7,9 +7,10 @@ from perfseer.hardware.mlperf.merging import RESULT_COLUMNS, disagreements, resu
 from tests.hardware.mlperf.published import log_row, official_row, read_logs, read_official
 
 
-@pytest.fixture
-def both(tmp_path):
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
     """A result of both, one inferred from a SingleStream run, one only official, one only logged."""
+    tmp_path = tmp_path_factory.mktemp("both")
     official = read_official(
         tmp_path / "official",
         [
