@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from perfseer.hardware.mlperf.rounds import order
@@ -24,6 +25,7 @@ BENCHMARK_COLUMNS: dict[str, str] = {
     "parameters": "of the reference model, 1",
     "active_parameters": "that a token passes in a mixture of experts, else all, 1",
     "model_flops": "operations of one sample or token, two per multiply-accumulate, FLOP",
+    "model_bytes": "weights in the precision of the reference, bytes; nobody was found to state it",
     "source": "of these figures, with how FLOPs follow from them; empty where there is none",
 }
 # Not 96: that is an input size of MobileNets.
@@ -105,7 +107,7 @@ def benchmarks(results: pd.DataFrame | None = None) -> pd.DataFrame:
         results: rows in the common shape, or None for the known ones alone. What is not known of a benchmark
             is NaN or "".
     """
-    known = pd.DataFrame(_table()).drop(columns="tokens_since")
+    known = pd.DataFrame(_table()).drop(columns="tokens_since").assign(model_bytes=np.nan)
     for name in ("parameters", "active_parameters", "model_flops"):
         known[name] = pd.to_numeric(known[name])
     if results is not None:

@@ -64,7 +64,7 @@ def results(logs: Reading, official: Reading) -> pd.DataFrame:
         if name in SWITCHES or name in ("metric", "value", "unit", "corrected"):
             unknown = ~here
         else:
-            unknown = ours.isna() | (ours == "") if name not in NUMBERS else ours.isna()
+            unknown = ours.isna() if name in NUMBERS else ours.isna() | ours.isin(["", "unknown"])
         frame[name] = ours.where(~unknown, theirs)
     frame = frame.astype(dict.fromkeys(NUMBERS, float) | dict.fromkeys(SWITCHES, bool))
     texts = [name for name in COLUMNS if name not in NUMBERS and name not in SWITCHES]

@@ -18,11 +18,12 @@ _NO_NUMBER = ("-", "NaN", "nan", "None", "none", "null", "N/A", "n/a")
 
 
 class Columns:
-    """Columns of several files laid one below the other.
+    """Columns of several files laid one below the other; their rows are numbered through.
 
     Attributes:
         checks: that remember rows at fault.
-        places: of each row, ``file:number``; the first after the header is 1.
+        files: of each row.
+        places: of each row, the file and its number there; the first after the header is 1.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Columns:
         self.checks = Checks(pd.concat(laid, ignore_index=True))
         self.files = pd.Series([name for name, table in tables for _ in range(len(table))], dtype="str")
         numbers = [number for _, table in tables for number in range(1, len(table) + 1)]
-        self.places = self.files + ":" + pd.Series(numbers).astype("str")
+        self.places = self.files + ", row " + pd.Series(numbers).astype("str")
 
     def text(self, column: str) -> "pd.Series[str]":
         """Texts with plain single spaces, "" where empty; control characters are refused."""
@@ -100,10 +101,11 @@ class Columns:
         self.checks.refuse(again, column, reasons)
 
     def reading(self, rows: pd.DataFrame, findings: dict[str, Any], where: str) -> Reading:
-        """What was read, refused rows under their places."""
+        """What was read; each reason begins with the file and the number of the row in it."""
         found = self.checks.reading(rows, findings=findings, where=where)
         places = found.refused["row"].map(lambda number: self.places.iloc[int(number) - 1])
-        refused = found.refused.assign(row=places)[list(REFUSED_COLUMNS)]
+        reasons = places.astype("str") + ": " + found.refused["reason"].astype("str")
+        refused = found.refused.assign(reason=reasons)[list(REFUSED_COLUMNS)]
         return Reading(found.rows, found.n_read, refused, found.findings, found.where)
 
 

@@ -95,7 +95,7 @@ def _reading(columns: Columns, where: str) -> Reading:
     scenario = logged.where(~interactive, "Interactive")
     columns.unique(pd.DataFrame({"round": rounds, "location": location}), "path")
     times = {
-        name: columns.number(name, 0, _LONGEST_NS, "ns", scale=1e-9) for name in _TIMES if "min" not in name
+        name: columns.number(name, 1, _LONGEST_NS, "ns", scale=1e-9) for name in _TIMES if "min" not in name
     }
     names = each(rounds + "|" + published, _asked)
     metric, value = _results(columns, rounds, scenario, names, times)
@@ -110,7 +110,9 @@ def _reading(columns: Columns, where: str) -> Reading:
             "submitter": submitter,
             "system_id": columns.needed_text("system_id"),
             "system_name": columns.text("system_name"),
-            "availability": columns.choice("status", availability_of, AVAILABILITIES, needed=False),
+            "availability": columns.choice("status", availability_of, AVAILABILITIES, needed=False).replace(
+                "", "unknown"
+            ),
             "nodes": columns.number("nodes", 1, 1e6, whole=True),
             "accelerators_per_node": columns.number("accelerators_per_node", 0, 1e6, whole=True),
             "accelerator": columns.text("accelerator"),
@@ -133,8 +135,8 @@ def _reading(columns: Columns, where: str) -> Reading:
             "latency_p50_s": times["lat_p50_ns"],
             "latency_p90_s": times["lat_p90_ns"],
             "latency_p99_s": times["lat_p99_ns"],
-            "ttft_s": columns.number("ttft_mean_ns", 0, _LONGEST_NS, "ns", scale=1e-9),
-            "tpot_s": columns.number("tpot_mean_ns", 0, _LONGEST_NS, "ns", scale=1e-9),
+            "ttft_s": columns.number("ttft_mean_ns", 1, _LONGEST_NS, "ns", scale=1e-9),
+            "tpot_s": columns.number("tpot_mean_ns", 1, _LONGEST_NS, "ns", scale=1e-9),
             "valid": valid.fillna(False).astype(bool),
             "location": location,
             "path": path,

@@ -119,10 +119,14 @@ def _reading(columns: Columns, where: str) -> Reading:
             "submitter": submitter,
             "system_id": system_id,
             "system_name": columns.text("System"),
-            "availability": columns.choice("Availability", availability_of, AVAILABILITIES, needed=False),
+            "availability": columns.choice(
+                "Availability", availability_of, AVAILABILITIES, needed=False
+            ).replace("", "unknown"),
             "nodes": columns.number("Nodes", 1, 1e6, whole=True),
             "accelerators_per_node": columns.number("a#", 0, 1e6, whole=True),
-            "total_accelerators": columns.number("Total Accelerators", 0, 1e7, whole=True),
+            "total_accelerators": columns.number("Total Accelerators", 0, 1e7, whole=True).replace(
+                0.0, np.nan
+            ),
             "accelerator": columns.text("Accelerator"),
             "host_processor": columns.text("Processor"),
             "host_processors": columns.number("host_processors_per_node", 0, 1e4, whole=True),
