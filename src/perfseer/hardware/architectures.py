@@ -1,4 +1,4 @@
-"""Architectures that the series in a GPU's name tells, where no record of it is found (``architectures.csv``)."""
+"""Architectures that a GPU's name tells where no record of it is found (``architectures.csv``)."""
 
 import csv
 import re
@@ -22,5 +22,7 @@ def architecture_by_name(name: str) -> str | None:
 def _rules() -> tuple[tuple[re.Pattern[str], str], ...]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        require(tuple(reader.fieldnames or ()) == COLUMNS, f"{TABLE} must have the columns {', '.join(COLUMNS)}")
+        require(
+            tuple(reader.fieldnames or ()) == COLUMNS, f"{TABLE} must have the columns {', '.join(COLUMNS)}"
+        )
         return tuple((re.compile(row["pattern"]), row["architecture"]) for row in reader)

@@ -1,4 +1,4 @@
-"""What stands around an accelerator's name in free text: slices, profiles, caps, counts, memory, form, vendor."""
+"""What stands around an accelerator's name in free text: slices, profiles, caps, counts, memory, form."""
 
 import re
 import unicodedata
@@ -36,12 +36,35 @@ VENDOR_WORDS: dict[str, str] = {
 _EMPTY_WORDS = frozenset(
     (
         *("nvidia", "geforce", "tesla", "grid", "amd", "ati", "intel", "qualcomm", "google", "arm", "apple"),
-        *("biren", "sapeon", "untetherai", "untether", "neuchips", "xilinx", "sima", "ivatech", "corporation"),
+        *(
+            "biren",
+            "sapeon",
+            "untetherai",
+            "untether",
+            "neuchips",
+            "xilinx",
+            "sima",
+            "ivatech",
+            "corporation",
+        ),
         *("gpu", "gpus", "accelerator", "accelerators", "card", "cards", "graphics", "generation", "gen"),
         *("edition", "series", "superchip", "hopper", "blackwell", "lovelace", "tensor", "core", "aarch64"),
         *("x86", "the", "of", "inc", "developer", "devkit", "kit", "module", "desktop", "npu", "ai-chip"),
         *("spx", "dpx", "cpx", "tensorrt", "ms", "asus", "msi", "gigabyte", "pny", "turbo", "board"),
-        *("grace", "amazon", "aws", "ac", "battlemage", "alchemist", "hbm", "gddr", "lpddr", "memory", "virtual", "vgpu"),
+        *(
+            "grace",
+            "amazon",
+            "aws",
+            "ac",
+            "battlemage",
+            "alchemist",
+            "hbm",
+            "gddr",
+            "lpddr",
+            "memory",
+            "virtual",
+            "vgpu",
+        ),
     )
 )
 _FORMS: dict[str, str] = {
@@ -176,7 +199,7 @@ def taken_apart(spelling: str) -> Spelled:
     text = _COUNT.sub(" ", text)
     sizes = {_in_gb(found) for found in _MEMORY.finditer(text)}
     text = _MEMORY_KIND.sub(" ", _MEMORY.sub(" ", text))
-    words = [word for word in re.findall(r"[a-z0-9+]+", text.replace(".", ""))]
+    words = re.findall(r"[a-z0-9+]+", text.replace(".", ""))
     forms = frozenset(_FORMS[word] for word in words if word in _FORMS)
     vendors = frozenset(VENDOR_WORDS[word] for word in words if word in VENDOR_WORDS)
     return Spelled(

@@ -1,14 +1,11 @@
-"""Which accelerators a spelling means: one function, its table of names (``aliases.csv``), and how sure it is."""
+"""Which accelerators a spelling means, how that is known, and how many spellings are understood."""
 
-import csv
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
+from functools import lru_cache
 
-from perfseer.errors import require
+from perfseer.hardware.cards import EXACT, RULE, Card, all_cards, by_name, contradiction, named, nearest
 from perfseer.hardware.modifiers import (
     VENDOR_WORDS,
     Modifiers,
@@ -21,37 +18,21 @@ from perfseer.hardware.modifiers import (
     system_modifiers,
     taken_apart,
     with_maxq,
-    without_forms,
     without_maxq,
 )
 
-TABLE = Path(__file__).with_name("aliases.csv")
-COLUMNS = ("key", "vendor", "names", "forms", "memory_gb", "reduced", "note")
-
 NOTHING = "nothing named"
 UNKNOWN = "unknown"
-EXACT = "exact alias"
-RULE = "rule"
 MEMORY = "memory column"
 SYSTEM = "system name"
 ASSUMED = "form assumed"
 
-# Memory that software sees is less than what the vendor names (ECC, firmware), up to 13 % on a T4.
-_LEAST_VISIBLE, _MOST_VISIBLE = 0.87, 1.02
-_WHOLE = 0.97
-# Words that make another product of the name they follow; any other word of letters may stand beside a name.
-_VARIANTS = frozenset(
-    (
-        *("super", "ultra", "lite", "mini", "dual", "mobile", "laptop", "plus", "nano", "thor", "drive", "max"),
-        *("server", "workstation", "embedded", "refresh", "slim", "compact", "enterprise", "standard", "fhhl"),
-        *("dgxs", "notebook", "converged", "fpga", "edge", "extreme", "premium", "titan", "quadro", "jetson"),
-        *("trillium", "ironwood", "flex", "data", "center", "rubin", "vera", "orin", "xavier", "maxq", "liquid"),
-    )
-)
 _NOTHING = re.compile(r"|[-?.0]|n/?a|none|null|nan|no|no accelerators?|cpu( only)?|not applicable")
 _CPU = re.compile(r"\b(xeon|epyc|ryzen|threadripper|graviton|neoverse|cortex|core i\d|core ultra|cpu)\b")
 # What frameworks call whatever accelerator there is.
-_GENERIC = re.compile(r"tensorflow[- ]metal.*|pluggabledevice|metal|mps|cuda( device)?|rocm|gpu|graphics device")
+_GENERIC = re.compile(
+    r"tensorflow[- ]metal.*|pluggabledevice|metal|mps|cuda( device)?|rocm|gpu|graphics device"
+)
 _BETWEEN = re.compile(r"\s*(?:[,;&]|\+| and )\s*")
 
 
@@ -76,7 +57,7 @@ class Identity:
         parts: kinds of accelerators; empty where none is named or none is known by that name.
         modifiers: how they were set up.
         how: exact alias, rule, memory column, system name, form assumed, nothing named or unknown.
-        reason: why there are no parts, or what to know about those there are; empty where nothing is doubtful.
+        reason: why there are no parts, or what to know about those there are; empty: nothing is doubtful.
     """
 
     parts: tuple[Part, ...]
@@ -113,22 +94,6 @@ class Coverage:
         return self.n_identified / named if named else 1.0
 
 
-@dataclass(frozen=True)
-class _Card:
-    key: str
-    vendors: frozenset[str]
-    names: tuple[str, ...]
-    forms: frozenset[str]
-    sizes_gb: tuple[float, ...]
-    reduced: bool
-    note: str
-
-    def has(self, size_gb: float) -> bool:
-        return not self.sizes_gb or any(
-            _LEAST_VISIBLE * size <= size_gb <= _MOST_VISIBLE * size for size in self.sizes_gb
-        )
-
-
 def identify(
     spelling: str,
     *,
@@ -140,8 +105,8 @@ def identify(
 ) -> Identity:
     """The canonical accelerators that free text means.
 
-    A name has to be the whole of what the spelling says once vendor, form, memory and modifiers are taken off, or
-    stand in it beside words that make no other product of it. Nothing is ever matched by likeness.
+    A name has to be the whole of what the spelling says once vendor, form, memory and modifiers are taken
+    off, or stand in it beside words that make no other product of it. Nothing is ever matched by likeness.
 
     Args:
         spelling: as a submitter, a shop or a paper writes it.
@@ -152,8 +117,12 @@ def identify(
         platform: another name of the system.
         total: number of accelerators of the whole system, for a system with one kind.
     """
+    return _identified(spelling, memory, vendor, f"{system_name} {platform}", total)
+
+
+@lru_cache(maxsize=100_000)
+def _identified(spelling: str, memory: str, vendor: str, system: str, total: int | None) -> Identity:
     text = lowered(spelling)
-    system = f"{system_name} {platform}"
     around = system_modifiers(system)
     if _NOTHING.fullmatch(text):
         return Identity((), around, NOTHING, "names no accelerator")
@@ -166,7 +135,7 @@ def identify(
     if not found.parts and _CPU.search(text):
         return Identity((), around, NOTHING, f"{spelling!r} is a processor")
     if not found.parts:
-        return Identity((), around, UNKNOWN, f"no accelerator {spelling!r} is known{_nearest(spelling)}")
+        return Identity((), around, UNKNOWN, f"no accelerator {spelling!r} is known{nearest(spelling)}")
     if len(found.parts) == 1 and found.parts[0].count is None and total is not None:
         found = replace(found, parts=(Part(found.parts[0].key, total),))
     return replace(found, modifiers=joined(found.modifiers, around))
@@ -175,10 +144,12 @@ def identify(
 def count_accelerators(n_nodes: float | None, per_node: float | None, total: float | None) -> int | None:
     """Accelerators of a whole system: the total where it is stated, else those of a node times the nodes.
 
-    MLPerf's ``a#`` is per node (mlcommons/inference#1828). A total stands for clusters whose nodes are not all
-    full. None where neither is stated, or what is stated is no whole number above zero.
+    MLPerf's ``a#`` is per node (mlcommons/inference#1828). A total stands for clusters whose nodes are not
+    all full. None where neither is stated, or what is stated is no whole number above zero.
     """
-    whole = [int(n) if n is not None and n > 0 and float(n).is_integer() else None for n in (n_nodes, per_node)]
+    whole = [
+        int(n) if n is not None and n > 0 and float(n).is_integer() else None for n in (n_nodes, per_node)
+    ]
     if total is not None and total > 0 and float(total).is_integer():
         return int(total)
     nodes, each = whole
@@ -200,15 +171,15 @@ def coverage(identities: Iterable[tuple[str, Identity]]) -> Coverage:
 
 def canonical_keys() -> tuple[str, ...]:
     """Keys that `identify` can give, in the order of the table."""
-    return tuple(dict.fromkeys(card.key for card in _cards()))
+    return tuple(dict.fromkeys(card.key for card in all_cards()))
 
 
 def _one(spelled: Spelled, vendors: frozenset[str], memory: str, system: str) -> Identity:
     """One kind of accelerator; without parts where the words name none."""
-    cards, how, extra = _named(spelled, vendors)
+    cards, how, extra = named(spelled, vendors)
     modifiers = spelled.modifiers
     if not cards and (calmer := without_maxq(spelled.words)) != spelled.words:
-        cards, how, extra = _named(replace(spelled, words=calmer), vendors)
+        cards, how, extra = named(replace(spelled, words=calmer), vendors)
         # A GeForce or Quadro named Max-Q is another chip, not a power limit.
         cards = [card for card in cards if not card.names[0].startswith(("rtx", "gtx", "quadro", "titan"))]
         modifiers = with_maxq(modifiers)
@@ -224,7 +195,7 @@ def _one(spelled: Spelled, vendors: frozenset[str], memory: str, system: str) ->
     if not cards:
         return Identity((), modifiers, UNKNOWN)
     card = cards[0]
-    notes = [*doubts, card.note, extra, "" if modifiers.mig else _contradiction(card, seen)]
+    notes = [*doubts, card.note, extra, "" if modifiers.mig else contradiction(card, seen)]
     return Identity(
         (Part(card.key, spelled.count),),
         replace(modifiers, reduced=card.reduced),
@@ -233,37 +204,10 @@ def _one(spelled: Spelled, vendors: frozenset[str], memory: str, system: str) ->
     )
 
 
-def _named(spelled: Spelled, vendors: frozenset[str]) -> tuple[list[_Card], str, str]:
-    """Cards of the name that the words are, how they were found, and words that were not understood."""
-    seen = spelled.vendors | vendors
-    words = spelled.words
-    for candidate in (words, without_forms(words)):
-        cards = _by_name().get("".join(candidate), [])
-        if cards:
-            plain = candidate == words and spelled.memory_gb is None and spelled.modifiers == Modifiers()
-            return _of_vendors(cards, seen), EXACT if plain else RULE, ""
-    if not seen:
-        return [], RULE, ""
-    return _beside_words(without_forms(words), seen)
-
-
-def _beside_words(words: tuple[str, ...], seen: frozenset[str]) -> tuple[list[_Card], str, str]:
-    """The longest name inside the words, where what is beside it makes no other product of it."""
-    spans = [(start, stop) for start in range(len(words)) for stop in range(start + 1, len(words) + 1)]
-    for start, stop in sorted(spans, key=lambda span: span[0] - span[1]):
-        beside = words[:start] + words[stop:]
-        if not all(word.isalpha() and len(word) > 3 and word not in _VARIANTS for word in beside):
-            continue
-        cards = _of_vendors(_by_name().get("".join(words[start:stop]), []), seen)
-        if cards:
-            return cards, RULE, f"words not understood: {', '.join(beside)}"
-    return [], RULE, ""
-
-
 def _decided(
-    cards: list[_Card], how: str, stated: list[float | None], system: str
-) -> tuple[list[_Card], str, list[str]]:
-    """The one card of several: by memory stated beside the name, by the system's name, else the most common."""
+    cards: list[Card], how: str, stated: list[float | None], system: str
+) -> tuple[list[Card], str, list[str]]:
+    """The one card of several: by memory beside the name, by the system's name, else the most common."""
     column, *profiles = stated
     for size, by in ((column, MEMORY), *((profile, RULE) for profile in profiles)):
         if len(cards) > 1 and size is not None:
@@ -282,7 +226,7 @@ def _decided(
     return cards[:1], ASSUMED, [f"could be {' or '.join(keys)}; the most common is taken"]
 
 
-def _in_system(cards: list[_Card], system: str) -> list[_Card]:
+def _in_system(cards: list[Card], system: str) -> list[Card]:
     """Those of one family whose form and memory a system's name gives."""
     text = lowered(system)
     family = r"[ -]*".join(re.findall(r"[a-z]+|\d+", cards[0].names[0]))
@@ -301,9 +245,9 @@ def _several(text: str, vendors: frozenset[str], system: str) -> Identity | None
     pieces = [piece for piece in _BETWEEN.split(text) if piece]
     if len(pieces) < 2:
         return None
-    named = [_one(taken_apart(piece), vendors, "", system) for piece in pieces]
-    known = [identity for identity in named if identity.parts]
-    for piece, identity in zip(pieces, named, strict=True):
+    each = [_one(taken_apart(piece), vendors, "", system) for piece in pieces]
+    known = [identity for identity in each if identity.parts]
+    for piece, identity in zip(pieces, each, strict=True):
         if not identity.parts and not _CPU.search(piece):
             return None
     if len(known) == 1:
@@ -321,21 +265,12 @@ def _from_system(spelling: str, system: str, around: Modifiers) -> Identity:
     words = tuple(re.findall(r"[a-z0-9+]+", lowered(system)))
     spans = [(start, stop) for start in range(len(words)) for stop in range(start + 1, len(words) + 1)]
     for start, stop in sorted(spans, key=lambda span: span[0] - span[1]):
-        cards = _by_name().get("".join(words[start:stop]), [])
+        cards = by_name().get("".join(words[start:stop]), [])
         if len({card.key for card in cards}) == 1:
-            return Identity((Part(cards[0].key),), around, SYSTEM, f"{spelling!r} is no model; the system's name is")
+            return Identity(
+                (Part(cards[0].key),), around, SYSTEM, f"{spelling!r} is no model; the system's name is"
+            )
     return Identity((), around, UNKNOWN, f"{spelling!r} says no model, and neither does the system's name")
-
-
-def _contradiction(card: _Card, seen_gb: float | None) -> str:
-    if seen_gb is None or not card.sizes_gb:
-        return ""
-    sizes = " or ".join(f"{size:g}" for size in card.sizes_gb)
-    if not card.has(seen_gb):
-        return f"the memory column says {seen_gb:g} GB, the card has {sizes} GB"
-    if all(not _WHOLE * size <= seen_gb <= _MOST_VISIBLE * size for size in card.sizes_gb):
-        return f"{seen_gb:.4g} GB of {sizes} GB are visible"
-    return ""
 
 
 def _profile(modifiers: Modifiers) -> float | None:
@@ -343,48 +278,9 @@ def _profile(modifiers: Modifiers) -> float | None:
 
 
 def _vendors(vendor: str) -> frozenset[str]:
-    """The vendor a source names; one we have no accelerator of stands for itself, so that nothing is taken."""
+    """The vendor a source names; one that we know nothing of stands for itself, so that nothing is taken."""
     text = lowered(vendor)
     if not text:
         return frozenset()
     known = {VENDOR_WORDS[word] for word in re.findall(r"[a-z0-9]+", text) if word in VENDOR_WORDS}
     return frozenset(known - {"nvidia"} if text == "tesla" else known) or frozenset({text})
-
-
-def _of_vendors(cards: list[_Card], seen: frozenset[str]) -> list[_Card]:
-    return [card for card in cards if seen <= card.vendors]
-
-
-def _nearest(spelling: str) -> str:
-    names = {name: card.key for card in _cards() for name in card.names}
-    close = difflib.get_close_matches("".join(taken_apart(spelling).words), names, n=1, cutoff=0.7)
-    return f"; the nearest is {names[close[0]]}" if close else ""
-
-
-@cache
-def _by_name() -> dict[str, list[_Card]]:
-    named: dict[str, list[_Card]] = {}
-    for card in _cards():
-        for name in card.names:
-            named.setdefault(name, []).append(card)
-    return named
-
-
-@cache
-def _cards() -> tuple[_Card, ...]:
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        require(tuple(reader.fieldnames or ()) == COLUMNS, f"{TABLE} must have the columns {', '.join(COLUMNS)}")
-        return tuple(_card(row) for row in reader)
-
-
-def _card(row: dict[str, str]) -> _Card:
-    return _Card(
-        key=row["key"],
-        vendors=frozenset(row["vendor"].split(";")),
-        names=tuple("".join(taken_apart(name).words) for name in row["names"].split(";")),
-        forms=frozenset(row["forms"].split(";")) - {""},
-        sizes_gb=tuple(float(size) for size in row["memory_gb"].split(";") if size),
-        reduced=row["reduced"] == "yes",
-        note=row["note"],
-    )
