@@ -15,6 +15,8 @@ COLUMNS = ("key", "vendor", "names", "forms", "memory_gb", "reduced", "note")
 EXACT = "exact alias"
 RULE = "rule"
 
+# Of a name in the table.
+_MOST_WORDS = 8
 # Words that make another product of the name they follow; any other word of letters may stand beside a name.
 _VARIANTS = frozenset(
     (
@@ -97,10 +99,17 @@ def named(spelled: Spelled, vendors: frozenset[str]) -> tuple[list[Card], str, s
     return _beside_words(without_forms(words), seen)
 
 
+def spans(words: tuple[str, ...]) -> list[tuple[int, int]]:
+    """All runs of words that could be a name, the longest first."""
+    starts = range(len(words))
+    return [
+        (start, start + n) for n in range(_MOST_WORDS, 0, -1) for start in starts if start + n <= len(words)
+    ]
+
+
 def _beside_words(words: tuple[str, ...], seen: frozenset[str]) -> tuple[list[Card], str, str]:
     """The longest name inside the words, where what is beside it makes no other product of it."""
-    spans = [(start, stop) for start in range(len(words)) for stop in range(start + 1, len(words) + 1)]
-    for start, stop in sorted(spans, key=lambda span: span[0] - span[1]):
+    for start, stop in spans(words):
         beside = words[:start] + words[stop:]
         if not all(word.isalpha() and len(word) > 3 and word not in _VARIANTS for word in beside):
             continue

@@ -176,12 +176,15 @@ def rewritten(spelling: str) -> list[tuple[str, str]]:
             re.sub(r"^(.*?) (\d+gb) mobile$", r"\1 mobile \2", text.replace("laptop gpu", "mobile")),
             "memory last",
         ),
-        (re.sub(r"\b(?:family|seri(?:si|es|e)|agp|pci|crossfire)$", "", text), "without Family or AGP"),
+        (re.sub(r"\b(?:family|seri(?:si|es|e)|crossfire)$", "", text), "without Family"),
         (re.sub(r"\bplatinum edition$", "pe", text), "Platinum Edition"),
         (re.sub(r"\blow profile$", "lp", text), "Low Profile"),
         (re.sub(r"\bgeforce g ?(?=\d{3}m)", "geforce g", text), "GeForce G"),
         (re.sub(r"^(?:hgx|geforce) ", "", text.replace("nvidia ", "")), "without the series"),
     ]
+    reasons: dict[str, str] = {}
+    for way, reason in ways:
+        reasons.setdefault(way, reason)
     plain = plain_gpu_name(spelling)
-    named = ((plain_gpu_name(way), reason) for way, reason in ways)
+    named = [(plain_gpu_name(way), reason) for way, reason in reasons.items()]
     return [(way, reason) for way, reason in named if way != plain]

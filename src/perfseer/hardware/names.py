@@ -5,7 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from perfseer.hardware.cards import EXACT, RULE, Card, all_cards, by_name, contradiction, named, nearest
+from perfseer.hardware.cards import (
+    EXACT,
+    RULE,
+    Card,
+    all_cards,
+    by_name,
+    contradiction,
+    named,
+    nearest,
+    spans,
+)
 from perfseer.hardware.modifiers import (
     VENDOR_WORDS,
     Modifiers,
@@ -33,6 +43,8 @@ _CPU = re.compile(r"\b(xeon|epyc|ryzen|threadripper|graviton|neoverse|cortex|cor
 _GENERIC = re.compile(
     r"tensorflow[- ]metal.*|pluggabledevice|metal|mps|cuda( device)?|rocm|gpu|graphics device"
 )
+# No accelerator's name, and no list of those in one system, is as long.
+_LONGEST = 400
 _BETWEEN = re.compile(r"\s*(?:[,;&]|\+| and )\s*")
 
 
@@ -117,13 +129,15 @@ def identify(
         platform: another name of the system.
         total: number of accelerators of the whole system, for a system with one kind.
     """
-    return _identified(spelling, memory, vendor, f"{system_name} {platform}", total)
+    return _identified(spelling, memory[:_LONGEST], vendor, f"{system_name} {platform}", total)
 
 
 @lru_cache(maxsize=100_000)
 def _identified(spelling: str, memory: str, vendor: str, system: str, total: int | None) -> Identity:
+    around = system_modifiers(system[:_LONGEST])
+    if len(spelling) > _LONGEST:
+        return Identity((), around, UNKNOWN, f"{len(spelling)} characters are no name: {spelling[:40]!r} …")
     text = lowered(spelling)
-    around = system_modifiers(system)
     if _NOTHING.fullmatch(text):
         return Identity((), around, NOTHING, "names no accelerator")
     if _GENERIC.fullmatch(text):
@@ -262,9 +276,8 @@ def _several(text: str, vendors: frozenset[str], system: str) -> Identity | None
 
 def _from_system(spelling: str, system: str, around: Modifiers) -> Identity:
     """The one accelerator whose name stands in a system's name, where the spelling is a framework's word."""
-    words = tuple(re.findall(r"[a-z0-9+]+", lowered(system)))
-    spans = [(start, stop) for start in range(len(words)) for stop in range(start + 1, len(words) + 1)]
-    for start, stop in sorted(spans, key=lambda span: span[0] - span[1]):
+    words = tuple(re.findall(r"[a-z0-9+]+", lowered(system[:_LONGEST])))
+    for start, stop in spans(words):
         cards = by_name().get("".join(words[start:stop]), [])
         if len({card.key for card in cards}) == 1:
             return Identity(
