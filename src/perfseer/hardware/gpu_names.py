@@ -28,6 +28,8 @@ MEMORY = "memory in the name"
 SAME = "duplicates with the same figures"
 NONE = "no record"
 AMBIGUOUS = "ambiguous"
+# No GPU's name is as long.
+LONGEST = 200
 
 _MAKERS = {"nvidia": {"NVIDIA"}, "amd": {"AMD", "ATI"}, "ati": {"AMD", "ATI"}, "intel": {"Intel"}}
 # What only a chip, a count of units or a revision tells from the name is a variant, never the card itself.
@@ -149,6 +151,8 @@ class GpuNames:
         return self._seen[key]
 
     def _match(self, spelling: str, brand: str) -> Match:
+        if len(spelling) > LONGEST:
+            return Match(None, NONE, f"{len(spelling)} characters are no name")
         exact = self._of(plain_gpu_name(spelling), brand)
         if exact:
             return _picked(exact, EXACT, "")
@@ -183,6 +187,8 @@ class GpuNames:
             told = {self._by_id[key].architecture for key in found.candidates}
             one = told.pop() if len(told) == 1 else ""
             return (one, "record") if one else (None, "the records of that name differ in it")
+        if len(spelling) > LONGEST:
+            return None, found.reason
         text = lowered(spelling)
         card = card_of_profile(text)
         if card is not None:

@@ -17,7 +17,7 @@ _DUAL = re.compile(r" \+ ?|\bdual\b|\bn hd\b")
 _CHIPSET = re.compile(r"\s*/?\s*\bnforce \w+$")
 _PROFILE = re.compile(r"-\d{1,3}[qabc]\b|^grid .*-\d{1,2}$|\bmxgpu\b|\bmig\b")
 _SOFTWARE = re.compile(
-    r"\bradv\b|\bllvm|llvmpipe|swiftshader|virtual device|paravirtual|\bmirr|indirect display|basicdisplay"
+    r"\bradv\b|\bllvm|llvmpipe|swiftshader|virtual device|paravirtual|mirr|indirect display|basicdisplay"
     r"|display (?:port )?driver|\bqxl\b|^mxgpu$|prototype|unknown"
 )
 _PHONE = re.compile(

@@ -17,6 +17,7 @@ VENDOR_WORDS: dict[str, str] = {
     **dict.fromkeys(("untether", "untetherai"), "untether"),
     **dict.fromkeys(("huawei", "ascend", "hisilicon"), "huawei"),
     **dict.fromkeys(("iva", "ivatech"), "iva"),
+    **dict.fromkeys(("biren", "birentech"), "biren"),
     **dict.fromkeys(("sima", "simaai"), "sima"),
     **dict.fromkeys(("moffett", "sparseone"), "moffett"),
     **dict.fromkeys(("mtt", "moore"), "moore threads"),
@@ -26,7 +27,7 @@ VENDOR_WORDS: dict[str, str] = {
     **{
         name: name
         for name in (
-            *("habana", "qualcomm", "apple", "neuchips", "biren", "sapeon", "centaur", "xilinx", "alibaba"),
+            *("habana", "qualcomm", "apple", "neuchips", "sapeon", "centaur", "xilinx", "alibaba"),
             *("hygon", "iluvatar", "tianshu", "microsoft", "meta", "groq", "graphcore", "cerebras", "coral"),
             *("samsung", "powervr", "tenstorrent", "sambanova", "mobilint", "hailo", "pezy", "sunway"),
         )
@@ -53,6 +54,9 @@ _EMPTY_WORDS = frozenset(
         *("spx", "dpx", "cpx", "tensorrt", "ms", "asus", "msi", "gigabyte", "pny", "turbo", "board"),
         *(
             "grace",
+            "technologies",
+            "mps",
+            "birentech",
             "amazon",
             "aws",
             "ac",
