@@ -24,6 +24,9 @@ LEAST_RESULTS = 5
 class Efficiency:
     """Shares of the two peaks reached on one model.
 
+    They may exceed 1 where software does less than was counted: MLPerf's sequences for BERT are shorter than 384
+    tokens on average and their padding is skipped, and tuned networks keep more in caches than single kernels do.
+
     Attributes:
         compute: of the peak of the precision it runs in.
         bandwidth: of the memory's bandwidth.

@@ -2,8 +2,8 @@
 
 Of 923 accelerators with both rates, the median ratio of the others of the architecture gives 95.1 % within
 2 % (`validate_imputation` measures it on the figures at hand). A linear regression of FP16 on other figures
-that leaves the architecture out is wrong by 49 % in the median and by 866 % on average, so there is none here,
-by design: what the rule does not give stays missing.
+that leaves the architecture out is wrong by 49 % in the median and by 866 % on average, so there is none
+here, by design: what the rule does not give stays missing.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from perfseer.errors import require
+from perfseer.hardware.efficiencies import ops8
 from perfseer.hardware.specs import IDENTITY, Specs
 
 _APIS = ("cuda", "metal", "opencl", "vulkan")
@@ -85,11 +86,13 @@ def matrix(specs: Specs, name: str) -> pd.DataFrame:
         PerfseerError: there is no such matrix.
     """
     require(name in MATRICES, f"no matrix {name!r}; there are {', '.join(MATRICES)}")
-    one = MATRICES[name]
-    observed = specs.observed()
+    return _selected(specs.observed(), MATRICES[name])
+
+
+def _selected(observed: pd.DataFrame, one: Matrix) -> pd.DataFrame:
     kept = observed[one.keep(observed)] if one.keep else observed
     made = kept.assign(
-        ops8=kept[["int8_ops", "fp8_flops"]].max(axis=1),
+        ops8=ops8(kept),
         geekbench=kept[["cuda", "opencl", "vulkan", "metal"]].bfill(axis=1).iloc[:, 0],
     )
     texts = [column for column in one.columns if column in IDENTITY]
@@ -99,8 +102,9 @@ def matrix(specs: Specs, name: str) -> pd.DataFrame:
 
 def matrix_counts(specs: Specs) -> pd.DataFrame:
     """How many accelerators each matrix has, beside the seed's and the reference's counts."""
+    observed = specs.observed()
     rows = [
-        (one.name, len(matrix(specs, one.name)), one.seed_count, one.reference_count)
+        (one.name, len(_selected(observed, one)), one.seed_count, one.reference_count)
         for one in MATRICES.values()
     ]
     return pd.DataFrame(rows, columns=["matrix", "accelerators", "seed", "reference"])

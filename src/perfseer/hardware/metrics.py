@@ -433,7 +433,7 @@ def _metrics() -> tuple[Metric, ...]:
             formula="min(η_c PI / F, η_m BW / B)",
             inputs=_INFERENCE,
             sources=_WITH_RESULTS,
-            caveat="An estimate for well-tuned software, without interval.",
+            caveat="Fitted to shorter sequences without padding, so optimistic for full ones.",
             higher_is_better=True,
             compute=_estimate("bert_large"),
             model="bert_large",
