@@ -23,6 +23,8 @@ from perfseer.hardware.reference_models import REFERENCE_MODELS
 from perfseer.hardware.specs import NUMBERS, Specs
 
 MetricStatus = Literal["derived", "imputed", "uncalibrated", "missing"]
+# Of values that are there.
+METRIC_STATUSES: tuple[MetricStatus, ...] = ("derived", "imputed", "uncalibrated")
 Compute = Callable[[pd.DataFrame, Efficiencies], pd.Series]
 # What latencies are relative to.
 REFERENCE_KEY = "a100-sxm-80gb"
@@ -538,8 +540,8 @@ def compute_all(specs: Specs, efficiencies: Efficiencies | None = None) -> Metri
     shares = efficiencies or Efficiencies()
     numbers = specs.values[list(NUMBERS)]
     guessed = specs.status[list(NUMBERS)] == "imputed"
-    sure = numbers.mask(guessed)
     with_guesses = set(guessed.columns[guessed.any()])
+    sure = numbers.mask(guessed) if with_guesses else numbers
     columns, statuses = {}, {}
     for one in METRICS.values():
         found = _finite(one.compute(numbers, shares))
