@@ -25,7 +25,7 @@ class Efficiency:
     """Shares of the two peaks reached on one model.
 
     They may exceed 1 where software does less than was counted: MLPerf's sequences for BERT are shorter than
-    384 tokens on average and their padding is skipped, and tuned networks keep in caches what is counted here.
+    384 tokens on average and padding is skipped, and tuned networks keep in caches what is counted here.
 
     Attributes:
         compute: of the peak of the precision it runs in.
