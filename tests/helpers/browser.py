@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -38,9 +37,3 @@ def resize(browser, width: int, height: int = 900) -> None:
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
     )
-
-
-def shoot(browser, path: Path) -> None:
-    """A picture of what is seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    browser.save_screenshot(str(path))
