@@ -156,5 +156,4 @@ def _fast(book: Catalogue, key: str, name: str, fp32: Figure) -> Figure | None:
 
 
 def _source(book: Catalogue, used: list[Figure]) -> str:
-    cited = {one.document for one in used}
-    return "; ".join(one.citation for one in book.documents if one.key in cited)
+    return "; ".join(book.document(key).citation for key in sorted({one.document for one in used}))

@@ -8,9 +8,10 @@ structured sparsity is counted in, and what they accumulate in; a figure that no
 import csv
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -155,25 +156,46 @@ class Catalogue:
     accelerators: tuple[Accelerator, ...]
     figures: tuple[Figure, ...]
     documents: tuple[Document, ...]
-    _index: dict[str, dict[str, list[Figure]]] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        found: dict[str, dict[str, list[Figure]]] = {card.key: {} for card in self.accelerators}
-        for figure in self.figures:
-            found.setdefault(figure.accelerator, {}).setdefault(figure.figure, []).append(figure)
-        object.__setattr__(self, "_index", found)
+    @cached_property
+    def _cited(self) -> Mapping[str, Document]:
+        return {one.key: one for one in self.documents}
+
+    @cached_property
+    def _of(self) -> Mapping[str, list[Figure]]:
+        """Figures by accelerator."""
+        found: dict[str, list[Figure]] = defaultdict(list)
+        for one in self.figures:
+            found[one.accelerator].append(one)
+        return found
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str], list[Figure]]:
+        """Figures by accelerator and name."""
+        found: dict[tuple[str, str], list[Figure]] = defaultdict(list)
+        for one in self.figures:
+            found[one.accelerator, one.figure].append(one)
+        return found
 
     def accelerator(self, key: str) -> Accelerator | None:
         """The accelerator of that key; None where there is none."""
         return next((card for card in self.accelerators if card.key == key), None)
 
+    def document(self, key: str) -> Document:
+        """The document of that key, which every figure's has.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._cited[key]
+
     def figures_of(self, key: str) -> tuple[Figure, ...]:
         """All figures of one accelerator; none where the key is unknown."""
-        return tuple(one for group in self._index.get(key, {}).values() for one in group)
+        return tuple(self._of.get(key, ()))
 
     def value(self, key: str, name: str) -> Figure | None:
         """A property of one accelerator; None where nobody published it."""
-        return next(iter(self._index.get(key, {}).get(name, ())), None)
+        return next(iter(self._named.get((key, name), ())), None)
 
     def peak(self, key: str, name: str, engine: str, *, sparse: bool = False) -> Figure | None:
         """A peak of one accelerator, accumulating at full width; None where nobody published it.
@@ -184,7 +206,7 @@ class Catalogue:
             engine: one of `ENGINES`.
             sparse: with structured sparsity counted in.
         """
-        group = self._index.get(key, {}).get(name, ())
+        group = self._named.get((key, name), ())
         same = {one.accumulate: one for one in group if one.engine == engine and one.sparse == sparse}
         return same.get("fp32") or same.get("int32") or same.get("")
 
@@ -204,13 +226,15 @@ def read_catalogue(accelerators: Path, figures: Path, documents: Path) -> Catalo
 
     Raises:
         PerfseerError: a file is missing, is not UTF-8 or has another header; a row has a wrong number of
-            cells, an unknown word, a number that is none, a key that is taken or that nothing explains.
+            cells, an unknown word, a number that is none, a key that is taken or that nothing explains. The
+            message says the file and its line; of what only the whole table shows, the row after the header.
     """
     sources = _read(documents, Document, _document)
     cards = _read(accelerators, Accelerator, _accelerator)
     _refuse_twins(documents, [one.key for one in sources])
     _refuse_twins(accelerators, [one.key for one in cards])
     found = _read(figures, Figure, _figure)
+    _refuse_twins(figures, [one[:5] for one in found])
     _check_references(figures, found, {card.key for card in cards}, {source.key for source in sources})
     return Catalogue(cards, found, sources)
 
@@ -297,26 +321,24 @@ def _sparsity(name: str, engine: str, sparse: str, accumulate: str) -> bool:
     return False
 
 
-def _refuse_twins(path: Path, keys: list[str]) -> None:
-    for number, key in enumerate(keys, start=1):
-        if key in keys[: number - 1]:
-            raise PerfseerError(f"{path.name}, row {number} after the header: the key {key!r} is taken")
+def _refuse_twins(path: Path, keys: Sequence[object]) -> None:
+    """Refuse what a table says twice."""
+    if len(set(keys)) == len(keys):
+        return
+    number = next(number for number, key in enumerate(keys) if key in keys[:number])
+    first = keys.index(keys[number])
+    raise PerfseerError(f"{path.name}, row {number + 1}: {keys[number]!r} stands in row {first + 1} already")
 
 
 def _check_references(
-    path: Path, rows: tuple[Figure, ...], accelerators: set[str], documents: set[str]
+    path: Path, rows: Sequence[Figure], accelerators: set[str], documents: set[str]
 ) -> None:
-    """Every figure is of an accelerator there is, rests on a document there is, and is given once."""
-    seen: dict[tuple[str, str, str, bool, str], int] = {}
+    """Every figure is of an accelerator there is and rests on a document there is."""
     for number, one in enumerate(rows, start=1):
-        same = (one.accelerator, one.figure, one.engine, one.sparse, one.accumulate)
-        first = seen.setdefault(same, number)
-        if one.accelerator in accelerators and one.document in documents and first == number:
-            continue
-        place = f"{path.name}, row {number} after the header"
-        require(one.accelerator in accelerators, f"{place}: no accelerator {one.accelerator!r}")
-        require(one.document in documents, f"{place}: no document {one.document!r}")
-        raise PerfseerError(f"{place}: {one.accelerator} {one.figure} stands in row {first} already")
+        if one.accelerator not in accelerators:
+            raise PerfseerError(f"{path.name}, row {number}: no accelerator {one.accelerator!r}")
+        if one.document not in documents:
+            raise PerfseerError(f"{path.name}, row {number}: no document {one.document!r}")
 
 
 def _check_key(key: str) -> None:
