@@ -31,7 +31,7 @@ SOUND = (
     peak("fp16_flops", 1.024e13),
     peak("fp16_flops", 2.048e13, sparse=True),
     peak("fp16_flops", 2.048e13, accumulate="fp16"),
-    peak("fp8_flops", 2.048e13, document="rule", note="10 SMs x 2048 FLOP x 1 GHz"),
+    peak("fp8_flops", 2.048e13, document="rule", note="10 SMs x 2048 FLOP x 1 GHz; others say less"),
     property_of("multiprocessors", 10),
     property_of("clock_hz", 1e9),
     property_of("memory_bytes", 16 * 2.0**30),

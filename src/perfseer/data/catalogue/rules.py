@@ -20,7 +20,7 @@ _BANDWIDTH_BYTES_PER_S = (1e9, 5e13)
 _SWEEP_S = (1e-6, 5.0)
 # FP32 lanes of a multiprocessor.
 _LANES = (64, 128, 256)
-_PRODUCT = re.compile(r"(\d+) SMs x (\d+) (?:FLOP|OP) x ([\d.]+) GHz")
+_PRODUCT = re.compile(r"(\d+) SMs x (\d+) (?:FLOP|OP) x ([\d.]+) GHz(?:;.*)?")
 
 
 @dataclass(frozen=True)
