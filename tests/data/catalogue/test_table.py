@@ -167,7 +167,7 @@ def test_a_peak_is_dense_and_at_full_width_unless_asked(tmp_path):
         ("documents", DOCUMENT.replace("datasheet", "rumour"), r"documents\.csv, line 2: kind 'rumour'"),
         ("documents", DOCUMENT.replace("https://a.example", ""), r"line 2: document 'sheet' has the url ''"),
         ("documents", DOCUMENT.replace("2024", "March"), r"line 2: date 'March'"),
-        ("documents", DOCUMENT.replace("Sheet", '"Sheet'), r"documents\.csv, after line 1: not CSV"),
+        ("documents", DOCUMENT.replace("Sheet", '"Sheet'), r"documents\.csv, line 2: "),
     ],
 )
 def test_a_damaged_row_is_refused_with_its_file_and_line(tmp_path, table, rows, message):

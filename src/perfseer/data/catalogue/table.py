@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from perfseer.errors import PerfseerError, require
 
@@ -243,27 +243,24 @@ def read_catalogue(accelerators: Path, figures: Path, documents: Path) -> Catalo
 def _read(path: Path, of: type[_Row], parse: Callable[[list[str]], _Row]) -> tuple[_Row, ...]:
     """All rows of a table; messages say file and line."""
     header = list(of.__annotations__)
-    line = 1
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.reader(stream, strict=True)
-            found = next(reader, [])
-            require(found == header, f"columns {','.join(found)!r}, expected {','.join(header)!r}")
-            rows = []
-            for row in reader:
-                line = reader.line_num
-                if len(row) != len(header):
-                    raise PerfseerError(f"{len(row)} cells, expected {len(header)}")
-                rows.append(parse(row))
-            return tuple(rows)
+            try:
+                found = next(reader, [])
+                require(found == header, f"columns {','.join(found)!r}, expected {','.join(header)!r}")
+                width = len(header)
+                return tuple([parse(row) if len(row) == width else _refuse(row, width) for row in reader])
+            except (PerfseerError, csv.Error) as error:
+                raise PerfseerError(f"{path.name}, line {max(reader.line_num, 1)}: {error}") from error
     except OSError as error:
         raise PerfseerError(f"{path.name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise PerfseerError(f"{path.name} is not UTF-8, near byte {error.start}") from error
-    except csv.Error as error:
-        raise PerfseerError(f"{path.name}, after line {line}: not CSV: {error}") from error
-    except PerfseerError as error:
-        raise PerfseerError(f"{path.name}, line {line}: {error}") from error
+
+
+def _refuse(row: list[str], width: int) -> NoReturn:
+    raise PerfseerError(f"{len(row)} cells, expected {width}")
 
 
 def _document(row: list[str]) -> Document:
@@ -300,10 +297,14 @@ def _accelerator(row: list[str]) -> Accelerator:
 def _figure(row: list[str]) -> Figure:
     key, name, engine, sparse, accumulate, text, document, note = row
     counts_sparsity = _sparsity(name, engine, sparse, accumulate)
+    return Figure(key, name, engine, counts_sparsity, accumulate, _positive(text), document, note)
+
+
+@cache
+def _positive(text: str) -> float:
     value = float(text) if _NUMBER.fullmatch(text) else 0.0
-    if not 0 < value < math.inf:
-        raise PerfseerError(f"value {text!r}, expected a number above 0, such as 3.558e13")
-    return Figure(key, name, engine, counts_sparsity, accumulate, value, document, note)
+    require(0 < value < math.inf, f"value {text!r}, expected a number above 0, such as 3.558e13")
+    return value
 
 
 @cache
