@@ -17,7 +17,7 @@ from tests.helpers.specifications import A100, MI210, RTX4090, specs
 
 def test_peaks_of_matrix_units_follow_from_multiprocessors_rate_and_clock():
     known = derive(specs({"a100": A100, "4090": RTX4090, "mi210": MI210}))
-    values, status = known.values, known.status
+    values, status = known.table, known.status
     # 108 SMs x 2048 FLOP x 1.41 GHz; the data sheet says 312 TFLOP/s and 624 TOP/s.
     assert values.loc["a100", "fp16_flops"] == pytest.approx(3.1187e14, rel=1e-4)
     assert values.loc["a100", "tf32_flops"] == pytest.approx(1.5593e14, rel=1e-4)
@@ -38,7 +38,7 @@ def test_peaks_of_matrix_units_follow_from_multiprocessors_rate_and_clock():
 
 def test_an_rtx_5090_has_fp4_at_the_full_rate():
     card = RTX4090 | {"architecture": "Blackwell 2.0", "chip": "GB202", "multiprocessors": 170}
-    known = derive(specs({"5090": card | {"boost_clock_hz": 2.407e9}})).values.loc["5090"]
+    known = derive(specs({"5090": card | {"boost_clock_hz": 2.407e9}})).table.loc["5090"]
     # NVIDIA's RTX Blackwell whitepaper: 209.5, 419, 838 and 1,676.
     assert [
         round(known[name] / 1e12, 1) for name in ("fp16_flops", "fp8_flops", "int8_ops", "fp4_flops")
@@ -48,10 +48,10 @@ def test_an_rtx_5090_has_fp4_at_the_full_rate():
 def test_published_figures_are_never_touched_and_guesses_never_used():
     published = specs({"a100": A100 | {"fp16_flops": 3.12e14, "year": 2020}})
     known = derive(published)
-    assert known.values.loc["a100", "fp16_flops"] == 3.12e14
+    assert known.table.loc["a100", "fp16_flops"] == 3.12e14
     assert known.status.loc["a100", "fp16_flops"] == "observed"
-    assert known.values.loc["a100", "bf16_flops"] == 3.12e14
-    assert known.values.loc["a100", "year"] == 2020
+    assert known.table.loc["a100", "bf16_flops"] == 3.12e14
+    assert known.table.loc["a100", "year"] == 2020
     assert published.status.loc["a100", "bf16_flops"] == "missing"
     guessed = specs({"a100": A100}, multiprocessors={"a100": "imputed"})
     assert derive(guessed).status.loc["a100", "fp16_flops"] == "missing"
@@ -59,7 +59,7 @@ def test_published_figures_are_never_touched_and_guesses_never_used():
 
 def test_the_year_follows_from_the_day_of_launch():
     known = derive(specs({"a100": A100, "odd": MI210 | {"launched": "soon"}}))
-    assert known.values.loc["a100", "year"] == pytest.approx(2020 + 10 / 12)
+    assert known.table.loc["a100", "year"] == pytest.approx(2020 + 10 / 12)
     assert known.status.loc["odd", "year"] == "missing"
 
 
@@ -80,12 +80,12 @@ def test_no_peak_where_the_rule_does_not_hold(changes):
 
 def test_an_l40s_is_not_an_l40():
     known = derive(specs({"it": RTX4090 | {"name": "NVIDIA L40S", "multiprocessors": 142}}))
-    assert known.values.loc["it", "fp16_flops"] == pytest.approx(142 * 1024 * 2.52e9)
+    assert known.table.loc["it", "fp16_flops"] == pytest.approx(142 * 1024 * 2.52e9)
 
 
 def test_ratios_hold_where_the_clock_does_not():
     h100 = A100 | {"architecture": "Hopper", "chip": "GH100", "fp16_flops": 9.894e14}
-    known = derive(specs({"h100": h100})).values.loc["h100"]
+    known = derive(specs({"h100": h100})).table.loc["h100"]
     assert known["fp8_flops"] == known["int8_ops"] == 2 * 9.894e14
     assert known["tf32_flops"] == 9.894e14 / 2
     ultra = derive(specs({"b300": h100 | {"architecture": "Blackwell Ultra", "chip": "GB110"}}))
@@ -96,7 +96,7 @@ def test_rules_are_held_against_what_is_published():
     found = check_derivation(
         derive(specs({"a": A100 | {"fp16_flops": 3.12e14, "int8_ops": 6.24e14}, "b": RTX4090}))
     )
-    assert found[["key", "figure"]].values.tolist() == [["a", "fp16_flops"], ["a", "int8_ops"]]
+    assert found[["key", "figure"]].table.tolist() == [["a", "fp16_flops"], ["a", "int8_ops"]]
     assert found["ratio"].tolist() == [pytest.approx(0.99958, abs=1e-5), 1.0]
     doubled = check_derivation(specs({"4090": RTX4090 | {"fp16_flops": 3.303e14}}))
     assert doubled["ratio"].tolist() == [pytest.approx(0.5, rel=1e-3)]
@@ -116,7 +116,7 @@ def test_every_generation_is_told_apart_and_every_rate_has_a_source():
         "GA10B": "Ampere Orin",
     }
     rows = {die: A100 | {"chip": die} for die in dies}
-    assert units_of(specs(rows).values).to_dict() == dies
+    assert units_of(specs(rows).table).to_dict() == dies
 
 
 def test_dense_and_whole_card():

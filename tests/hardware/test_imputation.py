@@ -27,7 +27,7 @@ def test_a_guess_is_fp32_times_the_usual_ratio_with_an_interval():
     ratios = [2.0] * 11 + [2.02]
     given = specs(members(ratios) | LACKING)
     found = impute(given, LIMITS)
-    assert found.specs.values.loc["new", "fp16_vector_flops"] == 8e12
+    assert found.specs.table.loc["new", "fp16_vector_flops"] == 8e12
     assert found.specs.status.loc["new", "fp16_vector_flops"] == "imputed"
     row = found.intervals.iloc[0]
     assert (row["key"], row["members"], row["value"]) == ("new", 12, 8e12)

@@ -42,7 +42,7 @@ def test_a_row_with_every_figure_is_in_and_one_without_any_of_them_is_not(name):
 def test_no_guess_and_no_rule_enters(name, way):
     given = specs({"full": FULL})
     status = given.status.where(given.status != "observed", way)
-    assert matrix(Specs(given.values, status), name).empty
+    assert matrix(Specs(given.table, status), name).empty
 
 
 def test_conditions():

@@ -87,32 +87,32 @@ def test_prices_and_scores_of_a_4090_by_hand():
 
 def test_estimates_need_matrix_units_and_llama_8_bits():
     found = compute_all(derive(known()))
-    assert found.values.loc["mi210", ["est_resnet50_throughput"]].isna().all()  # no bandwidth
+    assert found.table.loc["mi210", ["est_resnet50_throughput"]].isna().all()  # no bandwidth
     assert (found.status.loc["none"] == "missing").all()
-    assert np.isnan(compute_all(known()).values.loc["4090", "est_llama70b_tokens_per_s"])
-    assert found.values.loc["4090", "est_llama70b_tokens_per_s"] > 0
+    assert np.isnan(compute_all(known()).table.loc["4090", "est_llama70b_tokens_per_s"])
+    assert found.table.loc["4090", "est_llama70b_tokens_per_s"] > 0
 
 
 def test_vector_units_do_not_stand_in_for_matrix_units_nobody_knows():
     rows = {"h100": A100, "gtx": A100 | {"tensor_cores": np.nan, "fp16_vector_flops": 3.898e13}}
-    found = compute_all(specs(rows)).values["fp16_speedup"]
+    found = compute_all(specs(rows)).table["fp16_speedup"]
     assert np.isnan(found["h100"])
     assert found["gtx"] == pytest.approx(2.0)
 
 
 def test_area_and_transistors_are_those_of_all_dies():
-    found = compute_all(specs({"one": A100, "two": A100 | {"dies_per_card": 2}})).values
+    found = compute_all(specs({"one": A100, "two": A100 | {"dies_per_card": 2}})).table
     for name in ("compute_density", "transistor_efficiency"):
         assert found.loc["two", name] == found.loc["one", name] / 2
 
 
 def test_cost_by_hand_and_its_range():
-    throughput = compute_all(known()).values.loc["a100-sxm-80gb", "est_resnet50_throughput"]
+    throughput = compute_all(known()).table.loc["a100-sxm-80gb", "est_resnet50_throughput"]
     cost = inference_cost(known()).loc["a100-sxm-80gb"]
     assert cost["median"] == pytest.approx(1e6 * 2 / 3600 / throughput)
     assert cost["low"] == cost["median"] / 2
     assert cost["high"] == cost["median"] * 2
-    assert compute_all(known()).values.loc["a100-sxm-80gb", "usd_per_million_inferences"] == cost["median"]
+    assert compute_all(known()).table.loc["a100-sxm-80gb", "usd_per_million_inferences"] == cost["median"]
     assert inference_cost(known()).loc["4090"].isna().all()
 
 
@@ -136,17 +136,17 @@ def test_nothing_is_divided_by_zero_and_nothing_is_infinite(bad):
         name: {**A100, **PUBLISHED, **CLOUD, "g3d": 1.0, "price_retail_usd": 1.0, name: bad}
         for name in NUMBERS
     }
-    found = compute_all(specs(rows)).values
+    found = compute_all(specs(rows)).table
     assert not np.isinf(found.to_numpy()).any()
     assert not (found <= 0).any(axis=None)
 
 
 def test_metrics_read_no_figure_they_do_not_name():
     full = derive(specs({"a": {**RTX4090, **CLOUD, "l2_bytes": 7e7, "dies_per_card": 1}}))
-    everything = compute_all(full).values.loc["a"]
+    everything = compute_all(full).table.loc["a"]
     assert everything.notna().all()
     for one in METRICS.values():
-        values = full.values.copy()
+        values = full.table.copy()
         values[[name for name in NUMBERS if name not in one.inputs]] = np.nan
         assert one.compute(values, Efficiencies()).loc["a"] == everything[one.name], one.name
 
@@ -187,8 +187,8 @@ def test_efficiencies_are_medians_over_accelerators_that_the_same_limit_holds_ba
     assert share.bandwidth == Efficiency().bandwidth
     found = compute_all(specs(rows), fitted)
     slow = 0.7 * 3e11 / (28_806_120 + 25_557_032 / 64)
-    assert found.values.loc["m", "est_resnet50_throughput"] == pytest.approx(slow)
-    assert found.values.loc["k0", "est_resnet50_throughput"] == pytest.approx(0.5 * limit)
+    assert found.table.loc["m", "est_resnet50_throughput"] == pytest.approx(slow)
+    assert found.table.loc["k0", "est_resnet50_throughput"] == pytest.approx(0.5 * limit)
     assert found.status.loc["k0", "est_resnet50_throughput"] == "derived"
     # A limit of memory, to which one result is too few.
     assert found.status.loc["m", "est_resnet50_throughput"] == "uncalibrated"
@@ -198,7 +198,7 @@ def test_efficiencies_are_medians_over_accelerators_that_the_same_limit_holds_ba
 
 def test_llama_has_one_share_for_both_limits():
     rows = {f"k{i}": A100 | PUBLISHED for i in range(5)}
-    unfitted = compute_all(specs(rows), Efficiencies({"llama2_70b": Efficiency(1, 1)})).values
+    unfitted = compute_all(specs(rows), Efficiencies({"llama2_70b": Efficiency(1, 1)})).table
     limit = unfitted.loc["k0", "est_llama70b_tokens_per_s"]
     table = results(**{f"k{i}": [limit * (0.3 + 0.1 * i)] for i in range(5)}).assign(
         benchmark="llama2-70b-99"
@@ -206,7 +206,7 @@ def test_llama_has_one_share_for_both_limits():
     fitted = fit_efficiencies(table, specs(rows))
     assert fitted.of("llama2_70b").compute == pytest.approx(0.5)
     found = compute_all(specs(rows), fitted)
-    assert found.values.loc["k0", "est_llama70b_tokens_per_s"] == pytest.approx(0.5 * limit)
+    assert found.table.loc["k0", "est_llama70b_tokens_per_s"] == pytest.approx(0.5 * limit)
     assert found.status.loc["k0", "est_llama70b_tokens_per_s"] == "derived"
     other = fit_efficiencies(table.assign(scenario="Server"), specs(rows))
     assert other.of("llama2_70b").n_compute == 0

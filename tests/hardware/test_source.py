@@ -11,7 +11,13 @@ from perfseer.data.download import RemoteFile
 from perfseer.errors import PerfseerError
 from perfseer.hardware import originals, shipped, source
 from perfseer.hardware.shipped import ShippedOrigin, shipped_path, write_shipped
-from perfseer.hardware.source import Absent, HardwareSource, Reading, hardware_source, hardware_source_names
+from perfseer.hardware.source import (
+    AbsentError,
+    HardwareSource,
+    Reading,
+    hardware_source,
+    hardware_source_names,
+)
 
 CONTENT = b"name,price\nA100,1\n"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -60,7 +66,7 @@ def ship(root, digest=DIGEST):
 
 
 def test_a_source_without_any_place_is_absent_and_says_why(places):
-    with pytest.raises(Absent, match="unplugged"):
+    with pytest.raises(AbsentError, match="unplugged"):
         Small().read()
 
 
@@ -95,7 +101,7 @@ def test_a_pointer_without_its_table_is_told_when_there_is_no_network_either(pla
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
     path.with_name("small.parquet.dvc").write_text(f"outs:\n- md5: {md5}\n")
     path.unlink()
-    with pytest.raises(Absent, match=r"unplugged(.|\n)*dvc pull"):
+    with pytest.raises(AbsentError, match=r"unplugged(.|\n)*dvc pull"):
         Small().cells(FILE)
 
 

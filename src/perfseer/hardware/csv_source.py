@@ -23,7 +23,7 @@ class CsvSource(HardwareSource):
         """The cells of the file, under exactly the columns of `header`.
 
         Raises:
-            Absent: the file is not to be had here.
+            AbsentError: the file is not to be had here.
             PerfseerError: it is damaged, or has another encoding or header.
         """
         cells, name = self._own_cells(), str(self._own_path())

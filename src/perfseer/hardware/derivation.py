@@ -85,7 +85,7 @@ def units_of(values: pd.DataFrame) -> pd.Series:
     """The generation of each accelerator's matrix units, by architecture and die; "" where there are none.
 
     Args:
-        values: as `Specs.values`.
+        values: as `Specs.table`.
     """
     pairs = values[["architecture", "chip"]].drop_duplicates()
     names = {
@@ -109,7 +109,7 @@ def derive(specs: Specs) -> Specs:
     Returns:
         A copy; nothing published or guessed is changed.
     """
-    values, status = specs.values.copy(), specs.status.copy()
+    values, status = specs.table.copy(), specs.status.copy()
     for figure, found in (
         ("year", _year(values)),
         ("multiprocessors", _known(values, status, "shaders") / _lanes(values)),
@@ -133,7 +133,7 @@ def check_derivation(specs: Specs) -> pd.DataFrame:
         ``by_rule`` and ``ratio`` (rule over published). For figures other than FP16 the published FP16 is the
         start, as in `derive`.
     """
-    values, status = specs.values, specs.status
+    values, status = specs.table, specs.status
     generation = units_of(values)
     rules = {"fp16_flops": _fp16_by_clock(values, status, generation)}
     for figure in PEAKS:

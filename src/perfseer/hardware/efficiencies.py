@@ -104,7 +104,7 @@ def fit_efficiencies(
     rate = results["per_accelerator"].astype("float64")
     bad = int((~(np.isfinite(rate) & (rate > 0))).sum())
     require(bad == 0, f"{bad} results are not positive numbers; leave them out before fitting")
-    known = specs.values.copy()
+    known = specs.table.copy()
     for name in specs.status.columns:
         known[name] = known[name].where(specs.status[name] != "imputed")
     offline = results[results["scenario"].str.lower() == "offline"]

@@ -22,7 +22,7 @@ class Feature:
         name: of it.
         group: peaks, memory, process, power, ratios or kinds.
         meaning: in words; logarithms are natural.
-        make: of `Specs.values`; NaN where a figure it needs is unknown.
+        make: of `Specs.table`; NaN where a figure it needs is unknown.
     """
 
     name: str
@@ -125,7 +125,7 @@ FEATURES: Mapping[str, Feature] = MappingProxyType({feature.name: feature for fe
 
 def raw_features(specs: Specs) -> pd.DataFrame:
     """All features before scaling, key x feature; NaN where a figure is unknown."""
-    return pd.DataFrame({name: feature.make(specs.values) for name, feature in FEATURES.items()})
+    return pd.DataFrame({name: feature.make(specs.table) for name, feature in FEATURES.items()})
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ class FeatureScaler:
         """
         keys = list(dict.fromkeys(training_keys))
         require(bool(keys), "no training accelerators; at least one is needed")
-        unknown = [key for key in keys if key not in specs.values.index]
+        unknown = [key for key in keys if key not in specs.table.index]
         require(not unknown, f"training accelerators {unknown[:5]} are not among the specifications")
-        training = raw_features(Specs(specs.values.loc[keys], specs.status.loc[keys]))
+        training = raw_features(Specs(specs.table.loc[keys], specs.status.loc[keys]))
         sd = training.std(ddof=0)
         # A constant's spread is what rounding leaves of it.
         varies = sd > 1e-9 * training.abs().max().clip(lower=1.0)

@@ -72,9 +72,7 @@ class Peak:
         if said is None:
             return None
         engine = (said["engine"] or "").lstrip("_") or _PLAIN_ENGINE.get(said["precision"], "tensor")
-        return cls(
-            said["precision"], engine, bool(said["sparse"]), "fp16" if said["accumulate"] else ""
-        )
+        return cls(said["precision"], engine, bool(said["sparse"]), "fp16" if said["accumulate"] else "")
 
 
 def candidates(rows: pd.DataFrame, source: str, figures: dict[str, str], document: str = "") -> pd.DataFrame:

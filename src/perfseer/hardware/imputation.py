@@ -81,7 +81,7 @@ def impute(specs: Specs, settings: ImputationSettings) -> Imputed:
     Returns:
         Nothing published or derived is changed.
     """
-    values, status = specs.values.copy(), specs.status.copy()
+    values, status = specs.table.copy(), specs.status.copy()
     base = values[_BASE].where(status[_BASE] == "observed")
     lacking = (status[FIGURE] == "missing") & base.notna()
     architectures = _architectures(specs)
@@ -141,8 +141,8 @@ def validate_imputation(specs: Specs, settings: ImputationSettings) -> Imputatio
 
 def _architectures(specs: Specs) -> dict[str, _Architecture]:
     """Architectures with at least two accelerators of which both rates are published."""
-    seen = (specs.status[[FIGURE, _BASE]] == "observed").all(axis=1) & (specs.values["architecture"] != "")
-    both = specs.values[seen]
+    seen = (specs.status[[FIGURE, _BASE]] == "observed").all(axis=1) & (specs.table["architecture"] != "")
+    both = specs.table[seen]
     ratio = both[FIGURE] / both[_BASE]
     groups = {str(name): group.to_numpy(np.float64) for name, group in ratio.groupby(both["architecture"])}
     return {name: _architecture(ratios) for name, ratios in groups.items() if len(ratios) > 1}

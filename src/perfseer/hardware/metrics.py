@@ -48,7 +48,7 @@ class Metric:
         sources: where those are published.
         caveat: for what it holds, and what it does not say.
         higher_is_better: None where neither is.
-        compute: `Specs.values` and efficiencies to a value per accelerator, NaN where it cannot be said.
+        compute: `Specs.table` and efficiencies to a value per accelerator, NaN where it cannot be said.
         shown_unit: what tables show, see `display_unit`; empty: `unit`.
         scale: a shown value is the value divided by it.
         model: reference model whose fitted efficiencies it needs; empty: none.
@@ -78,17 +78,17 @@ class MetricTable:
     """All metrics of all accelerators.
 
     Attributes:
-        values: key x metric, SI; NaN where unknown, never infinite.
+        table: key x metric, SI; NaN where unknown, never infinite.
         status: the same shape: derived (from published figures, and rules that hold), imputed (a guessed
             figure went in), uncalibrated (an efficiency nobody's result was fitted to went in) or missing.
     """
 
-    values: pd.DataFrame
+    table: pd.DataFrame
     status: pd.DataFrame
 
     def shown(self) -> pd.DataFrame:
-        """`values` in the units that tables show."""
-        return self.values / pd.Series({metric.name: metric.scale for metric in METRICS.values()})
+        """`table` in the units that tables show."""
+        return self.table / pd.Series({metric.name: metric.scale for metric in METRICS.values()})
 
 
 # What formulas are written in.
@@ -538,7 +538,7 @@ def compute_all(specs: Specs, efficiencies: Efficiencies | None = None) -> Metri
             them is marked uncalibrated.
     """
     shares = efficiencies or Efficiencies()
-    numbers = specs.values[list(NUMBERS)]
+    numbers = specs.table[list(NUMBERS)]
     guessed = specs.status[list(NUMBERS)] == "imputed"
     with_guesses = set(guessed.columns[guessed.any()])
     sure = numbers.mask(guessed) if with_guesses else numbers
@@ -562,7 +562,7 @@ def inference_cost(specs: Specs, efficiencies: Efficiencies | None = None) -> pd
     shares = efficiencies or Efficiencies()
     return pd.DataFrame(
         {
-            name: _finite(_cost(f"cloud_{name}_usd_per_h")(specs.values, shares))
+            name: _finite(_cost(f"cloud_{name}_usd_per_h")(specs.table, shares))
             for name in ("low", "median", "high")
         }
     )

@@ -91,14 +91,14 @@ def _texts(pattern: str, *parts: pd.Series) -> pd.Series:
 
 
 def _positive(specs: Specs, _: QualitySettings) -> Failures:
-    numbers = specs.values[list(NUMBERS)]
+    numbers = specs.table[list(NUMBERS)]
     bad = ~((numbers > 0) & np.isfinite(numbers)) & numbers.notna()
     rows = [_broken(name, numbers.loc[bad[name], name], "not a positive number") for name in NUMBERS]
     return _failures(int(numbers.notna().to_numpy().sum()), rows)
 
 
 def _fp32(specs: Specs, settings: QualitySettings) -> Failures:
-    values = specs.values
+    values = specs.table
     ratio = (values["fp32_flops"] / (2 * values["shaders"] * values["boost_clock_hz"])).dropna()
     off = ratio[(ratio - 1).abs() > settings.fp32_within]
     why = values["architecture"].map(_TWICE).fillna("no reason known")
@@ -107,14 +107,14 @@ def _fp32(specs: Specs, settings: QualitySettings) -> Failures:
 
 
 def _tdp(specs: Specs, settings: QualitySettings) -> Failures:
-    watts = specs.values["tdp_w"].dropna()
+    watts = specs.table["tdp_w"].dropna()
     low, high = settings.tdp_w
     reason = f"outside {low:g} to {high:g} W"
     return _failures(len(watts), [_broken("tdp_w", watts[(watts < low) | (watts > high)], reason)])
 
 
 def _pin_rate(specs: Specs, settings: QualitySettings) -> Failures:
-    values = specs.values
+    values = specs.table
     rate = 8 * values["bandwidth_bytes_per_s"] / values["bus_bits"]
     fastest = values["memory_type"].map(FASTEST_PIN_BITS_PER_S).astype("float64")
     both = (rate / fastest).dropna()
@@ -128,7 +128,7 @@ def _pin_rate(specs: Specs, settings: QualitySettings) -> Failures:
 
 
 def _card_or_die(specs: Specs, settings: QualitySettings) -> Failures:
-    values = specs.values
+    values = specs.table
     dies = values["dies_per_card"].fillna(1.0)
     density = (values["tdp_w"] / (values["die_mm2"] * dies)).dropna()
     low, high = settings.watt_per_mm2
@@ -162,7 +162,7 @@ def _order(specs: Specs, settings: QualitySettings) -> Failures:
         ("fp64_flops", "fp32_flops"),
         ("base_clock_hz", "boost_clock_hz"),
     ):
-        pair = specs.values[[slower, faster]].dropna()
+        pair = specs.table[[slower, faster]].dropna()
         checked += len(pair)
         wrong = pair[pair[slower] > pair[faster] * (1 + settings.sources_within)]
         rows.append(_broken(slower, wrong[slower], f"above {faster}"))
@@ -170,9 +170,9 @@ def _order(specs: Specs, settings: QualitySettings) -> Failures:
 
 
 def _launch(specs: Specs, _: QualitySettings) -> Failures:
-    day = pd.to_datetime(specs.values["launched"], format="%Y-%m-%d", errors="coerce")
-    year = specs.values["year"]
-    written = specs.values["launched"] != ""
+    day = pd.to_datetime(specs.table["launched"], format="%Y-%m-%d", errors="coerce")
+    year = specs.table["year"]
+    written = specs.table["launched"] != ""
     unread = year[written & day.isna()]
     apart = year[(day.dt.year - np.floor(year)).abs() > 1]
     early = year[(year < 1980) | (year > 2040)]
@@ -187,7 +187,7 @@ def _launch(specs: Specs, _: QualitySettings) -> Failures:
 
 
 def _duplicates(specs: Specs, _: QualitySettings) -> Failures:
-    values = specs.values
+    values = specs.table
     plain = values["vendor"].str.lower() + " " + values["name"].str.lower().str.replace(r"\W", "", regex=True)
     several = plain.duplicated(keep=False)
     rows = values.loc[several, "memory_bytes"]
@@ -196,7 +196,7 @@ def _duplicates(specs: Specs, _: QualitySettings) -> Failures:
 
 
 def _architecture(specs: Specs, _: QualitySettings) -> Failures:
-    values = specs.values
+    values = specs.table
     unknown = values.loc[values["architecture"] == "", "year"]
     return _failures(len(values), [_broken("architecture", unknown, "nobody says which")])
 
@@ -257,7 +257,7 @@ def coverage(before: Specs, after: Specs) -> pd.DataFrame:
 
 
 def _scopes(specs: Specs) -> dict[str, pd.Series]:
-    values = specs.values
+    values = specs.table
     return {
         "all": pd.Series(True, index=values.index),
         "since 2012": values["year"] >= 2012,

@@ -33,6 +33,7 @@ METADATA = MetaData(
 )
 
 STATUSES = ("observed", "derived", "imputed")
+METRIC_STATUSES = (*STATUSES, "uncalibrated")
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp6", "fp4", "int16", "int8", "int4")
 CATEGORIES = (
     "Desktop",
@@ -453,7 +454,7 @@ results = SqlTable(
     Column("inferred", Boolean, nullable=False, comment="carried over from another result, not measured"),
     Column("duplicate", Boolean, nullable=False, comment="repeats another row's run: count it once"),
     Column("location", Text, nullable=False, comment="folder of the result in its round's repository"),
-    UniqueConstraint("source_id", "location"),
+    UniqueConstraint("system_id", "location"),
     _among("scenario", SCENARIOS),
     *_positive(
         "value",
@@ -478,8 +479,13 @@ metric_values = SqlTable(
     Column("value", Float, nullable=False, comment="in SI units, as the registry says"),
     Column("low", Float, comment="lower end of its interval; NULL: none is known"),
     Column("high", Float, comment="upper end of its interval; NULL: none is known"),
-    Column("status", Text, nullable=False, comment="derived from observed figures alone, or imputed"),
-    _among("status", STATUSES),
+    Column(
+        "status",
+        Text,
+        nullable=False,
+        comment="derived of observed figures alone, imputed, or not held to results",
+    ),
+    _among("status", METRIC_STATUSES),
     *_positive("value"),
     CheckConstraint("low <= value AND value <= high", name="value_within_interval"),
     comment="The 26 derived metrics of each accelerator",

@@ -102,7 +102,7 @@ class HardwareSource(ABC):
         """All rows, taken or refused.
 
         Raises:
-            Absent: neither the files nor a mirror nor the shipped table is here, and there is no network.
+            AbsentError: neither the files nor a mirror nor the shipped table is here, and there is no network.
             PerfseerError: a file is not what it should be: another header, another encoding, damaged.
         """
 
@@ -124,7 +124,7 @@ class HardwareSource(ABC):
         """The cells of one of `files`: from a mirror, the cache, the repository or the network, in turn.
 
         Raises:
-            Absent: none of them has it; says why.
+            AbsentError: none of them has it; says why.
             PerfseerError: what is there is damaged or of another version.
         """
         original = local_original(file)
@@ -147,7 +147,7 @@ class HardwareSource(ABC):
         try:
             return self.original_cells(file)
         except UnavailableError as error:
-            raise Absent("; ".join([str(error), *reasons])) from error
+            raise AbsentError("; ".join([str(error), *reasons])) from error
 
     def original_cells(self, file: RemoteFile) -> Cells:
         """As `cells`, never from the repository.
@@ -160,7 +160,7 @@ class HardwareSource(ABC):
         return Cells(self.parse(original.content, file), original.where)
 
 
-class Absent(PerfseerError):
+class AbsentError(PerfseerError):
     """A source that cannot be had here; the database is built without it and says so."""
 
 

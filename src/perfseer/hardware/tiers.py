@@ -17,14 +17,14 @@ def tiers(specs: Specs, settings: HardwareSettings) -> pd.Series:
 
     By dense FP16 of the matrix units per watt of the power limit.
     """
-    values = specs.values
+    values = specs.table
     watts = values["tdp_w"].where(values["tdp_w"] > 0)
     return _named(values["fp16_flops"] / watts / _TERA, settings.tiers).rename("tier")
 
 
 def performance_categories(specs: Specs, settings: HardwareSettings) -> pd.Series:
     """The performance category of each, "" where FP16 of matrix units is unknown."""
-    return _named(specs.values["fp16_flops"] / _TERA, settings.categories).rename("performance_category")
+    return _named(specs.table["fp16_flops"] / _TERA, settings.categories).rename("performance_category")
 
 
 def segments(specs: Specs, settings: HardwareSettings) -> pd.DataFrame:
@@ -33,8 +33,8 @@ def segments(specs: Specs, settings: HardwareSettings) -> pd.DataFrame:
     A figure that nobody knows does not meet a bound. An accelerator may be fit for several uses, or for none.
     """
     return pd.DataFrame(
-        {name: _fits(specs.values, asked) for name, asked in settings.segments.items()},
-        index=specs.values.index,
+        {name: _fits(specs.table, asked) for name, asked in settings.segments.items()},
+        index=specs.table.index,
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
-from perfseer.hardware.source import Absent
+from perfseer.hardware.source import AbsentError
 from perfseer.hardware.sources.mlperf_logs import MlperfLogs
 from tests.hardware.mlperf.published import log_row, read_logs
 
@@ -12,7 +12,7 @@ OTHER = {"lat_mean_ns": 11e6, "lat_p50_ns": 12e6}  # of another run
 
 
 def test_absent_without_a_file():
-    with pytest.raises(Absent):
+    with pytest.raises(AbsentError):
         MlperfLogs().read()
 
 

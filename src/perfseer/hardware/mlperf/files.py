@@ -13,7 +13,7 @@ import pandas as pd
 
 from perfseer.errors import PerfseerError, require
 from perfseer.hardware.cells import parse_csv
-from perfseer.hardware.source import Absent, HardwareSource
+from perfseer.hardware.source import AbsentError, HardwareSource
 from perfseer.plain_data import PlainDataError, parse_json
 
 # The largest table of a round has 1,448 rows; all logs together 24 thousand.
@@ -26,7 +26,7 @@ def tables_of(source: HardwareSource, *, of_logs: bool) -> tuple[list[tuple[str,
     """Tables of a source and of its folder, by the names of their files, and where they were found.
 
     Raises:
-        Absent: there is none at all.
+        AbsentError: there is none at all.
         PerfseerError: one is damaged, or is no such table; names it.
     """
     tables: list[tuple[str, pd.DataFrame]] = []
@@ -35,7 +35,7 @@ def tables_of(source: HardwareSource, *, of_logs: bool) -> tuple[list[tuple[str,
     for file in source.files:
         try:
             cells = source.cells(file)
-        except Absent as error:
+        except AbsentError as error:
             absent.append(str(error))
             places.append(f"{file.name} absent")
             continue
@@ -45,7 +45,7 @@ def tables_of(source: HardwareSource, *, of_logs: bool) -> tuple[list[tuple[str,
         tables.append((path.name, read_table(path).fillna("")))
         places.append(str(path))
     if not tables:
-        raise Absent("; ".join(absent))
+        raise AbsentError("; ".join(absent))
     return tables, ", ".join(dict.fromkeys(places))
 
 

