@@ -82,8 +82,10 @@ def test_the_digest_of_a_job_is_that_of_its_own_copy(copy):
 
 
 def test_an_edit_of_one_cell_changes_those_that_read_the_table(copy):
-    changed = changed_by(copy, "data/devices.csv", lambda text: text.replace("5.704e12", "5.705e12", 1))
-    assert changed == named("devices.csv")
+    changed = changed_by(
+        copy, "data/catalogue/figures.csv", lambda text: text.replace("5.704e12", "5.705e12", 1)
+    )
+    assert changed == named("figures.csv")
     assert {"train seernet_x", "train memory", "train calibrated"} <= changed
     assert "train roofline" not in changed
     assert "collect" not in changed

@@ -9,7 +9,7 @@ Three ways lead from a module to what it depends on:
 - it imports a module, at the top or inside a function, but not for type checking alone (`grimp` reads the
   source);
 - it names a module in a string, to import it by name or to run it in a process of its own;
-- it names a file in a string that lies beside it, as ``Path(__file__).with_name("devices.csv")`` does.
+- it names a file in a string that lies beside it, as ``Path(__file__).with_name("figures.csv")`` does.
 
 Who loads modules whose names are made up on the way (predictors, studies) adds them: `code_digest` takes
 several.

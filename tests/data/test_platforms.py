@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfseer.data import devices
 from perfseer.data.devices import device_spec, device_specs, plain_name
 from perfseer.data.platforms import PLATFORM_COLUMNS, Platform, platform_features
 from perfseer.errors import PerfseerError
@@ -63,7 +62,7 @@ def test_every_row_of_the_table_is_physically_possible():
             < 1.1
         )
         assert 2**20 <= spec.l2_bytes <= 2**29, spec.name
-        assert 30 < spec.tdp_w <= 1000, spec.name
+        assert 30 < spec.tdp_w <= 1500, spec.name
         assert 2015 <= spec.year <= 2026, spec.name
         assert (spec.memory_bytes is None) == (spec.kind == "cpu"), spec.name
         assert (spec.tf32_flops or 0) <= (spec.fp16_flops or 0), spec.name
@@ -75,19 +74,6 @@ def test_no_two_devices_share_a_name():
     assert all(spellings)
     assert len({spec.key for spec in device_specs()}) == len(device_specs())
     assert all(device_spec(spec.key) is spec and device_spec(spec.name) is spec for spec in device_specs())
-
-
-def test_a_name_given_twice_is_refused(tmp_path, monkeypatch):
-    lines = devices.TABLE.read_text(encoding="utf-8").splitlines()
-    table = tmp_path / "devices.csv"
-    table.write_text("\n".join([*lines, lines[1].replace(",p4,", ",p4-again,")]), encoding="utf-8")
-    monkeypatch.setattr(devices, "TABLE", table)
-    for cached in (device_specs, devices._by_plain_name):
-        cached.cache_clear()
-    with pytest.raises(PerfseerError, match="gives 'p4' to"):
-        device_spec("T4")
-    for cached in (device_specs, devices._by_plain_name):
-        cached.cache_clear()
 
 
 @pytest.mark.parametrize(

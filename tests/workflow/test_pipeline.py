@@ -171,7 +171,7 @@ def test_an_edit_of_a_template_renders_its_document_and_no_other(finished):
 def test_an_edit_of_a_devices_figure_runs_what_reads_the_table(finished):
     """No predictor of this preset does: they learn from one device."""
     planned, stages = after_an_edit(
-        finished, "data/devices.csv", lambda text: text.replace("5.704e12", "5.705e12", 1)
+        finished, "data/catalogue/figures.csv", lambda text: text.replace("5.704e12", "5.705e12", 1)
     )
     assert not {name for name in stages if name.startswith("train-")}
     assert {f"report-{name}" for name in DOCUMENTS if f"render_{name}" in planned} <= stages

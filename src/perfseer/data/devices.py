@@ -1,22 +1,20 @@
-"""What vendors publish about devices: peak rates, memory, bandwidth, one sourced row each (``devices.csv``).
+"""Devices that models run on, with what vendors publish about each: a view of the catalogue.
 
-Peaks are dense (no structured sparsity). Half precision is the matrix units' rate with accumulation in
-32 bits, which GeForce cards have at half speed; where a device has none, its ordinary units' rate. A CPU's
-peak is cores x clock x FLOPs per core and cycle (two fused multiply-adds, 2 FLOPs each, times lanes), its
-bandwidth channels x transfers x 8 bytes: bounds that no program reaches, like all of these.
+Figures are those of one device that software sees; where a card holds several, each has its share, of the
+power limit too. Peaks are dense (no structured sparsity). Half precision is the matrix units' rate with
+accumulation in 32 bits, which GeForce cards have at half speed; where a device has none, its ordinary units'
+rate. A CPU's peak is cores x clock x FLOPs per core and cycle (two fused multiply-adds, 2 FLOPs each, times
+lanes), its bandwidth channels x transfers x 8 bytes: bounds that no program reaches, like all of these.
 """
 
-import csv
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Literal, cast
 
+from perfseer.data.catalogue.table import ACCELERATORS, Accelerator, Catalogue, Figure, catalogue
 from perfseer.errors import PerfseerError
 
-TABLE = Path(__file__).with_name("devices.csv")
 # What drivers and people put around the part of a name that tells devices apart.
 _MARKS = re.compile(r"\((r|tm|c)\)|@.*$|\b\d+-core\b|\b\d+th gen\b")
 _WORDS = re.compile(
@@ -44,7 +42,7 @@ class DeviceSpec:
         l2_bytes: last cache shared by all multiprocessors, bytes.
         tdp_w: power limit, W.
         year: of launch.
-        source: where the numbers stand.
+        source: the documents that the numbers stand in.
     """
 
     name: str
@@ -82,19 +80,23 @@ def plain_name(name: str) -> str:
 
 
 def device_spec(name: str) -> DeviceSpec | None:
-    """The published figures of a device by any of its names; None where the table has none."""
+    """The published figures of a device by any of its names; None where the catalogue has none."""
     return _by_plain_name().get(plain_name(name))
 
 
 @cache
 def device_specs() -> tuple[DeviceSpec, ...]:
-    """All devices of the table, in its order.
+    """All devices of the catalogue that torch or a CPU runs on, in its order.
+
+    A device of which the FP32 peak, bandwidth, multiprocessors, clock, last cache, power limit or year is not
+    published is not among them: nothing could be predicted from the rest.
 
     Raises:
-        PerfseerError: two devices share a name, or a row is damaged.
+        PerfseerError: a table of the catalogue is damaged.
     """
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        return tuple(_spec(row) for row in csv.DictReader(stream))
+    book = catalogue()
+    specs = (_spec(book, card) for card in book.accelerators if card.kind != "other")
+    return tuple(spec for spec in specs if spec is not None)
 
 
 @cache
@@ -103,24 +105,55 @@ def _by_plain_name() -> dict[str, DeviceSpec]:
     for spec in device_specs():
         for name in {plain_name(spelling) for spelling in (spec.name, spec.key, *spec.aliases)}:
             if name in found:
-                raise PerfseerError(f"{TABLE.name} gives {name!r} to {found[name].name} and to {spec.name}")
+                raise PerfseerError(
+                    f"{ACCELERATORS.name} gives {name!r} to {found[name].name} and to {spec.name}"
+                )
             found[name] = spec
     return found
 
 
-def _spec(row: dict[str, str]) -> DeviceSpec:
-    kind = row["kind"]
-    if kind not in ("cpu", "cuda"):
-        raise PerfseerError(f"{TABLE.name}: {row['name']} is of kind {kind!r}, expected cpu or cuda")
-    kinds = get_type_hints(DeviceSpec)
-    values: dict[str, Any] = {name: _READERS.get(kinds[name], str)(text) for name, text in row.items()}
-    return DeviceSpec(**values)
+# Of a card, shared equally by the devices on it.
+_SHARED = ("bandwidth_bytes_per_s", "multiprocessors", "l2_bytes", "tdp_w")
+_OF_EACH = ("clock_hz", "year")
 
 
-# How a cell is read, by the type of its field; all others are texts.
-_READERS: dict[Any, Callable[[str], Any]] = {
-    int: int,
-    float: float,
-    float | None: lambda text: float(text) if text else None,
-    tuple[str, ...]: lambda text: tuple(filter(None, text.split(";"))),
-}
+def _spec(book: Catalogue, card: Accelerator) -> DeviceSpec | None:
+    """One device of a card; None where a figure is missing that every device has."""
+    share = card.devices_per_card
+    properties = {name: book.value(card.key, name) for name in (*_SHARED, *_OF_EACH)}
+    fp32, memory = book.peak(card.key, "fp32_flops", "vector"), book.value(card.key, "memory_bytes")
+    known = [one for one in properties.values() if one is not None]
+    if fp32 is None or len(known) < len(properties) or (memory is None and card.kind == "cuda"):
+        return None
+    values = {one.figure: one.value / (share if one.figure in _SHARED else 1) for one in known}
+    tf32, fp16, bf16 = (_fast(book, card.key, f"{name}_flops", fp32) for name in ("tf32", "fp16", "bf16"))
+    used = [fp32, *known, *filter(None, (memory, tf32, fp16, bf16))]
+    return DeviceSpec(
+        name=card.name,
+        key=card.key,
+        aliases=card.aliases,
+        kind=cast(Literal["cpu", "cuda"], card.kind),
+        fp32_flops=fp32.value / share,
+        tf32_flops=tf32.value / share if tf32 else None,
+        fp16_flops=fp16.value / share if fp16 else None,
+        bf16_flops=bf16.value / share if bf16 else None,
+        bandwidth_bytes_per_s=values["bandwidth_bytes_per_s"],
+        memory_bytes=memory.value / share if memory else None,
+        multiprocessors=int(values["multiprocessors"]),
+        clock_hz=values["clock_hz"],
+        l2_bytes=values["l2_bytes"],
+        tdp_w=values["tdp_w"],
+        year=int(values["year"]),
+        source=_source(book, used),
+    )
+
+
+def _fast(book: Catalogue, key: str, name: str, fp32: Figure) -> Figure | None:
+    """The matrix units' peak; where there are none, the vector units' if that is faster than FP32."""
+    vector = book.peak(key, name, "vector")
+    slow = vector is None or vector.value <= fp32.value
+    return book.peak(key, name, "tensor") or (None if slow else vector)
+
+
+def _source(book: Catalogue, used: list[Figure]) -> str:
+    return "; ".join(book.document(key).citation for key in sorted({one.document for one in used}))

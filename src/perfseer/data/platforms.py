@@ -23,7 +23,7 @@ class Platform:
     """One setting in which labels are comparable.
 
     Attributes:
-        device: name; of a device in ``devices.csv`` always the name there, whatever spelling was given.
+        device: name; of a device in the catalogue always the name there, whatever spelling was given.
         device_kind: ``cpu`` or ``cuda``.
         precision: one of `PRECISIONS`.
         memory_format: ``nchw`` or ``nhwc``.
@@ -64,7 +64,7 @@ class Platform:
 
     @property
     def spec(self) -> DeviceSpec | None:
-        """Published figures of its device; None where ``devices.csv`` has none."""
+        """Published figures of its device; None where the catalogue has none."""
         return device_spec(self.device)
 
     @property
@@ -162,7 +162,7 @@ def platform_features(platforms: Sequence[Platform]) -> FloatArray:
 
     Rates are natural logarithms of published figures in SI units: the dense peak at the platform's precision,
     the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, and peak over bandwidth. The
-    version of torch is major + minor / 100. A device that ``devices.csv`` does not have gets the median of
+    version of torch is major + minor / 100. A device that the catalogue does not have gets the median of
     those that resemble it, and a flag.
 
     Returns:

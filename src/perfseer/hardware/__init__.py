@@ -1,1 +1,1 @@
-"""The hardware database: accelerators, their figures, their results and prices, each with where it comes from."""
+"""The hardware database: accelerators, their figures, results and prices, each with where it comes from."""

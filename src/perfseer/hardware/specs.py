@@ -1,4 +1,4 @@
-"""All accelerators as one wide table, a row for each: what metrics, matrices, tiers and statistics are made of."""
+"""All accelerators as one wide table, a row for each: what metrics, matrices and tiers are made of."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -73,24 +73,25 @@ class Specs:
     """Figures of all accelerators, and how each is known.
 
     Attributes:
-        values: indexed by ``key``, with `COLUMNS`; numbers are float64, NaN where unknown; texts are "" there.
-        status: the same index, with the columns `NUMBERS`: observed (published), derived (by a rule that holds
-            exactly), imputed (guessed with an interval) or missing.
+        table: indexed by ``key``, with `COLUMNS`; numbers are float64, NaN where unknown; texts are ""
+            there.
+        status: the same index, with the columns `NUMBERS`: observed (published), derived (by a rule that
+            holds exactly), imputed (guessed with an interval) or missing.
     """
 
-    values: pd.DataFrame
+    table: pd.DataFrame
     status: pd.DataFrame
 
     def __post_init__(self) -> None:
-        for frame, wanted in ((self.values, COLUMNS), (self.status, NUMBERS)):
+        for frame, wanted in ((self.table, COLUMNS), (self.status, NUMBERS)):
             missing = [name for name in wanted if name not in frame.columns]
             require(not missing, f"specifications lack the columns {missing}")
-        require(self.values.index.equals(self.status.index), "values and status are of different accelerators")
-        require(self.values.index.is_unique, "an accelerator stands twice among the specifications")
+        require(self.table.index.equals(self.status.index), "values and status are of different accelerators")
+        require(self.table.index.is_unique, "an accelerator stands twice among the specifications")
 
     def observed(self) -> pd.DataFrame:
-        """`values` with every number that nobody published as NaN."""
-        seen = self.values.copy()
+        """`table` with every number that nobody published as NaN."""
+        seen = self.table.copy()
         for name in NUMBERS:
             seen[name] = seen[name].where(self.status[name] == "observed")
         return seen

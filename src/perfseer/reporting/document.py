@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from perfseer.data.files import atomic, write_csv
-from perfseer.reporting.html import page
+from perfseer.reporting.html import Inset, page
 from perfseer.reporting.outputs import Document
 from perfseer.reporting.style import save, styled
 from perfseer.reporting.tables import bullet_list, escape, tamed
@@ -81,6 +81,7 @@ def publish(
     figures: Mapping[str, Callable[[], Figure]],
     tables: Mapping[str, pd.DataFrame],
     missing: Sequence[str] = (),
+    insets: Sequence[Inset] = (),
 ) -> Published:
     """Write a document: Markdown, its twin for browsers, figures, and tables for ``dvc plots``.
 
@@ -92,16 +93,17 @@ def publish(
             removed, those of other documents left alone.
         tables: file stem → table, written with six significant digits.
         missing: as in `Published`.
+        insets: what the twin for browsers has in place of paragraphs of the text.
 
     Raises:
-        PerfseerError: the folder cannot be written.
+        PerfseerError: the folder cannot be written, or an inset's sentence is not one paragraph of the text.
     """
     text, place = tamed(text), folder / document.folder
     _draw(document, figures, place / "figures")
     for stem, table in tables.items():
         write_csv(place / "plots" / f"{stem}.csv", table, float_format="%.6g")
     paths = folder / f"{document.name}.md", folder / f"{document.name}.html"
-    for path, content in zip(paths, (text, page(text)), strict=True):
+    for path, content in zip(paths, (text, page(text, insets)), strict=True):
         with atomic(path) as temporary:
             temporary.write_text(content, encoding="utf-8")
     return Published(paths, tuple(missing))

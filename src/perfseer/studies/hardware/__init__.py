@@ -1,1 +1,1 @@
-"""What hardware there is, what it does per watt, dollar and byte, and how sure that is."""
+"""The study of hardware: what accelerators do per watt, per dollar, per byte, and how sure that is."""

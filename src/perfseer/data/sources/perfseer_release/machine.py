@@ -7,10 +7,11 @@ refused by name.
 
 import pickletools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from perfseer.data.sources.perfseer_release.symbols import (
+    ADMITTED,
     Instance,
     NumpyArray,
     NumpyType,
@@ -30,16 +31,18 @@ class Machine:
 
     Attributes:
         content: the whole pickle.
+        admitted: what it may name, by "module:name".
         at: position in it, bytes.
         stack: values made and not yet used.
         below: the stacks below each open mark.
         memo: values kept by number.
     """
 
-    __slots__ = ("at", "below", "content", "memo", "stack")
+    __slots__ = ("admitted", "at", "below", "content", "memo", "stack")
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, admitted: Mapping[str, Symbol] = ADMITTED) -> None:
         self.content = content
+        self.admitted = admitted
         self.at = 0
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
@@ -195,11 +198,11 @@ class Machine:
 
     def _symbol(self) -> Symbol:
         module, name = self._line(), self._line()
-        return find(module.decode("utf-8"), name.decode("utf-8"))
+        return find(module.decode("utf-8"), name.decode("utf-8"), self.admitted)
 
     def _stack_global(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
-        self.stack.append(find(module, name))
+        self.stack.append(find(module, name, self.admitted))
 
     def _reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()

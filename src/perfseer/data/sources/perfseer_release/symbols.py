@@ -6,7 +6,7 @@ refused. Nothing named is ever imported: calling one makes an `Instance`, a dict
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +91,13 @@ class NumpyArray(list[Any]):
         self.extend(state[2].values(state[4]))
 
 
-def find(module: Any, name: Any) -> Symbol:
+def find(module: Any, name: Any, admitted: Mapping[str, Symbol]) -> Symbol:
     """The admitted symbol of that name.
 
     Raises:
         RefusedError: there is none; says which was asked for.
     """
-    symbol = ADMITTED.get(f"{module}:{name}") if isinstance(module, str) and isinstance(name, str) else None
+    symbol = admitted.get(f"{module}:{name}") if isinstance(module, str) and isinstance(name, str) else None
     if symbol is None:
         raise RefusedError(f"it asks for {printable(f'{module}.{name}')}, which no graph needs")
     return symbol

@@ -1,0 +1,1 @@
+"""Results of MLPerf Inference: rounds, benchmarks, the shape both sources share, and how they are joined."""

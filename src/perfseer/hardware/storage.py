@@ -1,0 +1,286 @@
+"""The database as a place: a file of SQLite or a schema of PostgreSQL, replaced as a whole or not at all.
+
+Contents are rows by table. Their digest says whether anything changed; where it did not, nothing is written.
+A build that is killed leaves what was there: a file takes its place in the end, a transaction is rolled back.
+"""
+
+import fcntl
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.schema import CreateSchema
+
+from perfseer.errors import PerfseerError, require
+from perfseer.hardware.schema import METADATA, build
+from perfseer.outputs import atomic, require_writable
+
+Row = dict[str, Any]
+Contents = Mapping[str, Sequence[Row]]
+
+SCHEMA_VERSION = 1
+DEFAULT_PLACE = Path("results/hardware/hardware.sqlite")
+# Where the tables lie in PostgreSQL: a schema of their own, so that nothing of others is ever touched.
+POSTGRES_SCHEMA = "perfseer_hardware"
+_CHUNK = 5000
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing.
+
+    Attributes:
+        digest: of the contents, SHA-256.
+        changed: false where the database had them already.
+    """
+
+    digest: str
+    changed: bool
+
+
+def content_digest(contents: Contents) -> str:
+    """SHA-256 of all rows of all tables, in the order of ids; equal contents have equal digests."""
+    total = hashlib.sha256()
+    for table in METADATA.sorted_tables:
+        if table is build:
+            continue
+        names = [column.name for column in table.columns]
+        total.update(f"{table.name}:{','.join(names)}\n".encode())
+        for row in contents.get(table.name, ()):
+            total.update(json.dumps([_plain(row.get(name)) for name in names]).encode())
+            total.update(b"\n")
+    return total.hexdigest()
+
+
+def database_url(place: str | Path) -> URL:
+    """The address of a database: a path is a file of SQLite.
+
+    Args:
+        place: a path, ``sqlite:///…`` or ``postgresql://user@host/name``.
+
+    Raises:
+        PerfseerError: it is no address, or of another kind of database.
+    """
+    given = str(place)
+    if "://" not in given:
+        return URL.create("sqlite", database=given)
+    try:
+        url = make_url(given)
+    except ArgumentError as error:
+        raise PerfseerError(
+            f"{given!r} is no address of a database: expected a path, or postgresql://…"
+        ) from error
+    backend = url.get_backend_name()
+    require(
+        backend in ("sqlite", "postgresql"),
+        f"a database of kind {backend!r} cannot be used: expected a path (SQLite) or postgresql://…",
+    )
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+
+
+def write(contents: Contents, place: str | Path = DEFAULT_PLACE) -> Written:
+    """Replace the database, unless it has these contents already.
+
+    Args:
+        contents: rows by table, every id given.
+        place: as of `database_url`.
+
+    Raises:
+        PerfseerError: the place cannot be written, the server cannot be reached, or a row breaks a
+            constraint.
+    """
+    url = database_url(place)
+    digest = content_digest(contents)
+    if url.get_backend_name() == "sqlite":
+        return _write_file(contents, digest, Path(url.database or ""))
+    return _write_server(contents, digest, url)
+
+
+def read_digest(place: str | Path) -> str | None:
+    """Digest of the contents a database has; None where there is none."""
+    url = database_url(place)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return None
+    with _engine(url) as engine, engine.connect() as connection:
+        return _stored_digest(connection)
+
+
+@contextmanager
+def connected(place: str | Path = DEFAULT_PLACE) -> Iterator[Connection]:
+    """A connection for reading.
+
+    Raises:
+        PerfseerError: there is no such database, or it is another program's.
+    """
+    url = database_url(place)
+    if url.get_backend_name() == "sqlite":
+        path = Path(url.database or "")
+        require(path.is_file(), f"no hardware database {path}: `perfseer hardware build` makes it")
+    with _engine(url) as engine, _told(url), engine.connect() as connection:
+        require(
+            _stored_digest(connection) is not None,
+            f"{_shown(url)} holds no hardware database of this version: `perfseer hardware build` "
+            "makes it anew",
+        )
+        yield connection
+
+
+def _write_file(contents: Contents, digest: str, path: Path) -> Written:
+    require(bool(path.name), "a database in memory cannot be built: name a file")
+    # One build after the other: the second finds that nothing changed.
+    with _alone(path):
+        if path.is_file() and _file_digest(path) == digest:
+            return Written(digest, changed=False)
+        with (
+            atomic(path, what="the hardware database") as temporary,
+            _engine(URL.create("sqlite", database=str(temporary))) as engine,
+            _told(str(path)),
+            engine.begin() as connection,
+        ):
+            METADATA.create_all(connection)
+            _fill(connection, contents, digest)
+            connection.exec_driver_sql("ANALYZE")
+    return Written(digest, changed=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait for whoever writes ``path``; what a killed build left beside it is removed."""
+    require_writable(path, what="the hardware database")
+    lock = path.parent / f".{path.name}.lock"
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        for left in path.parent.glob(f".{path.name}.*"):
+            if left != lock:
+                left.unlink(missing_ok=True)
+        yield
+
+
+def _file_digest(path: Path) -> str | None:
+    """None where the file is damaged or another program's: it is replaced."""
+    try:
+        return read_digest(path)
+    except (PerfseerError, SQLAlchemyError):
+        return None
+
+
+def _write_server(contents: Contents, digest: str, url: URL) -> Written:
+    with _engine(url) as engine, _told(url):
+        with engine.begin() as connection:
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": POSTGRES_SCHEMA}
+            )
+            connection.execute(CreateSchema(POSTGRES_SCHEMA, if_not_exists=True))
+            if _stored_digest(connection) == digest:
+                return Written(digest, changed=False)
+            _make_room(connection)
+            _fill(connection, contents, digest)
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in METADATA.sorted_tables:
+                connection.execute(text(f'ANALYZE {POSTGRES_SCHEMA}."{table.name}"'))
+    return Written(digest, changed=True)
+
+
+def _make_room(connection: Connection) -> None:
+    """Empty tables of this version. Rows are deleted, so that readers see the old ones until the commit."""
+    have = set(inspect(connection).get_table_names(schema=POSTGRES_SCHEMA))
+    ours = {table.name for table in METADATA.sorted_tables}
+    require(
+        not have - ours,
+        f"schema {POSTGRES_SCHEMA} holds tables of others ({', '.join(sorted(have - ours))}): "
+        "move them elsewhere",
+    )
+    if have == ours and _stored_version(connection) == SCHEMA_VERSION:
+        for table in reversed(METADATA.sorted_tables):
+            connection.execute(table.delete())
+        return
+    METADATA.drop_all(connection)
+    METADATA.create_all(connection)
+
+
+def _fill(connection: Connection, contents: Contents, digest: str) -> None:
+    unknown = set(contents) - set(METADATA.tables)
+    require(not unknown, f"contents name tables that do not exist: {sorted(unknown)}")
+    for table in METADATA.sorted_tables:
+        rows = contents.get(table.name, ())
+        for first in range(0, len(rows), _CHUNK):
+            connection.execute(insert(table), list(rows[first : first + _CHUNK]))
+    connection.execute(insert(build), [{"digest": digest, "schema_version": SCHEMA_VERSION}])
+
+
+def _stored_digest(connection: Connection) -> str | None:
+    """None where there is no database of this version."""
+    schema = POSTGRES_SCHEMA if connection.dialect.name == "postgresql" else None
+    if not inspect(connection).has_table(build.name, schema=schema):
+        return None
+    columns = {column["name"] for column in inspect(connection).get_columns(build.name, schema=schema)}
+    if columns != {column.name for column in build.columns}:
+        return None
+    found = connection.execute(select(build.c.digest, build.c.schema_version)).first()
+    return found.digest if found is not None and found.schema_version == SCHEMA_VERSION else None
+
+
+def _stored_version(connection: Connection) -> int | None:
+    return connection.execute(select(build.c.schema_version)).scalar()
+
+
+@contextmanager
+def _engine(url: URL) -> Iterator[Engine]:
+    """An engine that ends with the block; foreign keys are checked in SQLite too."""
+    try:
+        engine = create_engine(url)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise PerfseerError(
+            f"PostgreSQL needs a driver that is not installed ({error}): pip install 'perfseer[postgres]'"
+        ) from error
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _check_foreign_keys)
+    else:
+        engine = engine.execution_options(schema_translate_map={None: POSTGRES_SCHEMA})
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _check_foreign_keys(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def _told(place: URL | str) -> Iterator[None]:
+    """Errors of the database in our words."""
+    try:
+        yield
+    except OperationalError as error:
+        raise PerfseerError(f"cannot use the database {_shown(place)}: {_first_line(error)}") from error
+    except DBAPIError as error:
+        raise PerfseerError(f"the database {_shown(place)} refuses: {_first_line(error)}") from error
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
+
+
+def _shown(place: URL | str) -> str:
+    """Without the password."""
+    return place.render_as_string(hide_password=True) if isinstance(place, URL) else str(place)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float):
+        require(math.isfinite(value), f"a row holds {value}, which no database takes")
+        return repr(value)
+    return value
