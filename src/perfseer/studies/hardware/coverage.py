@@ -52,7 +52,7 @@ def by_category(study: HardwareStudy) -> pd.DataFrame:
     The category ``sourced`` holds those that stand in the sourced table, whichever other they are in.
     """
     known = study.specs.status[list(FIGURES)].isin(("observed", "derived"))
-    categories = study.specs.values["category"].replace("", "unknown")
+    categories = study.specs.table["category"].replace("", "unknown")
     shares = (100 * known.groupby(categories).mean()).T
     if study.canonical.any():
         shares["sourced"] = 100 * known[study.canonical].mean()

@@ -10,6 +10,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.style import (
     BLUE,
     GREEN,
@@ -197,7 +198,13 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
         for category, colour in _CATEGORIES.items():
             part = rows[rows["category"] == category]
             axis.scatter(
-                part["year"], part["value"] / 1e12, s=8, color=colour, alpha=0.45, linewidths=0, label=category
+                part["year"],
+                part["value"] / 1e12,
+                s=8,
+                color=colour,
+                alpha=0.45,
+                linewidths=0,
+                label=category,
             )
         for trend in statistics.trends:
             if trend.quantity == quantity and trend.kind == "category" and trend.scope in _CATEGORIES:
@@ -205,7 +212,9 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
         log_ticks(axis, "y")
         axis.set_xlabel("year of launch")
         axis.set_ylabel("TFLOP/s per W")
-    handles, labels = max((axis.get_legend_handles_labels() for axis in axes), key=lambda found: len(found[0]))
+    handles, labels = max(
+        (axis.get_legend_handles_labels() for axis in axes), key=lambda found: len(found[0])
+    )
     if handles:
         legend = figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), markerscale=2)
         for handle in legend.legend_handles:
@@ -261,7 +270,9 @@ def price_scatter(statistics: Statistics) -> Figure:
             loc="lower right",
         )
     for axis, kind in zip(axes, KINDS, strict=True):
-        front = statistics.prices[(statistics.prices["kind"] == kind) & statistics.prices["front"].astype(bool)]
+        front = statistics.prices[
+            (statistics.prices["kind"] == kind) & statistics.prices["front"].astype(bool)
+        ]
         if len(front):
             front = front.sort_values("usd", ascending=False)
             names = [_short(name) for name in front["name"]]
@@ -281,19 +292,19 @@ def coverage(study: HardwareStudy) -> Figure:
     total = by_status(study)
     names = list(total.index)
     colours = {"observed": BLUE, "derived": SKY, "imputed": ORANGE, "missing": "#E9E9E9"}
-    if not len(study.specs.values):
+    if not len(study.specs.table):
         say_missing(left)
         say_missing(right)
         return figure
     start = np.zeros(len(names))
     for status in STATUSES:
-        width = 100 * total[status].to_numpy(dtype=np.float64) / len(study.specs.values)
+        width = 100 * total[status].to_numpy(dtype=np.float64) / len(study.specs.table)
         left.barh(range(len(names)), width, left=start, color=colours[status], label=status, height=0.8)
         start += width
     left.set_yticks(range(len(names)), [FIGURES[name] for name in names], fontsize=7)
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(0, 100)
-    left.set_xlabel(f"accelerators [%] of {len(study.specs.values)}")
+    left.set_xlabel(f"accelerators [%] of {len(study.specs.table)}")
     left.grid(visible=False, axis="y")
     left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=7.5)
     _category_map(right, by_category(study).loc[names])
@@ -305,9 +316,7 @@ def _category_map(axis: Axes, known: pd.DataFrame) -> None:
     axis.imshow(values, cmap=_BLUES, vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if value > 75 else "#222222"
-        shown = axis.text(
-            column, row, _whole(value), ha="center", va="center", fontsize=6.5, color=colour
-        )
+        shown = axis.text(column, row, _whole(value), ha="center", va="center", fontsize=6.5, color=colour)
         shown.set_in_layout(False)
     axis.set_xticks(range(known.shape[1]), list(known.columns), fontsize=7, rotation=30, ha="right")
     axis.set_yticks([])
@@ -344,17 +353,17 @@ def correlation_matrix(statistics: Statistics) -> Figure:
     return figure
 
 
-def _pair_cells(axis: Axes, cells: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", i: int, j: int, pair: Pair) -> None:
+def _pair_cells(axis: Axes, cells: FloatArray, i: int, j: int, pair: Pair) -> None:
+    """ρ with its interval above the diagonal, the number below it."""
     cells[i, j] = pair.rho
     colour = "white" if abs(pair.rho) > 0.75 else "#222222"
-    interval = f"\n{pair.low:.2f} … {pair.high:.2f}" if np.isfinite(pair.low) else ""
-    texts = ((j, i, f"{pair.rho:.2f}", 7.5, -0.14 if interval else 0.0, colour),)
-    for x, y, text, size, shift, shade in texts:
-        axis.text(x, y + shift, text, ha="center", va="center", fontsize=size, color=shade).set_in_layout(False)
-    if interval:
-        low_high = f"{pair.low:.2f}…{pair.high:.2f}"
-        axis.text(j, i + 0.24, low_high, ha="center", va="center", fontsize=4.6, color=colour).set_in_layout(False)
-    axis.text(i, j, f"{pair.n}", ha="center", va="center", fontsize=6.5, color="#666666").set_in_layout(False)
+    texts = [(j, i, f"{pair.rho:.2f}", 7.5, colour), (i, j, f"{pair.n}", 6.5, "#666666")]
+    if np.isfinite(pair.low):
+        texts[0] = (j, i - 0.14, f"{pair.rho:.2f}", 7.5, colour)
+        texts.append((j, i + 0.24, f"{pair.low:.2f}…{pair.high:.2f}", 4.6, colour))
+    for x, y, text, size, shade in texts:
+        shown = axis.text(x, y, text, ha="center", va="center", fontsize=size, color=shade)
+        shown.set_in_layout(False)
 
 
 def share_dots(statistics: Statistics) -> Figure:

@@ -20,7 +20,16 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "ridge_fp16": ("fp16_flops", "bandwidth_bytes_per_s"),
 }
 PATTERN_COLUMNS = ("group", "quantity", "n", "dies", "lower", "median", "upper", "low", "high", "year")
-VENDOR_COLUMNS = ("quantity", "first", "second", "dies_first", "dies_second", *("ratio", "low", "high"), "p", "q")
+VENDOR_COLUMNS = (
+    "quantity",
+    "first",
+    "second",
+    "dies_first",
+    "dies_second",
+    *("ratio", "low", "high"),
+    "p",
+    "q",
+)
 ARCHITECTURE = "generation"
 
 
@@ -33,9 +42,9 @@ def ratio(study: HardwareStudy, quantity: str) -> pd.Series:
 
 def groups_of(study: HardwareStudy, by: str) -> pd.Series:
     """Group of each accelerator; where the generation is not known, its architecture."""
-    named = study.specs.values[by]
+    named = study.specs.table[by]
     if by == ARCHITECTURE:
-        named = named.where(named != "", study.specs.values["architecture"])
+        named = named.where(named != "", study.specs.table["architecture"])
     return named
 
 
@@ -103,7 +112,7 @@ def contrasts(study: HardwareStudy) -> list[Contrast]:
 
 def _contrasts(study: HardwareStudy, quantity: str) -> Iterator[Contrast]:
     left = _at_equal_year(study, quantity)
-    vendors = study.specs.values.loc[left.index, "vendor"]
+    vendors = study.specs.table.loc[left.index, "vendor"]
     means = left.groupby([vendors, study.dies[left.index]]).mean()
     by_vendor = {
         str(vendor): part.to_numpy(dtype=np.float64)
@@ -132,7 +141,7 @@ def _at_equal_year(study: HardwareStudy, quantity: str) -> pd.Series:
     values = values[years.index]
     if values.empty:
         return values
-    categories = pd.get_dummies(study.specs.values.loc[values.index, "category"]).to_numpy(dtype=np.float64)
+    categories = pd.get_dummies(study.specs.table.loc[values.index, "category"]).to_numpy(dtype=np.float64)
     years_from = years.to_numpy(dtype=np.float64) - float(years.mean())
     columns: FloatArray = np.column_stack([years_from, years_from**2, categories])
     weights = np.linalg.lstsq(columns, values.to_numpy(dtype=np.float64), rcond=None)[0]

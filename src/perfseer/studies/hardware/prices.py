@@ -56,7 +56,7 @@ def paid(study: HardwareStudy, kind: str) -> pd.DataFrame:
     """Median price and number of offers of one kind, by key: ``usd``, ``offers``."""
     rows = study.prices[study.prices["kind"] == kind]
     usd = pd.to_numeric(rows["usd"], errors="coerce").astype("float64")
-    rows = rows.assign(usd=usd)[(usd > 0) & rows["key"].isin(study.specs.values.index)]
+    rows = rows.assign(usd=usd)[(usd > 0) & rows["key"].isin(study.specs.table.index)]
     return rows.groupby("key", sort=True)["usd"].agg(usd="median", offers="size")
 
 
@@ -70,7 +70,7 @@ def price_rows(study: HardwareStudy) -> pd.DataFrame:
         found = found.reset_index().assign(
             kind=kind,
             name=lambda rows: [study.name_of(key) for key in rows["key"]],
-            vendor=lambda rows: rows["key"].map(study.specs.values["vendor"]),
+            vendor=lambda rows: rows["key"].map(study.specs.table["vendor"]),
             per_usd=lambda rows: rows["performance"] / rows["usd"],
             front=lambda rows: pareto(rows["usd"], rows["performance"]),
         )

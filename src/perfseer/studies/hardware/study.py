@@ -7,32 +7,31 @@ from functools import cached_property
 import pandas as pd
 
 from perfseer.errors import require
+from perfseer.hardware.settings import HardwareSettings
 from perfseer.hardware.specs import IDENTITY, NUMBERS, Specs
 
-MODIFIERS: tuple[str, ...] = ("mig", "vgpu", "maxq", "mixed", "virtual")
+# Columns of results that say an accelerator is not the one that is sold.
+MODIFIERS: tuple[str, ...] = ("mig", "vgpu", "maxq", "capped", "mixed", "virtualised")
 # Tables of a study and the columns that are read of them.
 FRAMES: dict[str, tuple[str, ...]] = {
     "tiers": ("efficiency_tier", "performance_category", "segments"),
-    "ledger": ("source", "title", "licence", "url", "sha256", "present", "n_read", "n_loaded", "n_refused"),
+    "ledger": (
+        *("name", "title", "licence", "url", "sha256", "present", "absent_reason"),
+        *("n_read", "n_loaded", "n_quarantined"),
+    ),
     "quarantine": ("source", "row", "column", "value", "reason"),
     "conflicts": (
-        *("key", "figure", "chosen_source", "chosen", "other_source", "other", "ratio", "rule", "decision"),
+        *("key", "figure", "chosen_source", "chosen_value", "other_source", "other_value", "ratio"),
+        *("rule", "decision"),
     ),
     "results": (
         *("round", "submitter", "key", "n_accelerators", "benchmark", "family", "scenario", "division"),
-        *("value", "metric", "per_accelerator", "power_w", *MODIFIERS),
+        *("per_accelerator", *MODIFIERS),
     ),
-    "coverage": ("metric", "scope", "observed", "derived", "imputed", "missing"),
-    "names": ("source", "n_named", "n_mapped"),
-    "prices": ("key", "kind", "provider", "usd", "date"),
-    "quality": ("expectation", "scope", "before", "after", "of", "wanted", "met"),
+    "names": ("source", "n_named", "n_mapped", "n_rows", "n_rows_mapped"),
+    "prices": ("key", "kind", "usd"),
+    "quality": ("what", "severity", "checked", "failed"),
 }
-
-
-def blank(name: str) -> pd.DataFrame:
-    """A table of `FRAMES` without rows, for what a database does not have."""
-    index = pd.Index([], name="key", dtype="object") if name == "tiers" else None
-    return pd.DataFrame(columns=list(FRAMES[name]), index=index)
 
 
 @dataclass(frozen=True)
@@ -60,18 +59,18 @@ class HardwareStudy:
 
     Attributes:
         specs: figures of all accelerators and how each is known.
-        metrics: derived metrics, a row per key, a column per metric; NaN where it cannot be had.
-        metric_status: the same shape: observed, derived, imputed or missing.
-        matrices: name → accelerators of which all its columns are known.
-        tiers: by key; ``segments`` holds names with ``;`` between them, "" where none fits.
+        metrics: derived metrics in SI units, a row per key, a column per metric; NaN where it cannot be had.
+        metric_status: the same shape: derived, imputed, uncalibrated or missing.
+        settings: thresholds of tiers and categories, and what uses ask.
+        tiers: by key; ``segments`` holds names with blanks between them, "" where none fits.
         ledger: a row per source, absent ones too (``present`` false, counts 0).
         quarantine: rows set aside.
         conflicts: figures on which sources differ, with the rule that found it and what was decided.
-        results: of MLPerf Inference; ``per_accelerator`` is value over number of accelerators.
-        coverage: how many accelerators of a scope have each metric, and how it is known.
-        names: names of accelerators a source has, and how many are identified.
+        results: of MLPerf Inference; ``per_accelerator`` is a throughput over the number of accelerators, NaN
+            where the result is none or its number is not known.
+        names: spellings of accelerators in a source and how many are identified, and the same by rows.
         prices: US$ of one card (launch, retail) or of one accelerator for an hour (on-demand, spot).
-        quality: expectations on the data, counts before and after cleaning; ``wanted`` in words.
+        quality: expectations on figures, and how many break them.
         work: benchmark → arithmetic operations of one unit of its result, where they are known.
         judging: how statistics are judged.
     """
@@ -79,16 +78,15 @@ class HardwareStudy:
     specs: Specs
     metrics: pd.DataFrame
     metric_status: pd.DataFrame
-    matrices: Mapping[str, pd.DataFrame]
+    settings: HardwareSettings
     tiers: pd.DataFrame
     ledger: pd.DataFrame
     quarantine: pd.DataFrame
     conflicts: pd.DataFrame
     results: pd.DataFrame
-    coverage: pd.DataFrame
     names: pd.DataFrame
     prices: pd.DataFrame
-    quality: pd.DataFrame = field(default_factory=lambda: blank("quality"))
+    quality: pd.DataFrame
     work: Mapping[str, float] = field(default_factory=dict)
     judging: Judging = field(default_factory=Judging)
 
@@ -101,23 +99,23 @@ class HardwareStudy:
     @cached_property
     def known(self) -> pd.DataFrame:
         """Figures that statistics rest on: published or following exactly, never guessed."""
-        known = self.specs.values[list(IDENTITY)].copy()
+        known = self.specs.table[list(IDENTITY)].copy()
         for name in NUMBERS:
             there = self.specs.status[name].isin(("observed", "derived"))
-            known[name] = self.specs.values[name].astype("float64").where(there)
+            known[name] = self.specs.table[name].astype("float64").where(there)
         return known
 
     @cached_property
     def dies(self) -> pd.Series:
         """Die of each accelerator, itself where its die is not known: cards of one die are one witness."""
-        known = self.specs.values
+        known = self.specs.table
         own = pd.Series(known.index.astype(str), index=known.index)
         return (known["vendor"] + " " + known["chip"]).where(known["chip"] != "", own)
 
     @cached_property
     def canonical(self) -> pd.Series:
         """Whether each accelerator stands in the sourced table."""
-        return self.specs.values["canonical"].astype(str).str.lower() == "true"
+        return self.specs.table["canonical"].astype(bool)
 
     @cached_property
     def plain_results(self) -> pd.DataFrame:
@@ -127,15 +125,10 @@ class HardwareStudy:
             return rows
         modified = rows[list(MODIFIERS)].astype(bool).any(axis=1)
         rate = rows["per_accelerator"].astype("float64")
-        named = rows["key"].isin(self.specs.values.index)
+        named = rows["key"].isin(self.specs.table.index)
         kept = (rows["division"].str.lower() == "closed") & ~modified & named & (rate > 0)
         return rows[kept].assign(per_accelerator=rate[kept])
 
     def name_of(self, key: str) -> str:
         """As its vendor writes it."""
-        return str(self.specs.values.at[key, "name"]) or key
-
-    def has(self, source: str) -> bool:
-        """Whether a source was there when the database was built."""
-        found = self.ledger[self.ledger["source"] == source]
-        return bool(len(found) and found["present"].astype(bool).all())
+        return str(self.specs.table.at[key, "name"]) or key

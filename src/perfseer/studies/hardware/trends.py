@@ -104,7 +104,7 @@ def segment_members(study: HardwareStudy) -> dict[str, list[str]]:
     """Segment → accelerators in it; one may be in several."""
     members: dict[str, list[str]] = {}
     for key, named in study.tiers["segments"].items():
-        for segment in filter(None, (part.strip() for part in str(named or "").split(";"))):
+        for segment in str(named or "").split():
             members.setdefault(segment, []).append(str(key))
     return members
 
