@@ -47,8 +47,7 @@ def _growth(statistics: Statistics) -> list[str]:
 def _agreement(statistics: Statistics) -> list[str]:
     found = [pair for pair in statistics.pairs if (pair.first, pair.second) == ("fp32_flops", "g3d")]
     return [
-        f"FP32 and the G3D Mark rank {plural(pair.n, 'accelerator')} much the same way, or not: "
-        f"Spearman's ρ is {pair.rho:.2f}."
+        f"FP32 and the G3D Mark rank {plural(pair.n, 'accelerator')} with Spearman's ρ of {pair.rho:.2f}."
         for pair in found
     ]
 
@@ -69,8 +68,8 @@ def conflict_sentence(study: HardwareStudy) -> str:
     if not n:
         return "No two sources differ on a figure."
     return (
-        f"Sources differ on {plural(n, 'figure')} of {plural(int(accelerators), 'accelerator')}. Every one is in "
-        "the database with what was decided; these differ most:"
+        f"Sources differ on {plural(n, 'figure')} of {plural(int(accelerators), 'accelerator')}. Every one "
+        "is in the database with what was decided; these differ most:"
     )
 
 
@@ -83,17 +82,23 @@ def results_sentence(study: HardwareStudy) -> str:
         f"{share_text(len(used), len(study.results))} results are used: closed, throughput, one kind of "
         "accelerator that is identified, as it is sold (no slices, no virtual GPUs, no power caps). "
         f"{plural(int(used['submitter'].nunique()), 'submitter')}, "
-        f"{plural(int(used['key'].nunique()), 'accelerator')}, {plural(int(used['round'].nunique()), 'round')}."
+        f"{plural(int(used['key'].nunique()), 'accelerator')}, "
+        f"{plural(int(used['round'].nunique()), 'round')}."
     )
 
 
-def absent(study: HardwareStudy, statistics: Statistics) -> list[str]:
-    """What is not there, a line each; empty where all is."""
+def absent_sources(study: HardwareStudy) -> list[str]:
+    """Sources the database is without, and why, a line each."""
     sources = study.ledger[~study.ledger["present"].astype(bool)]
-    lines = [
-        f"the source {escape(str(name))}: {escape(str(reason))}"
+    return [
+        f"the source {name}: {reason or 'no reason given'}"
         for name, reason in zip(sources["name"], sources["absent_reason"], strict=True)
     ]
+
+
+def absent(study: HardwareStudy, statistics: Statistics) -> list[str]:
+    """What is not there, a line each, safe in Markdown; empty where all is."""
+    lines = [escape(line) for line in absent_sources(study)]
     known = study.known[list(FIGURES)].notna().any()
     unknown = [title for name, title in FIGURES.items() if not known[name]]
     if unknown:

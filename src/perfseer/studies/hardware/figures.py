@@ -94,8 +94,8 @@ def roofline(study: HardwareStudy) -> Figure:
     _prefixed(axis)
     _vendor_legend(axis, shown["vendor"])
     _inset(axis, rows, named)
-    spots = [named[name].tolist() for name in ("bandwidth_bytes_per_s", "peak")]
-    n = name_points(axis, *spots, [_short(name) for name in named["name"]], size=5.8)
+    across, up = (named[name].tolist() for name in ("bandwidth_bytes_per_s", "peak"))
+    n = name_points(axis, across, up, [_short(name) for name in named["name"]], size=5.8)
     left = "" if n == len(named) else f", {n} of them named"
     axis.set_title(f"{len(named)} sourced accelerators{left}; faint: all {len(rows)} with both figures")
     return figure
@@ -244,10 +244,8 @@ def price_scatter(statistics: Statistics) -> Figure:
         rows = rows.assign(performance=rows["performance"] / rated.divisor)
         for vendor, part in rows.groupby(rows["vendor"].map(_shown_vendor), sort=True):
             colour, mark = VENDORS.get(str(vendor), _OTHER)
-            axis.scatter(
-                *(part["usd"], part["performance"]),
-                **{"s": 16, "color": colour, "marker": mark, "alpha": 0.6, "linewidths": 0},
-            )
+            x, y = part["usd"], part["performance"]
+            axis.scatter(x, y, s=16, color=colour, marker=mark, alpha=0.6, linewidths=0)
         front = rows[rows["front"].astype(bool)].sort_values("usd")
         axis.step(front["usd"], front["performance"], where="post", color="#444444", linewidth=0.9, zorder=2)
         axis.set_xlim(0.6 * rows["usd"].min(), 1.7 * rows["usd"].max())
@@ -357,10 +355,12 @@ def _pair_cells(axis: Axes, cells: FloatArray, i: int, j: int, pair: Pair) -> No
     """ρ with its interval above the diagonal, the number below it."""
     cells[i, j] = pair.rho
     colour = "white" if abs(pair.rho) > 0.75 else "#222222"
-    texts = [(j, i, f"{pair.rho:.2f}", 7.5, colour), (i, j, f"{pair.n}", 6.5, "#666666")]
-    if np.isfinite(pair.low):
-        texts[0] = (j, i - 0.14, f"{pair.rho:.2f}", 7.5, colour)
-        texts.append((j, i + 0.24, f"{pair.low:.2f}…{pair.high:.2f}", 4.6, colour))
+    interval = f"{pair.low:.2f}…{pair.high:.2f}" if np.isfinite(pair.low) else ""
+    texts: tuple[tuple[float, float, str, float, str], ...] = (
+        (j, i - (0.14 if interval else 0), f"{pair.rho:.2f}", 7.5, colour),
+        (j, i + 0.24, interval, 4.6, colour),
+        (i, j, f"{pair.n}", 6.5, "#666666"),
+    )
     for x, y, text, size, shade in texts:
         shown = axis.text(x, y, text, ha="center", va="center", fontsize=size, color=shade)
         shown.set_in_layout(False)

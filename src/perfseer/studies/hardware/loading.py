@@ -66,7 +66,7 @@ def load(parameters: Mapping[str, Any], results: Path) -> HardwareStudy:
 
 def _wide(values: pd.DataFrame, column: str, keys: "pd.Index[Any]") -> pd.DataFrame:
     """A row per key, a column per metric of the registry."""
-    wide = values.pivot(index="key", columns="metric", values=column)
+    wide = values.set_index(["key", "metric"])[column].unstack()  # noqa: PD010 (texts are no numbers)
     return wide.reindex(index=keys, columns=list(METRICS))
 
 

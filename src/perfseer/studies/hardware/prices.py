@@ -57,7 +57,7 @@ def paid(study: HardwareStudy, kind: str) -> pd.DataFrame:
     rows = study.prices[study.prices["kind"] == kind]
     usd = pd.to_numeric(rows["usd"], errors="coerce").astype("float64")
     rows = rows.assign(usd=usd)[(usd > 0) & rows["key"].isin(study.specs.table.index)]
-    return rows.groupby("key", sort=True)["usd"].agg(usd="median", offers="size")
+    return rows.groupby("key", sort=True).agg(usd=("usd", "median"), offers=("usd", "size"))
 
 
 def price_rows(study: HardwareStudy) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def render_study(study: HardwareStudy, out: Path) -> Published:
         out,
         figures=figure_makers(study, found),
         tables=found.tables(),
-        missing=conclusions.absent(study, found),
+        missing=conclusions.absent_sources(study),
         insets=(tables.explorer(study).inset(),),
     )
 

@@ -61,7 +61,7 @@ def weighted_spearman(x: FloatArray, y: FloatArray, weights: FloatArray) -> Floa
 
 
 def weighted_medians(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """[draws] median of ``values`` [n], each repeated by its weight; that of whole weights is the usual one."""
+    """[draws] median of ``values`` [n], each repeated by its weight; with whole weights the usual one."""
     order = np.argsort(values, kind="stable")
     ordered, upto = values[order], np.cumsum(weights[order], axis=0)
     half, last = upto[-1] / 2, len(values) - 1

@@ -1,8 +1,8 @@
 """Which share of its peak an accelerator reaches in MLPerf, by generation and family of networks.
 
-Shares are told apart from what a benchmark asks: within a family, ln(result ÷ peak) is the sum of an effect of
-the benchmark and one of the generation, and only the second is shown, against the family's middle. Results are
-derived from those of MLPerf Inference and not verified by MLCommons.
+Shares are told apart from what a benchmark asks: within a family, ln(result ÷ peak) is the sum of an effect
+of the benchmark and one of the generation, and only the second is shown, against the family's middle. Results
+are derived from those of MLPerf Inference and not verified by MLCommons.
 """
 
 from dataclasses import dataclass

@@ -42,8 +42,8 @@ class Floor:
 def spread_rows(study: HardwareStudy) -> pd.DataFrame:
     """A row per submitter and cell with others in it, `COLUMNS`; rates are per accelerator.
 
-    A cell is one accelerator, benchmark, scenario and round, in systems of at most `MOST_ACCELERATORS`; of several
-    results a submitter has in it the median counts.
+    A cell is one accelerator, benchmark, scenario and round, in systems of at most `MOST_ACCELERATORS`;
+    of several results a submitter has in it the median counts.
     """
     rows = study.plain_results
     rows = rows[rows["n_accelerators"].astype("float64") <= MOST_ACCELERATORS]
@@ -52,10 +52,11 @@ def spread_rows(study: HardwareStudy) -> pd.DataFrame:
     own = rows.groupby([*_CELL, "submitter"], sort=True)["per_accelerator"].median()
     found = []
     for cell, part in own.groupby(level=list(range(len(_CELL))), sort=True):
+        key = cell if isinstance(cell, tuple) else (cell,)
         values = part.to_numpy(dtype=np.float64)
         for place, submitter in enumerate(part.index.get_level_values("submitter") if len(part) > 1 else ()):
             others = float(np.median(np.delete(values, place)))
-            found.append((*cell, submitter, values[place], others, values[place] / others - 1))
+            found.append((*key, submitter, values[place], others, values[place] / others - 1))
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

@@ -131,4 +131,4 @@ class HardwareStudy:
 
     def name_of(self, key: str) -> str:
         """As its vendor writes it."""
-        return str(self.specs.table.at[key, "name"]) or key
+        return str(self.specs.table.loc[key, "name"]) or key

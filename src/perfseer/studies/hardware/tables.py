@@ -92,8 +92,8 @@ def quarantine_table(study: HardwareStudy) -> str:
     """Why rows were set aside, the most frequent reasons first; empty text where none was."""
     if study.quarantine.empty:
         return ""
-    found = study.quarantine.groupby(["source", "column", "reason"], sort=True).size().rename("n")
-    found = found.reset_index().sort_values("n", ascending=False, kind="stable")
+    counted = study.quarantine.groupby(["source", "column", "reason"], sort=True).size()
+    found = counted.rename("n").reset_index().sort_values("n", ascending=False, kind="stable")
     columns: list[Column[dict[str, Any]]] = [
         *((title, _text(title)) for title in ("source", "column", "reason")),
         ("rows", _count("n")),
@@ -105,7 +105,7 @@ def quarantine_table(study: HardwareStudy) -> str:
 
 def conflict_table(study: HardwareStudy) -> str:
     """The figures on which sources differ most."""
-    distance = np.log(study.conflicts["ratio"].astype("float64")).abs()
+    distance = np.abs(np.log(study.conflicts["ratio"].to_numpy(dtype=np.float64)))
     found = study.conflicts.assign(distance=distance)
     found = found.sort_values(["distance", "key", "figure"], ascending=[False, True, True])
     columns: list[Column[dict[str, Any]]] = [
@@ -147,7 +147,7 @@ def coverage_table(study: HardwareStudy) -> str:
 
 
 def _cell(frame: pd.DataFrame, column: str) -> Callable[[str], str]:
-    return lambda name: count(int(frame.at[name, column]))
+    return lambda name: count(int(frame[column].loc[name]))
 
 
 def matrix_table(study: HardwareStudy) -> str:
@@ -224,7 +224,7 @@ def _place(study: HardwareStudy, place: int) -> Callable[[Metric], str]:
         if place >= len(found):
             return _NONE
         key, value = found.index[place], float(found.iloc[place])
-        mark = "†" if study.metric_status.at[key, metric.name] == "uncalibrated" else ""
+        mark = "†" if study.metric_status.loc[key, metric.name] == "uncalibrated" else ""
         return f"{escape(study.name_of(str(key)))}: {number(value / metric.scale)}{mark}"
 
     return cell

@@ -64,7 +64,7 @@ class Trend:
 
 
 def per_watt(study: HardwareStudy, quantity: str) -> pd.DataFrame:
-    """Accelerators with a peak, a power limit and a year: ``year``, ``value`` [FLOP/s per W], ``category``."""
+    """Accelerators with peak, power limit and year: ``year``, ``value`` [FLOP/s per W], ``category``."""
     known = study.known[[quantity, "tdp_w", "year", "category", "vendor"]].dropna()
     known = known[(known[quantity] > 0) & (known["tdp_w"] > 0)]
     return known.assign(value=known[quantity] / known["tdp_w"])
