@@ -1,0 +1,117 @@
+"""What the document on hardware says in sentences."""
+
+from perfseer.reporting.tables import escape
+from perfseer.reporting.units import count, number, percent, plural, share_text
+from perfseer.studies.hardware.coverage import FIGURES
+from perfseer.studies.hardware.prices import KINDS
+from perfseer.studies.hardware.statistics import Statistics
+from perfseer.studies.hardware.study import HardwareStudy
+from perfseer.studies.hardware.trends import PER_WATT
+
+
+def headlines(study: HardwareStudy, statistics: Statistics) -> list[str]:
+    """The findings, each in a sentence."""
+    return [
+        _accelerators(study),
+        _rows(study),
+        *_growth(statistics),
+        *_agreement(statistics),
+        *_floor(statistics),
+    ]
+
+
+def _accelerators(study: HardwareStudy) -> str:
+    n, sourced = len(study.specs.table), int(study.canonical.sum())
+    return f"{plural(n, 'accelerator')}, {count(sourced)} of them in the sourced table of the project."
+
+
+def _rows(study: HardwareStudy) -> str:
+    there = study.ledger[study.ledger["present"].astype(bool)]
+    read, loaded, aside = (int(there[name].sum()) for name in ("n_read", "n_loaded", "n_quarantined"))
+    return (
+        f"{plural(len(there), 'source')} of {count(len(study.ledger))} with {plural(read, 'row')}: "
+        f"{count(loaded)} are in the database, {count(aside)} are set aside with a reason."
+    )
+
+
+def _growth(statistics: Statistics) -> list[str]:
+    return [
+        f"Peak per watt ({PER_WATT[trend.quantity]}) doubles in {number(trend.doubling[0])} years "
+        f"({number(trend.doubling[1])} … {number(trend.doubling[2])}), over "
+        f"{plural(trend.fit.n, 'accelerator')} of {plural(trend.fit.clusters, 'die')}."
+        for trend in statistics.trends
+        if trend.kind == "all" and trend.doubling is not None
+    ]
+
+
+def _agreement(statistics: Statistics) -> list[str]:
+    found = [pair for pair in statistics.pairs if (pair.first, pair.second) == ("fp32_flops", "g3d")]
+    return [
+        f"FP32 and the G3D Mark rank {plural(pair.n, 'accelerator')} with Spearman's ρ of {pair.rho:.2f}."
+        for pair in found
+    ]
+
+
+def _floor(statistics: Statistics) -> list[str]:
+    return [
+        f"One submitter of MLPerf differs from the median of the others on the same accelerator by "
+        f"{percent(floor.median_pct)} at the median, over {plural(floor.n, 'result')} of "
+        f"{plural(floor.accelerators, 'accelerator')}: differences below that say nothing."
+        for floor in statistics.floors
+        if floor.scenario == "all"
+    ]
+
+
+def conflict_sentence(study: HardwareStudy) -> str:
+    """How many figures sources differ on."""
+    n, accelerators = len(study.conflicts), study.conflicts["key"].nunique()
+    if not n:
+        return "No two sources differ on a figure."
+    return (
+        f"Sources differ on {plural(n, 'figure')} of {plural(int(accelerators), 'accelerator')}. Every one "
+        "is in the database with what was decided; these differ most:"
+    )
+
+
+def results_sentence(study: HardwareStudy) -> str:
+    """Which results of MLPerf the statistics rest on."""
+    if study.results.empty:
+        return "The database holds no results of MLPerf."
+    used = study.plain_results
+    return (
+        f"{share_text(len(used), len(study.results))} results are used: closed, throughput, one kind of "
+        "accelerator that is identified, as it is sold (no slices, no virtual GPUs, no power caps). "
+        f"{plural(int(used['submitter'].nunique()), 'submitter')}, "
+        f"{plural(int(used['key'].nunique()), 'accelerator')}, "
+        f"{plural(int(used['round'].nunique()), 'round')}."
+    )
+
+
+def absent_sources(study: HardwareStudy) -> list[str]:
+    """Sources the database is without, and why, a line each."""
+    sources = study.ledger[~study.ledger["present"].astype(bool)]
+    return [
+        f"the source {name}: {reason or 'no reason given'}"
+        for name, reason in zip(sources["name"], sources["absent_reason"], strict=True)
+    ]
+
+
+def absent(study: HardwareStudy, statistics: Statistics) -> list[str]:
+    """What is not there, a line each, safe in Markdown; empty where all is."""
+    lines = [escape(line) for line in absent_sources(study)]
+    known = study.known[list(FIGURES)].notna().any()
+    unknown = [title for name, title in FIGURES.items() if not known[name]]
+    if unknown:
+        lines.append(f"figures that are known of no accelerator: {', '.join(unknown)}")
+    priced = set(statistics.prices["kind"])
+    lines += [
+        f"prices {rated.title} with a performance" for kind, rated in KINDS.items() if kind not in priced
+    ]
+    nothing = {
+        "figures of the same accelerators to correlate": statistics.pairs,
+        "enough accelerators for a trend": statistics.trends,
+        "two submitters of one accelerator's results": statistics.floors,
+        "MLPerf results of several generations": statistics.shares,
+        "enough prices for their trend at equal figures": statistics.hedonics,
+    }
+    return [*lines, *(title for title, found in nothing.items() if not found)]
