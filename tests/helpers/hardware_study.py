@@ -82,7 +82,11 @@ def full_study() -> HardwareStudy:
             [
                 (key, kind, usd)
                 for i, key in enumerate(keys)
-                for kind, usd in (("launch", 300 + 50 * (i % 7)), ("retail", 200 + 9 * i), ("on-demand", 1 + i))
+                for kind, usd in (
+                    ("launch", 300 + 50 * (i % 7)),
+                    ("retail", 200 + 9 * i),
+                    ("on-demand", 1 + i),
+                )
             ],
             columns=FRAMES["prices"],
         ),
@@ -114,7 +118,9 @@ def _source(name: str, present: bool) -> dict[str, Any]:
 def _results(figures: Specs) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            result(key, submitter, figures.table["fp16_flops"].loc[key] / 1e10 * (1 + 0.02 * j), benchmark=task)
+            result(
+                key, submitter, figures.table["fp16_flops"].loc[key] / 1e10 * (1 + 0.02 * j), benchmark=task
+            )
             for key in figures.table.index
             for task in ("net", "other net")
             for j, submitter in enumerate(("X", "Y", "Z"))
