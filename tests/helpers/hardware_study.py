@@ -96,7 +96,7 @@ def full_study() -> HardwareStudy:
 
 def result(key: str, submitter: str, rate: float, **other: Any) -> dict[str, Any]:
     """One result of MLPerf."""
-    plain = {name: False for name in MODIFIERS}
+    plain = dict.fromkeys(MODIFIERS, False)
     return {
         **{"round": "v1.0", "submitter": submitter, "key": key, "n_accelerators": 8.0, "benchmark": "net"},
         **{"family": "classification", "scenario": "Offline", "division": "closed", "per_accelerator": rate},
