@@ -36,7 +36,7 @@ def study(figures: Specs, **tables: Any) -> HardwareStudy:
     return HardwareStudy(specs=figures, **given)
 
 
-def many_specs(n: int = 36) -> Specs:
+def many_specs(n: int = 24) -> Specs:
     """Two cards of every die, over three vendors; each generation is a tenth better per watt every year."""
     rows = {}
     for i in range(n):
@@ -82,7 +82,11 @@ def full_study() -> HardwareStudy:
             [
                 (key, kind, usd)
                 for i, key in enumerate(keys)
-                for kind, usd in (("launch", 300 + 50 * (i % 7)), ("retail", 200 + 9 * i), ("on-demand", 1 + i))
+                for kind, usd in (
+                    ("launch", 300 + 50 * (i % 7)),
+                    ("retail", 200 + 9 * i),
+                    ("on-demand", 1 + i),
+                )
             ],
             columns=FRAMES["prices"],
         ),
@@ -92,7 +96,7 @@ def full_study() -> HardwareStudy:
 
 def result(key: str, submitter: str, rate: float, **other: Any) -> dict[str, Any]:
     """One result of MLPerf."""
-    plain = {name: False for name in MODIFIERS}
+    plain = dict.fromkeys(MODIFIERS, False)
     return {
         **{"round": "v1.0", "submitter": submitter, "key": key, "n_accelerators": 8.0, "benchmark": "net"},
         **{"family": "classification", "scenario": "Offline", "division": "closed", "per_accelerator": rate},
@@ -114,7 +118,9 @@ def _source(name: str, present: bool) -> dict[str, Any]:
 def _results(figures: Specs) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            result(key, submitter, figures.table["fp16_flops"].loc[key] / 1e10 * (1 + 0.02 * j), benchmark=task)
+            result(
+                key, submitter, figures.table["fp16_flops"].loc[key] / 1e10 * (1 + 0.02 * j), benchmark=task
+            )
             for key in figures.table.index
             for task in ("net", "other net")
             for j, submitter in enumerate(("X", "Y", "Z"))

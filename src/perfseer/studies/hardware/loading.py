@@ -50,7 +50,7 @@ def load(parameters: Mapping[str, Any], results: Path) -> HardwareStudy:
         return HardwareStudy(
             specs=specs,
             metrics=_wide(values, "value", specs.table.index).astype("float64"),
-            metric_status=_wide(values, "status", specs.table.index).fillna("missing"),
+            metric_status=_wide(values, "status", specs.table.index).astype(object).fillna("missing"),
             settings=settings,
             tiers=tiers.set_index("key").drop(columns="gpu_id"),
             ledger=sources.drop(columns="id"),
