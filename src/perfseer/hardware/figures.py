@@ -1,7 +1,7 @@
 """Figures of several sources about one accelerator: which is taken, and where they differ.
 
-A figure has a name with its unit (`perfseer.hardware.specs.NUMBERS`), or is a peak: precision, engine, sparsity
-and accumulation make its name (`Peak.figure`). Sources are asked in the order of `TRUST`.
+A figure has a name with its unit (`perfseer.hardware.specs.NUMBERS`), or is a peak: precision, engine,
+sparsity and accumulation make its name (`Peak.figure`). Sources are asked in the order of `TRUST`.
 """
 
 import re

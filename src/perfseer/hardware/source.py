@@ -102,7 +102,8 @@ class HardwareSource(ABC):
         """All rows, taken or refused.
 
         Raises:
-            AbsentError: neither the files nor a mirror nor the shipped table is here, and there is no network.
+            AbsentError: neither the files nor a mirror nor the shipped table is here, and there is no
+                network.
             PerfseerError: a file is not what it should be: another header, another encoding, damaged.
         """
 

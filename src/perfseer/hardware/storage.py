@@ -21,10 +21,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.schema import CreateSchema
 
 from perfseer.errors import PerfseerError, require
+from perfseer.hardware.rows import Row
 from perfseer.hardware.schema import METADATA, build
 from perfseer.outputs import atomic, require_writable
 
-Row = dict[str, Any]
 Contents = Mapping[str, Sequence[Row]]
 
 SCHEMA_VERSION = 1

@@ -1,0 +1,238 @@
+"""``perfseer hardware``: build the database of accelerators, and ask it."""
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from perfseer.console.groups import group
+from perfseer.console.progress import line_log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from perfseer.hardware.specs import Specs
+
+_DEFAULT = "results/hardware/hardware.sqlite"
+_Database = Annotated[
+    str, typer.Option(help="A file of SQLite, or postgresql://user@host/name.", show_default=_DEFAULT)
+]
+
+
+class Format(StrEnum):
+    """How answers are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
+
+
+_Style = Annotated[Format, typer.Option("--format", help="For people, for programs, or for documents.")]
+_Columns = Annotated[
+    str, typer.Option(help="Columns to show, separated by commas; `perfseer hardware columns` lists them.")
+]
+_All = Annotated[bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")]
+_SHOWN = "name,vendor,generation,year,fp16_flops,int8_ops,memory_bytes,bandwidth_bytes_per_s,tdp_w"
+
+
+def build(
+    database: _Database = _DEFAULT,
+    params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
+    rounds: Annotated[
+        Path | None, typer.Option(help="Folder with further rounds of MLPerf (…_summary_results.json).")
+    ] = None,
+) -> None:
+    """Read every source that can be had and write the database, if anything changed."""
+    from perfseer.hardware.build import build as run
+    from perfseer.hardware.storage import database_url
+    from perfseer.parameters import load_mapping
+
+    log = line_log("")
+    built = run(load_mapping(params), database, rounds=rounds, log=log)
+    log(f"{'written' if built.written.changed else 'unchanged'}: contents {built.written.digest[:12]}")
+    # Without the password.
+    typer.echo(database_url(database).render_as_string() if "://" in database else database)
+
+
+def list_(
+    where: Annotated[
+        list[str] | None, typer.Option(help="column=value, column>=number or column<=number; repeat it.")
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")
+    ] = False,
+    columns: _Columns = _SHOWN,
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """List accelerators with figures of theirs."""
+    from perfseer.studies.hardware.asking import narrowed, picked
+
+    table = narrowed(_specs(database).table, where or ())
+    chosen = table if all_ else table[table["canonical"]]
+    _print(picked(chosen, columns).reset_index(), style)
+
+
+def columns_(style: _Style = Format.table) -> None:
+    """List the columns there are, each with its unit."""
+    import pandas as pd
+
+    from perfseer.hardware.specs import COLUMNS
+
+    _print(pd.DataFrame(list(COLUMNS.items()), columns=["column", "holds"]), style)
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="Key or name, for example h100-sxm.")],
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Show every figure of one accelerator, with where it comes from."""
+    import pandas as pd
+
+    from perfseer.hardware.queries import figures_of, read_specs
+    from perfseer.hardware.storage import connected
+    from perfseer.studies.hardware.asking import key_of, sheet
+
+    with connected(database) as connection:
+        specs = read_specs(connection)
+        key = key_of(name, specs.table)
+        _print(sheet(specs, key, pd.read_sql(figures_of(key), connection)), style)
+
+
+def compare(
+    names: Annotated[list[str], typer.Argument(help="Two or more keys or names.")],
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Compare accelerators figure by figure."""
+    from perfseer.studies.hardware.asking import beside, key_of
+
+    specs = _specs(database)
+    _print(beside(specs, [key_of(name, specs.table) for name in names]), style)
+
+
+def rank(
+    by: Annotated[str, typer.Option(help="A derived metric (`perfseer hardware metrics`) or a figure.")],
+    where: Annotated[list[str] | None, typer.Option(help="As of `list`; repeat it.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    ascending: Annotated[bool, typer.Option("--ascending", help="The least first.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")
+    ] = False,
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Rank accelerators by a derived metric or a figure."""
+    from perfseer.hardware.queries import read_metrics, read_specs
+    from perfseer.hardware.storage import connected
+    from perfseer.studies.hardware.asking import narrowed, ranked
+
+    with connected(database) as connection:
+        specs, metrics = read_specs(connection), read_metrics(connection)
+    table = narrowed(specs.table, where or ())
+    chosen = table if all_ else table[table["canonical"]]
+    _print(ranked(chosen, metrics, by, limit, ascending=ascending), style)
+
+
+def matrix_(
+    name: Annotated[str, typer.Argument(help="complete, compute, memory-bandwidth, graphics, …")],
+    style: _Style = Format.csv,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Print one of the six matrices: observed figures only, no cell empty."""
+    from perfseer.hardware.matrices import matrix
+
+    _print(matrix(_specs(database), name).reset_index(), style)
+
+
+def metrics_(style: _Style = Format.table) -> None:
+    """List the 26 derived metrics with formula and unit."""
+    import pandas as pd
+
+    from perfseer.hardware.metrics import METRICS
+
+    rows = [(metric.name, metric.unit, metric.formula) for metric in METRICS.values()]
+    _print(pd.DataFrame(rows, columns=["metric", "unit", "formula"]), style)
+
+
+def quality(
+    params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Hold the figures against what is expected of them."""
+    from perfseer.hardware.quality import check_all
+    from perfseer.hardware.settings import HardwareSettings
+    from perfseer.parameters import load_mapping
+    from perfseer.validation import section
+
+    settings = section(HardwareSettings, load_mapping(params), "hardware")
+    summary, _ = check_all(_specs(database), settings.quality)
+    _print(summary, style)
+
+
+def _specs(database: str) -> "Specs":
+    from perfseer.hardware.queries import read_specs
+    from perfseer.hardware.storage import connected
+
+    with connected(database) as connection:
+        return read_specs(connection)
+
+
+def _print(frame: "pd.DataFrame", style: Format) -> None:
+    """An answer on standard output."""
+    if style is Format.json:
+        typer.echo(frame.to_json(orient="records", force_ascii=False, double_precision=15, indent=1))
+    elif style is Format.csv:
+        typer.echo(frame.to_csv(index=False), nl=False)
+    else:
+        _print_cells(
+            list(frame.columns), [[_cell(v) for v in row] for row in frame.itertuples(index=False)], style
+        )
+
+
+def _print_cells(titles: Sequence[str], cells: list[list[str]], style: Format) -> None:
+    from perfseer.console.tables import console, listed, table
+    from perfseer.reporting.tables import escape, markdown_table
+
+    if style is Format.md:
+        typer.echo(markdown_table(titles, [[escape(cell) for cell in row] for row in cells]))
+        return
+    numbers = [title for i, title in enumerate(titles) if all(_is_number(row[i]) for row in cells)]
+    console().print(table(listed(titles, numbers), cells))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell == ""
+    return True
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the study's verbs."""
+    verbs = group(app, "hardware", "Accelerators: their figures, results, and what they do per watt.")
+    for name, verb in (
+        ("build", build),
+        ("list", list_),
+        ("columns", columns_),
+        ("show", show),
+        ("compare", compare),
+        ("rank", rank),
+        ("matrix", matrix_),
+        ("metrics", metrics_),
+        ("quality", quality),
+    ):
+        verbs.command(name)(verb)

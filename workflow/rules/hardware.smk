@@ -1,0 +1,28 @@
+# The hardware database: `snakemake hardware`. Not part of `all`. Sources that cannot be had are absent from it,
+# and it says so.
+
+
+rule build_hardware:
+    output:
+        database=ensure("results/hardware/hardware.sqlite", non_empty=True),
+    log:
+        "logs/build_hardware.log",
+    conda:
+        "../envs/perfseer.yaml"
+    params:
+        config=sections("hardware"),
+    message:
+        "hardware: reading sources, writing the database"
+    shell:
+        "perfseer hardware build --params {params.config:q} --database {output.database} > {log} 2>&1"
+
+
+READS["hardware"] = {"database": rules.build_hardware.output.database}
+
+
+rule hardware:
+    input:
+        reported_files("hardware")["markdown"],
+    localrule: True
+    message:
+        "hardware: built and reported"
