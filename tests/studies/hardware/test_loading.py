@@ -35,6 +35,9 @@ def read(tmp_path_factory):
     changed(rows, "results", id=8, system_id=3, location="h")
     changed(rows, "aliases", id=2, spelling="A100?", gpu_id=None, n_rows=5)
     changed(rows, "aliases", id=3, gpu_id=2)
+    changed(rows, "benchmarks", id=2, name="3d-unet", version="2", model_flops=None)
+    changed(rows, "results", id=9, system_id=3, benchmark_id=2, location="i", accuracy_target="99.9")
+    rows["benchmarks"][0]["version"] = "1"
     changed(rows, "prices", id=2, gpu_id=None, spelling="nobody's")
     results = tmp_path_factory.mktemp("loading")
     (results / "hardware").mkdir()
@@ -44,20 +47,20 @@ def read(tmp_path_factory):
 
 def test_results_are_per_accelerator_and_counted_once(read):
     rows = read.results.set_index("id")
-    assert list(rows.index) == [1, 2, 5, 6, 7, 8]
-    assert list(rows["key"]) == ["a100", "a100", "a100", "a100", "", "a100"]
+    assert list(rows.index) == [1, 2, 5, 6, 7, 8, 9]
+    assert list(rows["key"]) == ["a100", "a100", "a100", "a100", "", "a100", "a100"]
     assert rows["per_accelerator"].loc[[1, 2, 7, 8]].tolist() == [125.0, 112.5, 125.0, 250.0]
     assert rows["per_accelerator"].loc[[5, 6]].isna().all()
 
 
 def test_capped_and_mixed_systems_are_not_plain(read):
-    assert read.results.set_index("id")["capped"].tolist() == [True] * 4 + [False] * 2
-    assert read.results.set_index("id")["mig"].tolist() == [False] * 4 + [True, False]
-    assert read.plain_results["id"].tolist() == [8]
+    assert read.results.set_index("id")["capped"].tolist() == [True] * 4 + [False] * 3
+    assert read.results.set_index("id")["mig"].tolist() == [False] * 4 + [True, False, False]
+    assert read.plain_results["id"].tolist() == [8, 9]
 
 
 def test_accuracy_targets_are_benchmarks_of_their_own_with_the_same_work(read):
-    assert set(read.results["benchmark"]) == {"bert", "bert 99"}
+    assert set(read.results["benchmark"]) == {"bert", "bert 99", "3d-unet 2 99.9"}
     assert read.work == {"bert": 1e11, "bert 99": 1e11}
 
 

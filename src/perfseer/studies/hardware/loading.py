@@ -93,7 +93,8 @@ def _results(connection: Connection, keys: "pd.Series[Any]", benchmarks: pd.Data
     counted = rows["valid"].astype(bool) & (rows["metric"] == task.map(tasks["metric"]))
     total = rows["total_accelerators"].astype("float64")
     # What differs in accuracy or version differs in what is asked.
-    parts = (task.map(tasks["name"]), task.map(tasks["version"]), rows["accuracy_target"])
+    version = tasks["version"].replace("1", "")
+    parts = (task.map(tasks["name"]), task.map(version), rows["accuracy_target"])
     named = [" ".join(filter(None, of_row)) for of_row in zip(*parts, strict=True)]
     return rows.assign(
         key=rows["system_id"].map(alone).fillna(""),
