@@ -50,7 +50,7 @@ def load(parameters: Mapping[str, Any], results: Path) -> HardwareStudy:
         return HardwareStudy(
             specs=specs,
             metrics=_wide(values, "value", specs.table.index).astype("float64"),
-            metric_status=_wide(values, "status", specs.table.index).fillna("missing"),
+            metric_status=_wide(values, "status", specs.table.index).astype(object).fillna("missing"),
             settings=settings,
             tiers=tiers.set_index("key").drop(columns="gpu_id"),
             ledger=sources.drop(columns="id"),
@@ -93,7 +93,8 @@ def _results(connection: Connection, keys: "pd.Series[Any]", benchmarks: pd.Data
     counted = rows["valid"].astype(bool) & (rows["metric"] == task.map(tasks["metric"]))
     total = rows["total_accelerators"].astype("float64")
     # What differs in accuracy or version differs in what is asked.
-    parts = (task.map(tasks["name"]), task.map(tasks["version"]), rows["accuracy_target"])
+    version = tasks["version"].replace("1", "")
+    parts = (task.map(tasks["name"]), task.map(version), rows["accuracy_target"])
     named = [" ".join(filter(None, of_row)) for of_row in zip(*parts, strict=True)]
     return rows.assign(
         key=rows["system_id"].map(alone).fillna(""),

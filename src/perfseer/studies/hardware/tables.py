@@ -75,7 +75,9 @@ def ledger_table(study: HardwareStudy) -> str:
         ("licence", _text("licence")),
         (
             "SHA-256, first digits",
-            lambda row: escape(str(row["sha256"])[:12]) if row["present"] else f"absent: {_reason(row)}",
+            lambda row: (
+                escape(str(row["sha256"])[:12]) or _NONE if row["present"] else f"absent: {_reason(row)}"
+            ),
         ),
         ("rows read", became("n_read")),
         ("in the database", became("n_loaded")),
