@@ -269,10 +269,7 @@ def _add_identities(assembled: Assembled, cards: pd.DataFrame) -> None:
         {"id": number, "name": name, "parent_id": maker_ids.get(PARENTS.get(name, ""))}
         for name, number in maker_ids.items()
     ]
-    families_of = cards.assign(
-        architecture=cards["architecture"].where(cards["architecture"] != "", cards["generation"])
-    )
-    families = sorted(set(zip(families_of["manufacturer"], families_of["architecture"], strict=True)))
+    families = sorted(set(zip(cards["manufacturer"], cards["architecture"], strict=True)))
     architecture_ids = {pair: i for i, pair in enumerate((pair for pair in families if pair[1]), start=1)}
     assembled.tables["architectures"] = [
         {"id": number, "manufacturer_id": maker_ids[maker], "name": name}
@@ -308,7 +305,7 @@ def _add_identities(assembled: Assembled, cards: pd.DataFrame) -> None:
             **dict.fromkeys(_GPU_FIGURES),
             "dies_per_card": 1 if pd.isna(card["dies_per_card"]) else int(card["dies_per_card"]),
         }
-        for number, card in enumerate(records(families_of), start=1)
+        for number, card in enumerate(records(cards), start=1)
     ]
     assembled.tables["memory_specs"] = [
         {"gpu_id": number, **dict.fromkeys(_MEMORY_FIGURES), "type": memory}

