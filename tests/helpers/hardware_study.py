@@ -45,7 +45,7 @@ def many_specs(n: int = 24) -> Specs:
         watts = 100 + 17 * (i * 7 % 11)
         peak = watts * 1e11 * 1.1 ** (year - 2012) * (1 + 0.2 * (i % 3))
         rows[f"a{i:02d}"] = {
-            **{"name": f"{vendor} Model | {i}", "vendor": vendor, "canonical": i % 2 == 0},
+            **{"name": f"{vendor} Model | $\\{i}$", "vendor": vendor, "canonical": i % 2 == 0},
             **{"generation": generations[i // 3 % len(generations)], "architecture": "any"},
             **{"category": ("Desktop", "Datacenter")[i // 3 % 2], "chip": f"chip {i // 2}"},
             **{"year": year, "tdp_w": watts, "fp32_flops": peak, "fp16_vector_flops": 2 * peak},

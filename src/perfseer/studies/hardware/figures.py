@@ -183,7 +183,12 @@ def _short(name: str) -> str:
     """A name without what its colour says already."""
     for word in ("NVIDIA ", "AMD ", "Intel ", "Google ", "Qualcomm ", "GeForce ", "Instinct ", "Tesla "):
         name = name.removeprefix(word)
-    return name
+    return _as_it_is(name)
+
+
+def _as_it_is(text: str) -> str:
+    """Text from outside in which matplotlib sees no formula."""
+    return text.replace("$", r"\$")
 
 
 def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
@@ -414,5 +419,5 @@ def _family(axis: Axes, shares: list[Share], generations: list[str]) -> None:
         axis.scatter(
             share.share, place, s=22, facecolors=BLUE if known else "white", edgecolors=BLUE, zorder=3
         )
-    axis.set_yticks(range(len(generations)), generations, fontsize=7.5)
+    axis.set_yticks(range(len(generations)), [_as_it_is(name) for name in generations], fontsize=7.5)
     axis.set_ylim(len(generations) - 0.5, -0.5)
