@@ -1,6 +1,8 @@
 # The hardware database: `snakemake hardware`. Not part of `all`. Sources that cannot be had are absent from it,
 # and it says so.
 
+from perfseer.hardware.source import hardware_source_names
+
 
 rule build_hardware:
     output:
@@ -11,6 +13,11 @@ rule build_hardware:
         "../envs/perfseer.yaml"
     params:
         config=sections("hardware"),
+        code=code(
+            "studies.hardware.verbs",
+            "hardware.build",
+            *(f"hardware.sources.{name}" for name in hardware_source_names()),
+        ),
     message:
         "hardware: reading sources, writing the database"
     shell:
