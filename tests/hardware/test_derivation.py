@@ -96,7 +96,7 @@ def test_rules_are_held_against_what_is_published():
     found = check_derivation(
         derive(specs({"a": A100 | {"fp16_flops": 3.12e14, "int8_ops": 6.24e14}, "b": RTX4090}))
     )
-    assert found[["key", "figure"]].table.tolist() == [["a", "fp16_flops"], ["a", "int8_ops"]]
+    assert found[["key", "figure"]].to_numpy().tolist() == [["a", "fp16_flops"], ["a", "int8_ops"]]
     assert found["ratio"].tolist() == [pytest.approx(0.99958, abs=1e-5), 1.0]
     doubled = check_derivation(specs({"4090": RTX4090 | {"fp16_flops": 3.303e14}}))
     assert doubled["ratio"].tolist() == [pytest.approx(0.5, rel=1e-3)]

@@ -24,7 +24,7 @@ def test_every_file_is_listed_with_its_digest():
 
 def test_the_module_names_every_file():
     named = {path.name for path in vars(vendored).values() if isinstance(path, Path)}
-    assert named == {path.name for path in FOLDER.iterdir() if path.is_file()} - {"README.md", "__init__.py"}
+    assert named == {path.name for path in FOLDER.iterdir() if path.is_file()} - {"__init__.py"}
 
 
 def test_the_version_listed_is_the_one_inside():
