@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.reporting.style import (
@@ -215,6 +217,7 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
             if trend.quantity == quantity and trend.kind == "category" and trend.scope in _CATEGORIES:
                 _trend_line(axis, trend)
         log_ticks(axis, "y")
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         axis.set_xlabel("year of launch")
         axis.set_ylabel("TFLOP/s per W")
     handles, labels = max(
@@ -277,16 +280,20 @@ def price_scatter(statistics: Statistics) -> Figure:
             (statistics.prices["kind"] == kind) & statistics.prices["front"].astype(bool)
         ]
         if len(front):
+            # The dearest first, beside the end of the line, where there is room.
             front = front.sort_values("usd", ascending=False)
+            usd = front["usd"].tolist()
+            performance = (front["performance"] / KINDS[kind].divisor).tolist()
             names = [_short(name) for name in front["name"]]
-            name_points(
-                axis,
-                front["usd"].tolist(),
-                (front["performance"] / KINDS[kind].divisor).tolist(),
-                names,
-                6.5,
-            )
+            name_points(axis, usd, performance, names, 6.5, _corners(usd, performance))
     return figure
+
+
+def _corners(usd: list[float], performance: list[float]) -> list[tuple[float, float]]:
+    """Of the line that joins the front, from the dearest: down to the next performance, then level."""
+    points = list(zip(usd, performance, strict=True))
+    turns = [((dearer[0], cheaper[1]), cheaper) for dearer, cheaper in pairwise(points)]
+    return [*points[:1], *(corner for turn in turns for corner in turn)]
 
 
 def coverage(study: HardwareStudy) -> Figure:

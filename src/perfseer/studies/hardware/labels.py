@@ -8,6 +8,7 @@ from math import cos, pi, sin
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
+from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
 
 from perfseer.graphs.perfgraph import FloatArray
@@ -44,7 +45,14 @@ class Box:
         )
 
 
-def name_points(axis: Axes, x: Sequence[float], y: Sequence[float], names: Sequence[str], size: float) -> int:
+def name_points(
+    axis: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    names: Sequence[str],
+    size: float,
+    steps: Sequence[tuple[float, float]] = (),
+) -> int:
     """Write each name beside its point, the first ones nearest; a name without room is left out.
 
     The axis must have its final limits and scales. Layout is settled here.
@@ -55,6 +63,7 @@ def name_points(axis: Axes, x: Sequence[float], y: Sequence[float], names: Seque
         y: of the points.
         names: one per point, the most important first.
         size: of the letters [points].
+        steps: corners of a line that no name may lie on, in data; its parts are level or upright.
 
     Returns:
         How many names were written.
@@ -68,6 +77,10 @@ def name_points(axis: Axes, x: Sequence[float], y: Sequence[float], names: Seque
     window = scale * axis.get_window_extent().get_points()
     frame = Box(*(float(value) for value in window.ravel()))
     taken = np.column_stack([places - 1.5, places + 1.5])
+    if len(steps) > 1:
+        corners = scale * axis.transData.transform(np.array(steps))
+        ends = np.stack([corners[:-1], corners[1:]])
+        taken = np.vstack([taken, np.hstack([ends.min(axis=0) - _GAP, ends.max(axis=0) + _GAP])])
     written = 0
     for point, at, name in zip(zip(x, y, strict=True), places, names, strict=True):
         width, height = _extent(name, size)
@@ -106,6 +119,7 @@ def _write(
         textcoords="offset points",
         fontsize=size,
         va="baseline",
+        path_effects=[withStroke(linewidth=1.6, foreground="white")],
         arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1.5}
         if leader
         else None,
