@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perfseer.hardware.assembly import Sourced, assemble
+from perfseer.hardware.assembly.assemble import assemble
+from perfseer.hardware.assembly.sourced import Sourced
 from perfseer.hardware.queries import QUERIES, read_metrics, read_specs
 from perfseer.hardware.settings import HardwareSettings
 from perfseer.hardware.source import Reading, hardware_source, hardware_source_names
@@ -97,6 +98,7 @@ def test_what_is_read_back_is_what_was_assembled(assembled, tmp_path):
     with connected(place) as connection:
         specs, metrics = read_specs(connection), read_metrics(connection)
     pd.testing.assert_frame_equal(specs.table, assembled.specs.table, check_dtype=False)
+    pd.testing.assert_frame_equal(specs.status, assembled.specs.status)
     assert metrics["metric"].nunique() >= 15
     assert set(metrics["status"]) <= {"observed", "derived", "imputed", "uncalibrated"}
 

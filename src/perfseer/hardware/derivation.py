@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from perfseer.errors import require
 from perfseer.hardware.specs import PEAKS, Specs
 
 TABLE = Path(__file__).with_name("matrix_units.csv")
@@ -149,18 +148,6 @@ def check_derivation(specs: Specs) -> pd.DataFrame:
         parts.append(part.dropna())
     found = pd.concat(parts).rename_axis("key").reset_index()
     return found.assign(ratio=found["by_rule"] / found["published"])
-
-
-def dense(sparse: float) -> float:
-    """The dense peak of matrix units of which a vendor states the one with two of four weights zero."""
-    require(sparse > 0, f"a peak of {sparse} is not positive")
-    return sparse / 2
-
-
-def whole_card(of_a_die: float, dies: int) -> float:
-    """A rate, size or count of the whole card from that of one of its ``dies``."""
-    require(dies >= 1 and of_a_die > 0, f"{of_a_die} of each of {dies} dies: both must be positive")
-    return of_a_die * dies
 
 
 def _known(values: pd.DataFrame, status: pd.DataFrame, figure: str) -> pd.Series:

@@ -23,8 +23,6 @@ TRUST: dict[str, str] = {
     "epoch": "Epoch AI collected it by hand",
     "passmark": "nobody but PassMark says so",
 }
-# Closer than this, two values are the same one, rounded.
-TOLERANCE = 0.02
 
 _OPERATIONS = {"int16", "int8", "int4"}
 # Peaks that go by the precision alone are of these engines.
@@ -119,11 +117,12 @@ def choose(offered: pd.DataFrame) -> pd.DataFrame:
     return ranked.assign(chosen=~ranked.duplicated(["key", "figure"])).drop(columns="trust")
 
 
-def conflicts(chosen: pd.DataFrame) -> pd.DataFrame:
-    """Figures on which sources differ by more than `TOLERANCE`.
+def conflicts(chosen: pd.DataFrame, within: float) -> pd.DataFrame:
+    """Figures on which sources differ.
 
     Args:
         chosen: what `choose` gave.
+        within: relative difference of two values that are the same one, rounded.
 
     Returns:
         key, figure, chosen_source, chosen_value, other_source, other_value, ratio, rule, decision.
@@ -132,7 +131,7 @@ def conflicts(chosen: pd.DataFrame) -> pd.DataFrame:
     others = chosen[~chosen["chosen"]][["key", "figure", "source", "value"]]
     pairs = taken.merge(others, on=["key", "figure"], suffixes=("_chosen", "_other"))
     pairs["ratio"] = pairs["value_other"] / pairs["value_chosen"]
-    apart = pairs[(np.log(pairs["ratio"]).abs() > np.log1p(TOLERANCE))].reset_index(drop=True)
+    apart = pairs[(np.log(pairs["ratio"]).abs() > np.log1p(within))].reset_index(drop=True)
     return pd.DataFrame(
         {
             "key": apart["key"],
@@ -148,6 +147,16 @@ def conflicts(chosen: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+# How near a ratio must be to a telling one.
+_NEAR = 0.03
+_PARTS = (2, 4, 8, 16)
+# Figures that a card has several times where it holds several GPUs or dies.
+_OF_PARTS = (
+    *("memory_bytes", "bandwidth_bytes_per_s", "bus_bits", "multiprocessors", "shaders", "l2_bytes"),
+    *("transistors", "die_mm2"),
+)
+
+
 def explanation(figure: str, ratio: float) -> str:
     """Why two sources may differ on a figure by a factor, as far as a rule can tell.
 
@@ -155,18 +164,26 @@ def explanation(figure: str, ratio: float) -> str:
         figure: its name.
         ratio: the value that is not taken, over the one that is.
     """
-    doubled, halved = abs(ratio - 2) < 0.1, abs(ratio - 0.5) < 0.03
+    factor = max(ratio, 1 / ratio)
+    telling = next((part for part in _PARTS if abs(factor / part - 1) <= _NEAR), None)
     peak = Peak.of(figure)
-    if peak is not None and peak.engine == "tensor" and doubled:
-        return "twice as much: sparse, or sums in FP16"
-    if peak is not None and halved:
-        return "half as much: one of two dies, or sums in FP32 instead of FP16"
-    if figure in ("memory_bytes", "bandwidth_bytes_per_s", "multiprocessors", "l2_bytes") and halved:
-        return "half as much: of one of two dies"
-    if figure == "bandwidth_bytes_per_s" and doubled:
-        return "twice as much: both directions added, or a doubled clock"
     if figure == "tdp_w":
         return "another power limit or another form of the card"
-    if figure == "year":
-        return "announced or sold"
-    return "no rule explains it"
+    if figure == "l2_bytes" and telling != 2:
+        return "another level of cache"
+    if figure == "memory_bytes" and abs(factor / (2**30 / 1e9) - 1) <= 0.01:
+        return "GB against GiB"
+    if telling is None:
+        return "no rule explains it"
+    part = f"of one of {telling} GPUs or dies against the whole card"
+    if peak is not None and peak.engine == "tensor" and telling == 2:
+        return f"sparse against dense, sums in FP16 against FP32, or {part}"
+    if figure == "bandwidth_bytes_per_s" and telling == 2:
+        return f"both directions against one, or {part}"
+    if peak is not None and peak.engine == "vector" and telling == 2:
+        return f"lanes that issue two operations, or {part}"
+    return (
+        part
+        if peak is not None or figure in (*_OF_PARTS, "transistors", "die_mm2")
+        else "no rule explains it"
+    )

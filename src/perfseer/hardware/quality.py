@@ -1,4 +1,4 @@
-"""What is expected of figures: rules with the rows that break them, coverage, and sources that disagree."""
+"""What is expected of figures: rules with the rows that break them, and coverage."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -9,14 +9,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from perfseer.errors import require
 from perfseer.hardware.derivation import check_derivation
 from perfseer.hardware.settings import QualitySettings
-from perfseer.hardware.specs import NUMBERS, PEAKS, Specs
+from perfseer.hardware.specs import NUMBERS, Specs
 
 Severity = Literal["error", "warning", "note"]
 FAILURE_COLUMNS = ("key", "figure", "value", "reason")
-CANDIDATE_COLUMNS = ("key", "figure", "source", "value")
 # Figures that people ask for first; coverage is told for these.
 KEY_FIGURES: tuple[str, ...] = (
     *("fp32_flops", "fp16_vector_flops", "fp16_flops", "int8_ops", "fp8_flops", "memory_bytes"),
@@ -263,65 +261,3 @@ def _scopes(specs: Specs) -> dict[str, pd.Series]:
         "since 2012": values["year"] >= 2012,
         "canonical": values["canonical"].astype(bool),
     }
-
-
-def conflicts(candidates: pd.DataFrame, *, within: float = 0.02) -> pd.DataFrame:
-    """Pairs of sources that disagree about a figure.
-
-    Args:
-        candidates: `CANDIDATE_COLUMNS`, a row for each figure that a source gives.
-        within: relative difference that is none.
-
-    Returns:
-        ``key``, ``figure``, ``source``, ``value``, ``other_source``, ``other_value``, ``ratio`` (larger over
-        smaller) and ``rule``: what a difference of that size usually means; empty where nothing is known.
-        The largest ratio first.
-
-    Raises:
-        PerfseerError: a column is missing, or a value is not a positive number.
-    """
-    missing = [name for name in CANDIDATE_COLUMNS if name not in candidates.columns]
-    require(not missing, f"candidates lack the columns {missing}; expected {', '.join(CANDIDATE_COLUMNS)}")
-    value = candidates["value"].astype("float64")
-    bad = candidates[~((value > 0) & np.isfinite(value))]
-    require(bad.empty, f"{len(bad)} candidates are not positive numbers, the first: {_first(bad)}")
-    rows = candidates[list(CANDIDATE_COLUMNS)].assign(value=value, place=np.arange(len(candidates)))
-    pairs = rows.merge(rows, on=["key", "figure"], suffixes=("", "_other"))
-    pairs = pairs[pairs["place"] < pairs["place_other"]]
-    larger = pairs[["value", "value_other"]].max(axis=1)
-    pairs = pairs.assign(ratio=larger / pairs[["value", "value_other"]].min(axis=1))
-    pairs = pairs[pairs["ratio"] > 1 + within]
-    rules = [_rule(figure, ratio) for figure, ratio in zip(pairs["figure"], pairs["ratio"], strict=True)]
-    named = pairs.rename(columns={"source_other": "other_source", "value_other": "other_value"})
-    ordered = named.assign(rule=rules).sort_values(
-        ["ratio", "key", "figure", "place"], ascending=[False, True, True, True]
-    )
-    columns = [*CANDIDATE_COLUMNS, "other_source", "other_value", "ratio", "rule"]
-    return ordered[columns].reset_index(drop=True)
-
-
-def _first(rows: pd.DataFrame) -> str:
-    return "; ".join(f"{name} {rows.iloc[0][name]!r}" for name in CANDIDATE_COLUMNS) if len(rows) else ""
-
-
-# How near a ratio must be to a telling one.
-_NEAR = 0.03
-
-
-def _rule(figure: str, ratio: float) -> str:
-    """What a difference of that size usually means."""
-
-    def near(telling: float) -> bool:
-        return abs(ratio / telling - 1) <= _NEAR
-
-    if figure == "memory_bytes" and abs(ratio / (2**30 / 1e9) - 1) <= 0.01:
-        return "GB against GiB"
-    if near(2):
-        if figure in PEAKS:
-            return "sparse against dense, accumulating in FP16 against FP32, or die against card"
-        return "die against card, or both directions against one"
-    if near(4):
-        return "sparse and accumulating in FP16 against neither" if figure in PEAKS else "die against card"
-    if near(8) or near(16):
-        return "vector units against matrix units" if figure in PEAKS else "die against card"
-    return ""

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy import Table as SqlTable
 
 from perfseer.hardware import schema
-from perfseer.hardware.specs import IDENTITY, NUMBERS, Specs
+from perfseer.hardware.schema import METADATA
+from perfseer.hardware.specs import Specs
+from perfseer.hardware.wide import WIDE_TABLES, wide
 
 
 @dataclass(frozen=True)
@@ -170,122 +171,13 @@ def table_frame(connection: Connection, table: SqlTable) -> pd.DataFrame:
     return pd.read_sql(select(table).order_by(*table.primary_key.columns), connection)
 
 
-# Figures of `Specs` that lie in columns of their own: table → columns.
-_IN_GPUS = (
-    *("year", "tdp_w", "die_mm2", "transistors", "multiprocessors", "shaders", "tensor_cores"),
-    *("base_clock_hz", "boost_clock_hz", "l2_bytes", "link_bytes_per_s", "dies_per_card"),
-)
-_IN_MEMORY = ("memory_bytes", "bandwidth_bytes_per_s", "bus_bits")
-# Peak of `Specs` → precision and engine; dense, and accumulating in FP32 where the source says how.
-SPEC_PEAKS: dict[str, tuple[str, str]] = {
-    "fp64_flops": ("fp64", "vector"),
-    "fp32_flops": ("fp32", "vector"),
-    "fp16_vector_flops": ("fp16", "vector"),
-    "tf32_flops": ("tf32", "tensor"),
-    "fp16_flops": ("fp16", "tensor"),
-    "bf16_flops": ("bf16", "tensor"),
-    "int8_ops": ("int8", "tensor"),
-    "fp8_flops": ("fp8", "tensor"),
-    "fp4_flops": ("fp4", "tensor"),
-}
-
-
 def read_specs(connection: Connection) -> Specs:
     """All accelerators as one wide table."""
-    base = _identity(connection)
-    numbers = pd.DataFrame(np.nan, index=base.index, columns=list(NUMBERS), dtype=float)
-    status = pd.DataFrame("missing", index=base.index, columns=list(NUMBERS), dtype=object)
-    for name in (*_IN_GPUS, *_IN_MEMORY):
-        numbers[name] = base[name].astype(float)
-    numbers["process_nm"] = base["process_nm"].astype(float)
-    _add_peaks(connection, base, numbers, status)
-    _add_scores(connection, base, numbers)
-    _add_prices(connection, base, numbers)
-    given = numbers.notna() & (status == "missing")
-    status = status.mask(given, "observed")
-    return Specs(pd.concat([base[list(IDENTITY)], numbers], axis=1), status)
-
-
-def _identity(connection: Connection) -> pd.DataFrame:
-    gpus, made_by = schema.gpus, schema.manufacturers
-    parent = made_by.alias("parent")
-    frame = pd.read_sql(
-        select(
-            gpus,
-            func.coalesce(parent.c.name, made_by.c.name).label("vendor"),
-            schema.architectures.c.name.label("architecture"),
-            schema.categories.c.name.label("category"),
-            schema.process_technologies.c.foundry,
-            schema.process_technologies.c.nm.label("process_nm"),
-            schema.memory_specs.c.memory_bytes,
-            schema.memory_specs.c.bandwidth_bytes_per_s,
-            schema.memory_specs.c.bus_bits,
-            schema.memory_specs.c.type.label("memory_type"),
-        )
-        .join(made_by, gpus.c.manufacturer_id == made_by.c.id)
-        .outerjoin(parent, made_by.c.parent_id == parent.c.id)
-        .join(schema.categories, gpus.c.category_id == schema.categories.c.id)
-        .outerjoin(schema.architectures, gpus.c.architecture_id == schema.architectures.c.id)
-        .outerjoin(schema.process_technologies, gpus.c.process_id == schema.process_technologies.c.id)
-        .outerjoin(schema.memory_specs, schema.memory_specs.c.gpu_id == gpus.c.id)
-        .order_by(gpus.c.id),
-        connection,
-    ).set_index("key")
-    frame["launched"] = [day.isoformat() if hasattr(day, "isoformat") else day for day in frame["launched"]]
-    texts = [name for name in IDENTITY if name != "canonical"]
-    frame[texts] = frame[texts].fillna("").astype(str)
-    frame["canonical"] = frame["canonical"].astype(bool)
-    return frame
-
-
-def _add_peaks(
-    connection: Connection, base: pd.DataFrame, numbers: pd.DataFrame, status: pd.DataFrame
-) -> None:
-    peaks = schema.peaks
-    rows = pd.read_sql(
-        select(peaks).where(peaks.c.sparse.is_(False), peaks.c.accumulate != "fp16"), connection
-    )
-    keys = dict(zip(base["id"], base.index, strict=True))
-    for name, (precision, engine) in SPEC_PEAKS.items():
-        of_kind = rows[(rows["precision"] == precision) & (rows["engine"] == engine)].drop_duplicates(
-            "gpu_id"
-        )
-        where = of_kind["gpu_id"].map(keys)
-        numbers.loc[where, name] = of_kind["ops_per_s"].to_numpy(float)
-        status.loc[where, name] = of_kind["status"].to_numpy()
-
-
-def _add_scores(connection: Connection, base: pd.DataFrame, numbers: pd.DataFrame) -> None:
-    rows = pd.read_sql(select(schema.graphics_scores), connection).dropna(subset="gpu_id")
-    _spread(rows.pivot_table("score", "gpu_id", "suite", aggfunc="max"), base, numbers)
-
-
-def _add_prices(connection: Connection, base: pd.DataFrame, numbers: pd.DataFrame) -> None:
-    rows = pd.read_sql(select(schema.prices), connection).dropna(subset="gpu_id")
-    of_cards = rows[rows["kind"].isin(["launch", "retail"])]
-    cards = of_cards.pivot_table("usd", "gpu_id", "kind", aggfunc="median")
-    _spread(cards.rename(columns=lambda kind: f"price_{kind}_usd"), base, numbers)
-    offers = rows[rows["kind"] == "on-demand"].groupby("gpu_id")["usd"]
-    _spread(
-        pd.DataFrame(
-            {
-                "cloud_low_usd_per_h": offers.min(),
-                "cloud_median_usd_per_h": offers.median(),
-                "cloud_high_usd_per_h": offers.max(),
-                "cloud_offers": offers.size().astype(float),
-            }
-        ),
-        base,
-        numbers,
-    )
-
-
-def _spread(found: pd.DataFrame, base: pd.DataFrame, numbers: pd.DataFrame) -> None:
-    """Columns of ``found``, by number of the accelerator, put into ``numbers``."""
-    keys = dict(zip(base["id"], base.index, strict=True))
-    where = found.index.map(keys)
-    for name in found.columns:
-        numbers.loc[where, name] = found[name].to_numpy(float)
+    tables = {name: METADATA.tables[name] for name in WIDE_TABLES}
+    frames = {name: table_frame(connection, table) for name, table in tables.items() if name != "provenance"}
+    provenance = schema.provenance
+    by_rule = select(provenance).where(provenance.c.status != "observed")
+    return wide({**frames, "provenance": pd.read_sql(by_rule, connection)})
 
 
 def read_metrics(connection: Connection) -> pd.DataFrame:

@@ -268,12 +268,14 @@ provenance = SqlTable(
     Column("figure", Text, nullable=False, comment="which figure, for example bandwidth_bytes_per_s"),
     Column("value", Float, nullable=False, comment="as this source has it, in the unit of the figure"),
     _source(),
+    Column("status", Text, nullable=False, comment="observed, derived by a rule that holds, or imputed"),
     Column(
         "document", Text, nullable=False, comment="title and address of the document it cites; may be empty"
     ),
     Column("chosen", Boolean, nullable=False, comment="it is the one in the tables"),
     Column("note", Text, nullable=False, comment="arithmetic or convention; may be empty"),
     UniqueConstraint("gpu_id", "figure", "source_id"),
+    _among("status", STATUSES),
     comment="Every figure of every source: one row of provenance each",
 )
 
@@ -352,6 +354,7 @@ aliases = SqlTable(
     Column("context", Text, nullable=False, comment="what else decided: memory, name of the system"),
     _gpu("which accelerator; NULL: none is known", optional=True),
     Column("how", Text, nullable=False, comment="exact, by which rule, or why it is none"),
+    Column("architecture", Text, nullable=False, comment="that the name tells; empty: none, or not asked"),
     Column("modifiers", Text, nullable=False, comment="MIG, vGPU, power cap, …; empty: none"),
     Column("n_rows", Integer, nullable=False, comment="rows of the source that write it so"),
     UniqueConstraint("source_id", "spelling", "context", "gpu_id"),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_THROUGHPUTS = ("samples_per_s", "tokens_per_s")
+# Metrics that are rates of the whole system.
+THROUGHPUTS = ("samples_per_s", "tokens_per_s")
 # What has to be the same for two results to be of one task.
 _TASK = ["benchmark", "benchmark_version", "accuracy_target", "metric"]
 # Samples of a MultiStream query since v1.1.
@@ -60,7 +61,7 @@ def server_to_offline(results: pd.DataFrame, scenario: str = "Server") -> pd.Dat
         A row per system and task of both: its keys and ``ratio``, 1.
     """
     # Copies are one log under two accuracy targets: each target has its own pair.
-    rows = results[results["valid"] & ~results["inferred"] & results["metric"].isin(_THROUGHPUTS)]
+    rows = results[results["valid"] & ~results["inferred"] & results["metric"].isin(THROUGHPUTS)]
     keys = ["round", "division", "submitter", "system_id", *_TASK, "network"]
     rates = rows.pivot_table(index=keys, columns="scenario", values="value", aggfunc="max")
     if not {"Offline", scenario} <= set(rates.columns):
@@ -120,7 +121,7 @@ def vendor_spread(results: pd.DataFrame, accelerator: str = "accelerator") -> pd
     rows = counted(results)
     rows = rows[(rows["division"] == "closed") & (rows["nodes"] == 1) & (rows[accelerator] != "")]
     number = accelerators(rows)
-    latency = ~rows["metric"].isin(_THROUGHPUTS)
+    latency = ~rows["metric"].isin(THROUGHPUTS)
     rows = rows.assign(number=number, value=(rows["value"] / number).where(~latency, rows["value"]))
     keys = ["round", accelerator, "number", "scenario", *_TASK]
     own = rows.dropna(subset=["number"]).groupby([*keys, "submitter"])["value"].median().reset_index()
@@ -135,4 +136,4 @@ def vendor_spread(results: pd.DataFrame, accelerator: str = "accelerator") -> pd
 
 
 def _throughput(results: pd.DataFrame) -> "pd.Series[float]":
-    return results["value"].where(results["metric"].isin(_THROUGHPUTS))
+    return results["value"].where(results["metric"].isin(THROUGHPUTS))

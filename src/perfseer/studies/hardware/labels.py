@@ -8,7 +8,6 @@ from math import cos, pi, sin
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
-from matplotlib.patheffects import withStroke
 from matplotlib.textpath import TextPath
 
 from perfseer.graphs.perfgraph import FloatArray
@@ -119,7 +118,6 @@ def _write(
         textcoords="offset points",
         fontsize=size,
         va="baseline",
-        path_effects=[withStroke(linewidth=1.6, foreground="white")],
         arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 1.5}
         if leader
         else None,

@@ -1,38 +1,33 @@
 """Results of MLPerf into their tables: systems, what is in them, tasks, results."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from perfseer.hardware.assembly.sourced import Numbers, Sourced, Tables
 from perfseer.hardware.mlperf.benchmarks import benchmarks
 from perfseer.hardware.mlperf.merging import results as merged
+from perfseer.hardware.mlperf.observed import THROUGHPUTS, counted
 from perfseer.hardware.names import Identity, count_accelerators, identify
 from perfseer.hardware.rows import Row, numbered, records
 from perfseer.hardware.source import Reading
 
-if TYPE_CHECKING:
-    from perfseer.hardware.assembly import Sourced
-
 _SYSTEM = ("round", "division", "submitter", "system_id", "accelerator", "accelerators_per_node")
 _LATENCIES = ("latency_mean_s", "latency_p50_s", "latency_p90_s", "latency_p99_s", "ttft_s", "tpot_s")
+# Of a system: accelerators are not as they are sold.
+_ALTERED = ("maxq", "mig", "vgpu", "mixed", "virtualised")
 # What efficiencies are fitted to.
 PER_ACCELERATOR: tuple[str, ...] = ("key", "benchmark", "scenario", "per_accelerator")
 
 
-def add(
-    tables: dict[str, list[Row]],
-    sourced: Mapping[str, "Sourced"],
-    ids: Mapping[str, int],
-    source_ids: Mapping[str, int],
-) -> pd.DataFrame:
+def add_mlperf(tables: Tables, sourced: Mapping[str, Sourced], numbers: Numbers) -> pd.DataFrame:
     """Fill ``benchmarks``, ``systems``, ``system_accelerators`` and ``results``; spellings go to ``aliases``.
 
     Args:
         tables: rows by table; ``aliases`` is there.
         sourced: every source by name.
-        ids: key → number of the accelerator.
-        source_ids: name → number of the source.
+        numbers: of accelerators and sources.
 
     Returns:
         `PER_ACCELERATOR` of closed, valid results of plain systems with one kind of accelerator.
@@ -40,33 +35,30 @@ def add(
     logs, official = (_reading(sourced[name]) for name in ("mlperf_logs", "mlperf_results"))
     rows = merged(logs, official) if len(logs.rows) or len(official.rows) else logs.rows
     rows = rows.reset_index(drop=True)
-    tasks = benchmarks(rows if len(rows) else None)
-    task_ids = {pair: i for i, pair in enumerate(zip(tasks["name"], tasks["version"], strict=True), start=1)}
-    tables["benchmarks"] = [_task(number, task) for number, task in enumerate(records(tasks), start=1)]
-    systems = rows.drop_duplicates(list(_SYSTEM)).reset_index(drop=True)
-    identified = [_identity(row) for row in records(systems)]
-    tables["systems"] = [
-        _system(number, row, identity)
-        for number, (row, identity) in enumerate(zip(records(systems), identified, strict=True), 1)
-    ]
-    tables["system_accelerators"] = _inside(tables["systems"], identified, ids)
-    system_ids = {key: i for i, key in enumerate(_keys(systems), start=1)}
-    source = source_ids["mlperf_results" if not len(logs.rows) else "mlperf_logs"]
-    official_places = set(zip(official.rows["round"], official.rows["location"], strict=True))
-    tables["results"] = [
-        _result(number, row, system_ids[key], task_ids)
-        | {
-            "source_id": source_ids["mlperf_results"]
-            if (row["round"], row["location"]) in official_places
-            else source
-        }
-        for number, (row, key) in enumerate(zip(records(rows), _keys(rows), strict=True), start=1)
-    ]
-    _add_aliases(tables, rows, source, ids)
-    return _per_accelerator(rows, tables, system_ids, ids)
+    tables["benchmarks"] = [_task(task) for task in records(benchmarks(rows if len(rows) else None))]
+    tables["benchmarks"] = numbered(tables["benchmarks"])
+    tasks = {(task["name"], task["version"]): task["id"] for task in tables["benchmarks"]}
+    of_each = rows.drop_duplicates(list(_SYSTEM))
+    systems = {key: number for number, key in enumerate(_keys(of_each), start=1)}
+    identified = [_identity(row) for row in records(of_each)]
+    pairs = zip(records(of_each), identified, strict=True)
+    tables["systems"] = numbered([_system(row, identity) for row, identity in pairs])
+    tables["system_accelerators"] = _inside(tables["systems"], identified, numbers.gpus)
+    places = set(zip(official.rows["round"], official.rows["location"], strict=True))
+    source = {True: numbers.sources["mlperf_results"], False: numbers.sources["mlperf_logs"]}
+    numbered_systems = [systems[key] for key in _keys(rows)]
+    tables["results"] = numbered(
+        [
+            _result(row, system, tasks, source[(row["round"], row["location"]) in places])
+            for row, system in zip(records(rows), numbered_systems, strict=True)
+        ]
+    )
+    aliases = _aliases(rows, numbers.gpus, source[not len(logs.rows)])
+    tables["aliases"] = numbered([*tables["aliases"], *aliases])
+    return _per_accelerator(rows, numbered_systems, tables, numbers.gpus)
 
 
-def _reading(sourced: "Sourced") -> Reading:
+def _reading(sourced: Sourced) -> Reading:
     return sourced.reading or Reading(sourced.rows, 0)
 
 
@@ -96,9 +88,8 @@ def _positive(value: Any) -> float | None:
     return None if pd.isna(value) or value <= 0 else float(value)
 
 
-def _task(number: int, task: Mapping[str, Any]) -> Row:
+def _task(task: Row) -> Row:
     return {
-        "id": number,
         "name": task["name"],
         "version": task["version"],
         "family": task["family"],
@@ -110,11 +101,10 @@ def _task(number: int, task: Mapping[str, Any]) -> Row:
     }
 
 
-def _system(number: int, row: Mapping[str, Any], identity: Identity) -> Row:
+def _system(row: Row, identity: Identity) -> Row:
     modifiers = identity.modifiers
     counts = (_number(row[name]) for name in ("nodes", "accelerators_per_node", "total_accelerators"))
     return {
-        "id": number,
         "round": row["round"],
         "division": row["division"],
         "submitter": row["submitter"],
@@ -151,11 +141,11 @@ def _inside(systems: list[Row], identified: list[Identity], ids: Mapping[str, in
     return rows
 
 
-def _result(number: int, row: Mapping[str, Any], system: int, tasks: Mapping[tuple[str, str], int]) -> Row:
+def _result(row: Row, system: int, tasks: Mapping[tuple[str, str], int], source: int) -> Row:
     return {
-        "id": number,
         "system_id": system,
         "benchmark_id": tasks[row["benchmark"], row["benchmark_version"]],
+        "source_id": source,
         "scenario": row["scenario"],
         "suite": row["suite"],
         "accuracy_target": row["accuracy_target"],
@@ -172,26 +162,24 @@ def _result(number: int, row: Mapping[str, Any], system: int, tasks: Mapping[tup
     }
 
 
-def _add_aliases(
-    tables: dict[str, list[Row]], rows: pd.DataFrame, source: int, ids: Mapping[str, int]
-) -> None:
+def _aliases(rows: pd.DataFrame, ids: Mapping[str, int], source: int) -> list[Row]:
     """How systems call what is in them: spelling and memory, by the identity of the first such system."""
-    named = rows.groupby(["accelerator", "accelerator_memory"], sort=True)
-    for (spelling, memory), group in named:
+    found: list[Row] = []
+    for (spelling, memory), group in rows.groupby(["accelerator", "accelerator_memory"], sort=True):
         identity = _identity(records(group.head(1))[0] | {"total_accelerators": None})
-        for key in [part.key for part in identity.parts] or [""]:
-            tables["aliases"].append(
-                {
-                    "source_id": source,
-                    "spelling": str(spelling),
-                    "context": str(memory),
-                    "gpu_id": ids.get(key),
-                    "how": "; ".join(filter(None, [identity.how, identity.reason])),
-                    "modifiers": _said(identity),
-                    "n_rows": len(group),
-                }
-            )
-    tables["aliases"] = numbered(tables["aliases"])
+        said = {
+            "source_id": source,
+            "spelling": str(spelling),
+            "context": str(memory),
+            "how": "; ".join(filter(None, [identity.how, identity.reason])),
+            "architecture": "",
+            "modifiers": _said(identity),
+            "n_rows": len(group),
+        }
+        found += [said | {"gpu_id": ids.get(part.key)} for part in identity.parts] or [
+            said | {"gpu_id": None}
+        ]
+    return found
 
 
 def _said(identity: Identity) -> str:
@@ -202,10 +190,7 @@ def _said(identity: Identity) -> str:
 
 
 def _per_accelerator(
-    rows: pd.DataFrame,
-    tables: Mapping[str, list[Row]],
-    system_ids: Mapping[tuple[Any, ...], int],
-    ids: Mapping[str, int],
+    rows: pd.DataFrame, systems: list[int], tables: Tables, ids: Mapping[str, int]
 ) -> pd.DataFrame:
     keys = {number: key for key, number in ids.items()}
     inside: dict[int, list[Row]] = {}
@@ -214,14 +199,14 @@ def _per_accelerator(
     plain: dict[int, tuple[str, float]] = {}
     for system in tables["systems"]:
         held = inside.get(system["id"], [])
-        altered = any(system[name] for name in ("maxq", "mig", "vgpu", "mixed", "virtualised"))
+        altered = any(system[name] for name in _ALTERED)
         if len(held) == 1 and not altered and system["total_accelerators"]:
             plain[system["id"]] = (keys[held[0]["gpu_id"]], float(system["total_accelerators"]))
-    found = []
-    for row, key in zip(records(rows), _keys(rows), strict=True):
-        counted = row["valid"] and not row["inferred"] and row["duplicate_of"] == ""
-        rate = row["metric"] in ("samples_per_s", "tokens_per_s") and row["division"] == "closed"
-        known = plain.get(system_ids[key])
-        if counted and rate and known is not None:
-            found.append((known[0], row["benchmark"], row["scenario"], row["value"] / known[1]))
-    return pd.DataFrame(found, columns=list(PER_ACCELERATOR))
+    known = counted(rows.assign(system=systems))
+    rates = known["metric"].isin(THROUGHPUTS) & (known["division"] == "closed") & known["system"].isin(plain)
+    found = [
+        (*plain[row["system"]], row["benchmark"], row["scenario"], row["value"])
+        for row in records(known[rates])
+    ]
+    frame = pd.DataFrame(found, columns=["key", "number", "benchmark", "scenario", "value"])
+    return frame.assign(per_accelerator=frame["value"] / frame["number"])[list(PER_ACCELERATOR)]

@@ -1,0 +1,1 @@
+"""All sources into the tables of the database: names identified, figures chosen, metrics made."""
