@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from perfseer.hardware.description import dbml, field_tables, type_of
-from perfseer.hardware.metrics import METRICS
+from perfseer.hardware.metric_registry import METRICS
 from perfseer.hardware.schema import METADATA
 from perfseer.studies.hardware.schema_files import schema_texts
 

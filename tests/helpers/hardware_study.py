@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfseer.hardware.metrics import METRICS
+from perfseer.hardware.metric_registry import METRICS
 from perfseer.hardware.quality import check_all
 from perfseer.hardware.specs import Specs
 from perfseer.studies.hardware.study import FRAMES, MODIFIERS, HardwareStudy, Judging

@@ -37,6 +37,7 @@ def narrowed(parameters):
         "ensembles": {"ensemble": {"base": "boosting", "candidates": ["additive"]}},
         "ablation": study | {"variants": variants},
         "report": parameters["report"] | {"beside": []},
+        "hardware": None,  # tests of its own
     }
 
 

@@ -1,5 +1,5 @@
-# The hardware database: `snakemake hardware`. Not part of `all`. Sources that cannot be had are absent from it,
-# and it says so.
+# The hardware database and its document: part of `all`, alone by `snakemake hardware`. Sources that cannot be had
+# are absent from it, and it says so.
 
 from perfseer.hardware.source import hardware_source_names
 

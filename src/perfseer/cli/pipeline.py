@@ -70,9 +70,14 @@ def stages_of(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     for name in parameters["ensembles"]:
         reads = ("results/models", "results/graphs", "results/dataset")
         yield _training(f"combine-{name}", "ensembles", name, "ensembles", reads)
-    for study in shelf.STUDY_NAMES:
+    for study in _taking_part(parameters):
         yield from shelf.about(study).stages(parameters)
     yield from _rendering(parameters)
+
+
+def _taking_part(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Studies whose section, if they have one, is not null."""
+    return (study for study in shelf.STUDY_NAMES if parameters.get(study, {}) is not None)
 
 
 def _measuring(source: str) -> Iterator[Stage]:
@@ -124,7 +129,7 @@ def _training(stage: str, section: str, name: str, folder: str, reads: tuple[str
 def _rendering(parameters: Mapping[str, Any]) -> Iterator[Stage]:
     """A stage for each document that people get without asking for it."""
     predictors = (*parameters["predictors"], *parameters["ensembles"])
-    for study in shelf.STUDY_NAMES:
+    for study in _taking_part(parameters):
         about = shelf.about(study)
         rendered = Path("workflow/rules", f"{study}.smk")
         if about.document is None or not about.by_default or not (ROOT.parent.parent / rendered).is_file():

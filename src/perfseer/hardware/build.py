@@ -9,7 +9,7 @@ from perfseer.hardware.assembly.assemble import Assembled, assemble
 from perfseer.hardware.assembly.sourced import Sourced
 from perfseer.hardware.settings import HardwareSettings
 from perfseer.hardware.source import AbsentError, hardware_source, hardware_source_names
-from perfseer.hardware.storage import DEFAULT_PLACE, Written, write
+from perfseer.hardware.storage import Written, write
 from perfseer.validation import section
 
 Log = Callable[[str], None]
@@ -32,7 +32,7 @@ class Built:
 
 def build(
     parameters: Mapping[str, Any],
-    place: str | Path = DEFAULT_PLACE,
+    place: str | Path,
     *,
     rounds: Path | None = None,
     log: Log = lambda _: None,

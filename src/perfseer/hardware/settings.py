@@ -124,4 +124,4 @@ class HardwareSettings(Strict):
 
 
 # What stands in params.yaml.
-SECTIONS: dict[str, Any] = {"hardware": HardwareSettings}
+SECTIONS: dict[str, Any] = {"hardware": HardwareSettings | None}

@@ -28,7 +28,6 @@ from perfseer.outputs import atomic, require_writable
 Contents = Mapping[str, Sequence[Row]]
 
 SCHEMA_VERSION = 1
-DEFAULT_PLACE = Path("results/hardware/hardware.sqlite")
 # Where the tables lie in PostgreSQL: a schema of their own, so that nothing of others is ever touched.
 POSTGRES_SCHEMA = "perfseer_hardware"
 _CHUNK = 5000
@@ -87,7 +86,7 @@ def database_url(place: str | Path) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
 
 
-def write(contents: Contents, place: str | Path = DEFAULT_PLACE) -> Written:
+def write(contents: Contents, place: str | Path) -> Written:
     """Replace the database, unless it has these contents already.
 
     Args:
@@ -115,7 +114,7 @@ def read_digest(place: str | Path) -> str | None:
 
 
 @contextmanager
-def connected(place: str | Path = DEFAULT_PLACE) -> Iterator[Connection]:
+def connected(place: str | Path) -> Iterator[Connection]:
     """A connection for reading.
 
     Raises:

@@ -66,7 +66,14 @@ def test_accuracy_targets_are_benchmarks_of_their_own_with_the_same_work(read):
 
 def test_a_spelling_of_two_accelerators_counts_once(read):
     (row,) = read.names.to_dict("records")
-    assert row == {"source": "sheet", "n_named": 2, "n_mapped": 1, "n_rows": 7, "n_rows_mapped": 2}
+    assert row == {
+        "source": "sheet",
+        "n_named": 2,
+        "n_mapped": 1,
+        "n_architecture": 0,
+        "n_rows": 7,
+        "n_rows_mapped": 2,
+    }
 
 
 def test_prices_metrics_and_conflicts_name_their_accelerator(read):

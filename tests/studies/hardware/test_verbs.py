@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
+from perfseer.hardware.schema import METADATA
 from perfseer.hardware.specs import COLUMNS, IDENTITY, NUMBERS
 from perfseer.hardware.storage import write
 from perfseer.studies.hardware.asking import key_of, narrowed, picked, ranked
@@ -94,3 +95,16 @@ def test_without_a_database_the_verb_that_makes_it_is_named(tmp_path):
     answer = CliRunner().invoke(app, ["hardware", "list", "--database", str(tmp_path / "none.sqlite")])
     assert answer.exit_code != 0
     assert "perfseer hardware build" in str(answer.exception) + answer.output
+
+
+@pytest.mark.parametrize("style", ["csv", "parquet"])
+def test_every_table_can_be_taken_elsewhere(tmp_path, style):
+    place, out = tmp_path / "hardware.sqlite", tmp_path / "out"
+    write(contents(), place)
+    arguments = ["hardware", "export", str(out), "--format", style, "--database", str(place)]
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.output
+    assert {path.stem for path in out.iterdir()} == {*METADATA.tables, "accelerators"}
+    read = pd.read_csv if style == "csv" else pd.read_parquet
+    assert read(out / f"gpus.{style}")["key"].tolist() == ["a100", "a100-80"]
+    assert read(out / f"accelerators.{style}")["tdp_w"].tolist()[0] == 400.0

@@ -2,7 +2,8 @@
 
 from perfseer.hardware.assembly.sourced import Numbers, Tables
 from perfseer.hardware.efficiencies import Efficiencies
-from perfseer.hardware.metrics import METRICS, compute_all, inference_cost
+from perfseer.hardware.metric_registry import METRICS
+from perfseer.hardware.metrics import compute_all, inference_cost
 from perfseer.hardware.rows import Row
 from perfseer.hardware.settings import HardwareSettings
 from perfseer.hardware.specs import Specs

@@ -1,7 +1,33 @@
 """What the study is about: accelerators, what they do per watt, dollar and byte, and how sure that is."""
 
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
 from perfseer.reporting.outputs import Document
 from perfseer.studies.shelf import Study
+
+if TYPE_CHECKING:
+    from perfseer.stages import Stage
+
+# Below the root of the repository.
+DATABASE = "results/hardware/hardware.sqlite"
+
+
+def _stages(parameters: Mapping[str, Any]) -> Iterator["Stage"]:
+    from perfseer.hardware.source import hardware_source_names
+    from perfseer.stages import Stage
+
+    del parameters
+    sources = (f"perfseer.hardware.sources.{name}" for name in hardware_source_names())
+    yield Stage(
+        name="hardware",
+        target=DATABASE,
+        modules=("perfseer.studies.hardware.verbs", "perfseer.hardware.build", *sources),
+        rules=("hardware",),
+        params=("hardware",),
+        writes=(DATABASE,),
+    )
+
 
 DOCUMENT = Document(
     name="hardware",
@@ -19,4 +45,4 @@ DOCUMENT = Document(
         "hardware_shares": "Share of the peak reached in MLPerf",
     },
 )
-ABOUT = Study(document=DOCUMENT, by_default=False, reads=("results/hardware",))
+ABOUT = Study(document=DOCUMENT, by_default=True, reads=(DATABASE,), stages=_stages)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from perfseer.data.devices import plain_name
 from perfseer.errors import PerfseerError, require
+from perfseer.hardware.metric_registry import METRICS
 from perfseer.hardware.names import identify
 from perfseer.hardware.specs import COLUMNS, IDENTITY, NUMBERS, Specs
 
@@ -118,20 +119,22 @@ def beside(specs: Specs, keys: Sequence[str]) -> pd.DataFrame:
 def ranked(
     table: pd.DataFrame, metrics: pd.DataFrame, by: str, limit: int, *, ascending: bool = False
 ) -> pd.DataFrame:
-    """Accelerators by a derived metric or a figure, with its status where it is derived.
+    """Accelerators by a derived metric, in the unit that tables show, or by a figure, in SI units.
 
     Raises:
         PerfseerError: there is no such metric.
     """
-    measured = metrics[metrics["metric"] == by].set_index("key")
-    if measured.empty:
-        known = sorted({*metrics["metric"], *NUMBERS})
+    if by not in METRICS:
+        known = [*METRICS, *NUMBERS]
         alike = difflib.get_close_matches(by, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(alike)}?" if alike else "`perfseer hardware metrics` has all"
         require(by in NUMBERS, f"no metric {by!r}; {hint}")
         order = table.dropna(subset=by).sort_values([by, "name"], ascending=[ascending, True])
         return order[["name", "vendor", by]].head(limit).reset_index()
-    joined = table[["name", "vendor"]].join(measured[["value", "low", "high", "status"]], how="inner")
+    measured = metrics[metrics["metric"] == by].set_index("key")
+    scaled = measured[["value", "low", "high"]].astype(float) / METRICS[by].scale
+    joined = table[["name", "vendor"]].join(scaled.assign(unit=METRICS[by].display_unit), how="inner")
+    joined["status"] = measured["status"]
     order = joined.sort_values(["value", "name"], ascending=[ascending, True]).head(limit)
     return order.rename(columns={"value": by}).dropna(axis="columns", how="all").reset_index()
 

@@ -87,6 +87,14 @@ def results_sentence(study: HardwareStudy) -> str:
     )
 
 
+def closed_sentence(study: HardwareStudy) -> str:
+    """How many closed results reach an accelerator."""
+    named, reached = study.closed
+    if not named:
+        return "No closed result of MLPerf names an accelerator."
+    return f"Of closed results of MLPerf that name an accelerator, {share_text(reached, named)} reach one."
+
+
 def absent_sources(study: HardwareStudy) -> list[str]:
     """Sources the database is without, and why, a line each."""
     sources = study.ledger[~study.ledger["present"].astype(bool)]

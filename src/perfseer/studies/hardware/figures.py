@@ -135,6 +135,8 @@ def _by_vendor(axis: Axes, rows: pd.DataFrame, size: float, alpha: float, *, mar
             linewidths=0.4 if marked else 0,
             edgecolors="white" if marked else "none",
             zorder=3 if marked else 2,
+            # Thousands of faint points are a picture, or the file would have a megabyte.
+            rasterized=not marked,
         )
 
 
@@ -212,6 +214,7 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
                 alpha=0.45,
                 linewidths=0,
                 label=category,
+                rasterized=True,
             )
         for trend in statistics.trends:
             if trend.quantity == quantity and trend.kind == "category" and trend.scope in _CATEGORIES:

@@ -9,7 +9,8 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from perfseer.hardware import schema
-from perfseer.hardware.metrics import METRICS
+from perfseer.hardware.metric_registry import METRICS
+from perfseer.hardware.names import identify
 from perfseer.hardware.quality import check_all
 from perfseer.hardware.queries import read_specs, table_frame
 from perfseer.hardware.settings import HardwareSettings
@@ -61,6 +62,7 @@ def load(parameters: Mapping[str, Any], results: Path) -> HardwareStudy:
             prices=prices[["key", "kind", "usd"]].reset_index(drop=True),
             quality=quality,
             work=_work(rows, benchmarks),
+            closed=_closed(connection),
         )
 
 
@@ -108,6 +110,17 @@ def _results(connection: Connection, keys: "pd.Series[Any]", benchmarks: pd.Data
     ).reset_index(drop=True)
 
 
+def _closed(connection: Connection) -> tuple[int, int]:
+    """Closed results that name an accelerator, and how many of them are of one that is identified."""
+    systems = table_frame(connection, schema.systems)
+    systems = systems[systems["division"] == "closed"]
+    names = {text: identify(text).names_something for text in systems["accelerator"].unique()}
+    named = systems[systems["accelerator"].map(names).astype(bool)]["id"]
+    identified = named[named.isin(table_frame(connection, schema.system_accelerators)["system_id"])]
+    of_system = table_frame(connection, schema.results)["system_id"]
+    return int(of_system.isin(named).sum()), int(of_system.isin(identified).sum())
+
+
 def _work(rows: pd.DataFrame, benchmarks: pd.DataFrame) -> dict[str, float]:
     """Benchmark as results name it → operations of one sample or token, where they are known."""
     flops = rows["benchmark_id"].map(benchmarks.set_index("id")["model_flops"].astype("float64"))
@@ -116,17 +129,24 @@ def _work(rows: pd.DataFrame, benchmarks: pd.DataFrame) -> dict[str, float]:
 
 
 def _spellings(aliases: pd.DataFrame, source: "pd.Series[Any]") -> pd.DataFrame:
-    """By source: spellings and how many are identified, and the same by rows that write them."""
-    rows = aliases.assign(mapped=aliases["gpu_id"].notna(), source=aliases["source_id"].map(source))
+    """By source: spellings, how many are identified, how many tell an architecture; rows that write them."""
+    rows = aliases.assign(
+        source=aliases["source_id"].map(source),
+        mapped=aliases["gpu_id"].notna(),
+        told=aliases["architecture"] != "",
+    )
     # A spelling that names several accelerators stands once for each.
     each = rows.groupby(["source", "spelling", "context"], sort=True).agg(
-        mapped=("mapped", "any"), n_rows=("n_rows", "max")
+        mapped=("mapped", "any"),
+        n_rows=("n_rows", "max"),
+        told=("architecture", lambda told: (told != "").any()),
     )
     each["n_rows_mapped"] = each["n_rows"].where(each["mapped"], 0)
     by_source = each.groupby(level="source", sort=True)
     return by_source.agg(
         n_named=("mapped", "size"),
         n_mapped=("mapped", "sum"),
+        n_architecture=("told", "sum"),
         n_rows=("n_rows", "sum"),
         n_rows_mapped=("n_rows_mapped", "sum"),
     ).reset_index()

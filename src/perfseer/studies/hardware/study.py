@@ -28,7 +28,7 @@ FRAMES: dict[str, tuple[str, ...]] = {
         *("round", "submitter", "key", "n_accelerators", "benchmark", "family", "scenario", "division"),
         *("per_accelerator", *MODIFIERS),
     ),
-    "names": ("source", "n_named", "n_mapped", "n_rows", "n_rows_mapped"),
+    "names": ("source", "n_named", "n_mapped", "n_architecture", "n_rows", "n_rows_mapped"),
     "prices": ("key", "kind", "usd"),
     "quality": ("what", "severity", "checked", "failed"),
 }
@@ -68,10 +68,12 @@ class HardwareStudy:
         conflicts: figures on which sources differ, with the rule that found it and what was decided.
         results: of MLPerf Inference; ``per_accelerator`` is a throughput over the number of accelerators, NaN
             where the result is none or its number is not known.
-        names: spellings of accelerators in a source and how many are identified, and the same by rows.
+        names: spellings of accelerators in a source, how many are identified and of how many the name tells
+            an architecture; rows with such a spelling.
         prices: US$ of one card (launch, retail) or of one accelerator for an hour (on-demand, spot).
         quality: expectations on figures, and how many break them.
         work: benchmark → arithmetic operations of one unit of its result, where they are known.
+        closed: closed results of MLPerf that name an accelerator, and how many of them reach one.
         judging: how statistics are judged.
     """
 
@@ -88,6 +90,7 @@ class HardwareStudy:
     prices: pd.DataFrame
     quality: pd.DataFrame
     work: Mapping[str, float] = field(default_factory=dict)
+    closed: tuple[int, int] = (0, 0)
     judging: Judging = field(default_factory=Judging)
 
     def __post_init__(self) -> None:

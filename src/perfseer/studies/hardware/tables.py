@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from perfseer.hardware.matrices import MATRICES, matrix_counts
-from perfseer.hardware.metrics import METRICS, Metric
+from perfseer.hardware.metric_registry import METRICS, Metric
 from perfseer.hardware.tiers import segment_conditions
 from perfseer.reporting.explorer import Explorer, ExplorerColumn
 from perfseer.reporting.tables import Column, escape, table
@@ -346,9 +346,16 @@ def name_table(study: HardwareStudy) -> str:
     columns: list[Column[dict[str, Any]]] = [
         ("source", _text("source")),
         ("names identified", lambda row: share_text(int(row["n_mapped"]), int(row["n_named"]))),
+        ("architecture unknown", _architecture_unknown),
         ("rows with such a name", lambda row: share_text(int(row["n_rows_mapped"]), int(row["n_rows"]))),
     ]
     return table(_rows(study.names), columns)
+
+
+def _architecture_unknown(row: dict[str, Any]) -> str:
+    """Names that do not tell an architecture, in sources where that is asked."""
+    told = int(row["n_architecture"])
+    return count(int(row["n_named"]) - told) if told else _NONE
 
 
 def floor_table(floors: Sequence[Floor]) -> str:

@@ -10,13 +10,14 @@ import typer
 
 from perfseer.console.groups import group
 from perfseer.console.progress import line_log
+from perfseer.studies.hardware.about import DATABASE
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from perfseer.hardware.specs import Specs
 
-_DEFAULT = "results/hardware/hardware.sqlite"
+_DEFAULT = DATABASE
 _Database = Annotated[
     str, typer.Option(help="A file of SQLite, or postgresql://user@host/name.", show_default=_DEFAULT)
 ]
@@ -29,6 +30,11 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     md = "md"
+
+
+class _Exported(StrEnum):
+    csv = "csv"
+    parquet = "parquet"
 
 
 _Style = Annotated[Format, typer.Option("--format", help="For people, for programs, or for documents.")]
@@ -154,9 +160,9 @@ def metrics_(style: _Style = Format.table) -> None:
     """List the 26 derived metrics with formula and unit."""
     import pandas as pd
 
-    from perfseer.hardware.metrics import METRICS
+    from perfseer.hardware.metric_registry import METRICS
 
-    rows = [(metric.name, metric.unit, metric.formula) for metric in METRICS.values()]
+    rows = [(metric.name, metric.display_unit, metric.formula) for metric in METRICS.values()]
     _print(pd.DataFrame(rows, columns=["metric", "unit", "formula"]), style)
 
 
@@ -174,6 +180,27 @@ def quality(
     settings = section(HardwareSettings, load_mapping(params), "hardware")
     summary, _ = check_all(_specs(database), settings.quality)
     _print(summary, style)
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="Folder to write to, made if need be.")],
+    style: Annotated[_Exported, typer.Option("--format", help="Of the files.")] = _Exported.csv,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Write every table of the database, and all accelerators as one wide table, a file each."""
+    from perfseer.hardware.queries import read_specs, table_frame
+    from perfseer.hardware.schema import METADATA
+    from perfseer.hardware.storage import connected
+    from perfseer.outputs import atomic
+
+    with connected(database) as connection:
+        frames = {table.name: table_frame(connection, table) for table in METADATA.sorted_tables}
+        frames["accelerators"] = read_specs(connection).table.reset_index()
+    for name, frame in frames.items():
+        path = out / f"{name}.{style.value}"
+        with atomic(path) as temporary:
+            frame.to_csv(temporary, index=False) if style is _Exported.csv else frame.to_parquet(temporary)
+        typer.echo(path)
 
 
 def _specs(database: str) -> "Specs":
@@ -234,5 +261,6 @@ def register(app: typer.Typer) -> None:
         ("matrix", matrix_),
         ("metrics", metrics_),
         ("quality", quality),
+        ("export", export),
     ):
         verbs.command(name)(verb)
