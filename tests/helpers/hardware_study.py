@@ -77,7 +77,7 @@ def full_study() -> HardwareStudy:
             columns=FRAMES["conflicts"],
         ),
         results=_results(figures),
-        names=pd.DataFrame([("sheet", 4, 3, 40, 39)], columns=FRAMES["names"]),
+        names=pd.DataFrame([("sheet", 4, 3, 0, 40, 39)], columns=FRAMES["names"]),
         prices=pd.DataFrame(
             [
                 (key, kind, usd)

@@ -139,7 +139,7 @@ def _spellings(aliases: pd.DataFrame, source: "pd.Series[Any]") -> pd.DataFrame:
     each = rows.groupby(["source", "spelling", "context"], sort=True).agg(
         mapped=("mapped", "any"),
         n_rows=("n_rows", "max"),
-        told=("architecture", lambda told: (told != "").any()),
+        told=("told", "any"),
     )
     each["n_rows_mapped"] = each["n_rows"].where(each["mapped"], 0)
     by_source = each.groupby(level="source", sort=True)
