@@ -27,10 +27,12 @@ def wide(tables: Mapping[str, pd.DataFrame]) -> Specs:
         if name in cards.columns:
             numbers[name] = cards[name].astype(float)
     status = numbers.notna().replace({True: "observed", False: "missing"}).astype(object)
-    found = {**_peaks(tables), **_scores(tables), **_prices(tables)}
-    for name, values in found.items():
+    for name, values in {**_scores(tables), **_prices(tables)}.items():
         numbers.loc[values.index, name] = values.to_numpy(float)
         status.loc[values.index, name] = "observed"
+    for name, rows in _peaks(tables["peaks"]).items():
+        numbers.loc[rows.index, name] = rows["ops_per_s"].to_numpy(float)
+        status.loc[rows.index, name] = rows["status"].to_numpy()
     by_rule = tables["provenance"]
     by_rule = by_rule[by_rule["chosen"].astype(bool) & (by_rule["status"] != "observed")]
     for figure, part in by_rule.groupby("figure"):
@@ -70,16 +72,18 @@ def _looked_up(numbers: "pd.Series[int]", table: pd.DataFrame, column: str) -> "
     return numbers.map(table.set_index("id")[column]) if len(table) else numbers.map({})
 
 
-def _peaks(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
-    rows = tables["peaks"]
-    found = {}
-    for figure in PEAKS:
-        peak = Peak.of(figure)
-        if peak is not None and len(rows):
-            plain = ~rows["sparse"].astype(bool) & (rows["accumulate"] == "")
-            same = (rows["precision"] == peak.precision) & (rows["engine"] == peak.engine)
-            found[figure] = rows[plain & same].set_index("gpu_id")["ops_per_s"]
-    return found
+def _peaks(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Figure → the rows of it by accelerator: dense, and not accumulating in FP16."""
+    if rows.empty:
+        return {}
+    plain = rows[~rows["sparse"].astype(bool) & (rows["accumulate"] != "fp16")]
+    ways = {figure: peak for figure in PEAKS if (peak := Peak.of(figure)) is not None}
+    return {
+        figure: plain[(plain["precision"] == peak.precision) & (plain["engine"] == peak.engine)].set_index(
+            "gpu_id"
+        )
+        for figure, peak in ways.items()
+    }
 
 
 def _scores(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
