@@ -11,11 +11,11 @@ from tests.helpers.specifications import A100, RTX4090, SETTINGS, settings, spec
 def test_a_threshold_belongs_to_the_better_name():
     per_watt = {"a": 2.0, "b": 1.999, "c": 1.0, "d": 0.5, "e": 0.2, "f": 0.1}
     given = specs({key: {"fp16_flops": x * 1e14, "tdp_w": 100} for key, x in per_watt.items()} | {"g": {}})
-    expected = ["Ultra", "High", "High", "Medium", "Low", "Entry", ""]
+    expected = ["Ultra", "Premium", "Premium", "High-End", "Mid-Range", "Entry", ""]
     assert tiers(given, settings()).tolist() == expected
     rates = {"a": 900, "b": 899, "c": 300, "d": 100, "e": 30, "f": 29}
     given = specs({key: {"fp16_flops": x * 1e12} for key, x in rates.items()} | {"g": {}})
-    expected = ["AI_Flagship", "AI_HighEnd", "AI_HighEnd", "AI_MidRange", "AI_Entry", "AI_Basic", ""]
+    expected = ["AI_Flagship", "AI_High_End", "AI_High_End", "AI_Mid_Range", "AI_Entry", "AI_Basic", ""]
     assert performance_categories(given, settings()).tolist() == expected
     assert (tiers(given, settings()) == "").all()
 
@@ -33,7 +33,7 @@ def test_a_use_asks_for_everything_it_names_and_unknown_is_no():
         "unknown": {},
     }
     found = segments(specs(rows), settings())
-    assert found.columns.tolist() == ["train_llm", "edge", "graphics"]
+    assert found.columns.tolist() == ["edge", "graphics", "train_llm"]
     assert found.index[found["train_llm"]].tolist() == ["a100"]
     assert found.index[found["edge"]].tolist() == ["t4"]
     assert found.index[found["graphics"]].tolist() == ["4090"]
@@ -43,9 +43,11 @@ def test_a_use_asks_for_everything_it_names_and_unknown_is_no():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"tiers": {"Ultra": 1, "High": 2, "Entry": 0}}, "descend"),
-        ({"tiers": {"Ultra": 1, "High": 1, "Entry": 0}}, "descend"),
-        ({"categories": {"A": 2, "B": 1}}, "expected 0"),
+        ({"tiers": SETTINGS["tiers"] | {"Ultra": 0.7}}, "descend"),
+        ({"tiers": SETTINGS["tiers"] | {"Ultra": 1}}, "descend"),
+        ({"tiers": SETTINGS["tiers"] | {"Entry": 0.1}}, "expected 0"),
+        ({"tiers": {"Ultra": 1, "Entry": 0}}, "Mid-Range"),
+        ({"categories": SETTINGS["categories"] | {"AI_Toy": 1}}, "AI_Toy"),
         ({"segments": {"any": {}}}, "without a condition"),
         ({"segments": {"any": {"fp99_tflops": 1}}}, "fp99_tflops"),
         ({"imputation": SETTINGS["imputation"] | {"coverage": 1.0}}, "coverage"),
@@ -55,3 +57,14 @@ def test_a_use_asks_for_everything_it_names_and_unknown_is_no():
 def test_settings_without_sense_are_refused(changes, says):
     with pytest.raises(PerfseerError, match=says):
         settings(**changes)
+
+
+def test_the_order_of_a_mapping_means_nothing():
+    """Mappings lose it on the way through the canonical JSON of a job's parameters."""
+    turned = {
+        name: dict(reversed(section.items())) if isinstance(section, dict) else section
+        for name, section in SETTINGS.items()
+    }
+    assert settings(**turned) == settings()
+    assert list(settings(**turned).tiers) == list(settings().tiers)
+    assert list(settings(**turned).segments) == list(settings().segments)

@@ -10,8 +10,14 @@ from perfseer.hardware.specs import IDENTITY, NUMBERS, Specs
 from perfseer.validation import section
 
 SETTINGS: dict[str, Any] = {
-    "tiers": {"Ultra": 2, "High": 1, "Medium": 0.5, "Low": 0.2, "Entry": 0},
-    "categories": {"AI_Flagship": 900, "AI_HighEnd": 300, "AI_MidRange": 100, "AI_Entry": 30, "AI_Basic": 0},
+    "tiers": {"Ultra": 2, "Premium": 1, "High-End": 0.5, "Mid-Range": 0.2, "Entry": 0},
+    "categories": {
+        "AI_Flagship": 900,
+        "AI_High_End": 300,
+        "AI_Mid_Range": 100,
+        "AI_Entry": 30,
+        "AI_Basic": 0,
+    },
     "segments": {
         "train_llm": {"fp16_tflops": 150, "memory_gb": 40, "bandwidth_gb_per_s": 1000, "bf16": True},
         "edge": {"ops8_tops": 10, "tdp_at_most_w": 75},

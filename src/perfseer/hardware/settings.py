@@ -1,6 +1,6 @@
 """Settings of the hardware database: section ``hardware`` of params.yaml. Imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
@@ -11,13 +11,31 @@ from perfseer.validation import Strict
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-def _descending(thresholds: Mapping[str, float]) -> dict[str, float]:
-    values = list(thresholds.values())
-    if any(first <= second for first, second in pairwise(values)):
-        raise ValueError(f"{values} must descend: the best comes first")
-    if values[-1] != 0:
-        raise ValueError(f"the last threshold is {values[-1]:g}, expected 0: whatever is left falls there")
-    return dict(thresholds)
+# Classes of seed 004, the best first.
+EFFICIENCY_TIERS: tuple[str, ...] = ("Ultra", "Premium", "High-End", "Mid-Range", "Entry")
+PERFORMANCE_CATEGORIES: tuple[str, ...] = (
+    *("AI_Flagship", "AI_High_End", "AI_Mid_Range", "AI_Entry", "AI_Basic"),
+)
+
+
+def _descending(names: tuple[str, ...]) -> Callable[[Mapping[str, float]], dict[str, float]]:
+    """Thresholds of all names, put in their order: mappings lose it on the way through JSON."""
+
+    def ordered(thresholds: Mapping[str, float]) -> dict[str, float]:
+        if set(thresholds) != set(names):
+            raise ValueError(
+                f"expected a threshold for each of {', '.join(names)}; got {', '.join(thresholds)}"
+            )
+        values = [thresholds[name] for name in names]
+        if any(first <= second for first, second in pairwise(values)):
+            raise ValueError(f"{values} of {', '.join(names)} must descend: the best comes first")
+        if values[-1] != 0:
+            raise ValueError(
+                f"the last threshold is {values[-1]:g}, expected 0: whatever is left falls there"
+            )
+        return dict(zip(names, values, strict=True))
+
+    return ordered
 
 
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0)]], Field(min_length=2)]
@@ -120,7 +138,13 @@ class HardwareSettings(Strict):
     min_results: PositiveInt
     quality: QualitySettings
 
-    _order = field_validator("tiers", "categories")(_descending)
+    @field_validator("segments")
+    @classmethod
+    def _by_name(cls, segments: dict[str, SegmentSettings]) -> dict[str, SegmentSettings]:
+        return dict(sorted(segments.items()))
+
+    _tiers = field_validator("tiers")(_descending(EFFICIENCY_TIERS))
+    _categories = field_validator("categories")(_descending(PERFORMANCE_CATEGORIES))
 
 
 # What stands in params.yaml.
