@@ -38,10 +38,11 @@ def add_mlperf(tables: Tables, sourced: Mapping[str, Sourced], numbers: Numbers)
     tables["benchmarks"] = [_task(task) for task in records(benchmarks(rows if len(rows) else None))]
     tables["benchmarks"] = numbered(tables["benchmarks"])
     tasks = {(task["name"], task["version"]): task["id"] for task in tables["benchmarks"]}
-    of_each = rows.drop_duplicates(list(_SYSTEM))
-    systems = {key: number for number, key in enumerate(_keys(of_each), start=1)}
-    identified = [_identity(row) for row in records(of_each)]
-    pairs = zip(records(of_each), identified, strict=True)
+    firsts = rows.drop_duplicates(list(_SYSTEM))
+    systems = {key: number for number, key in enumerate(_keys(firsts), start=1)}
+    of_each = records(firsts)
+    identified = [_identity(row) for row in of_each]
+    pairs = zip(of_each, identified, strict=True)
     tables["systems"] = numbered([_system(row, identity) for row, identity in pairs])
     tables["system_accelerators"] = _inside(tables["systems"], identified, numbers.gpus)
     places = set(zip(official.rows["round"], official.rows["location"], strict=True))
@@ -164,21 +165,23 @@ def _result(row: Row, system: int, tasks: Mapping[tuple[str, str], int], source:
 
 def _aliases(rows: pd.DataFrame, ids: Mapping[str, int], source: int) -> list[Row]:
     """How systems call what is in them: spelling and memory, by the identity of the first such system."""
+    named = ["accelerator", "accelerator_memory"]
+    n_rows = rows.groupby(named).size()
+    firsts = rows.drop_duplicates(named).sort_values(named).assign(total_accelerators=None)
     found: list[Row] = []
-    for (spelling, memory), group in rows.groupby(["accelerator", "accelerator_memory"], sort=True):
-        identity = _identity(records(group.head(1))[0] | {"total_accelerators": None})
+    for first in records(firsts):
+        identity = _identity(first)
         said = {
             "source_id": source,
-            "spelling": str(spelling),
-            "context": str(memory),
+            "spelling": first["accelerator"],
+            "context": first["accelerator_memory"],
             "how": "; ".join(filter(None, [identity.how, identity.reason])),
             "architecture": "",
             "modifiers": _said(identity),
-            "n_rows": len(group),
+            "n_rows": int(n_rows[first["accelerator"], first["accelerator_memory"]]),
         }
-        found += [said | {"gpu_id": ids.get(part.key)} for part in identity.parts] or [
-            said | {"gpu_id": None}
-        ]
+        keys = [part.key for part in identity.parts] or [""]
+        found += [said | {"gpu_id": ids.get(key)} for key in keys]
     return found
 
 
