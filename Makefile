@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 reproduce: $(READY) ## measure this machine, train, evaluate and render reports/ (about fifteen minutes)
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(MAKE) --no-print-directory record
-	@printf '\nOpen, or their twins for browsers (.html):\n'; printf '  reports/%s.md\n' measurement perfseer comparison ablation benchmark
+	@printf '\nOpen, or their twins for browsers (.html):\n'; printf '  reports/%s.md\n' measurement perfseer comparison ablation benchmark hardware
 
 record: $(READY) ## write what was computed into dvc.lock; refuses while jobs are outstanding
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh workflow/record.sh
