@@ -122,10 +122,10 @@ def _spec(book: Catalogue, card: Accelerator) -> DeviceSpec | None:
     share = card.devices_per_card
     properties = {name: book.value(card.key, name) for name in (*_SHARED, *_OF_EACH)}
     fp32, memory = book.peak(card.key, "fp32_flops", "vector"), book.value(card.key, "memory_bytes")
-    known = [one for one in properties.values() if one is not None]
+    known = [figure for figure in properties.values() if figure is not None]
     if fp32 is None or len(known) < len(properties) or (memory is None and card.kind == "cuda"):
         return None
-    values = {one.figure: one.value / (share if one.figure in _SHARED else 1) for one in known}
+    values = {figure.figure: figure.value / (share if figure.figure in _SHARED else 1) for figure in known}
     tf32, fp16, bf16 = (_fast(book, card.key, f"{name}_flops", fp32) for name in ("tf32", "fp16", "bf16"))
     used = [fp32, *known, *filter(None, (memory, tf32, fp16, bf16))]
     return DeviceSpec(
@@ -156,4 +156,4 @@ def _fast(book: Catalogue, key: str, name: str, fp32: Figure) -> Figure | None:
 
 
 def _source(book: Catalogue, used: list[Figure]) -> str:
-    return "; ".join(book.document(key).citation for key in sorted({one.document for one in used}))
+    return "; ".join(book.document(key).citation for key in sorted({figure.document for figure in used}))

@@ -73,7 +73,7 @@ _MATRICES = (
         keep=_is_recent,
     ),
 )
-MATRICES: Mapping[str, Matrix] = MappingProxyType({one.name: one for one in _MATRICES})
+MATRICES: Mapping[str, Matrix] = MappingProxyType({definition.name: definition for definition in _MATRICES})
 
 
 def matrix(specs: Specs, name: str) -> pd.DataFrame:
@@ -89,22 +89,27 @@ def matrix(specs: Specs, name: str) -> pd.DataFrame:
     return _selected(specs.observed(), MATRICES[name])
 
 
-def _selected(observed: pd.DataFrame, one: Matrix) -> pd.DataFrame:
-    kept = observed[one.keep(observed)] if one.keep else observed
+def _selected(observed: pd.DataFrame, definition: Matrix) -> pd.DataFrame:
+    kept = observed[definition.keep(observed)] if definition.keep else observed
     made = kept.assign(
         ops8=ops8(kept),
         geekbench=kept[["cuda", "opencl", "vulkan", "metal"]].bfill(axis=1).iloc[:, 0],
     )
-    texts = [column for column in one.columns if column in IDENTITY]
-    full = made[list(one.columns)].notna().all(axis=1) & (made[texts] != "").all(axis=1)
-    return made.loc[full, ["name", "vendor", *one.columns]]
+    texts = [column for column in definition.columns if column in IDENTITY]
+    full = made[list(definition.columns)].notna().all(axis=1) & (made[texts] != "").all(axis=1)
+    return made.loc[full, ["name", "vendor", *definition.columns]]
 
 
 def matrix_counts(specs: Specs) -> pd.DataFrame:
     """How many accelerators each matrix has, beside the seed's and the reference's counts."""
     observed = specs.observed()
     rows = [
-        (one.name, len(_selected(observed, one)), one.seed_count, one.reference_count)
-        for one in MATRICES.values()
+        (
+            definition.name,
+            len(_selected(observed, definition)),
+            definition.seed_count,
+            definition.reference_count,
+        )
+        for definition in MATRICES.values()
     ]
     return pd.DataFrame(rows, columns=["matrix", "accelerators", "seed", "reference"])

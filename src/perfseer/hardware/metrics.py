@@ -47,13 +47,13 @@ def compute_all(specs: Specs, efficiencies: Efficiencies | None = None) -> Metri
     with_guesses = set(guessed.columns[guessed.any()])
     sure = numbers.mask(guessed) if with_guesses else numbers
     columns, statuses = {}, {}
-    for one in METRICS.values():
-        found = _finite(one.compute(numbers, shares))
-        columns[one.name] = found
+    for metric in METRICS.values():
+        found = _finite(metric.compute(numbers, shares))
+        columns[metric.name] = found
         plain = found
-        if with_guesses.intersection(one.inputs):
-            plain = _finite(one.compute(sure, shares))
-        statuses[one.name] = _status(one, numbers, found, plain, shares)
+        if with_guesses.intersection(metric.inputs):
+            plain = _finite(metric.compute(sure, shares))
+        statuses[metric.name] = _status(metric, numbers, found, plain, shares)
     return MetricTable(pd.DataFrame(columns), pd.DataFrame(statuses, index=numbers.index))
 
 
@@ -78,10 +78,10 @@ def field_documentation() -> str:
     head = ["metric", "what it is", "formula", "shown in", "made of", "sources", "what to know"]
     rows = [
         [
-            *(f"`{one.name}`", one.title, one.formula, one.display_unit),
-            *(", ".join(f"`{name}`" for name in one.inputs), one.sources, one.caveat),
+            *(f"`{metric.name}`", metric.title, metric.formula, metric.display_unit),
+            *(", ".join(f"`{name}`" for name in metric.inputs), metric.sources, metric.caveat),
         ]
-        for one in METRICS.values()
+        for metric in METRICS.values()
     ]
     lines = [head, ["--"] * len(head), *rows]
     return "\n".join([*symbols, "", *(f"| {' | '.join(cells)} |" for cells in lines)]) + "\n"
@@ -92,18 +92,18 @@ def _finite(found: pd.Series) -> pd.Series:
 
 
 def _status(
-    one: Metric, values: pd.DataFrame, found: pd.Series, plain: pd.Series, shares: Efficiencies
+    metric: Metric, values: pd.DataFrame, found: pd.Series, plain: pd.Series, shares: Efficiencies
 ) -> np.ndarray:
-    uncalibrated = ~_calibrated(one, values, shares) if one.model else np.zeros(len(found), dtype=bool)
+    uncalibrated = ~_calibrated(metric, values, shares) if metric.model else np.zeros(len(found), dtype=bool)
     return np.select(
         [found.isna(), found.ne(plain), uncalibrated], ["missing", "imputed", "uncalibrated"], "derived"
     )
 
 
-def _calibrated(one: Metric, values: pd.DataFrame, shares: Efficiencies) -> np.ndarray:
+def _calibrated(metric: Metric, values: pd.DataFrame, shares: Efficiencies) -> np.ndarray:
     """Whether the share of the limit that decides was fitted to results."""
-    share, model = shares.of(one.model), REFERENCE_MODELS[one.model]
-    if one.name == "relative_latency_index":
+    share, model = shares.of(metric.model), REFERENCE_MODELS[metric.model]
+    if metric.name == "relative_latency_index":
         compute = values["fp16_flops"] / model.flops
         bandwidth = values["bandwidth_bytes_per_s"] / model.unit_bytes(2, batch=1)
     else:

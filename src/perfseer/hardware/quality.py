@@ -213,7 +213,9 @@ _EXPECTATIONS = (
     Expectation("duplicates", "no two accelerators of a vendor have one name", "warning", _duplicates),
     Expectation("architecture", "every accelerator's architecture is known", "note", _architecture),
 )
-EXPECTATIONS: Mapping[str, Expectation] = MappingProxyType({one.name: one for one in _EXPECTATIONS})
+EXPECTATIONS: Mapping[str, Expectation] = MappingProxyType(
+    {expectation.name: expectation for expectation in _EXPECTATIONS}
+)
 
 
 def check_all(specs: Specs, settings: QualitySettings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -224,10 +226,12 @@ def check_all(specs: Specs, settings: QualitySettings) -> tuple[pd.DataFrame, pd
         accelerators); and every failure: ``expectation``, ``severity`` and `FAILURE_COLUMNS`.
     """
     summary, parts = [], []
-    for one in EXPECTATIONS.values():
-        found = one.check(specs, settings)
-        summary.append((one.name, one.what, one.severity, found.checked, len(found.rows)))
-        parts.append(found.rows.assign(expectation=one.name, severity=one.severity))
+    for expectation in EXPECTATIONS.values():
+        found = expectation.check(specs, settings)
+        summary.append(
+            (expectation.name, expectation.what, expectation.severity, found.checked, len(found.rows))
+        )
+        parts.append(found.rows.assign(expectation=expectation.name, severity=expectation.severity))
     columns = ["expectation", "what", "severity", "checked", "failed"]
     failures = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return pd.DataFrame(summary, columns=columns), failures[["expectation", "severity", *FAILURE_COLUMNS]]

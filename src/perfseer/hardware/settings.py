@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from perfseer.validation import Strict
 
@@ -65,6 +73,11 @@ class SegmentSettings(Strict):
     g3d: PositiveFloat | None = None
     bf16: bool = False
     categories: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is asked; what asks nothing is not there."""
+        return {name: value for name, value in handler(self).items() if value not in (None, False, ())}
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:

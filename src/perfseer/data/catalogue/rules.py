@@ -51,9 +51,13 @@ def violations(
     catalogue: Catalogue, exceptions: Mapping[tuple[str, str, str], str] = EXCEPTIONS
 ) -> tuple[Violation, ...]:
     """Every breach of every rule that no exception explains, in the order of the rules."""
-    found = [one for rule in RULES.values() for one in rule(catalogue)]
-    broken = {(one.rule, one.accelerator, one.figure) for one in found}
-    left = [one for one in found if (one.rule, one.accelerator, one.figure) not in exceptions]
+    found = [violation for rule in RULES.values() for violation in rule(catalogue)]
+    broken = {(violation.rule, violation.accelerator, violation.figure) for violation in found}
+    left = [
+        violation
+        for violation in found
+        if (violation.rule, violation.accelerator, violation.figure) not in exceptions
+    ]
     stale = [
         Violation("exception", key, figure, f"an exception to the rule {rule!r} that nothing breaks any more")
         for rule, key, figure in exceptions
@@ -64,19 +68,22 @@ def violations(
 
 def _number(catalogue: Catalogue) -> Iterator[Violation]:
     """Every figure is positive and finite."""
-    for one in catalogue.figures:
-        if not 0 < one.value < math.inf:
-            yield _violation("number", one, f"{one.value}, expected a finite number above 0")
+    for figure in catalogue.figures:
+        if not 0 < figure.value < math.inf:
+            yield _violation("number", figure, f"{figure.value}, expected a finite number above 0")
 
 
 def _sparse(catalogue: Catalogue) -> Iterator[Violation]:
     """A peak with 2:4 sparsity is twice the dense one."""
-    peaks = {(one.accelerator, one.figure, one.accumulate, one.sparse): one for one in _matrix(catalogue)}
-    for (key, name, accumulate, sparse), one in peaks.items():
+    peaks = {
+        (figure.accelerator, figure.figure, figure.accumulate, figure.sparse): figure
+        for figure in _matrix(catalogue)
+    }
+    for (key, name, accumulate, sparse), figure in peaks.items():
         dense = peaks.get((key, name, accumulate, False))
-        if sparse and dense is not None and abs(one.value / dense.value / 2 - 1) > _ROUNDING:
-            message = f"{one.value:g} sparse and {dense.value:g} dense, expected twice that"
-            yield _violation("sparse", one, message)
+        if sparse and dense is not None and abs(figure.value / dense.value / 2 - 1) > _ROUNDING:
+            message = f"{figure.value:g} sparse and {dense.value:g} dense, expected twice that"
+            yield _violation("sparse", figure, message)
 
 
 # Pairs of which the second is no slower, as (figure, engine).
@@ -102,12 +109,15 @@ def _width(catalogue: Catalogue) -> Iterator[Violation]:
 
 def _accumulate(catalogue: Catalogue) -> Iterator[Violation]:
     """Accumulating in 16 bits is no slower than in 32."""
-    peaks = {(one.accelerator, one.figure, one.sparse, one.accumulate): one for one in _matrix(catalogue)}
-    for (key, name, sparse, accumulate), one in peaks.items():
+    peaks = {
+        (figure.accelerator, figure.figure, figure.sparse, figure.accumulate): figure
+        for figure in _matrix(catalogue)
+    }
+    for (key, name, sparse, accumulate), figure in peaks.items():
         full = peaks.get((key, name, sparse, "fp32"))
-        if accumulate == "fp16" and full is not None and one.value < full.value * (1 - _ROUNDING):
-            message = f"{one.value:g} in 16 bits, expected no less than {full.value:g} in 32"
-            yield _violation("accumulate", one, message)
+        if accumulate == "fp16" and full is not None and figure.value < full.value * (1 - _ROUNDING):
+            message = f"{figure.value:g} in 16 bits, expected no less than {full.value:g} in 32"
+            yield _violation("accumulate", figure, message)
 
 
 def _lanes(catalogue: Catalogue) -> Iterator[Violation]:
@@ -139,22 +149,22 @@ def _memory(catalogue: Catalogue) -> Iterator[Violation]:
 def _anchor(catalogue: Catalogue) -> Iterator[Violation]:
     """Of every accelerator something is known: memory, power or a peak."""
     for card in catalogue.accelerators:
-        names = {one.figure for one in catalogue.figures_of(card.key)}
+        names = {figure.figure for figure in catalogue.figures_of(card.key)}
         if not names & {"memory_bytes", "tdp_w", *PEAKS}:
             yield Violation("anchor", card.key, "", "neither memory nor tdp nor a peak is known")
 
 
 def _arithmetic(catalogue: Catalogue) -> Iterator[Violation]:
     """A derived figure shows its arithmetic, and a product of multiprocessors, rate and clock comes out."""
-    derivations = {one.key for one in catalogue.documents if one.kind == "derivation"}
-    for one in catalogue.figures:
-        if one.document in derivations and not one.note:
-            yield _violation("arithmetic", one, "derived, but its note has no arithmetic")
-        product = _PRODUCT.fullmatch(one.note)
-        if product and one.figure in PEAKS:
+    derivations = {cited.key for cited in catalogue.documents if cited.kind == "derivation"}
+    for figure in catalogue.figures:
+        if figure.document in derivations and not figure.note:
+            yield _violation("arithmetic", figure, "derived, but its note has no arithmetic")
+        product = _PRODUCT.fullmatch(figure.note)
+        if product and figure.figure in PEAKS:
             value = float(product[1]) * float(product[2]) * float(product[3]) * 1e9
-            if abs(one.value / value - 1) > _ROUNDING / 10:
-                yield _violation("arithmetic", one, f"{one.value:g}, but {one.note} is {value:g}")
+            if abs(figure.value / value - 1) > _ROUNDING / 10:
+                yield _violation("arithmetic", figure, f"{figure.value:g}, but {figure.note} is {value:g}")
 
 
 def _names(catalogue: Catalogue) -> Iterator[Violation]:
@@ -171,11 +181,13 @@ def _names(catalogue: Catalogue) -> Iterator[Violation]:
 
 def _documents(catalogue: Catalogue) -> Iterator[Violation]:
     """Every document cited is there, and every one there is cited."""
-    known = {one.key for one in catalogue.documents}
-    for one in catalogue.figures:
-        if one.document not in known:
-            yield _violation("documents", one, f"cites {one.document!r}, which is not among the documents")
-    for key in sorted(known - {one.document for one in catalogue.figures}):
+    known = {cited.key for cited in catalogue.documents}
+    for figure in catalogue.figures:
+        if figure.document not in known:
+            yield _violation(
+                "documents", figure, f"cites {figure.document!r}, which is not among the documents"
+            )
+    for key in sorted(known - {figure.document for figure in catalogue.figures}):
         yield Violation("documents", key, "", "a document that no figure cites")
 
 
@@ -194,8 +206,8 @@ RULES: Mapping[str, Callable[[Catalogue], Iterator[Violation]]] = {
 
 
 def _matrix(catalogue: Catalogue) -> list[Figure]:
-    return [one for one in catalogue.figures if one.engine == "tensor"]
+    return [figure for figure in catalogue.figures if figure.engine == "tensor"]
 
 
-def _violation(rule: str, one: Figure, message: str) -> Violation:
-    return Violation(rule, one.accelerator, one.figure, message)
+def _violation(rule: str, figure: Figure, message: str) -> Violation:
+    return Violation(rule, figure.accelerator, figure.figure, message)

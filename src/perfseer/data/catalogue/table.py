@@ -160,22 +160,22 @@ class Catalogue:
 
     @cached_property
     def _cited(self) -> Mapping[str, Document]:
-        return {one.key: one for one in self.documents}
+        return {cited.key: cited for cited in self.documents}
 
     @cached_property
     def _of(self) -> Mapping[str, list[Figure]]:
         """Figures by accelerator."""
         found: dict[str, list[Figure]] = defaultdict(list)
-        for one in self.figures:
-            found[one.accelerator].append(one)
+        for figure in self.figures:
+            found[figure.accelerator].append(figure)
         return found
 
     @cached_property
     def _named(self) -> Mapping[tuple[str, str], list[Figure]]:
         """Figures by accelerator and name."""
         found: dict[tuple[str, str], list[Figure]] = defaultdict(list)
-        for one in self.figures:
-            found[one.accelerator, one.figure].append(one)
+        for figure in self.figures:
+            found[figure.accelerator, figure.figure].append(figure)
         return found
 
     def accelerator(self, key: str) -> Accelerator | None:
@@ -208,7 +208,11 @@ class Catalogue:
             sparse: with structured sparsity counted in.
         """
         group = self._named.get((key, name), ())
-        same = {one.accumulate: one for one in group if one.engine == engine and one.sparse == sparse}
+        same = {
+            figure.accumulate: figure
+            for figure in group
+            if figure.engine == engine and figure.sparse == sparse
+        }
         return same.get("fp32") or same.get("int32") or same.get("")
 
 
@@ -232,10 +236,10 @@ def read_catalogue(accelerators: Path, figures: Path, documents: Path) -> Catalo
     """
     sources = _read(documents, Document, _document)
     cards = _read(accelerators, Accelerator, _accelerator)
-    _refuse_twins(documents, [one.key for one in sources])
-    _refuse_twins(accelerators, [one.key for one in cards])
+    _refuse_twins(documents, [cited.key for cited in sources])
+    _refuse_twins(accelerators, [card.key for card in cards])
     found = _read(figures, Figure, _figure)
-    _refuse_twins(figures, [one[:5] for one in found])
+    _refuse_twins(figures, [figure[:5] for figure in found])
     _check_references(figures, found, {card.key for card in cards}, {source.key for source in sources})
     return Catalogue(cards, found, sources)
 
@@ -264,19 +268,23 @@ def _refuse(row: list[str], width: int) -> NoReturn:
 
 
 def _document(row: list[str]) -> Document:
-    one = Document(*row)
-    _check_key(one.key)
-    _check_word(one.kind, DOCUMENT_KINDS, "kind")
-    require(bool(one.title and one.publisher), f"document {one.key!r} lacks a title or a publisher")
+    document = Document(*row)
+    _check_key(document.key)
+    _check_word(document.kind, DOCUMENT_KINDS, "kind")
     require(
-        one.url.startswith(("https://", "http://")) or (not one.url and one.kind == "derivation"),
-        f"document {one.key!r} has the url {one.url!r}, expected https://…; only a derivation may lack one",
+        bool(document.title and document.publisher), f"document {document.key!r} lacks a title or a publisher"
     )
     require(
-        _DATE.fullmatch(one.date) is not None,
-        f"date {one.date!r}, expected 2024, 2024-03, 2024-03-18 or none",
+        document.url.startswith(("https://", "http://"))
+        or (not document.url and document.kind == "derivation"),
+        f"document {document.key!r} has the url {document.url!r}, expected https://…; "
+        "only a derivation may lack one",
     )
-    return one
+    require(
+        _DATE.fullmatch(document.date) is not None,
+        f"date {document.date!r}, expected 2024, 2024-03, 2024-03-18 or none",
+    )
+    return document
 
 
 def _accelerator(row: list[str]) -> Accelerator:
@@ -340,11 +348,11 @@ def _check_references(
     path: Path, rows: Sequence[Figure], accelerators: set[str], documents: set[str]
 ) -> None:
     """Every figure is of an accelerator there is and rests on a document there is."""
-    for number, one in enumerate(rows, start=1):
-        if one.accelerator not in accelerators:
-            raise PerfseerError(f"{path.name}, row {number}: no accelerator {one.accelerator!r}")
-        if one.document not in documents:
-            raise PerfseerError(f"{path.name}, row {number}: no document {one.document!r}")
+    for number, figure in enumerate(rows, start=1):
+        if figure.accelerator not in accelerators:
+            raise PerfseerError(f"{path.name}, row {number}: no accelerator {figure.accelerator!r}")
+        if figure.document not in documents:
+            raise PerfseerError(f"{path.name}, row {number}: no document {figure.document!r}")
 
 
 def _check_key(key: str) -> None:

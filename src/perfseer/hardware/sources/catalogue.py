@@ -26,7 +26,7 @@ class SourcedCatalogue(HardwareSource):
     title = "perfseer's catalogue: published figures of accelerators, a document for every figure"
     licence = "MIT"
     url = "docs/hardware.md"
-    published = max(one.date for one in catalogued().documents)
+    published = max(document.date for document in catalogued().documents)
     columns: ClassVar[dict[str, str]] = {
         "key": "of the accelerator, for example rtx4090",
         "figure": "its name with its unit; of a peak also engine, sparsity and accumulation",
@@ -41,14 +41,14 @@ class SourcedCatalogue(HardwareSource):
         cards = {card.key: card for card in _cards()}
         rows = [
             {
-                "key": one.accelerator,
-                "figure": _name(one),
-                "value": _value(one, cards[one.accelerator]),
-                "document": _cited(table.document(one.document)),
-                "note": one.note,
+                "key": figure.accelerator,
+                "figure": _name(figure),
+                "value": _value(figure, cards[figure.accelerator]),
+                "document": _cited(table.document(figure.document)),
+                "note": figure.note,
             }
-            for one in table.figures
-            if one.accelerator in cards
+            for figure in table.figures
+            if figure.accelerator in cards
         ]
         return Reading(pd.DataFrame(rows, columns=list(self.columns)), n_read=len(rows), where="perfseer")
 
@@ -71,15 +71,15 @@ def _cards() -> list[Accelerator]:
     return [card for card in catalogued().accelerators if card.kind != "cpu"]
 
 
-def _name(one: Figure) -> str:
-    if one.figure not in PEAKS:
-        return _RENAMED.get(one.figure, one.figure)
-    precision = one.figure.partition("_")[0]
-    return Peak(precision, one.engine, one.sparse, "fp16" if one.accumulate == "fp16" else "").figure
+def _name(figure: Figure) -> str:
+    if figure.figure not in PEAKS:
+        return _RENAMED.get(figure.figure, figure.figure)
+    precision = figure.figure.partition("_")[0]
+    return Peak(precision, figure.engine, figure.sparse, "fp16" if figure.accumulate == "fp16" else "").figure
 
 
-def _value(one: Figure, card: Accelerator) -> float:
-    return one.value / card.dies_per_card if one.figure in _OF_A_DIE else one.value
+def _value(figure: Figure, card: Accelerator) -> float:
+    return figure.value / card.dies_per_card if figure.figure in _OF_A_DIE else figure.value
 
 
 def _cited(document: Document) -> str:

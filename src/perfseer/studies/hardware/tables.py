@@ -165,9 +165,9 @@ def matrix_table(study: HardwareStudy) -> str:
 
 
 def _asked(name: str) -> str:
-    one = MATRICES[name]
-    listed = ", ".join(f"`{column}`" for column in one.columns)
-    return f"{listed}; {one.condition}" if one.condition else listed
+    definition = MATRICES[name]
+    listed = ", ".join(f"`{column}`" for column in definition.columns)
+    return f"{listed}; {definition.condition}" if definition.condition else listed
 
 
 def tier_table(study: HardwareStudy) -> str:
