@@ -77,7 +77,7 @@ class SegmentSettings(Strict):
     @model_serializer(mode="wrap")
     def _asked(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is asked; what asks nothing is not there."""
-        return {name: value for name, value in handler(self).items() if value not in (None, False, ())}
+        return {name: value for name, value in handler(self).items() if value}
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
