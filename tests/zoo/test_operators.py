@@ -43,6 +43,9 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("text", COUNTED)
+@pytest.mark.skipif(
+    "not hasattr(torch.ops.aten, '_fused_rms_norm')", reason="this torch composes some of them"
+)
 def test_a_call_is_one_node_with_its_costs(text):
     call = parse(text)
     graph = capture(build(f"operator:{text}"), call.inputs(), backward=False)

@@ -166,7 +166,8 @@ def _check(call: Operator, kind: Kind, text: str) -> None:
     require(not wrong, f"{text!r} has an input of {len(next(iter(wrong), ()))} dimensions: {kind.dimensions}")
     given, wanted = set(call.settings), set(kind.settings)
     require(given == wanted, f"{text!r} has settings {sorted(given)}; {call.name} wants {sorted(wanted)}")
-    require(kind.widened == (call.width is not None), f"{text!r}: only some operators have a width, ->13")
+    needs = "needs its output's width" if kind.widened else "gives its output no width of its own"
+    require(kind.widened == (call.width is not None), f"{text!r}: {call.name} {needs}, such as ->13")
     least = [value for key, value in call.settings.items() if key != "padding"]
     sizes = [*(size for shape in call.shapes for size in shape), *least, call.width or 1]
     require(min(sizes) > 0, f"{text!r} has a size of zero; sizes are 1 or more")
