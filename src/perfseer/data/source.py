@@ -5,7 +5,7 @@ How one is added without telling any list is in docs/adding-a-dataset.md.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -32,9 +32,11 @@ class Source(ABC):
         labels: that were published; the pipeline needs all there are, studies may do with some.
         graphs_by: ``capture`` of the models that rows refer to; ``rebuilding``, by a method `graphs` of its
             own; or ``none``.
+        samples: whether it can give some of its rows, by `rows`.
         places: published files by name, others by path; none for all that are published.
         workers: processes.
         progress: called with graphs done and graphs there are.
+        rows: at most so many, chosen by a fixed seed; None for all.
     """
 
     name: ClassVar[str]
@@ -42,9 +44,17 @@ class Source(ABC):
     files: ClassVar[tuple[RemoteFile, ...]]
     labels: ClassVar[tuple[str, ...]] = TARGET_NAMES
     graphs_by: ClassVar[Literal["capture", "rebuilding", "none"]] = "capture"
+    samples: ClassVar[bool] = False
     places: Sequence[str | Path] = ()
     workers: int = 1
     progress: Progress | None = None
+    rows: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        require(
+            self.rows is None or self.samples, f"source {self.name} gives all its rows or none: no --rows"
+        )
+        require(self.rows is None or self.rows > 0, f"{self.rows} rows are wanted, expected at least 1")
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
@@ -79,7 +89,11 @@ class Source(ABC):
     def _path(self, place: str | Path) -> Path:
         if Path(place).is_file():
             return Path(place)
-        named = {name: file for file in self.files for name in (Path(file.name).stem, file.name)}
+        named = {
+            name: file
+            for file in self.files
+            for name in (file.name.removesuffix(Path(file.name).suffix), file.name)
+        }
         if str(place) not in named:
             names = ", ".join(file.name for file in self.files)
             raise PerfseerError(f"no file {place}, nor does {self.name} publish one; there are {names}")
