@@ -43,6 +43,8 @@ def test_a_row_is_a_network_at_a_setting(files):
     keys = {platform.key for platform in Platform.of_rows(table)}
     assert keys == {"v100-sxm2-16gb-fp32-nchw-eager-torch1.8", "rtx2080ti-fp32-nchw-eager-torch1.8"}
     assert OnceForAllLatencies(["v100_1", "2080ti_32.pt"]).table["batch_size"].tolist() == [1] * 3 + [32] * 3
+    narrow = OnceForAllLatencies(["v100_1"], width=1.0).table["architecture"]
+    assert narrow[0] == "w1.0-3333-3333-3333-3333-3333"
     with pytest.raises(PerfseerError, match=r"titan_1.*v100_64"):
         OnceForAllLatencies(["titan_1"]).read()
 
@@ -100,7 +102,7 @@ def test_captures_lie_apart_from_those_of_libraries(files, monkeypatch):
 def test_other_networks_are_refused(files, content):
     torch.save(content, files / "ofa_archs.pt")
     with pytest.raises(PerfseerError):
-        module._networks.__wrapped__(files / "ofa_archs.pt")
+        module._networks.__wrapped__(files / "ofa_archs.pt", 1.2)
 
 
 @pytest.mark.parametrize("content", [[1.0, 2.0], {"a": 1.0}, ["1", "2", "3"]])
