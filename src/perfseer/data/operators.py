@@ -15,7 +15,6 @@ from perfseer.errors import PerfseerError, require
 PREFIX = "operator:"
 _PRELOAD = ("perfseer.graphs.capture", "perfseer.zoo.operators")
 _PORTION = 500
-SEED = 0
 # Winograd's F(4x4, 3x3) does with a quarter of the multiplications that are counted.
 _FEWER_PRODUCTS = {"conv": 4.0}
 # Data sheets round, and caches feed small operands faster than memory does.
@@ -158,18 +157,23 @@ def spread_sample(
     return np.sort(chosen.to_numpy(dtype=np.int64))
 
 
-def sampled(rows: pd.DataFrame, label: str, n: int) -> pd.DataFrame:
-    """Some of the measured rows, by `spread_sample` over operators and devices and `SEED`.
+def sampled(rows: pd.DataFrame, label: str, n: int, seed: int) -> pd.DataFrame:
+    """Some of the measured rows, by `spread_sample` over operators and devices.
 
     Args:
-        rows: columns ``family``, ``Device``, ``status`` and the label.
+        rows: columns ``family``, ``device``, ``status`` and the label.
         label: its name.
         n: how many; all measured ones if there are no more.
+        seed: of the choice.
+
+    Raises:
+        PerfseerError: ``n`` is not positive.
     """
+    require(n > 0, f"a sample of {n} operators: expected at least 1")
     sound = rows[rows["status"] == "ok"].reset_index(drop=True)
-    groups = sound["family"] + " " + sound["Device"]
+    groups = sound["family"] + " " + sound["device"]
     chosen: pd.DataFrame = sound.iloc[
-        spread_sample(groups, sound[label].to_numpy(dtype=np.float64), n, SEED)
+        spread_sample(groups, sound[label].to_numpy(dtype=np.float64), n, seed)
     ].reset_index(drop=True)
     return chosen
 

@@ -134,12 +134,12 @@ def test_some_of_the_rows_are_chosen(tmp_path):
     rows = [row("add", (50, n), latency=n / 100) for n in range(1, 101)]
     rows += [row("mul", latency=float("nan"))]
     place = write(tmp_path, *rows)
-    table = NeuSightOperators([place], rows=30).table
+    table = NeuSightOperators([place], sample=30).table
     assert len(table) == 30
     assert (table["status"] == "ok").all()
-    assert NeuSightOperators([place], rows=30).table.equals(table)
-    with pytest.raises(PerfseerError, match="0 rows"):
-        NeuSightOperators([place], rows=0)
+    assert NeuSightOperators([place], sample=30).table.equals(table)
+    with pytest.raises(PerfseerError, match="sample of 0"):
+        _ = NeuSightOperators([place], sample=0).table
 
 
 def test_all_files_are_declared_and_chosen_by_operator():

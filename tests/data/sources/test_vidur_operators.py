@@ -146,7 +146,7 @@ def test_a_file_of_no_known_device_is_refused(tmp_path):
 
 def test_some_of_the_rows_are_chosen(tmp_path):
     path = write(tmp_path, *(row(num_tokens=n, time=n / 100) for n in range(1, 50)))
-    table = VidurOperators([path], rows=60).table
+    table = VidurOperators([path], sample=60).table
     assert len(table) == 60
     assert set(table["family"]) == {
         *("embedding", "rms_norm", "linear_no_bias", "rotary", "silu_and_mul", "add"),

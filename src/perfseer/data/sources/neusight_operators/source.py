@@ -108,7 +108,6 @@ class NeuSightOperators(Source):
     files = _files()
     labels = (LABEL,)
     graphs_by = "rebuilding"
-    samples = True
     repeats: int = 0
 
     def paths(self) -> list[Path]:
@@ -124,13 +123,15 @@ class NeuSightOperators(Source):
         """A row for each operator, shape and device; those timed more than once are one, and counted."""
         raw = pd.concat([_read(path) for path in self.paths()], ignore_index=True)
         merged, self.repeats = merged_repeats(raw, LABEL)
-        if self.rows is not None:
-            merged = sampled(merged, LABEL, self.rows)
         parts = [
             _table(merged.loc[part.index], *map(str, software))
             for software, part in merged.groupby(_SOFTWARE, sort=False)
         ]
         return pd.concat(parts, ignore_index=True)
+
+    def sampled(self, table: pd.DataFrame, n: int) -> pd.DataFrame:
+        """Some of the measured rows, of every operator, device and size; see `data.operators.sampled`."""
+        return sampled(table, LABEL, n, self.seed)
 
     def graphs(self) -> tuple[PackedGraphs, pd.DataFrame]:
         """One operator each, captured in single precision, forward alone."""
