@@ -41,6 +41,17 @@ def test_a_name_of_two_says_both_keys_and_a_wrong_one_what_is_alike(table):
         key_of("h100-sxn", table)
 
 
+@pytest.mark.parametrize("name", ["", " ", ".*", "nvidia", "日本語", "%"])
+def test_what_names_nothing_is_no_accelerator(table, name):
+    table.loc["old-c1", "name"] = "GeForce"  # nothing is left of it without its vendor's words
+    with pytest.raises(PerfseerError):
+        key_of(name, table)
+
+
+def test_a_column_asked_for_twice_is_shown_once(table):
+    assert list(picked(table, "name, tdp_w,name").columns) == ["name", "tdp_w"]
+
+
 @pytest.mark.parametrize(
     ("condition", "keys"),
     [

@@ -48,8 +48,14 @@ _SHOWN = "name,vendor,generation,year,fp16_flops,int8_ops,memory_bytes,bandwidth
 def build(
     database: _Database = _DEFAULT,
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    rounds: Annotated[
-        Path | None, typer.Option(help="Folder with further rounds of MLPerf (…_summary_results.json).")
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            "--rounds",
+            help="Folder with files of your own: epoch.csv and the like in place of a published file, "
+            "and further rounds of MLPerf (…_summary_results.json).",
+        ),
     ] = None,
 ) -> None:
     """Read every source that can be had and write the database, if anything changed."""
@@ -58,7 +64,7 @@ def build(
     from perfseer.parameters import load_mapping
 
     log = line_log("")
-    built = run(load_mapping(params), database, rounds=rounds, log=log)
+    built = run(load_mapping(params), database, folder=folder, log=log)
     log(f"{'written' if built.written.changed else 'unchanged'}: contents {built.written.digest[:12]}")
     # Without the password.
     typer.echo(database_url(database).render_as_string() if "://" in database else database)
