@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perfseer.hardware.assembly.sourced import RULES
 from perfseer.hardware.matrices import MATRICES, matrix_counts
 from perfseer.hardware.metric_registry import METRICS, Metric
 from perfseer.hardware.tiers import segment_conditions
@@ -31,6 +32,9 @@ _REASONS = 15
 _PLACES = 3
 _BEST = 10
 _CONTRASTS = 15
+_TREND_KINDS = {"all": "all accelerators", "category": "a category", "segment": "a use"}
+# Names of which no architecture was known when they were counted before on the same file.
+_UNKNOWN_BEFORE = {"passmark": 1187}
 _PATTERN_TITLES = {
     "fp32_per_watt": ("FP32 [TFLOP/s/W]", 1e12),
     "fp16_per_watt": ("FP16 matrix [TFLOP/s/W]", 1e12),
@@ -67,7 +71,7 @@ def ledger_table(study: HardwareStudy) -> str:
     """A line per source: its licence, its bytes and what became of its rows."""
 
     def became(name: str) -> Callable[[dict[str, Any]], str]:
-        return lambda row: count(int(row[name])) if row["present"] else _NONE
+        return lambda row: count(int(row[name])) if row["present"] and row["name"] != RULES else _NONE
 
     columns: list[Column[dict[str, Any]]] = [
         ("source", _text("name")),
@@ -214,10 +218,11 @@ def ranking_table(study: HardwareStudy) -> str:
     columns: list[Column[Metric]] = [
         ("metric", lambda metric: metric.title),
         ("unit", lambda metric: metric.display_unit),
-        ("derived / imputed / uncalibrated", ways),
+        ("of all: derived / imputed / uncalibrated", ways),
+        ("ranked here", lambda metric: count(len(_ranked(study, metric)))),
         *((f"{place + 1}.", _place(study, place)) for place in range(_PLACES)),
     ]
-    return table(METRICS.values(), columns, align="llrlll")
+    return table(METRICS.values(), columns, align="llrrlll")
 
 
 def _place(study: HardwareStudy, place: int) -> Callable[[Metric], str]:
@@ -226,10 +231,17 @@ def _place(study: HardwareStudy, place: int) -> Callable[[Metric], str]:
         if place >= len(found):
             return _NONE
         key, value = found.index[place], float(found.iloc[place])
-        mark = "†" if study.metric_status.loc[key, metric.name] == "uncalibrated" else ""
-        return f"{escape(study.name_of(str(key)))}: {number(value / metric.scale)}{mark}"
+        marks = "†" if study.metric_status.loc[key, metric.name] == "uncalibrated" else ""
+        marks += "‡" if _rests_on_one_offer(study, metric, str(key)) else ""
+        return f"{escape(study.name_of(str(key)))}: {number(value / metric.scale)}{marks}"
 
     return cell
+
+
+def _rests_on_one_offer(study: HardwareStudy, metric: Metric, key: str) -> bool:
+    """Whether a metric is made of a cloud's price that no second offer confirms."""
+    of_clouds = "cloud_median_usd_per_h" in metric.inputs
+    return of_clouds and bool(study.known["cloud_offers"][key] == 1)
 
 
 def _ranked(study: HardwareStudy, metric: Metric) -> pd.Series:
@@ -263,13 +275,14 @@ def trend_table(trends: Sequence[Trend]) -> str:
 
     columns: list[Column[Trend]] = [
         ("peak per watt", lambda trend: PER_WATT[trend.quantity]),
-        ("of", lambda trend: escape(trend.scope)),
+        ("of", lambda trend: _TREND_KINDS[trend.kind]),
+        ("which", lambda trend: _NONE if trend.kind == "all" else escape(trend.scope)),
         ("accelerators", lambda trend: count(trend.fit.n)),
         ("dies", lambda trend: count(trend.fit.clusters)),
         ("years", lambda trend: f"{trend.first:.0f}–{trend.last:.0f}"),
         ("doubles in [years]", doubling),
     ]
-    return table(trends, columns, align="ll")
+    return table(trends, columns, align="lll")
 
 
 def pattern_table(rows: pd.DataFrame) -> str:
@@ -316,10 +329,10 @@ def price_table(statistics: Statistics, kind: str) -> str:
     columns: list[Column[dict[str, Any]]] = [
         ("accelerator", _text("name")),
         (f"price [{rated.paid}]", lambda row: number(row["usd"])),
-        ("prices it is the median of", _count("offers")),
+        ("median of so many prices", _count("offers")),
         (rated.label, lambda row: number(row["performance"] / rated.divisor)),
         (rated.unit, lambda row: number(rated.per * row["per_usd"] / rated.divisor)),
-        ("nobody beats both", lambda row: "yes" if row["front"] else "no"),
+        ("none is cheaper and faster", lambda row: "yes" if row["front"] else "no"),
     ]
     return table(_rows(rows), columns, align="l") if len(rows) else ""
 
@@ -346,16 +359,24 @@ def name_table(study: HardwareStudy) -> str:
     columns: list[Column[dict[str, Any]]] = [
         ("source", _text("source")),
         ("names identified", lambda row: share_text(int(row["n_mapped"]), int(row["n_named"]))),
-        ("architecture unknown", _architecture_unknown),
-        ("rows with such a name", lambda row: share_text(int(row["n_rows_mapped"]), int(row["n_rows"]))),
+        (
+            "rows with an identified name",
+            lambda row: share_text(int(row["n_rows_mapped"]), int(row["n_rows"])),
+        ),
+        ("architecture unknown, exact names alone", _architecture_unknown("n_exact")),
+        ("architecture unknown, with rules", _architecture_unknown("n_architecture")),
+        ("unknown when counted before", _unknown_before),
     ]
     return table(_rows(study.names), columns)
 
 
-def _architecture_unknown(row: dict[str, Any]) -> str:
+def _architecture_unknown(told: str) -> Callable[[dict[str, Any]], str]:
     """Names that do not tell an architecture, in sources where that is asked."""
-    told = int(row["n_architecture"])
-    return count(int(row["n_named"]) - told) if told else _NONE
+    return lambda row: count(int(row["n_named"]) - int(row[told])) if row["n_architecture"] else _NONE
+
+
+def _unknown_before(row: dict[str, Any]) -> str:
+    return count(_UNKNOWN_BEFORE[row["source"]]) if row["source"] in _UNKNOWN_BEFORE else _NONE
 
 
 def floor_table(floors: Sequence[Floor]) -> str:
