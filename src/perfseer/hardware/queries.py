@@ -94,19 +94,22 @@ def ranking(metric: str, limit: int = 20) -> Select[Any]:
 
 
 def results_of(key: str) -> Select[Any]:
-    """Closed results of systems with one accelerator."""
+    """Closed, valid results of systems with one accelerator, each once; inferred ones are not among them."""
     gpus, systems, results = schema.gpus, schema.systems, schema.results
     inside = schema.system_accelerators
     return (
         select(
             systems.c.round,
             systems.c.submitter,
+            systems.c.system_name.label("system"),
             schema.benchmarks.c.name.label("benchmark"),
+            results.c.accuracy_target,
             results.c.scenario,
             results.c.metric,
             results.c.value,
             systems.c.total_accelerators,
             results.c.power_w,
+            *(systems.c[name] for name in ("maxq", "mig", "vgpu", "power_cap_w", "mixed", "virtualised")),
             results.c.location,
         )
         .select_from(gpus)
@@ -114,7 +117,13 @@ def results_of(key: str) -> Select[Any]:
         .join(systems, systems.c.id == inside.c.system_id)
         .join(results, results.c.system_id == systems.c.id)
         .join(schema.benchmarks, schema.benchmarks.c.id == results.c.benchmark_id)
-        .where(gpus.c.key == key, systems.c.division == "closed", results.c.duplicate.is_(False))
+        .where(
+            gpus.c.key == key,
+            systems.c.division == "closed",
+            results.c.duplicate.is_(False),
+            results.c.inferred.is_(False),
+            results.c.valid.is_(True),
+        )
         .order_by(systems.c.round, schema.benchmarks.c.name, results.c.scenario, results.c.location)
     )
 

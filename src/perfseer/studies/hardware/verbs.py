@@ -10,6 +10,7 @@ import typer
 
 from perfseer.console.groups import group
 from perfseer.console.progress import line_log
+from perfseer.errors import require
 from perfseer.studies.hardware.about import DATABASE
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def list_(
 
     table = narrowed(_specs(database).table, where or ())
     chosen = table if all_ else table[table["canonical"]]
-    _print(picked(chosen, columns).reset_index(), style)
+    _print_figures(picked(chosen, columns).reset_index(), style)
 
 
 def columns_(style: _Style = Format.table) -> None:
@@ -100,14 +101,15 @@ def show(
     """Show every figure of one accelerator, with where it comes from."""
     import pandas as pd
 
-    from perfseer.hardware.queries import figures_of, read_specs
+    from perfseer.hardware.queries import conflicts_of, figures_of, prices_of, read_specs
     from perfseer.hardware.storage import connected
     from perfseer.studies.hardware.asking import key_of, sheet
 
     with connected(database) as connection:
         specs = read_specs(connection)
-        key = key_of(name, specs.table)
-        _print(sheet(specs, key, pd.read_sql(figures_of(key), connection)), style)
+        key = key_of(name, specs.table, line_log(""))
+        told = (pd.read_sql(query(key), connection) for query in (figures_of, conflicts_of, prices_of))
+        _print(sheet(specs, key, *told, people=_for_people(style)), style)
 
 
 def compare(
@@ -119,14 +121,50 @@ def compare(
     from perfseer.studies.hardware.asking import beside, key_of
 
     specs = _specs(database)
-    _print(beside(specs, [key_of(name, specs.table) for name in names]), style)
+    keys = [key_of(name, specs.table, line_log("")) for name in names]
+    _print(beside(specs, keys, people=_for_people(style)), style)
+
+
+def results(
+    name: Annotated[str, typer.Argument(help="Key or name, for example h200.")],
+    benchmark: Annotated[str | None, typer.Option(help="Only this one, for example llama2-70b.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Offline, Server, Interactive, SingleStream or MultiStream.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many.", show_default="all")] = None,
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Show what MLPerf Inference measured: closed results, the latest round and the best first."""
+    import pandas as pd
+
+    from perfseer.hardware.queries import read_specs, results_of
+    from perfseer.hardware.storage import connected
+    from perfseer.studies.hardware.asking import key_of, measured
+
+    log = line_log("")
+    with connected(database) as connection:
+        key = key_of(name, read_specs(connection).table, log)
+        found = pd.read_sql(results_of(key), connection)
+    require(
+        len(found) > 0,
+        f"no closed results of MLPerf with {key}; `perfseer hardware show {key}` has its figures",
+    )
+    shown = measured(found, benchmark, scenario)
+    log(f"{len(shown)} results with {key}; per accelerator is not verified by MLCommons Association")
+    _print(shown.head(limit) if limit else shown, style)
 
 
 def rank(
     by: Annotated[str, typer.Option(help="A derived metric (`perfseer hardware metrics`) or a figure.")],
     where: Annotated[list[str] | None, typer.Option(help="As of `list`; repeat it.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
-    ascending: Annotated[bool, typer.Option("--ascending", help="The least first.")] = False,
+    ascending: Annotated[
+        bool | None,
+        typer.Option(
+            "--ascending/--descending", help="The least or the greatest first.", show_default="the best"
+        ),
+    ] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")
     ] = False,
@@ -142,7 +180,7 @@ def rank(
         specs, metrics = read_specs(connection), read_metrics(connection)
     table = narrowed(specs.table, where or ())
     chosen = table if all_ else table[table["canonical"]]
-    _print(ranked(chosen, metrics, by, limit, ascending=ascending), style)
+    _print_figures(ranked(chosen, metrics, by, limit, ascending=ascending), style)
 
 
 def matrix_(
@@ -153,7 +191,7 @@ def matrix_(
     """Print one of the six matrices: observed figures only, no cell empty."""
     from perfseer.hardware.matrices import matrix
 
-    _print(matrix(_specs(database), name).reset_index(), style)
+    _print_figures(matrix(_specs(database), name).reset_index(), style)
 
 
 def metrics_(style: _Style = Format.table) -> None:
@@ -211,6 +249,18 @@ def _specs(database: str) -> "Specs":
         return read_specs(connection)
 
 
+def _for_people(style: Format) -> bool:
+    """Whether an answer is in the units that people read, not in SI units for programs."""
+    return style in (Format.table, Format.md)
+
+
+def _print_figures(frame: "pd.DataFrame", style: Format) -> None:
+    """An answer whose columns are figures, with their units where people read it."""
+    from perfseer.studies.hardware.shown_units import in_shown_units
+
+    _print(in_shown_units(frame) if _for_people(style) else frame, style)
+
+
 def _print(frame: "pd.DataFrame", style: Format) -> None:
     """An answer on standard output."""
     if style is Format.json:
@@ -227,11 +277,12 @@ def _print_cells(titles: Sequence[str], cells: list[list[str]], style: Format) -
     from perfseer.console.tables import console, listed, table
     from perfseer.reporting.tables import escape, markdown_table
 
-    if style is Format.md:
-        typer.echo(markdown_table(titles, [[escape(cell) for cell in row] for row in cells]))
-        return
     numbers = [title for i, title in enumerate(titles) if all(_is_number(row[i]) for row in cells)]
-    console().print(table(listed(titles, numbers), cells))
+    if style is Format.md:
+        align = "".join("r" if title in numbers else "l" for title in titles)
+        typer.echo(markdown_table(titles, [[escape(cell) for cell in row] for row in cells], align))
+        return
+    console().print(table(listed(titles, numbers), cells, fold=True))
 
 
 def _is_number(cell: str) -> bool:
@@ -257,6 +308,7 @@ def register(app: typer.Typer) -> None:
         ("columns", columns_),
         ("show", show),
         ("compare", compare),
+        ("results", results),
         ("rank", rank),
         ("matrix", matrix_),
         ("metrics", metrics_),
