@@ -13,7 +13,7 @@ from perfseer.reporting.document import tamed
 from perfseer.reporting.tables import escape
 from perfseer.studies.hardware import tables
 from perfseer.studies.hardware.about import DOCUMENT
-from perfseer.studies.hardware.conclusions import headlines
+from perfseer.studies.hardware.conclusions import decisions, headlines
 from perfseer.studies.hardware.figures import CATEGORIES, share_dots
 from perfseer.studies.hardware.render import markdown, render_study
 from perfseer.studies.hardware.statistics import statistics
@@ -59,9 +59,25 @@ def test_sources_stand_with_their_rows_and_absent_ones_say_why(rendered):
     assert rows[3][3:] == ["absent: not \\| there", "–", "–", "–"]
 
 
-def test_the_greatest_conflict_leads_whichever_side_is_larger():
-    rows = table_after(tables.conflict_table(full_study()), "|")
-    assert [row[4] for row in rows[2:]] == ["0.250", "1.25"]
+def test_the_greatest_conflict_of_each_accelerator_leads_whichever_side_is_larger():
+    full = full_study()
+    first = full.conflicts.iloc[[0]].assign(figure="l2_bytes", chosen_value=2.0**21, ratio=1.1)
+    rows = table_after(
+        tables.conflict_table(replace(full, conflicts=pd.concat([full.conflicts, first]))), "|"
+    )
+    assert [row[5] for row in rows[2:]] == ["0.250", "1.25"]
+    assert [row[7] for row in rows[2:]] == ["0", "1"]
+    assert [row[2:4] for row in rows[2:]] == [["GiB", "7.4506 (sheet)"], ["W", "400 (sheet)"]]
+
+
+def test_differences_are_counted_by_what_they_look_like():
+    full = full_study()
+    rows = table_after(tables.conflict_kinds_table(full), "|")
+    assert sorted((row[0], row[2], row[3]) for row in rows[2:]) == [
+        ("die against card", "1", "1"),
+        ("no rule explains it", "1", "1"),
+    ]
+    assert len(decisions(full)) == 2
 
 
 def test_rankings_leave_out_what_was_guessed():
@@ -105,8 +121,8 @@ def test_names_without_an_architecture_are_counted_before_and_after_the_rules():
         [("passmark", 10, 6, 5, 8, 10, 6), ("epoch", 4, 3, 2, 0, 4, 3)], columns=FRAMES["names"]
     )
     rows = table_after(tables.name_table(study(many_specs(2), names=names)), "|")
-    assert rows[2][3:] == ["5", "2", "1,187"]
-    assert rows[3][3:] == ["–", "–", "–"]
+    assert rows[2][3:] == ["5", "2", "1,187", "532"]
+    assert rows[3][3:] == ["–", "–", "–", "–"]
 
 
 def test_a_price_that_a_single_cloud_asks_is_marked_and_is_not_the_best():

@@ -107,8 +107,20 @@ def conflict_sentence(study: HardwareStudy) -> str:
         return "No two sources differ on a figure."
     return (
         f"Sources differ on {plural(n, 'figure')} of {plural(int(accelerators), 'accelerator')}. Every one "
-        "is in the database with what was decided; these differ most:"
+        "is in the database with what was decided:"
     )
+
+
+def decisions(study: HardwareStudy) -> list[str]:
+    """Whom we believed, how often, and why, safe in Markdown."""
+    counted = (
+        study.conflicts.groupby(["chosen_source", "decision"], sort=True).size().rename("n").reset_index()
+    )
+    counted = counted.sort_values("n", ascending=False, kind="stable")
+    return [
+        f"{escape(source)} was believed in {plural(n, 'difference')}: {escape(why)}."
+        for source, why, n in zip(counted["chosen_source"], counted["decision"], counted["n"], strict=True)
+    ]
 
 
 def results_sentence(study: HardwareStudy) -> str:
