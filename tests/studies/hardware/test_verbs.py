@@ -11,7 +11,16 @@ from perfseer.errors import PerfseerError
 from perfseer.hardware.schema import METADATA
 from perfseer.hardware.specs import COLUMNS, IDENTITY, NUMBERS
 from perfseer.hardware.storage import write
-from perfseer.studies.hardware.asking import key_of, measured, narrowed, picked, ranked
+from perfseer.studies.hardware.asking import (
+    fit_for,
+    key_of,
+    leaders,
+    measured,
+    narrowed,
+    only_scenario,
+    picked,
+    ranked,
+)
 from perfseer.studies.hardware.shown_units import UNITS, in_shown_units, unit_of
 from tests.helpers.hardware import contents
 
@@ -165,6 +174,54 @@ def test_results_are_per_accelerator_the_latest_and_the_best_first():
     assert measured(rows, "BERT", "offline")["submitter"].tolist() == ["fast", "slow", "old"]
     with pytest.raises(PerfseerError, match="bert, gptj"):
         measured(rows, "llama9")
+
+
+def test_leaders_rest_on_the_latest_round_and_on_accelerators_as_they_are_sold(table):
+    rows = pd.DataFrame(
+        [
+            _result(key="h100-sxm", round="v4.1", value=8000.0),
+            _result(key="h100-sxm", submitter="Y", value=80.0),
+            _result(key="h100-sxm", value=120.0),
+            _result(key="h100-sxm", value=960.0, mig="1g.10gb"),
+            _result(key="old-c1", round="v0.7", value=96.0),
+            _result(key="old-c1", scenario="SingleStream", metric="latency_p90_s", value=0.2),
+        ]
+    )
+    found = leaders(rows, table)
+    assert found[["key", "name", "round", "median", "best", "results", "submitters"]].to_numpy().tolist() == [
+        ["h100-sxm", "NVIDIA H100 80GB HBM3", "v5.1", 12.5, 15.0, 2, 2],
+        ["old-c1", "GeForce Old", "v0.7", 12.0, 12.0, 1, 1],
+    ]
+    assert set(found["unit"]) == {"sample/s"}
+    with pytest.raises(PerfseerError, match="Offline, SingleStream"):
+        only_scenario(rows, "offlin")
+
+
+def test_a_use_leaves_what_is_fit_for_it(table):
+    uses = pd.DataFrame([("h100-sxm", "train vision"), ("old-c1", "")], columns=["key", "segments"])
+    assert list(fit_for(table, uses, "train").index) == ["h100-sxm"]
+    assert list(fit_for(table, uses, None).index) == list(table.index)
+    with pytest.raises(PerfseerError, match="train, vision"):
+        fit_for(table, uses, "rain")
+
+
+def test_leaders_and_uses_are_asked_on_the_command_line(tmp_path):
+    place = tmp_path / "hardware.sqlite"
+    rows = contents()
+    rows["systems"][0]["power_cap_w"] = None
+    rows["tiers"][0]["segments"] = "train_llm"
+    write(rows, place)
+    ask = ["--format", "json", "--database", str(place)]
+    answer = CliRunner().invoke(app, ["hardware", "results", "--benchmark", "bert", *ask])
+    assert answer.exit_code == 0, answer.output
+    assert [(row["key"], row["median"]) for row in json.loads(answer.stdout)] == [("a100", 125.0)]
+    for verb in (["list"], ["rank", "--by", "tdp_w"]):
+        answer = CliRunner().invoke(app, ["hardware", *verb, "--all", "--use", "train_llm", *ask])
+        assert answer.exit_code == 0, answer.output
+        assert [row["key"] for row in json.loads(answer.stdout)] == ["a100"]
+    assert CliRunner().invoke(app, ["hardware", "results", *ask]).exit_code != 0
+    answer = CliRunner().invoke(app, ["hardware", "results", "--benchmark", "none", *ask])
+    assert answer.exit_code != 0
 
 
 def test_the_verb_shows_closed_results_once_and_says_who_did_not_verify_them(tmp_path):

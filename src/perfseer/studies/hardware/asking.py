@@ -22,6 +22,10 @@ _TEXTS = tuple(name for name in IDENTITY if name != "canonical")
 _OF_CLOUDS = {name for name in NUMBERS if name.startswith("cloud_") and name != "cloud_offers"} | {
     metric.name for metric in METRICS.values() if "cloud_median_usd_per_h" in metric.inputs
 }
+_LEADERS = (
+    *("key", "name", "scenario", "accuracy_target", "round", "median", "best", "unit"),
+    *("results", "submitters"),
+)
 _MEASURED = (
     *("round", "submitter", "system", "benchmark", "accuracy_target", "scenario", "accelerators"),
     *("per_accelerator", "value", "unit", "power_w", "set_up"),
@@ -277,13 +281,9 @@ def measured(
     Raises:
         PerfseerError: there are no results of this benchmark or scenario; says of which there are.
     """
-    for column, wanted in (("benchmark", benchmark), ("scenario", scenario)):
-        if wanted is None:
-            continue
-        there = sorted(set(results[column]))
-        kept = results[results[column].str.casefold() == wanted.casefold()]
-        require(len(kept) > 0, f"no results of the {column} {wanted!r} here; there are {', '.join(there)}")
-        results = kept
+    if benchmark is not None:
+        results = _only(results, "benchmark", benchmark)
+    results = only_scenario(results, scenario)
     rate = results["metric"].str.endswith("_per_s") & ~results["mixed"].astype(bool)
     per_accelerator = (results["value"] / results["total_accelerators"]).where(rate)
     shown = results.assign(
@@ -296,6 +296,77 @@ def measured(
     order = ["place", "benchmark", "accuracy_target", "scenario", "per_accelerator", "value", "submitter"]
     shown = shown.sort_values(order, ascending=[False, True, True, True, False, False, True], kind="stable")
     return shown[list(_MEASURED)].reset_index(drop=True)
+
+
+def leaders(results: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Who reaches most on a benchmark: throughput per accelerator as it is sold, the best median first.
+
+    Args:
+        results: `perfseer.hardware.queries.results_on` the benchmark.
+        table: of all accelerators, with their names.
+
+    Returns:
+        A row per accelerator, scenario, accuracy and unit, of its latest round alone; ``results`` and
+        ``submitters`` say on how many it rests.
+    """
+    plain = [not _set_up(row) for row in records(results)]
+    rows = results[plain]
+    rows = rows[rows["metric"].str.endswith("_per_s") & (rows["total_accelerators"] > 0)]
+    rows = rows.assign(
+        per_accelerator=rows["value"] / rows["total_accelerators"],
+        unit=rows["metric"].map(_unit_of_metric),
+        place=[round_order(name) for name in rows["round"]],
+    )
+    same = ["key", "scenario", "accuracy_target", "unit"]
+    rows = rows[rows["place"] == rows.groupby(same)["place"].transform("max")]
+    found = rows.groupby(same, sort=True).agg(
+        round=("round", "first"),
+        median=("per_accelerator", "median"),
+        best=("per_accelerator", "max"),
+        results=("per_accelerator", "size"),
+        submitters=("submitter", "nunique"),
+    )
+    found = found.reset_index()
+    found = found.assign(name=found["key"].map(table["name"]))
+    order = found.sort_values(
+        ["scenario", "accuracy_target", "unit", "median", "key"], ascending=[True, True, True, False, True]
+    )
+    return order[list(_LEADERS)].reset_index(drop=True)
+
+
+def only_scenario(results: pd.DataFrame, scenario: str | None) -> pd.DataFrame:
+    """Results of one scenario, in any case; all where none is named.
+
+    Raises:
+        PerfseerError: there are none of it; says of which there are.
+    """
+    return results if scenario is None else _only(results, "scenario", scenario)
+
+
+def _only(results: pd.DataFrame, column: str, wanted: str) -> pd.DataFrame:
+    there = sorted(set(results[column]))
+    kept = results[results[column].str.casefold() == wanted.casefold()]
+    require(len(kept) > 0, f"no results of the {column} {wanted!r} here; there are {', '.join(there)}")
+    return kept
+
+
+def fit_for(table: pd.DataFrame, uses: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """Accelerators that are fit for a use, all where none is named.
+
+    Args:
+        table: of accelerators, by key.
+        uses: `perfseer.hardware.queries.uses_of`.
+        wanted: use, as params.yaml calls it.
+
+    Raises:
+        PerfseerError: there is no such use; says which there are.
+    """
+    if wanted is None:
+        return table
+    named = {str(key): str(text).split() for key, text in zip(uses["key"], uses["segments"], strict=True)}
+    known = sorted({use for of_key in named.values() for use in of_key})
+    require(wanted in known, f"no accelerator is fit for {wanted!r}; uses are {', '.join(known) or 'none'}")
+    return table[[wanted in named.get(str(key), []) for key in table.index]]
 
 
 def _unit_of_metric(metric: str) -> str:

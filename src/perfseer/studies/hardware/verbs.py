@@ -43,6 +43,9 @@ _Columns = Annotated[
     str, typer.Option(help="Columns to show, separated by commas; `perfseer hardware columns` lists them.")
 ]
 _All = Annotated[bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")]
+_Use = Annotated[
+    str | None, typer.Option(help="Only what is fit for a use, for example train_llm or infer_llm.")
+]
 _SHOWN = "name,vendor,generation,year,fp16_flops,int8_ops,memory_bytes,bandwidth_bytes_per_s,tdp_w"
 
 
@@ -67,8 +70,12 @@ def build(
 
 def list_(
     where: Annotated[
-        list[str] | None, typer.Option(help="column=value, column>=number or column<=number; repeat it.")
+        list[str] | None,
+        typer.Option(
+            help="column=value, column>=number or column<=number, such as memory_bytes>=80GB; repeat it."
+        ),
     ] = None,
+    use: _Use = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")
     ] = False,
@@ -77,9 +84,15 @@ def list_(
     database: _Database = _DEFAULT,
 ) -> None:
     """List accelerators with figures of theirs."""
-    from perfseer.studies.hardware.asking import narrowed, picked
+    import pandas as pd
 
-    table = narrowed(_specs(database).table, where or ())
+    from perfseer.hardware.queries import read_specs, uses_of
+    from perfseer.hardware.storage import connected
+    from perfseer.studies.hardware.asking import fit_for, narrowed, picked
+
+    with connected(database) as connection:
+        specs, uses = read_specs(connection), pd.read_sql(uses_of(), connection)
+    table = fit_for(narrowed(specs.table, where or ()), uses, use)
     chosen = table if all_ else table[table["canonical"]]
     _print_figures(picked(chosen, columns).reset_index(), style)
 
@@ -126,7 +139,7 @@ def compare(
 
 
 def results(
-    name: Annotated[str, typer.Argument(help="Key or name, for example h200.")],
+    name: Annotated[str | None, typer.Argument(help="Key or name, for example h200; none: all.")] = None,
     benchmark: Annotated[str | None, typer.Option(help="Only this one, for example llama2-70b.")] = None,
     scenario: Annotated[
         str | None, typer.Option(help="Offline, Server, Interactive, SingleStream or MultiStream.")
@@ -135,29 +148,31 @@ def results(
     style: _Style = Format.table,
     database: _Database = _DEFAULT,
 ) -> None:
-    """Show what MLPerf Inference measured: closed results, the latest round and the best first."""
+    """Show what MLPerf Inference measured: closed results of one accelerator, or who leads a benchmark."""
     import pandas as pd
 
-    from perfseer.hardware.queries import read_specs, results_of
+    from perfseer.hardware.queries import read_specs, results_of, results_on
     from perfseer.hardware.storage import connected
-    from perfseer.studies.hardware.asking import key_of, measured
+    from perfseer.studies.hardware.asking import key_of, leaders, measured, only_scenario
 
     log = line_log("")
+    require(bool(name or benchmark), "give an accelerator, or --benchmark, or both")
     with connected(database) as connection:
-        key = key_of(name, read_specs(connection).table, log)
-        found = pd.read_sql(results_of(key), connection)
-    require(
-        len(found) > 0,
-        f"no closed results of MLPerf with {key}; `perfseer hardware show {key}` has its figures",
-    )
-    shown = measured(found, benchmark, scenario)
-    log(f"{len(shown)} results with {key}; per accelerator is not verified by MLCommons Association")
+        table = read_specs(connection).table
+        key = key_of(name, table, log) if name else ""
+        question = results_of(key) if key else results_on(str(benchmark).lower())
+        found = pd.read_sql(question, connection)
+    of = f"with {key}" if key else f"of {benchmark!r}"
+    require(len(found) > 0, f"no closed results of MLPerf {of}")
+    shown = measured(found, benchmark, scenario) if key else leaders(only_scenario(found, scenario), table)
+    log("per accelerator: derived from results of MLPerf, not verified by MLCommons Association")
     _print(shown.head(limit) if limit else shown, style)
 
 
 def rank(
     by: Annotated[str, typer.Option(help="A derived metric (`perfseer hardware metrics`) or a figure.")],
     where: Annotated[list[str] | None, typer.Option(help="As of `list`; repeat it.")] = None,
+    use: _Use = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     ascending: Annotated[
         bool | None,
@@ -172,13 +187,16 @@ def rank(
     database: _Database = _DEFAULT,
 ) -> None:
     """Rank accelerators by a derived metric or a figure."""
-    from perfseer.hardware.queries import read_metrics, read_specs
+    import pandas as pd
+
+    from perfseer.hardware.queries import read_metrics, read_specs, uses_of
     from perfseer.hardware.storage import connected
-    from perfseer.studies.hardware.asking import narrowed, ranked
+    from perfseer.studies.hardware.asking import fit_for, narrowed, ranked
 
     with connected(database) as connection:
         specs, metrics = read_specs(connection), read_metrics(connection)
-    table = narrowed(specs.table, where or ())
+        uses = pd.read_sql(uses_of(), connection)
+    table = fit_for(narrowed(specs.table, where or ()), uses, use)
     chosen = table if all_ else table[table["canonical"]]
     _print_figures(ranked(chosen, metrics, by, limit, ascending=ascending), style)
 
