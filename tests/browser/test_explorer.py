@@ -1,6 +1,7 @@
 """The table of a page that people search, in a real browser, from a file, without a network."""
 
 import json
+import re
 import time
 
 import matplotlib.pyplot as plt
@@ -306,3 +307,32 @@ def test_without_a_program_the_table_is_there(opened, small):
         assert "JavaScript" in one(opened, ".explorer noscript").text
     finally:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_dark_where_that_is_preferred_and_its_figures_lie_on_white(opened, small, scheme):
+    preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": preferred})
+    try:
+        visit(opened, small)
+        paper, ink = (brightness(opened, "body", name) for name in ("background-color", "color"))
+        assert (paper < ink) == (scheme == "dark")
+        button = [brightness(opened, ".explorer button", name) for name in ("background-color", "color")]
+        assert (button[0] < button[1]) == (scheme == "dark")
+        if scheme == "dark":
+            assert brightness(opened, "img", "background-color") == 255
+    finally:
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def brightness(browser, selector: str, name: str) -> float:
+    """Mean of red, green and blue of a colour, 0 to 255."""
+    parts = re.findall(r"\d+", one(browser, selector).value_of_css_property(name))
+    return sum(map(int, parts[:3])) / 3
+
+
+def test_on_a_telephone_a_figure_keeps_its_size_and_the_page_does_not_move_sideways(opened, small):
+    resize(opened, 375)
+    visit(opened, small)
+    assert fits(opened, 375)
+    assert opened.execute_script("return document.querySelector('img').clientWidth") > 600

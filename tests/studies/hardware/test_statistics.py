@@ -123,7 +123,12 @@ def test_prices_at_equal_figures_fall_as_they_were_made_to():
     table = figures.table
     usd = table["memory_bytes"] / 1e8 * 0.9 ** table["year"]
     rows = pd.DataFrame(
-        {"key": list(table.index), "kind": "launch", "usd": (usd / usd.min() * 100).to_numpy()}
+        {
+            "key": list(table.index),
+            "kind": "launch",
+            "usd": (usd / usd.min() * 100).to_numpy(),
+            "date": "2024",
+        }
     )
     (model,) = hedonics(study(figures, prices=rows))
     assert model.yearly[0] == pytest.approx(-0.1)

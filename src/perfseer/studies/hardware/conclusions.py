@@ -1,9 +1,11 @@
 """What the document on hardware says in sentences."""
 
+from perfseer.hardware.assembly.sourced import RULES
+from perfseer.hardware.metric_registry import METRICS
 from perfseer.reporting.tables import escape
 from perfseer.reporting.units import count, number, percent, plural, share_text
 from perfseer.studies.hardware.coverage import FIGURES
-from perfseer.studies.hardware.prices import KINDS
+from perfseer.studies.hardware.prices import KINDS, dates
 from perfseer.studies.hardware.statistics import Statistics
 from perfseer.studies.hardware.study import HardwareStudy
 from perfseer.studies.hardware.trends import PER_WATT
@@ -14,6 +16,8 @@ def headlines(study: HardwareStudy, statistics: Statistics) -> list[str]:
     return [
         _accelerators(study),
         _rows(study),
+        *_most_per_watt(study),
+        *_cheapest(statistics),
         *_growth(statistics),
         *_agreement(statistics),
         *_floor(statistics),
@@ -26,12 +30,46 @@ def _accelerators(study: HardwareStudy) -> str:
 
 
 def _rows(study: HardwareStudy) -> str:
-    there = study.ledger[study.ledger["present"].astype(bool)]
+    # Rules are no source: what follows by them rests on the rows of the others.
+    asked = study.ledger[study.ledger["name"] != RULES]
+    there = asked[asked["present"].astype(bool)]
     read, loaded, aside = (int(there[name].sum()) for name in ("n_read", "n_loaded", "n_quarantined"))
     return (
-        f"{plural(len(there), 'source')} of {count(len(study.ledger))} with {plural(read, 'row')}: "
+        f"{plural(len(there), 'source')} of {count(len(asked))} with {plural(read, 'row')}: "
         f"{count(loaded)} are in the database, {count(aside)} are set aside with a reason."
     )
+
+
+def _most_per_watt(study: HardwareStudy) -> list[str]:
+    """The sourced accelerator with the most FP16 per watt, among how many."""
+    metric = METRICS["tflops_per_watt_fp16"]
+    guessed = study.metric_status[metric.name] == "imputed"
+    values = study.metrics.loc[study.canonical & ~guessed, metric.name].dropna() / metric.scale
+    if values.empty:
+        return []
+    best = str(values.idxmax())
+    peak = f"{number(float(values[best]))} {metric.display_unit}"
+    return [
+        f"Of {plural(len(values), 'sourced accelerator')} with the figures, "
+        f"{escape(study.name_of(best))} has the most dense FP16 of matrix units per watt of its power limit: "
+        f"{peak}. That is a peak, not a result."
+    ]
+
+
+def _cheapest(statistics: Statistics) -> list[str]:
+    """The most FP16 for an hour's price, among accelerators whose price is no single offer."""
+    rated, rows = KINDS["on-demand"], statistics.prices[statistics.prices["kind"] == "on-demand"]
+    several = rows[rows["offers"] >= 2]
+    if several.empty:
+        return []
+    best = several.sort_values(["per_usd", "key"], ascending=[False, True]).iloc[0]
+    single, rate = len(rows) - len(several), rated.per * float(best["per_usd"]) / rated.divisor
+    return [
+        f"On demand ({dates(rows)}), {escape(best['name'])} gives the most dense FP16 of matrix units for "
+        f"the price of an hour: {number(rate)} {rated.unit} at the median of "
+        f"{plural(int(best['offers']), 'offer')}. {count(single)} of {plural(len(rows), 'accelerator')} with "
+        "such a price have a single offer and are left out here."
+    ]
 
 
 def _growth(statistics: Statistics) -> list[str]:
@@ -69,8 +107,20 @@ def conflict_sentence(study: HardwareStudy) -> str:
         return "No two sources differ on a figure."
     return (
         f"Sources differ on {plural(n, 'figure')} of {plural(int(accelerators), 'accelerator')}. Every one "
-        "is in the database with what was decided; these differ most:"
+        "is in the database with what was decided:"
     )
+
+
+def decisions(study: HardwareStudy) -> list[str]:
+    """Whom we believed, how often, and why, safe in Markdown."""
+    counted = (
+        study.conflicts.groupby(["chosen_source", "decision"], sort=True).size().rename("n").reset_index()
+    )
+    counted = counted.sort_values("n", ascending=False, kind="stable")
+    return [
+        f"{escape(source)} was believed in {plural(n, 'difference')}: {escape(why)}."
+        for source, why, n in zip(counted["chosen_source"], counted["decision"], counted["n"], strict=True)
+    ]
 
 
 def results_sentence(study: HardwareStudy) -> str:
@@ -79,7 +129,8 @@ def results_sentence(study: HardwareStudy) -> str:
         return "The database holds no results of MLPerf."
     used = study.plain_results
     return (
-        f"{share_text(len(used), len(study.results))} results are used: closed, throughput, one kind of "
+        f"{share_text(len(used), len(study.results))} results are used, those handed in twice or "
+        "inferred from others not counted: closed, throughput, one kind of "
         "accelerator that is identified, as it is sold (no slices, no virtual GPUs, no power caps). "
         f"{plural(int(used['submitter'].nunique()), 'submitter')}, "
         f"{plural(int(used['key'].nunique()), 'accelerator')}, "
@@ -92,7 +143,10 @@ def closed_sentence(study: HardwareStudy) -> str:
     named, reached = study.closed
     if not named:
         return "No closed result of MLPerf names an accelerator."
-    return f"Of closed results of MLPerf that name an accelerator, {share_text(reached, named)} reach one."
+    return (
+        f"Of closed results of MLPerf that name an accelerator, {share_text(reached, named)} reach one; "
+        "those whose accelerator is left blank name none."
+    )
 
 
 def absent_sources(study: HardwareStudy) -> list[str]:

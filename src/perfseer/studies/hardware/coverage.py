@@ -52,8 +52,18 @@ def by_category(study: HardwareStudy) -> pd.DataFrame:
     The category ``sourced`` holds those that stand in the sourced table, whichever other they are in.
     """
     known = study.specs.status[list(FIGURES)].isin(("observed", "derived"))
-    categories = study.specs.table["category"].replace("", "unknown")
-    shares = (100 * known.groupby(categories).mean()).T
+    shares = (100 * known.groupby(_categories(study)).mean()).T
     if study.canonical.any():
         shares["sourced"] = 100 * known[study.canonical].mean()
     return shares
+
+
+def members(study: HardwareStudy) -> "pd.Series[int]":
+    """Accelerators of each category of `by_category`."""
+    sizes = _categories(study).value_counts()
+    sizes["sourced"] = int(study.canonical.sum())
+    return sizes
+
+
+def _categories(study: HardwareStudy) -> "pd.Series[str]":
+    return study.specs.table["category"].replace("", "unknown")

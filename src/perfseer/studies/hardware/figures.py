@@ -25,10 +25,11 @@ from perfseer.reporting.style import (
     panels,
     say_missing,
 )
+from perfseer.reporting.units import count, plural
 from perfseer.studies.hardware.correlation import CORRELATED, Pair
-from perfseer.studies.hardware.coverage import FIGURES, STATUSES, by_category, by_status
+from perfseer.studies.hardware.coverage import FIGURES, STATUSES, by_category, by_status, members
 from perfseer.studies.hardware.labels import name_points
-from perfseer.studies.hardware.prices import KINDS
+from perfseer.studies.hardware.prices import KINDS, dates
 from perfseer.studies.hardware.shares import Share
 from perfseer.studies.hardware.statistics import Statistics
 from perfseer.studies.hardware.study import HardwareStudy
@@ -46,13 +47,15 @@ VENDORS: dict[str, tuple[str, str]] = {
 }
 OTHERS = "others"
 _OTHER = (GREY, "h")
-_CATEGORIES: dict[str, str] = {
+CATEGORIES: dict[str, str] = {
     "Desktop": BLUE,
     "Mobile": SKY,
     "Workstation": PURPLE,
     "Datacenter": VERMILION,
     "Integrated": GREY,
     "Accelerator": ORANGE,
+    "Console": GREEN,
+    "Edge": "#222222",
 }
 _RIDGES = (1.0, 10.0, 100.0, 1000.0)
 _BLUES: Colormap = LinearSegmentedColormap.from_list("known", ["#FFFFFF", "#BBD7EA", BLUE])
@@ -78,12 +81,16 @@ def best_peak(study: HardwareStudy) -> pd.Series:
     return study.known["fp16_flops"].fillna(vector)
 
 
+def _has_matrix_peak(rows: pd.DataFrame) -> pd.Series:
+    return rows["fp16_flops"].notna()
+
+
 def roofline(study: HardwareStudy) -> Figure:
     """Peak against bandwidth with lines of equal ridge point: the sourced ones named, all of them inset."""
     rows = study.known.assign(peak=best_peak(study))
     rows = rows[(rows["peak"] > 0) & (rows["bandwidth_bytes_per_s"] > 0)]
     named = rows[study.canonical[rows.index]].sort_values("peak", ascending=False)
-    figure, (axis,) = panels(1, 1, width=10.0, height=7.6)
+    figure, (axis,) = panels(1, 1, width=11.0, height=9.6)
     if rows.empty:
         say_missing(axis, "no accelerator with peak and bandwidth")
         return figure
@@ -92,14 +99,16 @@ def roofline(study: HardwareStudy) -> Figure:
     _by_vendor(axis, rows, size=5, alpha=0.25, marked=False)
     _by_vendor(axis, named, size=22, alpha=0.9)
     axis.set_xlabel("memory bandwidth [byte/s]")
-    axis.set_ylabel("peak, FP16 of matrix units where there are any [FLOP/s]")
+    axis.set_ylabel("peak [FLOP/s]: full marks FP16 of matrix units, hollow ones vector units")
     _prefixed(axis)
     _vendor_legend(axis, shown["vendor"])
     _inset(axis, rows, named)
     across, up = (named[name].tolist() for name in ("bandwidth_bytes_per_s", "peak"))
-    n = name_points(axis, across, up, [_short(name) for name in named["name"]], size=5.8)
-    left = "" if n == len(named) else f", {n} of them named"
-    axis.set_title(f"{len(named)} sourced accelerators{left}; faint: all {len(rows)} with both figures")
+    n = name_points(axis, across, up, [_short(name) for name in named["name"]], size=6.4)
+    left = "" if n == len(named) else f", {count(n)} of them named"
+    axis.set_title(
+        f"{count(len(named))} sourced accelerators{left}; faint: all {count(len(rows))} with both figures"
+    )
     return figure
 
 
@@ -118,26 +127,52 @@ def _ridge_lines(axis: Axes, rows: pd.DataFrame) -> None:
         at = min(right / 1.06, top / 1.12 / ridge)
         if at > left and ridge * at > bottom:
             axis.text(
-                at, ridge * at, f"{ridge:g} FLOP/byte", fontsize=7, color="#777777", ha="right", va="bottom"
+                at,
+                ridge * at,
+                f"{ridge:,.0f} FLOP/byte",
+                fontsize=7.5,
+                color="#666666",
+                ha="right",
+                va="bottom",
             )
 
 
 def _by_vendor(axis: Axes, rows: pd.DataFrame, size: float, alpha: float, *, marked: bool = True) -> None:
     for vendor, part in rows.groupby(rows["vendor"].map(_shown_vendor), sort=True):
         colour, mark = VENDORS.get(str(vendor), _OTHER)
+        if marked:
+            has_matrix_peak = _has_matrix_peak(part)
+            _marks(axis, part[has_matrix_peak], mark, size, alpha, face=colour, edge="white")
+            _marks(axis, part[~has_matrix_peak], mark, size, alpha, face="white", edge=colour)
+            continue
         axis.scatter(
             part["bandwidth_bytes_per_s"],
             part["peak"],
             s=size,
             color=colour,
-            marker=mark if marked else "o",
+            marker="o",
             alpha=alpha,
-            linewidths=0.4 if marked else 0,
-            edgecolors="white" if marked else "none",
-            zorder=3 if marked else 2,
+            linewidths=0,
+            zorder=2,
             # Thousands of faint points are a picture, or the file would have a megabyte.
-            rasterized=not marked,
+            rasterized=True,
         )
+
+
+def _marks(
+    axis: Axes, rows: pd.DataFrame, mark: str, size: float, alpha: float, *, face: str, edge: str
+) -> None:
+    axis.scatter(
+        rows["bandwidth_bytes_per_s"],
+        rows["peak"],
+        s=size,
+        marker=mark,
+        alpha=alpha,
+        facecolors=face,
+        edgecolors=edge,
+        linewidths=0.4 if edge == "white" else 1.0,
+        zorder=3,
+    )
 
 
 def _shown_vendor(vendor: str) -> str:
@@ -204,7 +239,7 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
         if rows.empty:
             say_missing(axis)
             continue
-        for category, colour in _CATEGORIES.items():
+        for category, colour in CATEGORIES.items():
             part = rows[rows["category"] == category]
             axis.scatter(
                 part["year"],
@@ -217,7 +252,7 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
                 rasterized=True,
             )
         for trend in statistics.trends:
-            if trend.quantity == quantity and trend.kind == "category" and trend.scope in _CATEGORIES:
+            if trend.quantity == quantity and trend.kind == "category" and trend.scope in CATEGORIES:
                 _trend_line(axis, trend)
         log_ticks(axis, "y")
         axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
@@ -237,7 +272,7 @@ def efficiency(study: HardwareStudy, statistics: Statistics) -> Figure:
 def _trend_line(axis: Axes, trend: Trend) -> None:
     years = np.linspace(trend.first, trend.last, 60)
     mean, low, high = (part / 1e12 for part in trend.line(years))
-    colour = _CATEGORIES[trend.scope]
+    colour = CATEGORIES[trend.scope]
     axis.fill_between(years, low, high, color=colour, alpha=0.15, linewidth=0)
     axis.plot(years, mean, color="white", linewidth=2.8)
     axis.plot(years, mean, color=colour, linewidth=1.6)
@@ -245,18 +280,30 @@ def _trend_line(axis: Axes, trend: Trend) -> None:
 
 def price_scatter(statistics: Statistics) -> Figure:
     """Price against performance, a panel per kind of price; those nobody beats are joined and named."""
-    figure, axes = panels(len(KINDS), 1, width=9.5, height=3.9)
+    figure, axes = panels(len(KINDS), 1, width=10.5, height=4.6)
     for axis, (kind, rated) in zip(axes, KINDS.items(), strict=True):
         rows = statistics.prices[statistics.prices["kind"] == kind]
-        axis.set_title(f"Prices {rated.title}: {len(rows)} accelerators")
         if rows.empty:
+            axis.set_title(f"Prices {rated.title}")
             say_missing(axis, "no such prices here")
             continue
+        hollow = "; hollow: a single offer" if rated.by_offers and (rows["offers"] == 1).any() else ""
+        axis.set_title(f"Prices {rated.title}, {dates(rows)}: {plural(len(rows), 'accelerator')}{hollow}")
         rows = rows.assign(performance=rows["performance"] / rated.divisor)
         for vendor, part in rows.groupby(rows["vendor"].map(_shown_vendor), sort=True):
             colour, mark = VENDORS.get(str(vendor), _OTHER)
-            x, y = part["usd"], part["performance"]
-            axis.scatter(x, y, s=16, color=colour, marker=mark, alpha=0.6, linewidths=0)
+            single = rated.by_offers & (part["offers"] == 1)
+            for rows_of, face in ((part[~single], colour), (part[single], "white")):
+                axis.scatter(
+                    rows_of["usd"],
+                    rows_of["performance"],
+                    s=16,
+                    marker=mark,
+                    alpha=0.6,
+                    facecolors=face,
+                    edgecolors=colour,
+                    linewidths=0.9,
+                )
         front = rows[rows["front"].astype(bool)].sort_values("usd")
         axis.step(front["usd"], front["performance"], where="post", color="#444444", linewidth=0.9, zorder=2)
         axis.set_xlim(0.6 * rows["usd"].min(), 1.7 * rows["usd"].max())
@@ -278,17 +325,19 @@ def price_scatter(statistics: Statistics) -> Figure:
             ],
             loc="lower right",
         )
-    for axis, kind in zip(axes, KINDS, strict=True):
-        front = statistics.prices[
-            (statistics.prices["kind"] == kind) & statistics.prices["front"].astype(bool)
-        ]
+    for axis, (kind, rated) in zip(axes, KINDS.items(), strict=True):
+        rows = statistics.prices[statistics.prices["kind"] == kind]
+        rows = rows.assign(performance=rows["performance"] / rated.divisor)
+        # The dearest first, beside the end of the line, where there is room.
+        front = rows[rows["front"].astype(bool)].sort_values("usd", ascending=False)
         if len(front):
-            # The dearest first, beside the end of the line, where there is room.
-            front = front.sort_values("usd", ascending=False)
-            usd = front["usd"].tolist()
-            performance = (front["performance"] / KINDS[kind].divisor).tolist()
-            names = [_short(name) for name in front["name"]]
-            name_points(axis, usd, performance, names, 6.5, _corners(usd, performance))
+            usd, performance = front["usd"].tolist(), front["performance"].tolist()
+            names = [
+                f"{_short(name)} ({plural(offers, 'offer')})" if rated.by_offers else _short(name)
+                for name, offers in zip(front["name"], front["offers"], strict=True)
+            ]
+            others = rows[["usd", "performance"]].to_numpy(dtype=np.float64)
+            name_points(axis, usd, performance, names, 7.0, _corners(usd, performance), others)
     return figure
 
 
@@ -301,7 +350,7 @@ def _corners(usd: list[float], performance: list[float]) -> list[tuple[float, fl
 
 def coverage(study: HardwareStudy) -> Figure:
     """Left: how each figure is known over all accelerators; right: share known in each category."""
-    figure, (left, right) = panels(1, 2, width=10.5, height=7.4)
+    figure, (left, right) = panels(1, 2, width=11.0, height=8.4)
     total = by_status(study)
     names = list(total.index)
     colours = {"observed": BLUE, "derived": SKY, "imputed": ORANGE, "missing": "#E9E9E9"}
@@ -314,27 +363,28 @@ def coverage(study: HardwareStudy) -> Figure:
         width = 100 * total[status].to_numpy(dtype=np.float64) / len(study.specs.table)
         left.barh(range(len(names)), width, left=start, color=colours[status], label=status, height=0.8)
         start += width
-    left.set_yticks(range(len(names)), [FIGURES[name] for name in names], fontsize=7)
+    left.set_yticks(range(len(names)), [FIGURES[name] for name in names], fontsize=8)
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(0, 100)
-    left.set_xlabel(f"accelerators [%] of {len(study.specs.table)}")
+    left.set_xlabel(f"accelerators [%] of {count(len(study.specs.table))}")
     left.grid(visible=False, axis="y")
     left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=7.5)
-    _category_map(right, by_category(study).loc[names])
+    _category_map(right, by_category(study).loc[names], members(study))
     return figure
 
 
-def _category_map(axis: Axes, known: pd.DataFrame) -> None:
+def _category_map(axis: Axes, known: pd.DataFrame, sizes: "pd.Series[int]") -> None:
     values = known.to_numpy(dtype=np.float64)
     axis.imshow(values, cmap=_BLUES, vmin=0, vmax=100, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if value > 75 else "#222222"
-        shown = axis.text(column, row, _whole(value), ha="center", va="center", fontsize=6.5, color=colour)
+        shown = axis.text(column, row, _whole(value), ha="center", va="center", fontsize=7.5, color=colour)
         shown.set_in_layout(False)
-    axis.set_xticks(range(known.shape[1]), list(known.columns), fontsize=7, rotation=30, ha="right")
+    titles = [f"{name} ({count(int(sizes[name]))})" for name in known.columns]
+    axis.set_xticks(range(known.shape[1]), titles, fontsize=8, rotation=35, ha="right")
     axis.set_yticks([])
     axis.grid(visible=False)
-    axis.set_title("observed or derived [%], by category", fontsize=9)
+    axis.set_title("observed or derived [%], by category (its accelerators)", fontsize=9)
 
 
 def _whole(value: float) -> str:
@@ -346,7 +396,7 @@ def _whole(value: float) -> str:
 
 def correlation_matrix(statistics: Statistics) -> Figure:
     """Spearman's rank correlations; below the diagonal how many accelerators have both."""
-    figure, (axis,) = panels(1, 1, width=9.0, height=7.6)
+    figure, (axis,) = panels(1, 1, width=11.0, height=9.2)
     pairs = {(pair.first, pair.second): pair for pair in statistics.pairs}
     there = {name for pair in pairs for name in pair}
     names = [name for name in CORRELATED if name in there]
@@ -362,7 +412,7 @@ def correlation_matrix(statistics: Statistics) -> Figure:
     axis.set_yticks(range(len(names)), titles)
     axis.grid(visible=False)
     axis.set_title("Spearman's ρ and its interval; below: accelerators with both figures")
-    figure.colorbar(image, ax=axis, shrink=0.7, label="Spearman's ρ")
+    figure.colorbar(image, ax=axis, shrink=0.7, fraction=0.03, pad=0.01, label="Spearman's ρ")
     return figure
 
 
@@ -370,15 +420,20 @@ def _pair_cells(axis: Axes, cells: FloatArray, i: int, j: int, pair: Pair) -> No
     """ρ with its interval above the diagonal, the number below it."""
     cells[i, j] = pair.rho
     colour = "white" if abs(pair.rho) > 0.75 else "#222222"
-    interval = f"{pair.low:.2f}…{pair.high:.2f}" if np.isfinite(pair.low) else ""
+    interval = f"{_minus(pair.low)}…{_minus(pair.high)}" if np.isfinite(pair.low) else ""
     texts: tuple[tuple[float, float, str, float, str], ...] = (
-        (j, i - (0.14 if interval else 0), f"{pair.rho:.2f}", 7.5, colour),
-        (j, i + 0.24, interval, 4.6, colour),
-        (i, j, f"{pair.n}", 6.5, "#666666"),
+        (j, i - (0.14 if interval else 0), _minus(pair.rho), 9.0, colour),
+        (j, i + 0.24, interval, 6.2, colour),
+        (i, j, count(pair.n), 8.0, "#555555"),
     )
     for x, y, text, size, shade in texts:
         shown = axis.text(x, y, text, ha="center", va="center", fontsize=size, color=shade)
         shown.set_in_layout(False)
+
+
+def _minus(value: float) -> str:
+    """Two decimals with a true minus."""
+    return f"{value:.2f}".replace("-", "−")
 
 
 def share_dots(statistics: Statistics) -> Figure:
@@ -388,18 +443,21 @@ def share_dots(statistics: Statistics) -> Figure:
         figure, (axis,) = panels(1, 1, height=2.2)
         say_missing(axis, "no MLPerf results of several generations here")
         return figure
-    generations = _ordered(statistics)
-    columns = min(4, len(families))
-    rows = -(-len(families) // columns)
-    figure, axes = panels(rows, columns, width=10.5, height=1.0 + 0.21 * len(generations))
+    by_family = {
+        family: [share for share in statistics.shares if share.family == family] for family in families
+    }
+    # Those with as many generations side by side, so that no panel has empty lines.
+    families.sort(key=lambda family: (-len(by_family[family]), family))
+    columns = min(2, len(families))
+    lines = [len(by_family[family]) for family in families[::columns]]
+    figure, axes = panels(len(lines), columns, width=10.5, heights=[0.9 + 0.21 * n for n in lines])
     low, high = _reach(statistics.shares)
-    for place, (axis, family) in enumerate(zip(axes, families, strict=False)):
-        _family(axis, [share for share in statistics.shares if share.family == family], generations)
+    order = _ordered(statistics)
+    for axis, family in zip(axes, families, strict=False):
+        _family(axis, sorted(by_family[family], key=lambda share: order.index(share.generation)))
         axis.set_title(family)
         axis.set_xlim(low, high)
         log_ticks(axis, "x")
-        if place % columns:
-            axis.set_yticklabels([])
         axis.set_xlabel("share of peak ÷ family's middle", fontsize=8)
     for spare in axes[len(families) :]:
         spare.set_visible(False)
@@ -419,15 +477,16 @@ def _reach(shares: list[Share]) -> tuple[float, float]:
     return 0.8 * float(np.nanmin(values)), 1.25 * float(np.nanmax(values))
 
 
-def _family(axis: Axes, shares: list[Share], generations: list[str]) -> None:
+def _family(axis: Axes, shares: list[Share]) -> None:
+    """A line per generation that has results of the family, and how many accelerators that rests on."""
     axis.axvline(1.0, color=GREY, linewidth=0.9)
-    for share in shares:
-        place = generations.index(share.generation)
+    for place, share in enumerate(shares):
         known = np.isfinite(share.low)
         if known:
             axis.plot([share.low, share.high], [place, place], color=BLUE, linewidth=1.5, alpha=0.6)
         axis.scatter(
             share.share, place, s=22, facecolors=BLUE if known else "white", edgecolors=BLUE, zorder=3
         )
-    axis.set_yticks(range(len(generations)), [_as_it_is(name) for name in generations], fontsize=7.5)
-    axis.set_ylim(len(generations) - 0.5, -0.5)
+    titles = [f"{_as_it_is(share.generation)} ({count(share.accelerators)})" for share in shares]
+    axis.set_yticks(range(len(shares)), titles, fontsize=8)
+    axis.set_ylim(len(shares) - 0.5, -0.5)

@@ -51,6 +51,7 @@ def name_points(
     names: Sequence[str],
     size: float,
     steps: Sequence[tuple[float, float]] = (),
+    others: FloatArray | None = None,
 ) -> int:
     """Write each name beside its point, the first ones nearest; a name without room is left out.
 
@@ -63,6 +64,7 @@ def name_points(
         names: one per point, the most important first.
         size: of the letters [points].
         steps: corners of a line that no name may lie on, in data; its parts are level or upright.
+        others: [n, 2] further points that no name may lie on, in data.
 
     Returns:
         How many names were written.
@@ -75,7 +77,8 @@ def name_points(
     places = scale * axis.transData.transform(np.column_stack([x, y]))
     window = scale * axis.get_window_extent().get_points()
     frame = Box(*(float(value) for value in window.ravel()))
-    taken = np.column_stack([places - 1.5, places + 1.5])
+    points = places if others is None else np.vstack([places, scale * axis.transData.transform(others)])
+    taken = np.column_stack([points - 1.5, points + 1.5])
     if len(steps) > 1:
         corners = scale * axis.transData.transform(np.array(steps))
         ends = np.stack([corners[:-1], corners[1:]])

@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from perfseer.hardware import schema
+from perfseer.hardware.gpu_names import EXACT, SAME
 from perfseer.hardware.metric_registry import METRICS
 from perfseer.hardware.mlperf.closed_names import closed_names
 from perfseer.hardware.quality import check_all
@@ -59,7 +60,7 @@ def load(parameters: Mapping[str, Any], results: Path) -> HardwareStudy:
             conflicts=_conflicts(connection, keys, source),
             results=rows,
             names=_spellings(table_frame(connection, schema.aliases), source),
-            prices=prices[["key", "kind", "usd"]].reset_index(drop=True),
+            prices=prices[["key", "kind", "usd", "date"]].reset_index(drop=True),
             quality=quality,
             work=_work(rows, benchmarks),
             closed=_closed(connection),
@@ -130,18 +131,21 @@ def _spellings(aliases: pd.DataFrame, source: "pd.Series[Any]") -> pd.DataFrame:
         source=aliases["source_id"].map(source),
         mapped=aliases["gpu_id"].notna(),
         told=aliases["architecture"] != "",
+        exact=aliases["how"].str.startswith((EXACT, SAME)),
     )
     # A spelling that names several accelerators stands once for each.
     each = rows.groupby(["source", "spelling", "context"], sort=True).agg(
         mapped=("mapped", "any"),
         n_rows=("n_rows", "max"),
         told=("told", "any"),
+        exact=("exact", "any"),
     )
     each["n_rows_mapped"] = each["n_rows"].where(each["mapped"], 0)
     by_source = each.groupby(level="source", sort=True)
     return by_source.agg(
         n_named=("mapped", "size"),
         n_mapped=("mapped", "sum"),
+        n_exact=("exact", "sum"),
         n_architecture=("told", "sum"),
         n_rows=("n_rows", "sum"),
         n_rows_mapped=("n_rows_mapped", "sum"),

@@ -25,6 +25,7 @@ class Rated:
         divisor: of the figure, for people.
         unit: of performance per US$, for people.
         per: US$ that unit is of.
+        by_offers: whether a price is the median of what several offer, so that it matters how many do.
     """
 
     title: str
@@ -34,30 +35,43 @@ class Rated:
     divisor: float
     unit: str
     per: float
+    by_offers: bool = False
 
 
 KINDS: dict[str, Rated] = {
     "launch": Rated(
-        "at launch", "US$", "fp16_flops", "FP16, matrix units [TFLOP/s]", 1e12, "TFLOP/s per 1,000 US$", 1e3
+        *("at launch", "US$", "fp16_flops", "FP16, matrix units [TFLOP/s]", 1e12),
+        *("TFLOP/s per 1,000 US$", 1e3),
     ),
     "retail": Rated("in shops", "US$", "g3d", "PassMark G3D Mark", 1.0, "G3D Mark per US$", 1.0),
     "on-demand": Rated(
         *("on demand", "US$/h per accelerator", "fp16_flops", "FP16, matrix units [TFLOP/s]", 1e12),
         *("TFLOP/s per US$/h", 1.0),
+        by_offers=True,
     ),
 }
-PRICE_COLUMNS = ("kind", "key", "name", "vendor", "usd", "offers", "performance", "per_usd", "front")
+PRICE_COLUMNS = (
+    "kind",
+    "key",
+    "name",
+    "vendor",
+    "usd",
+    "offers",
+    *("performance", "per_usd", "front", "date"),
+)
 HEDONIC_COLUMNS = ("kind", "term", "n", "dies", "coefficient", "low", "high", "r2")
 # ln(price) on these, each as a logarithm, and on the year.
 _SPECS = ("fp32_flops", "memory_bytes", "bandwidth_bytes_per_s", "tdp_w")
 
 
 def paid(study: HardwareStudy, kind: str) -> pd.DataFrame:
-    """Median price and number of offers of one kind, by key: ``usd``, ``offers``."""
+    """Median price, number of offers, latest day of one kind, by key: ``usd``, ``offers``, ``date``."""
     rows = study.prices[study.prices["kind"] == kind]
     usd = pd.to_numeric(rows["usd"], errors="coerce").astype("float64")
     rows = rows.assign(usd=usd)[(usd > 0) & rows["key"].isin(study.specs.table.index)]
-    return rows.groupby("key", sort=True).agg(usd=("usd", "median"), offers=("usd", "size"))
+    return rows.groupby("key", sort=True).agg(
+        usd=("usd", "median"), offers=("usd", "size"), date=("date", "max")
+    )
 
 
 def price_rows(study: HardwareStudy) -> pd.DataFrame:
@@ -76,6 +90,12 @@ def price_rows(study: HardwareStudy) -> pd.DataFrame:
         )
         parts.append(found.sort_values(["per_usd", "key"], ascending=[False, True]))
     return pd.concat(parts, ignore_index=True)[list(PRICE_COLUMNS)]
+
+
+def dates(rows: pd.DataFrame) -> str:
+    """From when the prices of `price_rows` are: a day, month or year, or the first and the last of them."""
+    first, last = rows["date"].min(), rows["date"].max()
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def pareto(cost: npt.ArrayLike, gain: npt.ArrayLike) -> npt.NDArray[np.bool_]:

@@ -28,8 +28,8 @@ FRAMES: dict[str, tuple[str, ...]] = {
         *("round", "submitter", "key", "n_accelerators", "benchmark", "family", "scenario", "division"),
         *("per_accelerator", *MODIFIERS),
     ),
-    "names": ("source", "n_named", "n_mapped", "n_architecture", "n_rows", "n_rows_mapped"),
-    "prices": ("key", "kind", "usd"),
+    "names": ("source", "n_named", "n_mapped", "n_exact", "n_architecture", "n_rows", "n_rows_mapped"),
+    "prices": ("key", "kind", "usd", "date"),
     "quality": ("what", "severity", "checked", "failed"),
 }
 
@@ -68,9 +68,10 @@ class HardwareStudy:
         conflicts: figures on which sources differ, with the rule that found it and what was decided.
         results: of MLPerf Inference; ``per_accelerator`` is a throughput over the number of accelerators, NaN
             where the result is none or its number is not known.
-        names: spellings of accelerators in a source, how many are identified and of how many the name tells
-            an architecture; rows with such a spelling.
-        prices: US$ of one card (launch, retail) or of one accelerator for an hour (on-demand, spot).
+        names: spellings of accelerators in a source, how many are identified, how many are the very name of
+            one record, and of how many the name tells an architecture; rows with such a spelling.
+        prices: US$ of one card (launch, retail) or of one accelerator for an hour (on-demand, spot), and the
+            day, month or year it is of.
         quality: expectations on figures, and how many break them.
         work: benchmark → arithmetic operations of one unit of its result, where they are known.
         closed: closed results of MLPerf that name an accelerator, and how many of them reach one.

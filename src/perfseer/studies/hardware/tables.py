@@ -1,11 +1,12 @@
 """Tables of the document on hardware."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from perfseer.hardware.assembly.sourced import RULES
 from perfseer.hardware.matrices import MATRICES, matrix_counts
 from perfseer.hardware.metric_registry import METRICS, Metric
 from perfseer.hardware.tiers import segment_conditions
@@ -16,6 +17,7 @@ from perfseer.studies.hardware.correlation import CORRELATED, EXPECTED, Pair
 from perfseer.studies.hardware.coverage import FIGURES, STATUSES, by_category, by_status
 from perfseer.studies.hardware.patterns import PATTERNS, Contrast
 from perfseer.studies.hardware.prices import KINDS, Hedonic
+from perfseer.studies.hardware.shown_units import shown_value, unit_of
 from perfseer.studies.hardware.spread import Floor
 from perfseer.studies.hardware.statistics import Statistics
 from perfseer.studies.hardware.study import HardwareStudy
@@ -26,11 +28,17 @@ SENTENCE = (
     "searched, sorted and filtered."
 )
 _NONE = "–"
+_UNEXPLAINED = "no rule explains it"
 _CONFLICTS = 20
 _REASONS = 15
 _PLACES = 3
 _BEST = 10
 _CONTRASTS = 15
+_TREND_KINDS = {"all": "all accelerators", "category": "a category", "segment": "a use"}
+# Names of which no architecture was known when they were counted before on the same file.
+_UNKNOWN_BEFORE = {"passmark": 1187}
+# As many as may stay so.
+_UNKNOWN_ASKED = {"passmark": 532}
 _PATTERN_TITLES = {
     "fp32_per_watt": ("FP32 [TFLOP/s/W]", 1e12),
     "fp16_per_watt": ("FP16 matrix [TFLOP/s/W]", 1e12),
@@ -67,7 +75,7 @@ def ledger_table(study: HardwareStudy) -> str:
     """A line per source: its licence, its bytes and what became of its rows."""
 
     def became(name: str) -> Callable[[dict[str, Any]], str]:
-        return lambda row: count(int(row[name])) if row["present"] else _NONE
+        return lambda row: count(int(row[name])) if row["present"] and row["name"] != RULES else _NONE
 
     columns: list[Column[dict[str, Any]]] = [
         ("source", _text("name")),
@@ -105,21 +113,45 @@ def quarantine_table(study: HardwareStudy) -> str:
     return table(_rows(found.head(_REASONS)), columns, align="lll", last=last)
 
 
+def conflict_kinds_table(study: HardwareStudy) -> str:
+    """What differences look like, how many there are of each kind, and on which figures."""
+    counted = study.conflicts.assign(rule=study.conflicts["rule"].replace("", _UNEXPLAINED))
+    kinds = counted.groupby("rule", sort=True).agg(
+        n=("figure", "size"),
+        accelerators=("key", "nunique"),
+        figures=("figure", lambda part: sorted(set(part))),
+    )
+    kinds = kinds.reset_index().sort_values("n", ascending=False, kind="stable")
+    columns: list[Column[dict[str, Any]]] = [
+        ("what it looks like", _text("rule")),
+        ("figures", lambda row: ", ".join(f"`{name}`" for name in row["figures"])),
+        ("differences", _count("n")),
+        ("accelerators", _count("accelerators")),
+    ]
+    return table(_rows(kinds), columns, align="ll")
+
+
 def conflict_table(study: HardwareStudy) -> str:
-    """The figures on which sources differ most."""
+    """The figure on which sources differ most of each accelerator, the greatest first."""
     distance = np.abs(np.log(study.conflicts["ratio"].to_numpy(dtype=np.float64)))
     found = study.conflicts.assign(distance=distance)
     found = found.sort_values(["distance", "key", "figure"], ascending=[False, True, True])
+    found = found.assign(further=found.groupby("key")["figure"].transform("size") - 1).drop_duplicates("key")
     columns: list[Column[dict[str, Any]]] = [
         ("accelerator", lambda row: escape(study.name_of(row["key"]))),
-        ("figure", _text("figure")),
-        ("taken", lambda row: f"{row['chosen_value']:.4g} ({escape(row['chosen_source'])})"),
-        ("not taken", lambda row: f"{row['other_value']:.4g} ({escape(row['other_source'])})"),
+        ("figure", lambda row: f"`{row['figure']}`"),
+        ("unit", lambda row: unit_of(row["figure"]).shown or _NONE),
+        ("taken", lambda row: _from(row, "chosen")),
+        ("not taken", lambda row: _from(row, "other")),
         ("ratio", lambda row: number(float(row["ratio"]))),
-        ("what it looks like", _text("rule")),
-        ("decision", _text("decision")),
+        ("what it looks like", lambda row: escape(row["rule"] or _UNEXPLAINED)),
+        ("further differences of it", _count("further")),
     ]
-    return table(_rows(found.head(_CONFLICTS)), columns, align="llrrrll")
+    return table(_rows(found.head(_CONFLICTS)), columns, align="lllrrrlr")
+
+
+def _from(row: dict[str, Any], which: str) -> str:
+    return f"{shown_value(row['figure'], float(row[f'{which}_value']))} ({escape(row[f'{which}_source'])})"
 
 
 def quality_table(study: HardwareStudy) -> str:
@@ -213,11 +245,12 @@ def ranking_table(study: HardwareStudy) -> str:
 
     columns: list[Column[Metric]] = [
         ("metric", lambda metric: metric.title),
-        ("unit", lambda metric: metric.display_unit),
-        ("derived / imputed / uncalibrated", ways),
+        ("unit", lambda metric: "ratio" if metric.display_unit == "1" else metric.display_unit),
+        ("of all: derived / imputed / uncalibrated", ways),
+        ("ranked here", lambda metric: count(len(_ranked(study, metric)))),
         *((f"{place + 1}.", _place(study, place)) for place in range(_PLACES)),
     ]
-    return table(METRICS.values(), columns, align="llrlll")
+    return table(METRICS.values(), columns, align="llrrlll")
 
 
 def _place(study: HardwareStudy, place: int) -> Callable[[Metric], str]:
@@ -226,10 +259,17 @@ def _place(study: HardwareStudy, place: int) -> Callable[[Metric], str]:
         if place >= len(found):
             return _NONE
         key, value = found.index[place], float(found.iloc[place])
-        mark = "†" if study.metric_status.loc[key, metric.name] == "uncalibrated" else ""
-        return f"{escape(study.name_of(str(key)))}: {number(value / metric.scale)}{mark}"
+        marks = "†" if study.metric_status.loc[key, metric.name] == "uncalibrated" else ""
+        marks += "‡" if _rests_on_one_offer(study, metric, str(key)) else ""
+        return f"{escape(study.name_of(str(key)))}: {number(value / metric.scale)}{marks}"
 
     return cell
+
+
+def _rests_on_one_offer(study: HardwareStudy, metric: Metric, key: str) -> bool:
+    """Whether a metric is made of a cloud's price that no second offer confirms."""
+    of_clouds = "cloud_median_usd_per_h" in metric.inputs
+    return of_clouds and bool(study.known["cloud_offers"][key] == 1)
 
 
 def _ranked(study: HardwareStudy, metric: Metric) -> pd.Series:
@@ -263,13 +303,14 @@ def trend_table(trends: Sequence[Trend]) -> str:
 
     columns: list[Column[Trend]] = [
         ("peak per watt", lambda trend: PER_WATT[trend.quantity]),
-        ("of", lambda trend: escape(trend.scope)),
+        ("of", lambda trend: _TREND_KINDS[trend.kind]),
+        ("which", lambda trend: _NONE if trend.kind == "all" else escape(trend.scope)),
         ("accelerators", lambda trend: count(trend.fit.n)),
         ("dies", lambda trend: count(trend.fit.clusters)),
         ("years", lambda trend: f"{trend.first:.0f}–{trend.last:.0f}"),
         ("doubles in [years]", doubling),
     ]
-    return table(trends, columns, align="ll")
+    return table(trends, columns, align="lll")
 
 
 def pattern_table(rows: pd.DataFrame) -> str:
@@ -316,10 +357,10 @@ def price_table(statistics: Statistics, kind: str) -> str:
     columns: list[Column[dict[str, Any]]] = [
         ("accelerator", _text("name")),
         (f"price [{rated.paid}]", lambda row: number(row["usd"])),
-        ("prices it is the median of", _count("offers")),
+        ("median of so many prices", _count("offers")),
         (rated.label, lambda row: number(row["performance"] / rated.divisor)),
         (rated.unit, lambda row: number(rated.per * row["per_usd"] / rated.divisor)),
-        ("nobody beats both", lambda row: "yes" if row["front"] else "no"),
+        ("none is cheaper and faster", lambda row: "yes" if row["front"] else "no"),
     ]
     return table(_rows(rows), columns, align="l") if len(rows) else ""
 
@@ -346,16 +387,26 @@ def name_table(study: HardwareStudy) -> str:
     columns: list[Column[dict[str, Any]]] = [
         ("source", _text("source")),
         ("names identified", lambda row: share_text(int(row["n_mapped"]), int(row["n_named"]))),
-        ("architecture unknown", _architecture_unknown),
-        ("rows with such a name", lambda row: share_text(int(row["n_rows_mapped"]), int(row["n_rows"]))),
+        (
+            "rows with an identified name",
+            lambda row: share_text(int(row["n_rows_mapped"]), int(row["n_rows"])),
+        ),
+        ("architecture unknown, exact names alone", _architecture_unknown("n_exact")),
+        ("architecture unknown, with rules", _architecture_unknown("n_architecture")),
+        ("unknown when counted before", _stated(_UNKNOWN_BEFORE)),
+        ("asked for, at most", _stated(_UNKNOWN_ASKED)),
     ]
     return table(_rows(study.names), columns)
 
 
-def _architecture_unknown(row: dict[str, Any]) -> str:
+def _architecture_unknown(told: str) -> Callable[[dict[str, Any]], str]:
     """Names that do not tell an architecture, in sources where that is asked."""
-    told = int(row["n_architecture"])
-    return count(int(row["n_named"]) - told) if told else _NONE
+    return lambda row: count(int(row["n_named"]) - int(row[told])) if row["n_architecture"] else _NONE
+
+
+def _stated(counts: Mapping[str, int]) -> Callable[[dict[str, Any]], str]:
+    """A count of the sources of which there is one."""
+    return lambda row: count(counts[row["source"]]) if row["source"] in counts else _NONE
 
 
 def floor_table(floors: Sequence[Floor]) -> str:
@@ -365,7 +416,7 @@ def floor_table(floors: Sequence[Floor]) -> str:
         ("results", lambda floor: count(floor.n)),
         ("accelerators", lambda floor: count(floor.accelerators)),
         ("median difference [%]", lambda floor: number(floor.median_pct)),
-        ("interval", lambda floor: _interval(floor.low, floor.high)),
+        ("its interval [%]", lambda floor: _interval(floor.low, floor.high)),
         ("mean [%]", lambda floor: number(floor.mean_pct)),
         ("90th percentile [%]", lambda floor: number(floor.p90_pct)),
     ]
@@ -379,7 +430,7 @@ def absolute_table(rows: pd.DataFrame) -> str:
         ("generation", _text("generation")),
         ("accelerators", _count("accelerators")),
         ("share of the peak [%]", lambda row: number(100 * row["share"])),
-        ("interval", lambda row: _interval(row["low"], row["high"], 100)),
+        ("its interval [%]", lambda row: _interval(row["low"], row["high"], 100)),
     ]
     return table(_rows(rows), columns, align="ll") if len(rows) else ""
 

@@ -10,6 +10,7 @@ import typer
 
 from perfseer.console.groups import group
 from perfseer.console.progress import line_log
+from perfseer.errors import require
 from perfseer.studies.hardware.about import DATABASE
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ _Columns = Annotated[
     str, typer.Option(help="Columns to show, separated by commas; `perfseer hardware columns` lists them.")
 ]
 _All = Annotated[bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")]
+_Use = Annotated[
+    str | None, typer.Option(help="Only what is fit for a use, for example train_llm or infer_llm.")
+]
 _SHOWN = "name,vendor,generation,year,fp16_flops,int8_ops,memory_bytes,bandwidth_bytes_per_s,tdp_w"
 
 
@@ -84,8 +88,12 @@ def build(
 
 def list_(
     where: Annotated[
-        list[str] | None, typer.Option(help="column=value, column>=number or column<=number; repeat it.")
+        list[str] | None,
+        typer.Option(
+            help="column=value, column>=number or column<=number, such as memory_bytes>=80GB; repeat it."
+        ),
     ] = None,
+    use: _Use = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")
     ] = False,
@@ -94,11 +102,17 @@ def list_(
     database: _Database = _DEFAULT,
 ) -> None:
     """List accelerators with figures of theirs."""
-    from perfseer.studies.hardware.asking import narrowed, picked
+    import pandas as pd
 
-    table = narrowed(_specs(database).table, where or ())
+    from perfseer.hardware.queries import read_specs, uses_of
+    from perfseer.hardware.storage import connected
+    from perfseer.studies.hardware.asking import fit_for, narrowed, picked
+
+    with connected(database) as connection:
+        specs, uses = read_specs(connection), pd.read_sql(uses_of(), connection)
+    table = fit_for(narrowed(specs.table, where or ()), uses, use)
     chosen = table if all_ else table[table["canonical"]]
-    _print(picked(chosen, columns).reset_index(), style)
+    _print_figures(picked(chosen, columns).reset_index(), style)
 
 
 def columns_(style: _Style = Format.table) -> None:
@@ -118,14 +132,15 @@ def show(
     """Show every figure of one accelerator, with where it comes from."""
     import pandas as pd
 
-    from perfseer.hardware.queries import figures_of, read_specs
+    from perfseer.hardware.queries import conflicts_of, figures_of, prices_of, read_specs
     from perfseer.hardware.storage import connected
     from perfseer.studies.hardware.asking import key_of, sheet
 
     with connected(database) as connection:
         specs = read_specs(connection)
-        key = key_of(name, specs.table)
-        _print(sheet(specs, key, pd.read_sql(figures_of(key), connection)), style)
+        key = key_of(name, specs.table, line_log(""))
+        told = (pd.read_sql(query(key), connection) for query in (figures_of, conflicts_of, prices_of))
+        _print(sheet(specs, key, *told, people=_for_people(style)), style)
 
 
 def compare(
@@ -137,14 +152,52 @@ def compare(
     from perfseer.studies.hardware.asking import beside, key_of
 
     specs = _specs(database)
-    _print(beside(specs, [key_of(name, specs.table) for name in names]), style)
+    keys = [key_of(name, specs.table, line_log("")) for name in names]
+    _print(beside(specs, keys, people=_for_people(style)), style)
+
+
+def results(
+    name: Annotated[str | None, typer.Argument(help="Key or name, for example h200; none: all.")] = None,
+    benchmark: Annotated[str | None, typer.Option(help="Only this one, for example llama2-70b.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Offline, Server, Interactive, SingleStream or MultiStream.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="How many.", show_default="all")] = None,
+    style: _Style = Format.table,
+    database: _Database = _DEFAULT,
+) -> None:
+    """Show what MLPerf Inference measured: closed results of one accelerator, or who leads a benchmark."""
+    import pandas as pd
+
+    from perfseer.hardware.queries import read_specs, results_of, results_on
+    from perfseer.hardware.storage import connected
+    from perfseer.studies.hardware.asking import key_of, leaders, measured, only_scenario
+
+    log = line_log("")
+    require(bool(name or benchmark), "give an accelerator, or --benchmark, or both")
+    with connected(database) as connection:
+        table = read_specs(connection).table
+        key = key_of(name, table, log) if name else ""
+        question = results_of(key) if key else results_on(str(benchmark).lower())
+        found = pd.read_sql(question, connection)
+    of = f"with {key}" if key else f"of {benchmark!r}"
+    require(len(found) > 0, f"no closed results of MLPerf {of}")
+    shown = measured(found, benchmark, scenario) if key else leaders(only_scenario(found, scenario), table)
+    log("per accelerator: derived from results of MLPerf, not verified by MLCommons Association")
+    _print(shown.head(limit) if limit else shown, style)
 
 
 def rank(
     by: Annotated[str, typer.Option(help="A derived metric (`perfseer hardware metrics`) or a figure.")],
     where: Annotated[list[str] | None, typer.Option(help="As of `list`; repeat it.")] = None,
+    use: _Use = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
-    ascending: Annotated[bool, typer.Option("--ascending", help="The least first.")] = False,
+    ascending: Annotated[
+        bool | None,
+        typer.Option(
+            "--ascending/--descending", help="The least or the greatest first.", show_default="the best"
+        ),
+    ] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every record, not only the sourced catalogue.")
     ] = False,
@@ -152,15 +205,18 @@ def rank(
     database: _Database = _DEFAULT,
 ) -> None:
     """Rank accelerators by a derived metric or a figure."""
-    from perfseer.hardware.queries import read_metrics, read_specs
+    import pandas as pd
+
+    from perfseer.hardware.queries import read_metrics, read_specs, uses_of
     from perfseer.hardware.storage import connected
-    from perfseer.studies.hardware.asking import narrowed, ranked
+    from perfseer.studies.hardware.asking import fit_for, narrowed, ranked
 
     with connected(database) as connection:
         specs, metrics = read_specs(connection), read_metrics(connection)
-    table = narrowed(specs.table, where or ())
+        uses = pd.read_sql(uses_of(), connection)
+    table = fit_for(narrowed(specs.table, where or ()), uses, use)
     chosen = table if all_ else table[table["canonical"]]
-    _print(ranked(chosen, metrics, by, limit, ascending=ascending), style)
+    _print_figures(ranked(chosen, metrics, by, limit, ascending=ascending), style)
 
 
 def matrix_(
@@ -171,7 +227,7 @@ def matrix_(
     """Print one of the six matrices: observed figures only, no cell empty."""
     from perfseer.hardware.matrices import matrix
 
-    _print(matrix(_specs(database), name).reset_index(), style)
+    _print_figures(matrix(_specs(database), name).reset_index(), style)
 
 
 def metrics_(style: _Style = Format.table) -> None:
@@ -241,6 +297,18 @@ def _specs(database: str) -> "Specs":
         return read_specs(connection)
 
 
+def _for_people(style: Format) -> bool:
+    """Whether an answer is in the units that people read, not in SI units for programs."""
+    return style in (Format.table, Format.md)
+
+
+def _print_figures(frame: "pd.DataFrame", style: Format) -> None:
+    """An answer whose columns are figures, with their units where people read it."""
+    from perfseer.studies.hardware.shown_units import in_shown_units
+
+    _print(in_shown_units(frame) if _for_people(style) else frame, style)
+
+
 def _print(frame: "pd.DataFrame", style: Format) -> None:
     """An answer on standard output."""
     if style is Format.json:
@@ -257,11 +325,12 @@ def _print_cells(titles: Sequence[str], cells: list[list[str]], style: Format) -
     from perfseer.console.tables import console, listed, table
     from perfseer.reporting.tables import escape, markdown_table
 
-    if style is Format.md:
-        typer.echo(markdown_table(titles, [[escape(cell) for cell in row] for row in cells]))
-        return
     numbers = [title for i, title in enumerate(titles) if all(_is_number(row[i]) for row in cells)]
-    console().print(table(listed(titles, numbers), cells))
+    if style is Format.md:
+        align = "".join("r" if title in numbers else "l" for title in titles)
+        typer.echo(markdown_table(titles, [[escape(cell) for cell in row] for row in cells], align))
+        return
+    console().print(table(listed(titles, numbers), cells, fold=True))
 
 
 def _is_number(cell: str) -> bool:
@@ -287,6 +356,7 @@ def register(app: typer.Typer) -> None:
         ("columns", columns_),
         ("show", show),
         ("compare", compare),
+        ("results", results),
         ("rank", rank),
         ("matrix", matrix_),
         ("metrics", metrics_),
