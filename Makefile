@@ -7,7 +7,7 @@ EXTRAS ?= pipeline,workflow,cuda,dev,timm,onnx,hardware,postgres
 READY := $(VENV)/.ready-$(EXTRAS)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce record test format benchmarks clean
+.PHONY: help reproduce record headline test format benchmarks clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -26,6 +26,9 @@ reproduce: $(READY) ## measure this machine, train, evaluate and render reports/
 
 record: $(READY) ## write what was computed into dvc.lock; refuses while jobs are outstanding
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh workflow/record.sh
+
+headline: $(READY) ## renew README's table of accuracy from reports/comparison.md
+	$(BIN)/python -m perfseer.studies.comparison.headline README.md reports/comparison.md
 
 test: $(READY) ## format, lint, types, tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/run.sh

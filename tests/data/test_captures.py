@@ -8,7 +8,7 @@ from torch import nn
 
 from perfseer.data import capturing
 from perfseer.data.captures import CODE, KEY, Captures, default_folder
-from perfseer.data.capturing import capture_missing
+from perfseer.data.capturing import capture_missing, kept_graphs
 from perfseer.errors import PerfseerError
 from perfseer.graphs.batch_family import LARGE, SMALL
 from perfseer.provenance import closure, code_digest
@@ -124,6 +124,23 @@ def test_precisions_are_captures_of_their_own(tmp_path):
     )
     assert half.total_bytes * 2 == single.total_bytes
     assert mixed.n_nodes > single.n_nodes
+
+
+def test_every_row_has_its_graph_in_its_own_precision(tmp_path):
+    rows = pd.DataFrame(
+        [("net", SHAPE, 8, precision, "ok") for precision in ("fp32", "tf32", "fp16", "fp32")]
+        + [("net", SHAPE, 4, "fp16", "error")],
+        columns=[*KEY, "status"],
+    )
+    graphs, index = kept_graphs(rows, Captures.open(tmp_path))
+    assert index["precision"].tolist() == ["fp16", "fp32", "tf32"]
+    assert index["reason"].tolist() == [None] * 3
+    half, single, tensor = (graphs.graph(number) for number in index["graph"])
+    assert single.parameter_bytes == tensor.parameter_bytes == 2 * half.parameter_bytes
+    with pytest.raises(PerfseerError, match="no row"):
+        kept_graphs(rows.iloc[4:], Captures.open(tmp_path))
+    with pytest.raises(PerfseerError, match="building"):
+        kept_graphs(rows.assign(model_ref="gone"), Captures.open(tmp_path))
 
 
 def test_models_that_fail_are_kept_with_the_reason_and_not_tried_again(tmp_path, models):

@@ -105,6 +105,22 @@ def test_a_configuration_the_index_does_not_list_is_quarantined(table):
     assert assembled.quarantine["reason"].str.startswith("not in").all()
 
 
+def test_an_index_may_tell_precisions_apart(table):
+    packed, index = make_store(table)
+    halved = pd.concat([table, table.assign(precision="fp16")], ignore_index=True)
+    turned = index.assign(precision="fp16", graph=index["graph"].iloc[::-1].to_numpy())
+    both = pd.concat([index.assign(precision="fp32"), turned], ignore_index=True)
+    rows = assemble(halved, packed, both, SETTINGS).data.rows
+    single, half = (rows[rows["precision"] == name].set_index("model_ref") for name in ("fp32", "fp16"))
+    found = both.set_index(["precision", "model_ref", "batch_size"])["graph"]
+    for part, name in ((single, "fp32"), (half, "fp16")):
+        assert len(part) == len(table)
+        expected = [found[name, ref, size] for ref, size in part["batch_size"].items()]
+        assert part["graph"].tolist() == expected
+    with pytest.raises(PerfseerError, match="twice"):
+        assemble(halved, packed, pd.concat([both, turned]), SETTINGS)
+
+
 def test_an_index_of_other_graphs_is_refused(table):
     packed, index = make_store(table)
     with pytest.raises(PerfseerError, match="different runs"):

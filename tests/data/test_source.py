@@ -10,13 +10,19 @@ from perfseer.data import source as source_module
 from perfseer.data import sources
 from perfseer.data.download import RemoteFile
 from perfseer.data.published import published_table
-from perfseer.data.source import Source, source_class
+from perfseer.data.source import Source, sampled, source_class
 from perfseer.data.sources import module_name, source_names
 from perfseer.errors import PerfseerError
 from tests.helpers.places import PACKAGE
 
 ROWS = pd.DataFrame(
-    {"model_ref": ["module:a.b"], "input_shape": ["3x8x8"], "batch_size": [2], "infer_time_ms": [1.5]}
+    {
+        "model_ref": ["module:a.b"],
+        "architecture": ["a"],
+        "input_shape": ["3x8x8"],
+        "batch_size": [2],
+        "infer_time_ms": [1.5],
+    }
 )
 SETTING = {
     **{"device": "a card", "device_kind": "cuda", "protocol": {"statistic": "mean"}},
@@ -36,7 +42,9 @@ class Mine(Source):
 
 def test_every_file_and_folder_is_a_source():
     entries = {path.stem for path in (PACKAGE / "data/sources").glob("[!_]*")}
-    assert set(source_names()) == entries >= {"nasbench201", "perfseer_release", "timm_results"}
+    assert (
+        set(source_names()) == entries >= {"nasbench201", "once_for_all", "perfseer_release", "timm_results"}
+    )
 
 
 @pytest.mark.parametrize("name", source_names())
@@ -94,6 +102,19 @@ def test_columns_that_no_table_has_are_refused():
 def test_a_source_without_graphs_says_so():
     with pytest.raises(PerfseerError, match="mine"):
         Mine().graphs()
+
+
+def test_a_sample_is_of_architectures_and_lies_in_greater_ones():
+    table = pd.DataFrame({"architecture": [*"abcdefgh", "a", None], "time": range(10)})
+    drawn = [set(sampled(table, n, seed=3)["architecture"]) for n in (1, 3, 8, 99)]
+    assert [len(names) for names in drawn] == [1, 3, 8, 8]
+    assert drawn[0] < drawn[1] < drawn[2]
+    turned = sampled(table.iloc[::-1], 3, seed=3)
+    assert set(turned["time"]) == set(sampled(table, 3, seed=3)["time"])
+    assert {name for seed in range(9) for name in sampled(table, 1, seed)["architecture"]} > drawn[0]
+    assert Mine(sample=1).table["model_ref"].tolist() == ["module:a.b"]
+    with pytest.raises(PerfseerError, match="sample of 0"):
+        sampled(table, 0, seed=3)
 
 
 def test_files_are_chosen_by_name_or_path(tmp_path, monkeypatch):

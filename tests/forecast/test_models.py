@@ -227,3 +227,8 @@ def test_examples_are_for_single_modules(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(PerfseerError, match="names 2 models"):
         open_one(tmp_path, None, Feed())
+
+
+def test_a_once_for_all_network_is_a_model_by_its_name():
+    name = "ofa:w1.2-3333-3333-3333-3333-3333"
+    assert expand(name) == [name]

@@ -118,3 +118,10 @@ def test_findings_count_only_rows_that_are_taken():
         pd.DataFrame({"x": [1, 2, 3]}), findings={"odd": [True, True, False], "none": [False] * 3}
     )
     assert reading.findings == {"odd": 1, "none": 0}
+
+
+def test_notes_have_lines_and_nothing_that_acts():
+    checks = checks_of(a=["one\r\ntwo\n\tthree", "\x1b[31mred", "left\u202eright", "", None])
+    notes = checks.note("a")
+    assert refusals(read(checks, notes)) == [(2, "a", "\\u001b[31mred"), (3, "a", "left\\u202eright")]
+    assert notes[0] == "one\r\ntwo\n\tthree"

@@ -71,7 +71,7 @@ def test_an_a100_by_hand():
         # Operations decide; memory would allow 0.7 x 2.039e12 / (28,806,120 + 25,557,032 / 64) = 48,871.
         "est_resnet50_throughput": 0.45 * 624e12 / 8_178_368_512,
         # Operations decide: 0.45 x 624e12 / 246.4e9.
-        "est_bert_throughput": 0.45 * 624e12 / (24 * (24 * 384 * 1024**2 + 4 * 384**2 * 1024)),
+        "est_bert_throughput": 0.45 * 624e12 / (24 * (24 * 177 * 1024**2 + 4 * 177**2 * 1024)),
         "est_gpt2_tokens_per_s": 0.7 * 2.039e12 / (2 * 124_439_808),
     }
     for name, value in expected.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from perfseer.hardware.names import (
+    UNKNOWN,
     Identity,
     Part,
     canonical_keys,
@@ -319,3 +320,50 @@ def test_all_closed_results_of_the_official_tables_reach_one(version, n_named):
     )
     assert found.n_identified == n_named
     assert found.unknown == {}
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "NVIDIA B200 x8",
+        "8× NVIDIA B200",
+        "8 x NVIDIA B200",
+        "8 * NVIDIA B200",
+        "NVIDIA B200 ×8",
+        "NVIDIA B200 180GB HBM3e *8",
+        "NVIDIA B200-SXM-180GBx8",
+        "NVIDIA B200 x8 GPUs",
+        "NVIDIA B200 (8 GPUs)",
+        "8 GPUs NVIDIA B200",
+        "8 NVIDIA B200",
+        "NVIDIA B200 8x",
+    ],
+)
+def test_a_count_may_stand_anywhere_a_person_writes_it(spelling):
+    assert identify(spelling).parts == (Part("b200", 8),)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "part"),
+    [
+        ("TPU v6e-8", Part("tpu-v6e", 8)),
+        ("Intel Gaudi 2", Part("gaudi2")),
+        ("NVIDIA H100 NVL 94GB", Part("h100-nvl")),
+        ("NVIDIA GB300 72x", Part("gb300", 72)),
+    ],
+)
+def test_a_number_of_the_model_is_no_count(spelling, part):
+    assert identify(spelling).parts == (part,)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("NVIDIA Rubin", "NVIDIA Rubin CPX", "NVIDIA VR200 NVL144", "NVIDIA B30A", "TPU v8", "TPU v4-8"),
+        *("AMD Instinct MI455X", "AMD Instinct MI350P", "NVIDIA RTX PRO 6000D", "NVIDIA Jetson T4000"),
+        *("NVIDIA GeForce RTX 5090 D", "NVIDIA H20-3e", "B200'); DROP TABLE gpus;--", "<b>B200</b>"),
+    ],
+)
+def test_accelerators_that_are_not_here_are_held_for_no_other(spelling):
+    identity = identify(spelling)
+    assert (identity.parts, identity.how, identity.names_something) == ((), UNKNOWN, True)

@@ -1,6 +1,7 @@
 """The database is replaced as a whole or not at all, and only where something changed."""
 
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from perfseer.errors import PerfseerError
+from perfseer.hardware.queries import read_specs
 from perfseer.hardware.schema import gpus
 from perfseer.hardware.storage import (
     POSTGRES_SCHEMA,
@@ -22,6 +24,7 @@ from perfseer.hardware.storage import (
     read_digest,
     write,
 )
+from perfseer.outputs import WriteError
 from tests.helpers.hardware import contents, postgres
 
 
@@ -113,6 +116,7 @@ def test_many_builds_at_once_leave_one_whole_database(tmp_path, server):
 BUILD = """
 import sys
 sys.path.insert(0, {root!r})
+from perfseer.outputs import WriteError
 from tests.helpers.hardware import contents
 from perfseer.hardware import storage
 rows = contents()
@@ -170,3 +174,50 @@ def test_an_address_that_is_none_is_refused_without_showing_a_password(place, sa
     with pytest.raises(PerfseerError, match=said) as refusal:
         write(contents(), place)
     assert "secret" not in str(refusal.value)
+
+
+def test_hidden_files_of_others_stay_and_what_a_killed_build_left_goes(tmp_path):
+    others = [".env.examples", ".env.local", ".env.lock.json", ".env"]
+    for name in others:
+        (tmp_path / name).write_text("SECRET=1")
+    left = tmp_path / ".env.a_b1c2d3"
+    left.write_bytes(b"SQLite format 3\0 and half a page")
+    left.chmod(0o600)
+    write(contents(), tmp_path / "env")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, ".env.lock", "env"])
+
+
+def test_a_full_disk_leaves_the_old_database_and_nothing_beside_it(tmp_path):
+    place = tmp_path / "hardware.sqlite"
+    write(contents(), place)
+    before = sorted(path.name for path in tmp_path.iterdir()), place.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, hard))
+    try:
+        with pytest.raises(WriteError):
+            write(renamed("other"), place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (sorted(path.name for path in tmp_path.iterdir()), place.read_bytes()) == before
+
+
+@pytest.mark.parametrize("place", [":memory:", "postgresql://[::1/x", "postgresql://me@host:port/x"])
+def test_what_can_be_no_address_is_refused(place):
+    with pytest.raises(PerfseerError):
+        database_url(place)
+
+
+def test_a_database_that_lost_a_table_is_refused_in_words(tmp_path):
+    place = tmp_path / "hardware.sqlite"
+    write(contents(), place)
+    with sqlite3.connect(place) as connection:
+        connection.execute("DROP TABLE peaks")
+    with pytest.raises(PerfseerError, match="perfseer hardware build"), connected(place) as connection:
+        read_specs(connection)
+
+
+def test_a_device_takes_the_database_without_a_lock_beside_it():
+    lock = Path("/dev/.null.lock")
+    assert not lock.exists()
+    assert write(contents(), "/dev/null").changed
+    assert not lock.exists()

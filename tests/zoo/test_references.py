@@ -43,6 +43,7 @@ def here(tmp_path, monkeypatch):
         ("module:package.sub.attr", "module", "package.sub.attr"),
         ("timm:resnet50.a1_in1k", "timm", "resnet50.a1_in1k"),
         ("torchvision:vgg16", "torchvision", "vgg16"),
+        ("ofa:w1.2-3333-3333-3333-3333-3333", "ofa", "w1.2-3333-3333-3333-3333-3333"),
     ],
 )
 def test_known_forms_are_taken_apart(ref, kind, target):

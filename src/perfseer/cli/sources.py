@@ -46,6 +46,15 @@ def source_table(
     graphs: Annotated[Path | None, typer.Option(help="The packed graphs to write.")] = None,
     index: Annotated[Path | None, typer.Option(help="Which graph belongs to which row, to write.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Rows of so many architectures alone, or so many single operators of all kinds and sizes; "
+            "default: all.",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
 ) -> None:
     """Read published measurements as a measurement table, with their graphs if they are asked for."""
     from perfseer.data.files import write_parquet
@@ -57,7 +66,7 @@ def source_table(
     require_apart([out, graphs, index], places or ())
     started = time.monotonic()
     with progress("reading graphs") as report:
-        source = source_class(name)(places or (), workers, report)
+        source = source_class(name)(places or (), workers, report, sample=sample, seed=seed)
         table = source.table
         if graphs is not None and index is not None:
             packed, listed = source.graphs()

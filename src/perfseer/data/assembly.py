@@ -161,16 +161,22 @@ def _check_comparable(rows: pd.DataFrame) -> None:
 
 def _check_index(index: pd.DataFrame, graphs: PackedGraphs) -> None:
     highest = int(index["graph"].max()) if len(index) else NO_GRAPH
-    if highest >= len(graphs) or bool(index.duplicated(list(KEY)).any()):
+    if highest >= len(graphs) or bool(index.duplicated(_key(index)).any()):
         raise PerfseerError(
             f"the index names graph {highest} of {len(graphs)}, or one configuration twice; index and graphs "
             "are of different runs: run `perfseer graph build` again"
         )
 
 
+def _key(index: pd.DataFrame) -> list[str]:
+    """What an index tells graphs apart by: their precision too where it says one."""
+    return [*KEY, "precision"] if "precision" in index.columns else list(KEY)
+
+
 def _lookup(rows: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
     """The index's ``graph`` and ``reason`` for each row, missing where the index does not list it."""
-    joined = rows[list(KEY)].merge(index, on=list(KEY), how="left", validate="many_to_one")
+    key = _key(index)
+    joined = rows[key].merge(index, on=key, how="left", validate="many_to_one")
     return joined.set_index(rows.index)
 
 

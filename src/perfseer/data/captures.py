@@ -180,10 +180,14 @@ class Captures:
         return next(iter(reasons), f"not captured: run `{WRITTEN_BY}`")
 
 
-def default_folder() -> Path:
-    """Where captures of this code and these libraries lie."""
+def default_folder(*builders: str) -> Path:
+    """Where captures of this code and these libraries lie.
+
+    Args:
+        builders: modules of ours that build the models, where `CODE` does not: their captures lie apart.
+    """
     versions = "-".join(name + version for name in _LIBRARIES if (version := _version(name)))
-    return cache_folder() / "captures" / f"{versions}-{code_digest(*CODE)}"
+    return cache_folder() / "captures" / f"{versions}-{code_digest(*CODE, *builders)}"
 
 
 def segment_paths(folder: Path, name: str) -> tuple[Path, Path]:

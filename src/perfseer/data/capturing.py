@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from perfseer.data.building import NO_GRAPH, PRELOAD, Captured, Progress, Task, capture_at, prepare_worker
-from perfseer.data.captures import INDEX_COLUMNS, Captures, Key, segment_paths
+from perfseer.data.captures import INDEX_COLUMNS, KEY, Captures, Key, segment_paths
 from perfseer.data.files import write_parquet
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.processes import mapper
+from perfseer.errors import require
 from perfseer.graphs.perfgraph import PerfGraph
 
 if TYPE_CHECKING:
@@ -44,6 +45,34 @@ def capture_missing(
             _write(captures.folder, f"{name}-{number:04d}", results)
         captures = _joined(captures.folder)
     return captures
+
+
+def kept_graphs(
+    rows: pd.DataFrame, captures: Captures, workers: int = 1, progress: Progress | None = None
+) -> tuple[PackedGraphs, pd.DataFrame]:
+    """Graphs of a measurement table at each row's precision, captured now as far as they are not kept.
+
+    Args:
+        rows: columns ``model_ref``, ``input_shape``, ``batch_size``, ``precision``, ``status``; only those
+            that were measured get a graph. TF32 changes no byte, so it is single precision.
+        captures: what there is.
+        workers: processes; 1 captures in this one.
+        progress: called with models done and models there are.
+
+    Returns:
+        The graphs, and the index (`data.building.INDEX_COLUMNS` and ``precision``), sorted by key.
+
+    Raises:
+        PerfseerError: as `capture_missing`; or no graph at all could be captured.
+    """
+    wanted = rows.loc[rows["status"] == "ok", list(KEY)].drop_duplicates()
+    asked = wanted.assign(precision=wanted["precision"].replace({"tf32": "fp32"}))
+    selected = capture_missing(asked, captures, workers, progress).select(asked)
+    first = next(iter(selected.reasons), "no row was measured")
+    require(bool((selected.numbers != NO_GRAPH).any()), f"no graph could be captured; the first: {first}")
+    reasons = pd.Series(selected.reasons, index=wanted.index, dtype=object)
+    index = wanted.assign(graph=selected.numbers, reason=reasons.where(reasons != "", None))
+    return selected.graphs, index.sort_values(list(KEY), ignore_index=True)
 
 
 @dataclass(frozen=True)

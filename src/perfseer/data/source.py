@@ -4,8 +4,9 @@ How one is added without telling any list is in docs/adding-a-dataset.md.
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,6 +17,7 @@ from perfseer.data.building import Progress, build_graphs
 from perfseer.data.download import RemoteFile, fetch
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.sources import module_name, source_names
+from perfseer.digests import digest
 from perfseer.discovery import only_class
 from perfseer.errors import PerfseerError, require
 from perfseer.targets import TARGET_NAMES
@@ -35,6 +37,9 @@ class Source(ABC):
         places: published files by name, others by path; none for all that are published.
         workers: processes.
         progress: called with graphs done and graphs there are.
+        sample: only rows of so many architectures are in `table`, drawn by ``seed``; None for all. A smaller
+            sample lies in a greater one of the same seed.
+        seed: of the draw.
     """
 
     name: ClassVar[str]
@@ -45,6 +50,8 @@ class Source(ABC):
     places: Sequence[str | Path] = ()
     workers: int = 1
     progress: Progress | None = None
+    sample: int | None = field(default=None, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
 
     @abstractmethod
     def read(self) -> pd.DataFrame:
@@ -56,8 +63,18 @@ class Source(ABC):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """What `read` gives, read once."""
-        return self.read()
+        """What `read` gives, or a sample of it, read once."""
+        return self.read() if self.sample is None else self.sampled(self.read(), self.sample)
+
+    def sampled(self, table: pd.DataFrame, n: int) -> pd.DataFrame:
+        """The rows of n architectures; which ones depends on their names and ``seed``, not on their order.
+
+        Raises:
+            PerfseerError: ``n`` is not positive.
+        """
+        require(n > 0, f"a sample of {n} architectures: expected at least 1")
+        names = sorted(set(table["architecture"].dropna()), key=lambda name: digest([self.seed, name], 64))
+        return table[table["architecture"].isin(names[:n])].reset_index(drop=True)
 
     def graphs(self) -> tuple[PackedGraphs, pd.DataFrame]:
         """Graphs of `table`, and which belongs to which row (`data.building.INDEX_COLUMNS`).
@@ -79,7 +96,9 @@ class Source(ABC):
     def _path(self, place: str | Path) -> Path:
         if Path(place).is_file():
             return Path(place)
-        named = {name: file for file in self.files for name in (Path(file.name).stem, file.name)}
+        stems = Counter(_stem(file.name) for file in self.files)
+        named = {_stem(file.name): file for file in self.files if stems[_stem(file.name)] == 1}
+        named |= {file.name: file for file in self.files}
         if str(place) not in named:
             names = ", ".join(file.name for file in self.files)
             raise PerfseerError(f"no file {place}, nor does {self.name} publish one; there are {names}")
@@ -95,3 +114,8 @@ def source_class(name: str) -> type[Source]:
     if name not in source_names():
         raise PerfseerError(f"no source {name!r}; there are {', '.join(source_names())}")
     return only_class(module_name(name), Source, name)  # type: ignore[type-abstract]
+
+
+def _stem(name: str) -> str:
+    """A file's name, with its folder and without its suffix."""
+    return name.removesuffix(Path(name).suffix)

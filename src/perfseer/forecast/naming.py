@@ -11,7 +11,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.zoo.libraries import import_library
 from perfseer.zoo.references import FORMS, parse
 
-KINDS = ("timm", "torchvision", "module", "zoo")
+KINDS = ("timm", "torchvision", "ofa", "module", "zoo", "operator")
 # What a folder is searched for; a file that is named is told by its content instead.
 SUFFIXES = (".onnx", ".pt2", ".json")
 _PATTERN = re.compile(r"[*?\[]")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from perfseer.hardware.cells import shown
 from perfseer.hardware.source import REFUSED_COLUMNS, Reading
+from perfseer.text import plain
 
 LONGEST_NAME = 200
 _Mask = npt.NDArray[np.bool_]
@@ -76,10 +77,16 @@ class Checks:
         self.refuse(found.rows(acting), column, "a line break or control character")
         long = found.texts.str.len() > LONGEST_NAME
         self.refuse(found.rows(long), column, f"longer than {LONGEST_NAME} characters")
-        return self.note(column)
+        return self._plain(column)
 
     def note(self, column: str) -> "pd.Series[str]":
-        """Texts of any length, with line breaks; "" where missing."""
+        """Texts of any length, with line breaks and tabs, but nothing else that acts; "" where missing."""
+        found = self._column(column)
+        lines = found.texts.str.replace("\r\n", "\n", regex=False)
+        self.refuse(found.rows([plain(text) != text for text in lines]), column, "a control character")
+        return self._plain(column)
+
+    def _plain(self, column: str) -> "pd.Series[str]":
         found = self._column(column)
         return found.texts.take(found.codes).set_axis(self.cells.index)
 
@@ -88,7 +95,7 @@ class Checks:
         found = self._column(column)
         foreign = ~found.texts.isin(["", *allowed])
         self.refuse(found.rows(foreign), column, f"expected one of {', '.join(allowed)}")
-        return self.note(column)
+        return self._plain(column)
 
     def number(
         self,

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import ClassVar
 
-from perfseer.errors import PerfseerError
-from perfseer.hardware.cells import parse_csv, require_header
-from perfseer.hardware.source import Cells, HardwareSource
+from perfseer.hardware.cells import parse_csv, require_header, shown
+from perfseer.hardware.own_files import own_content, require_rows
+from perfseer.hardware.source import Cells, HardwareSource, hardware_source, hardware_source_names
 
 
 class CsvSource(HardwareSource):
@@ -24,12 +24,13 @@ class CsvSource(HardwareSource):
 
         Raises:
             AbsentError: the file is not to be had here.
-            PerfseerError: it is damaged, or has another encoding or header.
+            PerfseerError: it is damaged, too large, or has another encoding or header, or no rows.
         """
-        cells, name = self._own_cells(), str(self._own_path())
+        cells, name = self._own_cells(), shown(self._own_path())
         if cells is None:
             cells, name = self.cells(self.files[0]), self.files[0].name
         require_header(cells.table, self.header, name)
+        require_rows(cells.table, name)
         return cells
 
     def _own_path(self) -> Path | None:
@@ -37,10 +38,13 @@ class CsvSource(HardwareSource):
 
     def _own_cells(self) -> Cells | None:
         path = self._own_path()
-        if path is None or not path.is_file():
+        # A link that leads nowhere is one that was meant to lead somewhere: it is refused, not passed over.
+        if path is None or not (path.exists() or path.is_symlink()):
             return None
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise PerfseerError(f"cannot read {path}: {error.strerror or error}") from error
-        return Cells(parse_csv(content, str(path)), str(path))
+        return Cells(parse_csv(own_content(path), shown(path)), shown(path))
+
+
+def replacement_names() -> frozenset[str]:
+    """Names of the files that replace a published one in a folder of people's own."""
+    kinds = [hardware_source(name) for name in hardware_source_names()]
+    return frozenset(f"{kind.name}.csv" for kind in kinds if issubclass(kind, CsvSource))

@@ -24,8 +24,8 @@ LEAST_RESULTS = 5
 class Efficiency:
     """Shares of the two peaks reached on one model.
 
-    They may exceed 1 where software does less than was counted: MLPerf's sequences for BERT are shorter than
-    384 tokens on average and padding is skipped, and tuned networks keep in caches what is counted here.
+    They may exceed 1: tuned networks keep in caches what is counted here, and Jetson modules run vision on
+    their deep-learning accelerators too, which the peak of their GPU leaves out.
 
     Attributes:
         compute: of the peak of the precision it runs in.

@@ -84,7 +84,12 @@ _VGPU = re.compile(r"(?:-\d)?-(\d{1,3}[qcab])\b")
 _POWER = re.compile(r"\(?\b(\d{2,4})[ ]?w\b\)?")
 _MEMORY = re.compile(r"(?<![\w.])\(?(\d+(?:\.\d+)?)[ -]*(gib|gb|gi|g|mib|mb|mi|tb|tib)\b\)?")
 _MEMORY_KIND = re.compile(r"\b(?:lp)?(?:hbm|g?ddr)\d*\w?\b")
-_COUNT = re.compile(r"^\s*(\d+)\s*x\s*(?=[a-z])|\(\s*x\s*(\d+)\s*\)|\s+x\s?(\d+)$|\((\d+)\s*x\)$")
+_THEM = r"(?:gpus?|accelerators?|cards?|chips?)"
+_COUNT = re.compile(
+    rf"^\s*(\d+)\s*x\s*(?=[a-z])|\(\s*x\s*(\d+)\s*\)|(?:\s+|(?<=\dgb))x\s?(\d+)(?:\s+{_THEM})?$"
+    rf"|\((\d+)\s*x\)$|\s(\d+)x$|\((\d+)\s*{_THEM}\)$|^(\d+)\s+{_THEM}\s+(?:of\s+)?(?=[a-z])"
+    r"|^(\d+)\s+(?=(?:nvidia|amd|intel|google)\s)|(?<=\bv[56]e)-(\d+)$"  # a slice of v5e or v6e counts chips
+)
 _MAXQ = re.compile(r"\bmax[ _-]?q\b")
 _VIRTUAL = re.compile(r"\bvirtuali[sz]ed\b|\(vf\)|\bvf\b|\bvmware|\bvsphere|\besxi\b|\bkvm\b|\bhypervisor\b")
 _PREVIEW = re.compile(r"\bpreview\b|\bengineering sample\b|\bprototype\b")
@@ -149,6 +154,7 @@ class Spelled:
 def lowered(text: str) -> str:
     """``text`` in lower case without trade marks, odd blanks and underscores."""
     plain = unicodedata.normalize("NFKC", _MARKS.sub(" ", text)).lower().replace("_", " ")
+    plain = re.sub(r"(?<=[\d ])[×*]|[×*](?=\s?\d)", "x", plain)  # signs of multiplication, as in 8 × B200
     return re.sub(r"\s+", " ", re.sub(r"[–—‑]", "-", plain)).strip()
 
 

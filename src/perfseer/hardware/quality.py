@@ -237,6 +237,14 @@ def check_all(specs: Specs, settings: QualitySettings) -> tuple[pd.DataFrame, pd
     return pd.DataFrame(summary, columns=columns), failures[["expectation", "severity", *FAILURE_COLUMNS]]
 
 
+def published_alone(specs: Specs) -> Specs:
+    """The same without what rules and guesses gave: specifications as the sources have them."""
+    there = specs.status[list(NUMBERS)] == "observed"
+    table = specs.table.copy()
+    table[list(NUMBERS)] = table[list(NUMBERS)].where(there)
+    return Specs(table, specs.status.where(there, "missing"))
+
+
 def coverage(before: Specs, after: Specs) -> pd.DataFrame:
     """How much of each key figure is known, and how, before and after rules and guesses.
 

@@ -45,7 +45,8 @@ def _transformer_elements(layers: int, width: int, heads: int, length: int) -> f
 
 
 def _models() -> tuple[ReferenceModel, ...]:
-    bert = {"layers": 24, "width": 1024, "length": 384}
+    # Of the 384 tokens that SQuAD v1.1 is padded to, 54 % are padding, which most submitters leave out.
+    bert = {"layers": 24, "width": 1024, "length": 177}
     gpt2, llama = 124_439_808, 68_976_648_192
     return (
         ReferenceModel(
@@ -61,14 +62,15 @@ def _models() -> tuple[ReferenceModel, ...]:
         ),
         ReferenceModel(
             name="bert_large",
-            title="BERT-large at 384 tokens; a sequence",
+            title="BERT-large at 177 tokens, the mean of SQuAD without padding; a sequence",
             benchmarks=("bert-99", "bert"),
             flops=_transformer_flops(**bert),
             # 12 d² of each layer; embeddings are looked up, not multiplied.
             parameters=24 * 12 * 1024**2,
             activation_elements=_transformer_elements(**bert, heads=16),
             batch=64,
-            source="Devlin et al. 2019 (arXiv 1810.04805): 24 layers, width 1024, 16 heads",
+            source="Devlin et al. 2019 (arXiv 1810.04805): 24 layers, width 1024, 16 heads; "
+            "padding: openreview.net/forum?id=3nzKUh9a4M",
         ),
         ReferenceModel(
             name="gpt2",

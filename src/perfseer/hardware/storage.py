@@ -7,6 +7,10 @@ A build that is killed leaves what was there: a file takes its place in the end,
 import fcntl
 import hashlib
 import json
+import os
+import re
+import sqlite3
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from sqlalchemy import Connection, Date, Engine, Table, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
@@ -22,13 +27,15 @@ from sqlalchemy.schema import CreateSchema
 from perfseer.errors import PerfseerError, require
 from perfseer.hardware.rows import Row
 from perfseer.hardware.schema import METADATA, build
-from perfseer.outputs import atomic, require_writable
+from perfseer.outputs import WriteError, atomic, require_writable
 
 Contents = Mapping[str, Sequence[Row]]
 
 SCHEMA_VERSION = 1
 # Where the tables lie in PostgreSQL: a schema of their own, so that nothing of others is ever touched.
 POSTGRES_SCHEMA = "perfseer_hardware"
+# What a file of SQLite begins with.
+_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,12 @@ def database_url(place: str | Path) -> URL:
         PerfseerError: it is no address, or of another kind of database.
     """
     given = str(place)
+    require(given != ":memory:", "a database in memory cannot be built or asked: name a file")
     if "://" not in given:
         return URL.create("sqlite", database=given)
     try:
         url = make_url(given)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the latter of a host or port that cannot be one
         raise PerfseerError(
             f"{given!r} is no address of a database: expected a path, or postgresql://…"
         ) from error
@@ -134,7 +142,7 @@ def connected(place: str | Path) -> Iterator[Connection]:
 
 
 def _write_file(contents: Contents, digest: str, path: Path) -> Written:
-    require(bool(path.name), "a database in memory cannot be built: name a file")
+    require(bool(path.name), f"{str(path)!r} names no file to build the database in: name one")
     # One build after the other: the second finds that nothing changed.
     with _alone(path):
         if path.is_file() and _file_digest(path) == digest:
@@ -145,6 +153,8 @@ def _write_file(contents: Contents, digest: str, path: Path) -> Written:
             _told(str(path)),
             engine.begin() as connection,
         ):
+            # The file takes its place whole or is thrown away: a journal would only be left lying about.
+            connection.exec_driver_sql("PRAGMA journal_mode = MEMORY")
             METADATA.create_all(connection)
             _fill(connection, contents, digest)
             connection.exec_driver_sql("ANALYZE")
@@ -155,13 +165,29 @@ def _write_file(contents: Contents, digest: str, path: Path) -> Written:
 def _alone(path: Path) -> Iterator[None]:
     """Wait for whoever writes ``path``; what a killed build left beside it is removed."""
     require_writable(path, what="the hardware database")
+    if path.exists() and not path.is_file():  # a device or a pipe has no old contents to keep
+        yield
+        return
+    path = Path(os.path.realpath(path))
     lock = path.parent / f".{path.name}.lock"
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        for left in path.parent.glob(f".{path.name}.*"):
-            if left != lock:
+        for left in list(path.parent.iterdir()):
+            if _is_left(left, path):
                 left.unlink(missing_ok=True)
         yield
+
+
+def _is_left(found: Path, path: Path) -> bool:
+    """Whether a file is what a killed build of ``path`` was writing; other hidden files are none of ours."""
+    if not re.fullmatch(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}", found.name):
+        return False
+    if found.is_symlink() or not found.is_file():
+        return False
+    with found.open("rb") as stream:
+        start = stream.read(len(_SQLITE))
+    # Nothing is written yet, or a database of SQLite; mkstemp gives it to its owner alone.
+    return start in (b"", _SQLITE) and stat.S_IMODE(found.stat().st_mode) == 0o600
 
 
 def _file_digest(path: Path) -> str | None:
@@ -295,9 +321,18 @@ def _told(place: URL | str) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise PerfseerError(f"cannot use the database {_shown(place)}: {_first_line(error)}") from error
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # without what the fault was in particular
+        kind = WriteError if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR) else PerfseerError
+        raise kind(f"cannot use the database {_shown(place)}: {_first_line(error)}") from error
     except DBAPIError as error:
         raise PerfseerError(f"the database {_shown(place)} refuses: {_first_line(error)}") from error
+    except pd.errors.DatabaseError as error:
+        fault = error.__cause__
+        line = _first_line(fault) if isinstance(fault, DBAPIError) else str(error).splitlines()[0]
+        raise PerfseerError(
+            f"the database {_shown(place)} is damaged, or went away: {line}; `perfseer hardware build` makes "
+            "it anew"
+        ) from error
 
 
 def _first_line(error: DBAPIError) -> str:

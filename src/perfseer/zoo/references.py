@@ -7,6 +7,8 @@
 ``timm:<name>``             a model of timm, without weights; where timm is installed
 ``timm:<name>@reparam``     the same with its training branches merged, where it has some
 ``torchvision:<name>``      a model of torchvision, without weights; where torchvision is installed
+``operator:<call>``         a single operator with its sizes, such as ``linear(1x58x141->13)``
+``ofa:<blocks>``            a network of the Once-for-all space (`once_for_all`), without weights
 ==========================  ============================================================================
 
 Some models of the libraries are made for one image size: they need the shape of the input too.
@@ -28,15 +30,19 @@ from torch import nn
 from perfseer.blame import described, shortened
 from perfseer.errors import PerfseerError, require
 from perfseer.graphs.autocast import regions_as_on_a_gpu
-from perfseer.zoo import builder, libraries
+from perfseer.zoo import builder, libraries, operators
 from perfseer.zoo.detection import fixed_if_detector
+from perfseer.zoo.once_for_all import once_for_all
 from perfseer.zoo.sampler import find
 from perfseer.zoo.space import ArchitectureSpec, SearchSpace
 
 # An id is looked for among so many architectures of the seeded order: about two seconds.
 SEARCH_LIMIT = 20_000
 
-FORMS = "zoo:<id>, zoo:path/to/spec.json, module:package.attr, timm:<name> or torchvision:<name>"
+FORMS = (
+    "zoo:<id>, zoo:path/to/spec.json, module:package.attr, timm:<name>, torchvision:<name>, ofa:<blocks> or "
+    "operator:<call>"
+)
 _LARGEST_SPEC_BYTES = 1024 * 1024
 _ID = re.compile(r"[0-9a-f]{12}")
 # By kind of reference: what is imported, what makes a model, and what to do where that is not installed.
@@ -55,7 +61,7 @@ class Reference:
     """A reference taken apart.
 
     Attributes:
-        kind: ``zoo``, ``module``, ``timm`` or ``torchvision``.
+        kind: ``zoo``, ``module``, ``timm``, ``torchvision``, ``ofa`` or ``operator``.
         target: what follows the colon.
     """
 
@@ -79,7 +85,7 @@ def parse(ref: str) -> Reference:
     """
     kind, colon, target = ref.partition(":")
     reference = Reference(kind, target)
-    if not colon or not target or kind not in ("zoo", "module", *_LIBRARIES):
+    if not colon or not target or kind not in ("zoo", "module", "ofa", "operator", *_LIBRARIES):
         raise PerfseerError(f"{ref!r} is no model reference; expected {FORMS}")
     if kind == "zoo" and not reference.is_file and not _ID.fullmatch(target):
         raise PerfseerError(
@@ -88,6 +94,8 @@ def parse(ref: str) -> Reference:
         )
     if kind == "module" and not all(part.isidentifier() for part in target.split(".")):
         raise PerfseerError(f"{ref!r} is no dotted name; expected module:package.attr")
+    if kind == "operator":
+        operators.parse(target)
     if kind == "module" and "." not in target:
         raise PerfseerError(f"{ref!r} names no attribute; expected module:package.attr")
     return reference
@@ -123,6 +131,12 @@ def build(
         spec = architecture(reference, space=space, spec_json=spec_json)
         with torch.device(device):
             return builder.build(spec)
+    if reference.kind == "operator":
+        with torch.device(device):
+            return operators.build(reference.target)
+    if reference.kind == "ofa":
+        with torch.device(device):
+            return once_for_all(reference.target)
     with _importable_here(), _no_arguments(reference), regions_as_on_a_gpu(), _blaming(reference):
         if reference.kind == "module":
             return fixed_if_detector(_build_module(reference, device))

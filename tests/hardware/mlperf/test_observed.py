@@ -6,6 +6,7 @@ import pytest
 
 from perfseer.hardware.mlperf import observed
 from perfseer.hardware.mlperf.shape import shaped
+from perfseer.hardware.mlperf.stored import observed_summary
 
 
 def result(value=1000.0, **changes):
@@ -98,3 +99,23 @@ def test_spread_between_submitters():
     assert found.loc["A", "others"] == 115.0  # median of 110 and 120
     assert found.loc["A", "spread"] == pytest.approx(15 / 115)
     assert found.loc["B", "spread"] == pytest.approx(0.0)
+
+
+def test_observed_in_one_table_by_hand():
+    two = {"nodes": 2.0, "total_accelerators": 16.0, "system_id": "two"}
+    one = {"total_accelerators": 8.0}
+    rows = table(
+        result(**one),
+        result(600.0, scenario="Server", **one),
+        result(1800.0, **two),
+        result(1100.0, submitter="Other", **one),
+        result(1.0, valid=False, scenario="Interactive", **one),
+    )
+    found = observed_summary(rows).set_index("observed")
+    assert found["n"].tolist() == [4, 1, 0, 1, 2]
+    medians = found["median"].tolist()
+    assert medians[1] == 0.6
+    assert medians[3] == pytest.approx(0.9)
+    assert medians[4] == pytest.approx((1100 / 1000 - 1 + 1 - 1000 / 1100) / 2)
+    assert np.isnan(medians[0])
+    assert np.isnan(medians[2])

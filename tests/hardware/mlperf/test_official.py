@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from perfseer.errors import PerfseerError
-from perfseer.hardware.mlperf import files
+from perfseer.hardware import own_files
 from perfseer.hardware.source import AbsentError
 from perfseer.hardware.sources.mlperf_results import MlperfResults
 from tests.hardware.mlperf.published import official_row, read_official
@@ -249,10 +249,10 @@ def test_a_bad_file_is_refused_by_name(tmp_path, name, content):
 
 
 def test_more_rows_than_any_round_has_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MOST_ROWS", 3)
+    monkeypatch.setattr(own_files, "MOST_ROWS", 3)
     with pytest.raises(PerfseerError, match="4 rows, at most 3"):
         read_official(tmp_path, [official_row()] * 4)
-    monkeypatch.setattr(files, "MOST_BYTES", 100)
+    monkeypatch.setattr(own_files, "MOST_BYTES", 100)
     with pytest.raises(PerfseerError, match="at most 100"):
         MlperfResults(folder=tmp_path).read()
     (tmp_path / "round.json").unlink()

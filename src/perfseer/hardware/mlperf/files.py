@@ -12,14 +12,13 @@ from typing import Any
 import pandas as pd
 
 from perfseer.errors import PerfseerError, require
-from perfseer.hardware.cells import parse_csv
+from perfseer.hardware import own_files
+from perfseer.hardware.cells import parse_csv, shown
+from perfseer.hardware.csv_source import replacement_names
 from perfseer.hardware.source import AbsentError, HardwareSource
 from perfseer.plain_data import PlainDataError, parse_json
 
-# The largest table of a round has 1,448 rows; all logs together 24 thousand.
-MOST_ROWS = 200_000
-MOST_BYTES = 256 << 20
-_SUFFIXES = (".json", ".csv", ".csv.gz")
+_SUFFIXES = (".json", ".csv", ".json.gz", ".csv.gz")
 
 
 def tables_of(source: HardwareSource, *, of_logs: bool) -> tuple[list[tuple[str, pd.DataFrame]], str]:
@@ -42,8 +41,8 @@ def tables_of(source: HardwareSource, *, of_logs: bool) -> tuple[list[tuple[str,
         tables.append((file.name, cells.table.fillna("")))
         places.append(cells.where)
     for path in further_files(source.folder, of_logs=of_logs):
-        tables.append((path.name, read_table(path).fillna("")))
-        places.append(str(path))
+        tables.append((shown(path.name), read_table(path).fillna("")))
+        places.append(shown(path))
     if not tables:
         raise AbsentError("; ".join(absent))
     return tables, ", ".join(dict.fromkeys(places))
@@ -56,17 +55,27 @@ def further_files(folder: Path | None, *, of_logs: bool) -> list[Path]:
         folder: None, or one that need not exist: no files.
         of_logs: those with ``logs`` in their name, or all others.
 
+    Returns:
+        Whatever is called like a table, so that a pipe or a broken link is refused when it is read.
+
     Raises:
         PerfseerError: the folder cannot be listed.
     """
-    if folder is None or not folder.exists():
+    if folder is None:
         return []
+    replacements = replacement_names()
     try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file())
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
     except OSError as error:
-        raise PerfseerError(f"cannot list {folder}: {error.strerror or error}") from error
-    found = [path for path in paths if path.name.endswith(_SUFFIXES) and not path.name.startswith(".")]
-    return [path for path in found if ("logs" in path.name.lower()) == of_logs]
+        raise PerfseerError(f"cannot list {shown(folder)}: {error.strerror or error}") from error
+    found = [
+        name
+        for name in names
+        if name.lower().endswith(_SUFFIXES) and not name.startswith(".") and name not in replacements
+    ]
+    return [folder / name for name in found if ("logs" in name.lower()) == of_logs]
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -75,43 +84,38 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         PerfseerError: it cannot be read, is too large, or is no such table.
     """
-    try:
-        size = path.stat().st_size
-        require(size <= MOST_BYTES, f"{path} has {size:,} bytes, at most {MOST_BYTES:,} are read")
-        content = path.read_bytes()
-    except OSError as error:
-        raise PerfseerError(f"cannot read {path}: {error.strerror or error}") from error
-    return parse_table(content, path.name)
+    return parse_table(own_files.own_content(path), shown(path))
 
 
 def parse_table(content: bytes, name: str) -> pd.DataFrame:
     """Cells of a table as texts, under the file's own column names; NaN where an object lacks a key.
 
     Args:
-        content: of the file: JSON (a list of objects), CSV, or gzipped CSV, in UTF-8.
+        content: of the file: JSON (a list of objects) or CSV, in UTF-8, gzipped or not.
         name: of the file; its end says which of them.
 
     Raises:
         PerfseerError: it is empty, too large, or something else.
     """
     require(bool(content.strip()), f"{name} is empty")
-    if name.endswith(".gz"):
+    kind = name.lower()
+    if kind.endswith(".gz"):
         content = _unpacked(content, name)
         require(bool(content.strip()), f"{name} is empty")
-        name = name.removesuffix(".gz")
-    table = _json_table(content, name) if name.endswith(".json") else parse_csv(content, name)
-    require(len(table) > 0, f"{name} holds no rows")
-    require(len(table) <= MOST_ROWS, f"{name} has {len(table):,} rows, at most {MOST_ROWS:,} are read")
+        kind = kind.removesuffix(".gz")
+    table = _json_table(content, name) if kind.endswith(".json") else parse_csv(content, name)
+    own_files.require_rows(table, name)
     return table
 
 
 def _unpacked(content: bytes, name: str) -> bytes:
     try:
         with gzip.open(BytesIO(content)) as packed:
-            unpacked = packed.read(MOST_BYTES + 1)
+            unpacked = packed.read(own_files.MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise PerfseerError(f"{name} is no gzip file, or a damaged one: {error}") from error
-    require(len(unpacked) <= MOST_BYTES, f"{name} unpacks to more than {MOST_BYTES:,} bytes")
+    most = own_files.MOST_BYTES
+    require(len(unpacked) <= most, f"{name} unpacks to more than {most:,} bytes")
     return unpacked
 
 

@@ -33,13 +33,14 @@ _NEEDED = (
     "system_id",
     "benchmark",
     "scenario",
+    "accelerator",
     "path",
     "lat_p90_ns",
     "lat_p99_ns",
 )
 _TIMES = ("lat_mean_ns", "lat_p50_ns", "lat_p90_ns", "lat_p99_ns", "lat_min_ns", "lat_max_ns")
 _KNOWN = (
-    *("result_valid", "suite", "status", "system_name", "nodes", "accelerator", "accelerators_per_node"),
+    *("result_valid", "suite", "status", "system_name", "nodes", "accelerators_per_node"),
     *("accelerator_memory", "host_processor", "host_processors_per_node", "framework", "operating_system"),
     *("samples_per_s", "tokens_per_s", "samples_per_query", "ttft_mean_ns", "tpot_mean_ns", "system_power_w"),
     *_TIMES,

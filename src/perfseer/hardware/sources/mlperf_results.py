@@ -27,10 +27,10 @@ from perfseer.hardware.mlperf.shape import (
 from perfseer.hardware.source import HardwareSource, Reading
 
 _LICENCE = "Apache-2.0"
-_NEEDED = ("Submitter", "Category", "Scenario", "Performance_Result", "Performance_Units")
+_NEEDED = ("Submitter", "Category", "Scenario", "Accelerator", "Performance_Result", "Performance_Units")
 _KNOWN = (
     *("ID", "version", "Availability", "Suite", "System", "Platform", "UsedModel", "Model", "Location"),
-    *("Nodes", "a#", "Total Accelerators", "Accelerator", "Processor", "host_processors_per_node"),
+    *("Nodes", "a#", "Total Accelerators", "Processor", "host_processors_per_node"),
     *("Software", "operating_system", "compliance", "errors", "inferred", "weight_data_types"),
     *("Power_Result", "Power_Units"),
 )

@@ -60,6 +60,7 @@ def key_of(name: str, table: pd.DataFrame, log: Callable[[str], None] = lambda _
         if identity.reason:
             log(f"{name!r} is taken for {understood[0]}: {identity.reason}")
         return understood[0]
+    require(bool(plain_name(name)), f"{name!r} names no accelerator; `perfseer hardware list --all` has all")
     plain = table["name"].map(plain_name)
     called = list(table.index[plain == plain_name(name)])
     if len(called) == 1:
@@ -116,7 +117,7 @@ def picked(table: pd.DataFrame, columns: str) -> pd.DataFrame:
     Raises:
         PerfseerError: there is no such column.
     """
-    names = [name.strip() for name in columns.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in columns.split(",") if name.strip()))
     for name in names:
         _require_column(name)
     return table[names]

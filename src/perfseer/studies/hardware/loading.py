@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from perfseer.hardware import schema
 from perfseer.hardware.gpu_names import EXACT, SAME
 from perfseer.hardware.metric_registry import METRICS
-from perfseer.hardware.names import identify
+from perfseer.hardware.mlperf.closed_names import closed_names
 from perfseer.hardware.quality import check_all
 from perfseer.hardware.queries import read_specs, table_frame
 from perfseer.hardware.settings import HardwareSettings
@@ -113,13 +113,9 @@ def _results(connection: Connection, keys: "pd.Series[Any]", benchmarks: pd.Data
 
 def _closed(connection: Connection) -> tuple[int, int]:
     """Closed results that name an accelerator, and how many of them are of one that is identified."""
-    systems = table_frame(connection, schema.systems)
-    systems = systems[systems["division"] == "closed"]
-    names = {text: identify(text).names_something for text in systems["accelerator"].unique()}
-    named = systems[systems["accelerator"].map(names).astype(bool)]["id"]
-    identified = named[named.isin(table_frame(connection, schema.system_accelerators)["system_id"])]
-    of_system = table_frame(connection, schema.results)["system_id"]
-    return int(of_system.isin(named).sum()), int(of_system.isin(identified).sum())
+    tables = (schema.systems, schema.system_accelerators, schema.results)
+    rounds, _ = closed_names({table.name: table_frame(connection, table) for table in tables})
+    return int(rounds["named"].sum()), int(rounds["identified"].sum())
 
 
 def _work(rows: pd.DataFrame, benchmarks: pd.DataFrame) -> dict[str, float]:

@@ -33,6 +33,18 @@ class Format(StrEnum):
     md = "md"
 
 
+class Judged(StrEnum):
+    """What `quality` judges; `perfseer.studies.hardware.judging.JUDGEMENTS` does it."""
+
+    expectations = "expectations"
+    coverage = "coverage"
+    imputation = "imputation"
+    names = "names"
+    unknown = "unknown"
+    quarantine = "quarantine"
+    observed = "observed"
+
+
 class _Exported(StrEnum):
     csv = "csv"
     parquet = "parquet"
@@ -52,8 +64,14 @@ _SHOWN = "name,vendor,generation,year,fp16_flops,int8_ops,memory_bytes,bandwidth
 def build(
     database: _Database = _DEFAULT,
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
-    rounds: Annotated[
-        Path | None, typer.Option(help="Folder with further rounds of MLPerf (…_summary_results.json).")
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            "--rounds",
+            help="Folder with files of your own: epoch.csv and the like in place of a published file, "
+            "and further rounds of MLPerf (…_summary_results.json).",
+        ),
     ] = None,
 ) -> None:
     """Read every source that can be had and write the database, if anything changed."""
@@ -62,7 +80,7 @@ def build(
     from perfseer.parameters import load_mapping
 
     log = line_log("")
-    built = run(load_mapping(params), database, rounds=rounds, log=log)
+    built = run(load_mapping(params), database, folder=folder, log=log)
     log(f"{'written' if built.written.changed else 'unchanged'}: contents {built.written.digest[:12]}")
     # Without the password.
     typer.echo(database_url(database).render_as_string() if "://" in database else database)
@@ -228,37 +246,49 @@ def metrics_(style: _Style = Format.table) -> None:
 
 
 def quality(
+    what: Annotated[Judged, typer.Argument(help="What to judge.")] = Judged.expectations,
     params: Annotated[str, typer.Option(help="params.yaml, or inline JSON.")] = "params.yaml",
     style: _Style = Format.table,
     database: _Database = _DEFAULT,
 ) -> None:
-    """Hold the figures against what is expected of them."""
-    from perfseer.hardware.quality import check_all
+    """Hold the figures against what is expected of them, and say what is known and what was set aside.
+
+    expectations: rules, and how many figures break them. coverage: key figures before and after rules and
+    guesses. imputation: how good the guesses are. names: closed results whose accelerator is known, by round.
+    unknown: names of accelerators that are not. quarantine: rows set aside. observed: how far results of
+    MLPerf lie apart.
+    """
     from perfseer.hardware.settings import HardwareSettings
+    from perfseer.hardware.storage import connected
     from perfseer.parameters import load_mapping
+    from perfseer.studies.hardware.judging import judged
     from perfseer.validation import section
 
     settings = section(HardwareSettings, load_mapping(params), "hardware")
-    summary, _ = check_all(_specs(database), settings.quality)
-    _print(summary, style)
+    with connected(database) as connection:
+        answer = judged(what.value, connection, settings)
+    _print(answer, style)
 
 
 def export(
-    out: Annotated[Path, typer.Argument(help="Folder to write to, made if need be.")],
+    out: Annotated[str, typer.Argument(help="Folder to write to, made if need be.")],
     style: Annotated[_Exported, typer.Option("--format", help="Of the files.")] = _Exported.csv,
     database: _Database = _DEFAULT,
 ) -> None:
     """Write every table of the database, and all accelerators as one wide table, a file each."""
+    from perfseer.errors import require
     from perfseer.hardware.queries import read_specs, table_frame
     from perfseer.hardware.schema import METADATA
     from perfseer.hardware.storage import connected
     from perfseer.outputs import atomic
 
+    # A path of nothing would be the folder one happens to be in.
+    require(bool(out.strip()), "no folder is named: say where the tables go, for example `tables`")
     with connected(database) as connection:
         frames = {table.name: table_frame(connection, table) for table in METADATA.sorted_tables}
         frames["accelerators"] = read_specs(connection).table.reset_index()
     for name, frame in frames.items():
-        path = out / f"{name}.{style.value}"
+        path = Path(out) / f"{name}.{style.value}"
         with atomic(path) as temporary:
             frame.to_csv(temporary, index=False) if style is _Exported.csv else frame.to_parquet(temporary)
         typer.echo(path)

@@ -17,7 +17,9 @@ def memory(
     graphs: Annotated[Path, typer.Option(help="Its graphs.")] = GRAPHS,
     files: Annotated[
         list[str] | None,
-        typer.Option(help="Result files of GPUs: published ones by name, your own by path; default: all."),
+        typer.Option(
+            help="Result files of GPUs: published ones by name, your own by path; default: the study's."
+        ),
     ] = None,
     params: Annotated[str, typer.Option(help="params.yaml, for section labels.")] = "params.yaml",
     out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("results/public"),
@@ -30,13 +32,13 @@ def memory(
     from perfseer.data.settings import LabelSettings
     from perfseer.parameters import load_mapping
     from perfseer.predictors.memory.margins import write_margins
-    from perfseer.studies.memory.shrunk import gpu_files
+    from perfseer.studies.memory.shrunk import GPU_FILES
     from perfseer.studies.memory.study import STUDY_FILE, run
     from perfseer.validation import section
 
     labels = section(LabelSettings, load_mapping(params), "labels")
     data = Dataset.open(dataset, graphs)
-    study = run(data, labels, files or gpu_files(), out, line_log(""))
+    study = run(data, labels, files or GPU_FILES, out, line_log(""))
     if margins is not None:
         write_margins(margins, study.margins)
     typer.echo(out / STUDY_FILE)

@@ -100,10 +100,12 @@ def test_what_the_user_says_goes_first():
     )
 
 
-def test_fifteen_files_are_published():
+def test_twenty_seven_files_are_published():
     told = [parse_name(file.name) for file in FILES]
-    assert len({platform.key + phase for platform, phase in told}) == len(FILES) == 15
-    assert all(len(file.sha256) == 64 and file.remote.url.endswith(f"{file.name}.csv") for file in FILES)
+    assert len({platform.key + phase for platform, phase in told}) == len(FILES) == 27
+    assert all(platform.spec is not None for platform, _ in told)
+    assert all(len(file.sha256) == 64 and len(file.commit) == 40 for file in FILES)
+    assert all(file.remote.url.endswith(f"{file.commit}/results/benchmark-{file.name}.csv") for file in FILES)
     assert find_file(f"benchmark-{STEM}.csv").name == STEM
     with pytest.raises(PerfseerError, match=r"'nofile'[^\n]*\n  infer-amp"):
         find_file("nofile")

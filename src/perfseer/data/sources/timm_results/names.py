@@ -20,8 +20,7 @@ LICENCE = "Apache-2.0"
 # Of a reference to a model with its branches merged (zoo/libraries.py, which needs torch).
 MERGED = "@reparam"
 _PREFIX = "benchmark-"
-_COMMIT = "aa4b5850c1543fa488abf260f18390eda46cf85d"
-_RESULTS = f"https://raw.githubusercontent.com/huggingface/pytorch-image-models/{_COMMIT}/results"
+_REPOSITORY = "https://raw.githubusercontent.com/huggingface/pytorch-image-models"
 
 _FORM = "<phase>-<precision>-<layout>-pt<version>-<cu version or cpu>-<device>[-dynamo]"
 # What timm's --precision and --amp-dtype mean in a measurement table: `amp` is autocast to float16.
@@ -72,11 +71,13 @@ class ResultFile:
 
     Attributes:
         name: stem without the leading ``benchmark-``.
+        commit: of timm's repository, which no longer has all files at its latest.
         sha256: of the file's bytes.
         n_bytes: its size.
     """
 
     name: str
+    commit: str
     sha256: str
     n_bytes: int
 
@@ -84,7 +85,8 @@ class ResultFile:
     def remote(self) -> RemoteFile:
         """Where it is published."""
         file = f"{_PREFIX}{self.name}.csv"
-        return RemoteFile(SOURCE, file, f"{_RESULTS}/{file}", self.sha256, self.n_bytes, LICENCE)
+        url = f"{_REPOSITORY}/{self.commit}/results/{file}"
+        return RemoteFile(SOURCE, file, url, self.sha256, self.n_bytes, LICENCE)
 
     @property
     def platform(self) -> Platform:
@@ -95,7 +97,9 @@ class ResultFile:
 def _published() -> tuple[ResultFile, ...]:
     with Path(__file__).with_name("files.csv").open(encoding="utf-8", newline="") as stream:
         rows = csv.DictReader(stream)
-        return tuple(ResultFile(row["name"], row["sha256"], int(row["n_bytes"])) for row in rows)
+        return tuple(
+            ResultFile(row["name"], row["commit"], row["sha256"], int(row["n_bytes"])) for row in rows
+        )
 
 
 FILES: tuple[ResultFile, ...] = _published()

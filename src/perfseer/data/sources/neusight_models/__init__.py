@@ -1,0 +1,1 @@
+"""Whole language models on five GPUs (NeuSight)."""

@@ -1,0 +1,1 @@
+"""Operators timed one by one on five GPUs (NeuSight)."""

@@ -1,0 +1,1 @@
+"""Operators of language models on two GPUs (Vidur)."""
