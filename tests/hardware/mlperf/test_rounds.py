@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfseer.hardware.mlperf.rounds import order, round_in, round_of
+from perfseer.hardware.mlperf.rounds import order, places, round_in, round_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,8 @@ def test_round_in_a_file_name(name, found):
 
 def test_rounds_are_ordered_by_their_numbers():
     assert sorted(["v10.0", "v2.1", "v0.7", "v2.0"], key=order) == ["v0.7", "v2.0", "v2.1", "v10.0"]
+
+
+def test_places_are_those_among_the_rounds_there_are():
+    assert places(["v10.0", "v0.7", "v5.1", "v0.7"]) == [2, 0, 1, 0]
+    assert places([]) == []

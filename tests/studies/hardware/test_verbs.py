@@ -276,6 +276,17 @@ def test_the_verbs_answer_in_every_format(tmp_path):
     assert set(shown) <= set(IDENTITY) | set(NUMBERS)
 
 
+def test_an_empty_answer_says_so_and_stays_an_answer(tmp_path):
+    place = tmp_path / "hardware.sqlite"
+    write(contents(), place)
+    for verb in (["rank", "--by", "g3d"], ["matrix", "complete"], ["list", "--where", "vendor=none"]):
+        ask = ["hardware", *verb, "--format", "csv", "--database", str(place)]
+        answer = CliRunner().invoke(app, ask)
+        assert answer.exit_code == 0
+        assert len(answer.stdout.splitlines()) == 1
+        assert "nothing" in answer.stderr
+
+
 def test_without_a_database_the_verb_that_makes_it_is_named(tmp_path):
     answer = CliRunner().invoke(app, ["hardware", "list", "--database", str(tmp_path / "none.sqlite")])
     assert answer.exit_code != 0

@@ -1,6 +1,7 @@
 """Rounds of MLPerf Inference: v0.7, v1.0, …; what a row or a file says about its own."""
 
 import re
+from collections.abc import Iterable
 
 _ROUND = re.compile(r"v?(\d{1,2})\.(\d{1,2})(?!\d)", re.IGNORECASE)
 _IN_A_NAME = re.compile(r"(?<![\d.])v?(\d{1,2})\.(\d{1,2})(?![\d.]*\d)", re.IGNORECASE)
@@ -22,3 +23,10 @@ def order(name: str) -> tuple[int, int]:
     """What rounds are sorted by: v0.7 before v1.0 before v10.0."""
     major, minor = name.removeprefix("v").split(".")
     return int(major), int(minor)
+
+
+def places(names: Iterable[str]) -> list[int]:
+    """Place of each round among those there are, the earliest 0."""
+    listed = list(names)
+    there = {name: place for place, name in enumerate(sorted(set(listed), key=order))}
+    return [there[name] for name in listed]

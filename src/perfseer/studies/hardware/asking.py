@@ -11,11 +11,10 @@ import pandas as pd
 from perfseer.data.devices import plain_name
 from perfseer.errors import PerfseerError, require
 from perfseer.hardware.metric_registry import METRICS
+from perfseer.hardware.mlperf.rounds import places
 from perfseer.hardware.names import identify
 from perfseer.hardware.rows import records
 from perfseer.hardware.specs import COLUMNS, IDENTITY, NUMBERS, Specs
-from perfseer.reporting.units import plural
-from perfseer.studies.hardware.shares import round_order
 from perfseer.studies.hardware.shown_units import shown_value, unit_of
 
 _TEXTS = tuple(name for name in IDENTITY if name != "canonical")
@@ -194,7 +193,8 @@ def _priced(figure: str, prices: pd.DataFrame) -> str:
         return ""
     first, last = rows["date"].min(), rows["date"].max()
     when = first if first == last else f"{first} to {last}"
-    return f"{', '.join(sorted(set(rows['source'])))}: {plural(len(rows), 'price')}, {when}"
+    said = "1 price" if len(rows) == 1 else f"{len(rows)} prices"
+    return f"{', '.join(sorted(set(rows['source'])))}: {said}, {when}"
 
 
 def beside(specs: Specs, keys: Sequence[str], *, people: bool) -> pd.DataFrame:
@@ -292,7 +292,7 @@ def measured(
         per_accelerator=per_accelerator,
         unit=results["metric"].map(_unit_of_metric),
         set_up=[_set_up(row) for row in records(results)],
-        place=[round_order(name) for name in results["round"]],
+        place=places(results["round"]),
     )
     order = ["place", "benchmark", "accuracy_target", "scenario", "per_accelerator", "value", "submitter"]
     shown = shown.sort_values(order, ascending=[False, True, True, True, False, False, True], kind="stable")
@@ -316,7 +316,7 @@ def leaders(results: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(
         per_accelerator=rows["value"] / rows["total_accelerators"],
         unit=rows["metric"].map(_unit_of_metric),
-        place=[round_order(name) for name in rows["round"]],
+        place=places(rows["round"]),
     )
     same = ["key", "scenario", "accuracy_target", "unit"]
     rows = rows[rows["place"] == rows.groupby(same)["place"].transform("max")]

@@ -13,6 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from perfseer.graphs.perfgraph import FloatArray
+from perfseer.hardware.mlperf.rounds import places
 from perfseer.studies.hardware.patterns import ARCHITECTURE, groups_of
 from perfseer.studies.hardware.resampling import drawn_weights, ends, smooth_weights, weighted_medians
 from perfseer.studies.hardware.study import HardwareStudy
@@ -67,7 +68,7 @@ def cells(study: HardwareStudy) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=columns).astype({"value": "float64"})
     pair = ["key", "benchmark"]
-    rows = rows.assign(place=rows["round"].map(round_order))
+    rows = rows.assign(place=places(rows["round"]))
     latest = rows[rows["place"] == rows.groupby(pair)["place"].transform("max")]
     found = latest.groupby(pair, sort=True).agg(
         family=("family", "first"), rate=("per_accelerator", "median")
@@ -77,14 +78,6 @@ def cells(study: HardwareStudy) -> pd.DataFrame:
     found["value"] = found["rate"] / found["key"].map(precision_peak(study))
     usable = found["value"].notna() & (found["value"] > 0) & (found["generation"] != "")
     return found.loc[usable & (found["family"] != ""), columns].reset_index(drop=True)
-
-
-def round_order(name: str) -> float:
-    """Rounds by their number: v0.7 before v5.1."""
-    try:
-        return float(str(name).lstrip("v"))
-    except ValueError:
-        return -1.0
 
 
 def shares(study: HardwareStudy) -> list[Share]:

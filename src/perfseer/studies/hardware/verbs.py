@@ -220,7 +220,12 @@ def rank(
 
 
 def matrix_(
-    name: Annotated[str, typer.Argument(help="complete, compute, memory-bandwidth, graphics, …")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="complete, compute, memory-bandwidth, graphics, price-performance or unified-ai."
+        ),
+    ],
     style: _Style = Format.csv,
     database: _Database = _DEFAULT,
 ) -> None:
@@ -310,7 +315,9 @@ def _print_figures(frame: "pd.DataFrame", style: Format) -> None:
 
 
 def _print(frame: "pd.DataFrame", style: Format) -> None:
-    """An answer on standard output."""
+    """An answer on standard output; where it is empty, that it is on standard error."""
+    if frame.empty:
+        typer.echo("nothing: no accelerator here has what is asked for, or its source is absent", err=True)
     if style is Format.json:
         typer.echo(frame.to_json(orient="records", force_ascii=False, double_precision=15, indent=1))
     elif style is Format.csv:
