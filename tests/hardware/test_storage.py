@@ -116,12 +116,11 @@ def test_many_builds_at_once_leave_one_whole_database(tmp_path, server):
 BUILD = """
 import sys
 sys.path.insert(0, {root!r})
-from perfseer.outputs import WriteError
 from tests.helpers.hardware import contents
 from perfseer.hardware import storage
 rows = contents()
 first = rows["provenance"][0]
-rows["provenance"] = [first | {{"id": i, "figure": f"f{{i}}"}} for i in range(1, 40_000)]
+rows["provenance"] = [first | {{"id": i, "figure": f"f{{i}}"}} for i in range(1, 150_000)]
 print("go", flush=True)
 storage.write(rows, {place!r})
 """
