@@ -10,7 +10,7 @@ from perfseer.data import source as source_module
 from perfseer.data import sources
 from perfseer.data.download import RemoteFile
 from perfseer.data.published import published_table
-from perfseer.data.source import Source, sampled, source_class
+from perfseer.data.source import Source, source_class
 from perfseer.data.sources import module_name, source_names
 from perfseer.errors import PerfseerError
 from tests.helpers.places import PACKAGE
@@ -106,15 +106,15 @@ def test_a_source_without_graphs_says_so():
 
 def test_a_sample_is_of_architectures_and_lies_in_greater_ones():
     table = pd.DataFrame({"architecture": [*"abcdefgh", "a", None], "time": range(10)})
-    drawn = [set(sampled(table, n, seed=3)["architecture"]) for n in (1, 3, 8, 99)]
+    drawn = [set(Mine(seed=3).sampled(table, n)["architecture"]) for n in (1, 3, 8, 99)]
     assert [len(names) for names in drawn] == [1, 3, 8, 8]
     assert drawn[0] < drawn[1] < drawn[2]
-    turned = sampled(table.iloc[::-1], 3, seed=3)
-    assert set(turned["time"]) == set(sampled(table, 3, seed=3)["time"])
-    assert {name for seed in range(9) for name in sampled(table, 1, seed)["architecture"]} > drawn[0]
+    turned = Mine(seed=3).sampled(table.iloc[::-1], 3)
+    assert set(turned["time"]) == set(Mine(seed=3).sampled(table, 3)["time"])
+    assert {name for seed in range(9) for name in Mine(seed=seed).sampled(table, 1)["architecture"]} > drawn[0]
     assert Mine(sample=1).table["model_ref"].tolist() == ["module:a.b"]
     with pytest.raises(PerfseerError, match="sample of 0"):
-        sampled(table, 0, seed=3)
+        Mine(seed=3).sampled(table, 0)
 
 
 def test_files_are_chosen_by_name_or_path(tmp_path, monkeypatch):
