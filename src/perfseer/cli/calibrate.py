@@ -154,7 +154,7 @@ def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, sour
     model = fit(base, rows)
     model.save(out)
     write_table(table, out / MEASUREMENTS_FILE)
-    write_card(out, card_of(model, name, source))
+    write_card(out, card_of(model, name, source, rows))
     console().print(models_table(model, base, rows))
     console().print(errors_table(model, rows))
     left = len(table) - len(rows)

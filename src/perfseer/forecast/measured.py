@@ -15,6 +15,7 @@ from perfseer.errors import PerfseerError
 from perfseer.forecast.calibration import choose, measuring_cost_s
 from perfseer.forecast.candidates import Candidate, configurations
 from perfseer.forecast.card import Card, HeldOut
+from perfseer.forecast.host_clock import host_bounds
 from perfseer.measure.named import measure_named
 from perfseer.measure.plan import Configuration
 from perfseer.measure.session import Collection, Logbook, Session
@@ -151,18 +152,24 @@ def _steady(table: pd.DataFrame, phase: Phase) -> "pd.Series[bool]":
     return ~(wide | (low.isna() & disturbed))
 
 
-def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
+def card_of(model: CalibratedPredictor, base: str, source: str, rows: Dataset) -> Card:
     """What there is to say about a calibrated predictor beside its files.
 
     Args:
         model: calibrated.
         base: name or folder of what was moved.
         source: where the measurements are from.
+        rows: measured.
     """
     key = model.platforms[0].key if model.platforms else None
     held_out = tuple(
         HeldOut(
-            target=key, label=name, grouping="architecture", mape_pct=shift.after_mape_pct, rows=shift.rows
+            target=key,
+            label=name,
+            grouping="architecture",
+            mape_pct=shift.after_mape_pct,
+            rows=shift.rows,
+            batch_sizes=_batch_sizes(rows),
         )
         for name, shift in model.shifts_.items()
         if shift.after_mape_pct is not None
@@ -173,7 +180,13 @@ def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
         sources=(source,),
         default_target=key,
         held_out=held_out,
+        hosts=() if key is None else host_bounds(rows),
     )
+
+
+def _batch_sizes(rows: Dataset) -> tuple[int, int]:
+    sizes = rows.rows["batch_size"]
+    return int(sizes.min()), int(sizes.max())
 
 
 def _with_graphs(table: pd.DataFrame, progress: Progress | None = None) -> Dataset:
