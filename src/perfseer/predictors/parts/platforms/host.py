@@ -66,7 +66,7 @@ class HostClock:
 
     def slower_than(self, device_ms: float, launches: int) -> float:
         """Probability that a host takes longer to start the kernels than ``device_ms``."""
-        return 1.0 - _NORMAL.cdf(self._standard(device_ms, launches))
+        return _below(-self._standard(device_ms, launches))
 
     def later_ms(self, device_ms: float, launches: int) -> float:
         """The later of device and host [ms]: exp of the mean of ln max over hosts.
@@ -78,8 +78,9 @@ class HostClock:
             launches: kernels to start, at least 1.
         """
         z = self._standard(device_ms, launches)
-        behind = self.spread * (_NORMAL.pdf(z) - z * _NORMAL.cdf(-z))
-        return max(device_ms * math.exp(behind), device_ms)
+        # counted from the later of both medians, so that nothing is rounded away where the other is far ahead
+        beyond = self.spread * (_NORMAL.pdf(z) - abs(z) * _below(-abs(z)))
+        return max(device_ms, self.ms(launches)) * math.exp(max(beyond, 0.0))
 
     def at_most(self, us: float) -> "HostClock":
         """The clock of hosts that take no longer than ``us`` for a launch.
@@ -88,7 +89,7 @@ class HostClock:
         """
         require(us > 0, f"a launch of {us} us, expected a positive time")
         z = (math.log(us) - self.ln_us) / self.spread
-        below = _NORMAL.cdf(z)
+        below = _below(z)
         if below < 1e-9:  # nothing the prior knows: the bound itself is all there is to say
             return HostClock(math.log(us) - _LEAST_SPREAD, _LEAST_SPREAD)
         ratio = _NORMAL.pdf(z) / below
@@ -102,6 +103,11 @@ class HostClock:
             f"a device time of {device_ms} ms and {launches} launches, expected both positive",
         )
         return (math.log(device_ms / launches * 1e3) - self.ln_us) / self.spread
+
+
+def _below(z: float) -> float:
+    """Standard normal distribution function, exact far below zero too."""
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))
 
 
 @cache
