@@ -58,8 +58,8 @@ COMPOSED = {
     nn.Tanhshrink: (nn.Tanhshrink(), 2, 2 + 3, 2 + 3 + 3, 2),
     nn.Softmin: (nn.Softmin(dim=1), 2, 2 + 2, 3 + 2, 2),
 }
-# What a GPU moves less of than is captured. To mend it would make all captures anew, and no model of timm's uses
-# either.
+# What a GPU moves less of than is captured. To mend it would make all captures anew, and no model of timm's
+# uses either.
 KEEPS_NOTHING = "the buffer for the gradient, which the CPU's kernel fills, is empty on a GPU"
 NO_NOISE = "in evaluation the kernel is a leaky ReLU, which leaves the noise it is handed alone"
 OPEN = {
