@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from typer import Typer
@@ -121,6 +122,37 @@ def test_a_table_measured_elsewhere_will_do(base, worker, tmp_path):
     offsets = [model.shifts_["train_time_ms"].correction.offset for model in (first, second)]
     assert offsets[0] != offsets[1]
     assert second.platforms == first.platforms
+
+
+def test_software_chooses_rows_of_a_table(base, worker, tmp_path):
+    assert run(base, tmp_path, "--models", 3, "--batch-size", "1,2").exit_code == 0
+    table = read_table(tmp_path / "out" / "measurements.parquet")
+    other = table.assign(environment=table["environment"].str.replace("2.11", "2.6"))
+    other["infer_time_ms"] *= 7
+    write_table(pd.concat([table, other], ignore_index=True), tmp_path / "both.parquet")
+    asked = ("--from", tmp_path / "both.parquet")
+    assert "one platform at a time" in refused(base, tmp_path / "b", *asked)
+    assert run(base, tmp_path / "c", *asked, "--software", "torch2.6").exit_code == 0
+    assert Predictor.load(tmp_path / "c" / "out").platforms[0].torch_version == (2, 6)
+    assert "2.6, 2.11" in refused(base, tmp_path / "d", *asked, "--software", "2.4")
+    assert "2.6" in refused(base, tmp_path / "e", *asked, "--software", "nine")
+
+
+def test_what_is_measured_here_is_measured_under_what_is_installed(base, worker, tmp_path):
+    assert "installed" in refused(base, tmp_path, "--software", "1.12")
+    assert worker.asked == []
+    own = ".".join(torch.__version__.split(".")[:2])
+    assert run(base, tmp_path, "--models", 3, "--batch-size", 1, "--software", own).exit_code == 0
+
+
+def test_a_card_says_which_batch_sizes_its_errors_are_of(base, worker, tmp_path):
+    assert run(base, tmp_path, "--models", 3, "--batch-size", "1,2", "--phase", "infer").exit_code == 0
+    table = read_table(tmp_path / "out" / "measurements.parquet")
+    card = read_card(tmp_path / "out")
+    assert {entry.batch_sizes for entry in card.held_out} == {
+        (int(table["batch_size"].min()), int(table["batch_size"].max()))
+    }
+    assert card.hosts == ()  # a cpu starts no kernels of another device
 
 
 def test_times_that_the_machine_disturbed_are_left_out(base, worker, tmp_path):

@@ -49,7 +49,7 @@ def test_the_table_has_a_row_for_each_question(lawful):
     assert [(row[1], row[2], row[3]) for row in rows] == [
         (batch, phase, R4090.key) for batch in ("1", "8") for phase in ("infer", "train")
     ]
-    assert float(rows[2][4]) == pytest.approx(8 * 0.5 * Convolution.MFLOPS, rel=0.01)
+    assert float(rows[2][4]) == pytest.approx(8 * 0.5 * Convolution.KFLOPS, rel=0.01)
     assert "90 % interval" in result.stdout
     assert {"(tests),", "0123456789ab,", "d1ge57,", "abc1234,"} <= set(result.stdout.split())
     assert "\x1b[" not in result.stdout
@@ -60,7 +60,7 @@ def test_json_is_the_document_of_the_schema(lawful):
     assert result.exit_code == 2
     document = from_json(result.stdout)
     answer, failure = document.results
-    assert answer.time.value == pytest.approx(Convolution.MFLOPS)
+    assert answer.time.value == pytest.approx(Convolution.KFLOPS)
     assert answer.explanation is not None
     assert isinstance(failure, Failure)
     assert document.complete
@@ -71,7 +71,7 @@ def test_csv_has_a_line_for_each_answer_and_numbers_in_full(lawful):
     assert result.exit_code == 2
     good, bad = list(csv.DictReader(io.StringIO(result.stdout)))
     assert tuple(good) == CSV_COLUMNS
-    assert float(good["time_ms"]) == pytest.approx(Convolution.MFLOPS, rel=1e-12)
+    assert float(good["time_ms"]) == pytest.approx(Convolution.KFLOPS, rel=1e-12)
     assert (good["utilisation_pct"], good["target"], good["trained_on"]) == ("", R3090.key, "true")
     assert bad["status"] == "error"
     assert "'nonsense'" in bad["error"]

@@ -101,7 +101,7 @@ def test_a_shape_that_is_given_is_no_assumption():
     captured = open_model(REFERENCE, Feed(shapes=((3, 8, 8),))).captured(None, backward=False)
     assert captured.shapes == ((1, 3, 8, 8),)
     assert captured.notices == ()
-    assert captured.graph.total_flops == pytest.approx(1e6 * Convolution.MFLOPS)
+    assert captured.graph.total_flops == pytest.approx(1e3 * Convolution.KFLOPS)
     assert not captured.graph.has_backward
 
 
@@ -211,7 +211,7 @@ def test_an_onnx_file_is_asked_about_like_the_model_it_came_from(tmp_path):
     model = open_model(str(path), Feed())
     captured = model.captured(None, backward=True)
     assert captured.graph.batch_size == 2
-    assert captured.graph.total_flops == pytest.approx(2e6 * Convolution.MFLOPS)
+    assert captured.graph.total_flops == pytest.approx(2e3 * Convolution.KFLOPS)
     assert captured.types == ("float32",)
     assert [notice.code for notice in captured.training_notices] == ["backward_estimated"]
     assert "backward_estimated" not in codes(captured)

@@ -64,14 +64,83 @@ def test_a_device_nobody_measured_is_answered_for_with_a_warning():
     assert chosen.platform is not None
     assert chosen.platform.device.endswith(" RTX 3080")
     assert (chosen.platform.precision, chosen.platform.mode) == ("amp-fp16", "eager")
-    assert codes(chosen) == [("warning", "target_not_trained")]
+    assert codes(chosen) == [("warning", "target_not_trained"), ("note", "software_assumed")]
     assert not chosen.trained_on
 
 
 def test_a_trained_device_in_an_untrained_setting_too():
     chosen = KNOWN.choose("rtx4090", "infer", Wanted(precision="fp32", mode="compiled"))
     assert chosen.platform == replace(R4090, precision="fp32", mode="compiled")
+    assert codes(chosen) == [("warning", "target_not_trained"), ("note", "software_assumed")]
+
+
+# -- software ---------------------------------------------------------------------------------------------
+
+
+def test_a_version_that_was_trained_with_is_taken():
+    for named in ("1.12", "torch1.12", "torch 1.12.1 cu116"):
+        chosen = KNOWN.choose("rtx3090", "train", Wanted(software=named))
+        assert (chosen.platform, chosen.trained_on, codes(chosen)) == (R3090_OLD, True, [])
+
+
+def test_by_name_alone_the_newest_that_knows_the_phase_is_taken():
+    newer = replace(R3090, software="torch 2.9.1 cu128")
+    known = replace(KNOWN, trained=(*TRAINED, newer))
+    assert known.choose("rtx3090", "infer", Wanted()).platform == newer
+    only_training = replace(known, phases={**known.phases, newer.key: ("train",)})
+    assert only_training.choose("rtx3090", "infer", Wanted()).platform == R3090
+
+
+@pytest.mark.parametrize(
+    ("named", "nearest"), [("2.6", R3090), ("2.3", R3090), ("1.13", R3090), ("2.40", R3090)]
+)
+def test_a_version_nobody_measured_is_answered_for_by_the_nearest_on_the_device(named, nearest):
+    chosen = KNOWN.choose("rtx3090", "infer", Wanted(software=named))
+    assert chosen.platform == replace(nearest, software=f"torch {named}")
+    assert chosen.stand_in == nearest
+    assert not chosen.trained_on
     assert codes(chosen) == [("warning", "target_not_trained")]
+    assert nearest.key in chosen.notices[0].message
+    by_default = KNOWN.choose(None, "infer", Wanted(software=named))
+    assert (by_default.platform, by_default.stand_in) == (chosen.platform, nearest)
+    assert codes(by_default) == [("note", "target_chosen"), ("warning", "target_not_trained")]
+
+
+def test_of_two_versions_the_nearer_one_that_knows_the_phase_answers():
+    old = replace(R3090, software="torch 2.1.0 cu121")
+    known = replace(KNOWN, trained=(*TRAINED, old))
+    assert known.choose("rtx3090", "infer", Wanted(software="2.2")).stand_in == old
+    assert known.choose("rtx3090", "infer", Wanted(software="2.3")).stand_in == R3090
+    blind = replace(known, phases={**known.phases, old.key: ("train",)})
+    assert blind.choose("rtx3090", "infer", Wanted(software="2.2")).stand_in == R3090
+
+
+def test_training_on_a_device_nobody_measured_is_under_current_software():
+    only_old = {platform.key: ("infer",) for platform in TRAINED} | {R3090_OLD.key: ("train",)}
+    known = replace(KNOWN, phases=only_old)
+    chosen = known.choose("rtx3080", "train", Wanted())
+    assert chosen.platform is not None
+    assert chosen.platform.software == R3090.software
+    assert codes(chosen) == [("warning", "target_not_trained"), ("note", "software_assumed")]
+    said = chosen.notices[1].message
+    assert "torch 2.4" in said
+    assert "learnt under torch 1.12" in said
+    asked = known.choose("rtx3080", "train", Wanted(software="1.12"))
+    assert asked.platform is not None
+    assert asked.platform.software == "torch 1.12"
+    assert codes(asked) == [("warning", "target_not_trained")]
+
+
+def test_a_key_and_another_version_contradict_each_other():
+    for wanted in (Wanted(software="2.6"), Wanted(precision="fp32")):
+        with pytest.raises(PerfseerError, match=R3090.key):
+            KNOWN.choose(R3090.key, "infer", wanted)
+    assert KNOWN.choose(R3090.key, "infer", Wanted(software="2.4")).platform == R3090
+
+
+def test_a_predictor_of_one_platform_answers_for_no_other_version():
+    with pytest.raises(PerfseerError, match=r"torch 2\.6"):
+        Platforms((R4090,), {}, None, shared=False).choose("rtx4090", "infer", Wanted(software="2.6"))
 
 
 def test_unknown_devices_are_refused_with_what_there_is():

@@ -51,7 +51,7 @@ def test_an_answer_cannot_be_changed(answer):
 
 
 def test_an_answer_in_words_names_model_target_and_numbers(answer):
-    expected = 2 * Convolution.MFLOPS * 0.5
+    expected = 2 * Convolution.KFLOPS * 0.5
     text = str(answer)
     assert text.startswith(f"Convolution, batch 2, inference on {R4090.key}: ")
     assert f" {expected:.3g} ms (" in text
@@ -70,7 +70,7 @@ def test_keys_and_types_of_the_json(answer):
     time = row["predictions"][0]
     assert time["metric"] == "time"
     assert time["unit"] == "ms"
-    assert time["value"] == pytest.approx(2 * Convolution.MFLOPS * 0.5)
+    assert time["value"] == pytest.approx(2 * Convolution.KFLOPS * 0.5)
     assert set(time["interval"]) == {"low", "high", "confidence"}
     assert row["input"]["shapes"] == [[2, 3, 8, 8]]
     assert row["input"]["types"] == ["float32"]

@@ -35,7 +35,7 @@ R3090_OLD = platform("rtx3090", software="torch 1.12.0 cu113")
 R3090_NHWC = platform("rtx3090", memory_format="nhwc")
 R4090 = platform("rtx4090")
 CPU = platform("Core i9-10940X", device_kind="cpu", precision="fp32", mode="compiled", software="torch 2.4.0")
-# Milliseconds of a MFLOP on devices the law knows.
+# Milliseconds of a thousand FLOPs on devices the law knows: so slow that no host is ever slower.
 SLOWNESS = {R3090.device: 1.0, R4090.device: 0.5, CPU.device: 20.0}
 UNKNOWN_SLOWNESS = 2.0
 
@@ -45,7 +45,7 @@ class LawSettings(PredictorSettings):
 
 
 class LawPredictor(base.Predictor):
-    """Inference takes `SLOWNESS` ms per MFLOP of the forward pass, training three times as long."""
+    """Inference takes `SLOWNESS` ms per thousand FLOPs of the forward pass, training three times as long."""
 
     name: ClassVar[str] = "law"
     supported: ClassVar[frozenset[str]] = frozenset({"infer_time_ms", "train_time_ms"})
@@ -63,11 +63,11 @@ class LawPredictor(base.Predictor):
         pass
 
     def _predict(self, dataset: Dataset) -> FloatArray:
-        mflops = np.array([dataset.graph(row).total_flops for row in range(len(dataset))]) / 1e6
+        kflops = np.array([dataset.graph(row).total_flops for row in range(len(dataset))]) / 1e3
         devices = dataset.rows.get("device", pd.Series([R3090.device] * len(dataset)))
         slowness = devices.map(lambda name: SLOWNESS.get(name, UNKNOWN_SLOWNESS)).to_numpy()
         factors = {"infer_time_ms": 1.0, "train_time_ms": 3.0}
-        return np.column_stack([mflops * slowness * factors[name] for name in self.targets])
+        return np.column_stack([kflops * slowness * factors[name] for name in self.targets])
 
     def intervals(self, dataset: Dataset, confidence: float) -> pd.DataFrame:
         predicted = self.predict(dataset)
@@ -77,7 +77,7 @@ class LawPredictor(base.Predictor):
         )
 
     def node_times(self, dataset: Dataset, target: str) -> list[FloatArray]:
-        return [dataset.graph(row).flops / 1e6 for row in range(len(dataset))]
+        return [dataset.graph(row).flops / 1e3 for row in range(len(dataset))]
 
     def interval_reasons(self, dataset: Dataset, target: str) -> list[tuple[str, ...]]:
         return [(f"{target} is made up",)] * len(dataset)
@@ -121,7 +121,7 @@ def save_roofline(folder: Path) -> Path:
 class Convolution(nn.Module):
     """One convolution and a classifier: 2 * 27 * 4 * 8 * 8 + 2 * 4 * 5 FLOPs for an image of 8 x 8."""
 
-    MFLOPS = (2 * 27 * 4 * 64 + 2 * 4 * 5) / 1e6
+    KFLOPS = (2 * 27 * 4 * 64 + 2 * 4 * 5) / 1e3
 
     def __init__(self) -> None:
         super().__init__()

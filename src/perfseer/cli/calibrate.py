@@ -63,6 +63,9 @@ def calibrate(
     precision: Annotated[str, typer.Option(help="fp32; on cuda also tf32, amp-fp16; bf16.")] = "fp32",
     memory_format: Annotated[str, typer.Option(help="nchw or nhwc.")] = "nchw",
     mode: Annotated[str, typer.Option(help="eager or compiled.")] = "eager",
+    software: Annotated[
+        _Text, typer.Option(help="Version of torch: which rows of --from, or a check of what is installed.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="cpu only (default: all cores but one).")] = None,
     journal: Journal = None,
     retry_failed: Annotated[
@@ -73,6 +76,7 @@ def calibrate(
 
     Every measurement goes to the journal at once: the same command goes on where an interrupted one stopped.
     """
+    from perfseer.forecast.measured import of_software, require_installed
     from perfseer.forecast.shelf import find
     from perfseer.measure.table import read_table, require_writable
     from perfseer.predictors.registry import load
@@ -80,8 +84,9 @@ def calibrate(
     base = load(find(predictor))
     require_writable(out / MEASUREMENTS_FILE)
     if from_ is not None:
-        table = read_table(from_)
+        table = of_software(read_table(from_), software)
     else:
+        require_installed(software)
         run = {"precision": precision, "memory_format": memory_format, "mode": mode, "threads": threads}
         settings = _settings(device, batch_size or _BATCH_SIZES.get(device, "1"), budget_s, run)
         errand = _errand(settings, phase, models, model or [], input_shape)
@@ -154,7 +159,7 @@ def _finish(base: "Predictor", table: "pd.DataFrame", name: str, out: Path, sour
     model = fit(base, rows)
     model.save(out)
     write_table(table, out / MEASUREMENTS_FILE)
-    write_card(out, card_of(model, name, source))
+    write_card(out, card_of(model, name, source, rows))
     console().print(models_table(model, base, rows))
     console().print(errors_table(model, rows))
     left = len(table) - len(rows)

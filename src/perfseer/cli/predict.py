@@ -61,6 +61,9 @@ def predict(
     precision: Annotated[_Text, typer.Option(help="fp32, tf32, amp-fp16, bf16, …")] = None,
     memory_format: Annotated[_Text, typer.Option(help="nchw or nhwc.")] = None,
     mode: Annotated[_Text, typer.Option(help="eager or compiled.")] = None,
+    software: Annotated[
+        _Text, typer.Option(help="Version of torch, such as torch2.6 (default: the newest known there).")
+    ] = None,
     device_memory: Annotated[
         float | None, typer.Option(help="Memory of the target in GiB (default: the published one).")
     ] = None,
@@ -107,7 +110,15 @@ def predict(
     if out is not None:
         require_writable(out)
     ask = Ask(
-        **checked(batch_size, phase, target, precision=precision, memory_format=memory_format, mode=mode),
+        **checked(
+            batch_size,
+            phase,
+            target,
+            precision=precision,
+            memory_format=memory_format,
+            mode=mode,
+            software=software,
+        ),
         feed=feed(Inputs(input_shape or (), input_type or (), dim or (), batch_dim or ()), names, params),
         confidence=confidence,
         explain=explain,

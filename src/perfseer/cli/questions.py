@@ -115,10 +115,10 @@ def checked(batch_sizes: str | None, phases: str, targets: str | None, **wanted:
         batch_sizes: ``--batch-size``.
         phases: ``--phase``.
         targets: ``--target``.
-        wanted: precision, memory format and mode.
+        wanted: precision, memory format, mode and software.
 
     Raises:
-        PerfseerError: a batch size, a precision, a memory format or a mode is none.
+        PerfseerError: a batch size, a precision, a memory format, a mode or a version is none.
     """
     return {
         "batch_sizes": (None,) if batch_sizes is None else batch_sizes_of(batch_sizes),

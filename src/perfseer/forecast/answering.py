@@ -1,8 +1,9 @@
 """From captured graphs to answers: one pass through a predictor for all that is asked about a model."""
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import pandas as pd
 
@@ -14,13 +15,23 @@ from perfseer.forecast.bounds import no_less_than_inference, within
 from perfseer.forecast.capturing import Seen
 from perfseer.forecast.card import Card
 from perfseer.forecast.explaining import explain
+from perfseer.forecast.host_clock import Host, Timed, host_of, two_clocks
 from perfseer.forecast.memory import Memory, memory_of
-from perfseer.forecast.parts import Coverage, Estimate, Interval, Metric, ModelInput, Provenance, Target, Unit
+from perfseer.forecast.parts import (
+    Coverage,
+    Estimate,
+    Interval,
+    Metric,
+    ModelInput,
+    Provenance,
+    Target,
+    Unit,
+)
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
-from perfseer.forecast.warnings import coverage_notices, covered, launch_notices, launched, with_launches
+from perfseer.forecast.warnings import coverage_notices, covered
 from perfseer.predictors import base
-from perfseer.targets import TARGETS, Phase, Quantity
+from perfseer.targets import PHASES, TARGETS, Phase, Quantity
 
 _METRICS: dict[Quantity, Metric] = {"time": "time", "mem": "memory", "util": "utilisation"}
 _UNITS: dict[Quantity, Unit] = {"time": "ms", "mem": "MiB", "util": "%"}
@@ -54,26 +65,48 @@ class Answerer:
         """
         captured = seen.captured
         platforms = list(dict.fromkeys(chosen.platform for chosen in asked))
-        dataset = unlabelled(captured.graph, platforms)
-        rows = forward = self._values(dataset, ask)
-        if phase == "train":
-            if seen.forward is not captured.graph:
-                forward = self._values(unlabelled(seen.forward, platforms), ask)
-            forward = [
-                launched(values, seen.forward, platform)
-                for values, platform in zip(forward, platforms, strict=True)
+        stand_ins = [_stand_in(asked, platform) for platform in platforms]
+        shown = list(dict.fromkeys([*platforms, *stand_ins]))
+        dataset = unlabelled(captured.graph, shown)
+        values = forward = self._values(dataset, ask)
+        if phase == "train" and seen.forward is not captured.graph:
+            forward = self._values(unlabelled(seen.forward, shown), ask)
+        answers: dict[Platform | None, Callable[[Chosen], Prediction]] = {}
+        for platform, stand_in in zip(platforms, stand_ins, strict=True):
+            places = shown.index(platform), shown.index(stand_in)
+            host = self._host(stand_in, phase)
+            timed = two_clocks(
+                _as_told_by(values, *places), captured.graph, phase, platform, host, ask.confidence
+            )
+            if phase == "train":
+                infer = two_clocks(
+                    _as_told_by(forward, *places),
+                    seen.forward,
+                    "infer",
+                    platform,
+                    self._host(stand_in, "infer"),
+                    ask.confidence,
+                )
+                timed = replace(timed, values=no_less_than_inference(timed.values, infer.values))
+            new = covered(captured.graph, self.model.coverage(captured.graph, platform), phase)
+            answers[platform] = partial(self._prediction, seen, phase, timed=timed, coverage=new, ask=ask)
+        told = [answers[chosen.platform](chosen) for chosen in asked]
+        if ask.explain:
+            rows = [dataset.subset([shown.index(chosen.platform)]) for chosen in asked]
+            told = [
+                replace(answer, explanation=explain(self.model, row, phase))
+                for answer, row in zip(told, rows, strict=True)
             ]
-            rows = [no_less_than_inference(*pair) for pair in zip(rows, forward, strict=True)]
-        new = [self.model.coverage(captured.graph, platform) for platform in platforms]
-        answers = []
-        for chosen in asked:
-            row = platforms.index(chosen.platform)
-            coverage = covered(captured.graph, new[row], phase)
-            answer = self._prediction(seen, phase, chosen, rows[row], coverage, ask)
-            if ask.explain:
-                answer = replace(answer, explanation=explain(self.model, dataset.subset([row]), phase))
-            answers.append(answer)
-        return answers
+        return told
+
+    def _host(self, platform: Platform | None, phase: Phase) -> Host | None:
+        if platform is None:
+            return None
+        trained = platform in self.model.platforms and phase in self.model.platform_phases.get(
+            platform.key, PHASES
+        )
+        least_us = self.card.least_us(platform.key, phase) if trained else None
+        return host_of(platform, phase, trained=trained, least_us=least_us)
 
     def _values(self, dataset: Dataset, ask: Ask) -> list[dict[Hashable, float]]:
         """Of each row, values of labels and of the ends of their intervals."""
@@ -84,30 +117,19 @@ class Answerer:
         return rows
 
     def _prediction(
-        self,
-        seen: Seen,
-        phase: Phase,
-        chosen: Chosen,
-        values: Mapping[Hashable, float],
-        coverage: Coverage,
-        ask: Ask,
+        self, seen: Seen, phase: Phase, chosen: Chosen, *, timed: Timed, coverage: Coverage, ask: Ask
     ) -> Prediction:
         captured, platform, memory = seen.captured, chosen.platform, None
         if platform is not None:
             memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
         about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
+        notices = [*chosen.notices, *about, *coverage_notices(coverage), *timed.notices]
+        as_held_out = chosen.trained_on and not any(notice.level == "warning" for notice in notices)
+        size = captured.graph.batch_size if as_held_out else None
         estimates = tuple(
             within(estimate, captured.graph, phase, platform)
-            for estimate in self._estimates(phase, chosen, values, ask.confidence)
+            for estimate in self._estimates(phase, chosen, timed.values, ask.confidence, size)
         )
-        time_ms = next((estimate.value for estimate in estimates if estimate.metric == "time"), None)
-        launches = launch_notices(captured.graph, platform, time_ms)
-        if launches:
-            estimates = tuple(
-                with_launches(estimate, captured.graph) if estimate.metric == "time" else estimate
-                for estimate in estimates
-            )
-        notices = [*chosen.notices, *about, *coverage_notices(coverage), *launches]
         return Prediction(
             input=_input(seen),
             phase=phase,
@@ -120,8 +142,14 @@ class Answerer:
         )
 
     def _estimates(
-        self, phase: Phase, chosen: Chosen, values: Mapping[Hashable, float], confidence: float
+        self,
+        phase: Phase,
+        chosen: Chosen,
+        values: Mapping[Hashable, float],
+        confidence: float,
+        held_out_at: int | None,
     ) -> tuple[Estimate, ...]:
+        """Estimates, with the error on held-out models at a batch size; None: no figure is of the like."""
         key = None if chosen.platform is None else chosen.platform.key
         return tuple(
             Estimate(
@@ -129,11 +157,36 @@ class Answerer:
                 value=values[target.name],
                 unit=_UNITS[target.quantity],
                 interval=_interval(values, target.name, confidence),
-                held_out_mape_pct=self.card.mape_pct(key, target.name) if chosen.trained_on else None,
+                held_out_mape_pct=(
+                    None if held_out_at is None else self.card.mape_pct(key, target.name, held_out_at)
+                ),
             )
             for target in TARGETS
             if target.phase == phase and target.name in values
         )
+
+
+def _stand_in(asked: Sequence[Chosen], platform: Platform | None) -> Platform | None:
+    """The platform whose estimate is given for one; most speak for themselves."""
+    return next((one.stand_in for one in asked if one.platform == platform and one.stand_in), platform)
+
+
+def _as_told_by(
+    rows: Sequence[Mapping[Hashable, float]], asked: int, stand_in: int
+) -> Mapping[Hashable, float]:
+    """Values of labels for a platform nobody measured, told by one that is like it.
+
+    They are the other's. Their intervals reach as far to either side, as factors, as the wider of both.
+    """
+    if asked == stand_in:
+        return rows[asked]
+    own, told = rows[asked], dict(rows[stand_in])
+    for name in [target.name for target in TARGETS if f"{target.name}_low" in told]:
+        value = told[name]
+        for end, wider in (("low", min), ("high", max)):
+            factors = [row[f"{name}_{end}"] / row[name] for row in (own, rows[stand_in])]
+            told[f"{name}_{end}"] = value * wider(factors)
+    return told
 
 
 def _with_memory(estimates: tuple[Estimate, ...], memory: Memory | None) -> tuple[Estimate, ...]:

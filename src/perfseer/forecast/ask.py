@@ -17,7 +17,7 @@ class Ask:
         batch_sizes: samples; None is the batch of the example inputs, of the file, or 1.
         phases: ``infer``, ``train`` or both.
         targets: devices or keys of platforms; None is the predictor's own default.
-        wanted: precision, memory format and mode where a device has several.
+        wanted: precision, memory format, mode and software where a device has several.
         feed: inputs of models that are named.
         confidence: of the intervals, in (0, 1).
         explain: whether to say where the time goes.

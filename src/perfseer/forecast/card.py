@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from perfseer.data.files import read_json, write_json
 from perfseer.errors import PerfseerError
-from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES
+from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.validation import Strict
 
 CARD_FILE, RECORD_FILE = "card.json", "record.json"
@@ -29,6 +29,7 @@ class HeldOut(Strict):
         mape_pct: mean absolute percentage error [%].
         rows: how many were predicted.
         interval_coverage_pct: share of them inside the 90 % interval [%]; None without intervals.
+        batch_sizes: least and greatest of the rows; None where nobody wrote them down.
     """
 
     target: str | None
@@ -37,6 +38,7 @@ class HeldOut(Strict):
     mape_pct: Percent
     rows: Annotated[int, Field(ge=1)]
     interval_coverage_pct: Percent | None = None
+    batch_sizes: tuple[int, int] | None = None
 
     @field_validator("label")
     @classmethod
@@ -44,6 +46,20 @@ class HeldOut(Strict):
         if label not in TARGET_BY_NAME:
             raise ValueError(f"no label {label!r}; there are {', '.join(TARGET_NAMES)}")
         return label
+
+
+class HostBound(Strict):
+    """Least time per launch that was measured on a platform, which its host does not exceed.
+
+    Attributes:
+        target: key of the platform.
+        phase: inference or training.
+        us_per_launch: microseconds.
+    """
+
+    target: str
+    phase: Phase
+    us_per_launch: Annotated[float, Field(gt=0)]
 
 
 class Card(Strict):
@@ -56,6 +72,7 @@ class Card(Strict):
         sources: the published files or the table it was trained on.
         default_target: platform that is meant where none is named.
         held_out: errors on held-out groups.
+        hosts: bounds on the hosts of platforms.
     """
 
     schema_version: Literal[1] = 1
@@ -65,12 +82,35 @@ class Card(Strict):
     sources: tuple[str, ...] = ()
     default_target: str | None = None
     held_out: tuple[HeldOut, ...] = ()
+    hosts: tuple[HostBound, ...] = ()
 
-    def mape_pct(self, target: str | None, label: str) -> float | None:
-        """Error [%] on unseen architectures, or on whatever was held out; None where nothing is on record."""
-        found = [entry for entry in self.held_out if entry.label == label and entry.target in (target, None)]
+    def mape_pct(self, target: str | None, label: str, batch_size: int | None = None) -> float | None:
+        """Error [%] on unseen architectures, or on whatever was held out; None where nothing is on record.
+
+        Args:
+            target: key of the platform.
+            label: a name of `perfseer.targets.TARGET_NAMES`.
+            batch_size: asked about; a figure of other batch sizes does not count.
+        """
+        found = [
+            entry
+            for entry in self.held_out
+            if entry.label == label and entry.target in (target, None) and _within(entry, batch_size)
+        ]
         found.sort(key=lambda entry: entry.grouping != "architecture")
         return found[0].mape_pct if found else None
+
+    def least_us(self, target: str, phase: Phase) -> float | None:
+        """Least time per launch [us] measured on a platform in a phase; None where nothing is on record."""
+        found = [entry for entry in self.hosts if (entry.target, entry.phase) == (target, phase)]
+        return found[0].us_per_launch if found else None
+
+
+def _within(entry: HeldOut, batch_size: int | None) -> bool:
+    """Whether a figure is of batch sizes like this one, as far as anybody says."""
+    if entry.batch_sizes is None or batch_size is None:
+        return True
+    return entry.batch_sizes[0] <= batch_size <= entry.batch_sizes[1]
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from perfseer.data.building import KEY, NO_GRAPH, Progress, build_graphs
 from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
 from perfseer.digests import canonical_json, digest
-from perfseer.errors import PerfseerError
+from perfseer.errors import PerfseerError, require
 from perfseer.forecast.calibration import choose, measuring_cost_s
 from perfseer.forecast.candidates import Candidate, configurations
 from perfseer.forecast.card import Card, HeldOut
+from perfseer.forecast.host_clock import host_bounds
+from perfseer.forecast.software import parse_software, version_of
 from perfseer.measure.named import measure_named
 from perfseer.measure.plan import Configuration
 from perfseer.measure.session import Collection, Logbook, Session
@@ -114,6 +117,45 @@ def unmeasured(
     return rows, [pool[number] for number in rows.rows["row"]]
 
 
+def of_software(table: pd.DataFrame, software: str | None) -> pd.DataFrame:
+    """The rows of a measurement table that were measured under a version of torch; all where None is named.
+
+    Args:
+        table: a measurement table (`perfseer.measure.table`).
+        software: in any spelling (`perfseer.forecast.software.parse_software`).
+
+    Raises:
+        PerfseerError: it is no version, or no row was measured under it.
+    """
+    if software is None:
+        return table
+    wanted = version_of(parse_software(software))
+    versions = [platform.torch_version for platform in Platform.of_rows(table)]
+    chosen = table[[version == wanted for version in versions]].reset_index(drop=True)
+    if chosen.empty:
+        there = ", ".join(f"{major}.{minor}" for major, minor in sorted(set(versions))) or "none at all"
+        raise PerfseerError(
+            f"no row was measured under {parse_software(software)}; the table's versions of torch: {there}"
+        )
+    return chosen
+
+
+def require_installed(software: str | None) -> None:
+    """Nothing where no version is named, or the one that measurements will be made under.
+
+    Raises:
+        PerfseerError: it is no version, or another one is installed.
+    """
+    if software is None:
+        return
+    own = ".".join(version("torch").split(".")[:2])
+    require(
+        version_of(parse_software(software)) == version_of(f"torch {own}"),
+        f"--software {software}: torch {own} is installed, under which models would be measured; install the "
+        "other one, or give a table measured under it with --from",
+    )
+
+
 def measured_rows(table: pd.DataFrame) -> Dataset:
     """The successful rows of a measurement table, to calibrate on; labels it lacks stay missing.
 
@@ -151,18 +193,24 @@ def _steady(table: pd.DataFrame, phase: Phase) -> "pd.Series[bool]":
     return ~(wide | (low.isna() & disturbed))
 
 
-def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
+def card_of(model: CalibratedPredictor, base: str, source: str, rows: Dataset) -> Card:
     """What there is to say about a calibrated predictor beside its files.
 
     Args:
         model: calibrated.
         base: name or folder of what was moved.
         source: where the measurements are from.
+        rows: measured.
     """
     key = model.platforms[0].key if model.platforms else None
     held_out = tuple(
         HeldOut(
-            target=key, label=name, grouping="architecture", mape_pct=shift.after_mape_pct, rows=shift.rows
+            target=key,
+            label=name,
+            grouping="architecture",
+            mape_pct=shift.after_mape_pct,
+            rows=shift.rows,
+            batch_sizes=_batch_sizes(rows),
         )
         for name, shift in model.shifts_.items()
         if shift.after_mape_pct is not None
@@ -173,7 +221,13 @@ def card_of(model: CalibratedPredictor, base: str, source: str) -> Card:
         sources=(source,),
         default_target=key,
         held_out=held_out,
+        hosts=() if key is None else host_bounds(rows),
     )
+
+
+def _batch_sizes(rows: Dataset) -> tuple[int, int]:
+    sizes = rows.rows["batch_size"]
+    return int(sizes.min()), int(sizes.max())
 
 
 def _with_graphs(table: pd.DataFrame, progress: Progress | None = None) -> Dataset:

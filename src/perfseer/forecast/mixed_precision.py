@@ -1,4 +1,4 @@
-"""A graph in single precision as it runs under autocast: narrower tensors, and the casts between them.
+"""A graph in single precision as it runs in fewer bits: narrower tensors, and autocast's casts between them.
 
 For models that exist as graphs alone (ONNX files, exported programs): a module is captured under autocast
 itself (`graphs.autocast`), which is exact. Which operator computes in how many bits follows
@@ -18,6 +18,8 @@ from perfseer.predictors.memory.widths import compute_scales, converts, traced_i
 
 _COPY = OPERATOR_INDEX["copy"]
 _PRODUCTS = mask_with("narrow")
+_BYTE_ARRAYS = ("input_bytes", "weight_bytes", "output_bytes", "backward_bytes", "edge_bytes")
+_BYTE_TOTALS = ("parameter_bytes", "buffer_bytes", "peak_infer_bytes", "peak_train_bytes", "train_only_bytes")
 
 
 def under_autocast(graph: PerfGraph, setup: MemorySetup) -> PerfGraph:
@@ -35,6 +37,18 @@ def under_autocast(graph: PerfGraph, setup: MemorySetup) -> PerfGraph:
     scales = compute_scales(graph, setup)
     casts = _Casts.of(graph, scales)
     return _with_casts(_narrowed(graph, scales, casts), casts)
+
+
+def in_16_bits(graph: PerfGraph) -> PerfGraph:
+    """``graph`` as its model runs with weights and inputs in 16 bits; one captured so is returned as it is.
+
+    Exact where all its tensors are in single precision; indices and counts are taken to be narrower too.
+    """
+    if traced_in_16_bits(graph):
+        return graph
+    halved: dict[str, Any] = {name: _whole(getattr(graph, name) / 2) for name in _BYTE_ARRAYS}
+    halved |= {name: getattr(graph, name) // 2 for name in _BYTE_TOTALS}
+    return replace(graph, **halved)
 
 
 class _Casts:

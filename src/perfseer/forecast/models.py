@@ -12,6 +12,7 @@ from torch import nn
 
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.batches import BatchDims, batched, named, takes
+from perfseer.forecast.casting import NARROW, can_be_cast, in_precision, narrow_inputs, on_meta_device
 from perfseer.forecast.inputs import (
     ASSUMED_SHAPE,
     Feed,
@@ -23,11 +24,12 @@ from perfseer.forecast.inputs import (
     sampled,
     tensors,
 )
-from perfseer.forecast.mixed_precision import under_autocast
+from perfseer.forecast.mixed_precision import in_16_bits, under_autocast
 from perfseer.forecast.naming import expand
 from perfseer.forecast.parts import Notice
 from perfseer.graphs.batch_dimension import ALL_INPUTS
 from perfseer.graphs.capture import capture, has_frozen
+from perfseer.graphs.lazy import initialised
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, takes_sequence_first
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
@@ -37,7 +39,8 @@ from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
 
 FP32 = "fp32"
-# Precisions in which a model is captured as it runs there; in all others, as in single precision.
+# Precisions of automatic mixed precision, in which a model is captured under autocast; in those of
+# `casting.NARROW` it is cast before. In all others it is captured as it is.
 AUTOCAST: Mapping[str, torch.dtype] = {"amp-fp16": torch.float16, "amp-bf16": torch.bfloat16}
 _ASSUMED = Notice(
     "note", "input_assumed", "no input shape was given and the model names none: 3x224x224 was assumed"
@@ -88,7 +91,7 @@ class OpenModel(Protocol):
         Args:
             batch_size: samples.
             backward: whether to trace a training step.
-            precision: `FP32`, or the one of a platform with automatic mixed precision.
+            precision: of a platform: one of `AUTOCAST`, one of `casting.NARROW`, or `FP32` and the like.
             thaw: whether frozen parameters are taken for trained ones; only modules have any.
 
         Raises:
@@ -125,14 +128,7 @@ class ModuleModel:
     ) -> Captured:
         """As `OpenModel.captured`."""
         positional, keywords, batch = self._inputs(batch_size)
-        graph = capture(
-            self.module,
-            positional,
-            keywords=keywords,
-            backward=backward,
-            autocast=AUTOCAST.get(precision),
-            thaw=thaw,
-        )
+        graph, doubts = self._graph(positional, keywords, backward=backward, precision=precision, thaw=thaw)
         inputs = tensors((positional, keywords))
         return Captured(
             self.name,
@@ -141,12 +137,47 @@ class ModuleModel:
             tuple(str(value.dtype).removeprefix("torch.") for value in inputs),
             (
                 *self.notices,
-                *_precision_notices(self.module),
+                *_precision_notices(self.module, precision),
+                *doubts,
                 *_partial_notices(self.module),
                 *self._batch_notices(graph, batch, batch_size),
             ),
             thawed=thaw and backward and has_frozen(self.module),
         )
+
+    def _graph(
+        self,
+        positional: tuple[Any, ...],
+        keywords: dict[str, Any],
+        *,
+        backward: bool,
+        precision: str,
+        thaw: bool,
+    ) -> tuple[PerfGraph, tuple[Notice, ...]]:
+        """The graph in a precision, and a warning where the model had to be captured in another one."""
+
+        def run(module: nn.Module, values: tuple[tuple[Any, ...], dict[str, Any]]) -> PerfGraph:
+            autocast = AUTOCAST.get(precision)
+            return capture(
+                module, values[0], keywords=values[1], backward=backward, autocast=autocast, thaw=thaw
+            )
+
+        dtype, given = NARROW.get(precision), (positional, keywords)
+        if dtype is None:
+            return run(self.module, given), ()
+        why = "TorchScript cannot be cast for a capture"
+        if can_be_cast(self.module):
+            try:
+                module = initialised(self.module, *on_meta_device(given))
+                with in_precision(module, dtype):
+                    return run(module, narrow_inputs(given, dtype)), ()
+            except PerfseerError as error:
+                why = str(error)
+        text = (
+            "the model was captured in single precision and its bytes halved, since it does not run in "
+            f"{precision} as it is: {why}"
+        )
+        return in_16_bits(run(self.module, given)), (Notice("warning", "precision_estimated", text),)
 
     def _inputs(self, batch_size: int | None) -> tuple[tuple[Any, ...], dict[str, Any], int]:
         """Positional and keyword arguments at a batch size, and the number of samples in them."""
@@ -249,6 +280,8 @@ class GraphModel:
 
 def _mixed(graph: PerfGraph, precision: str) -> PerfGraph:
     """A graph that cannot be captured again, as it runs in ``precision``."""
+    if precision in NARROW:
+        return in_16_bits(graph)
     return under_autocast(graph, MemorySetup("cuda", precision)) if precision in AUTOCAST else graph
 
 
@@ -337,8 +370,10 @@ def _partial_notices(module: nn.Module) -> tuple[Notice, ...]:
     return tuple(Notice("warning", "partly_counted", note) for note in notes)
 
 
-def _precision_notices(module: nn.Module) -> tuple[Notice, ...]:
-    types = {p.dtype for p in module.parameters() if p.is_floating_point()} - {torch.float32}
+def _precision_notices(module: nn.Module, precision: str) -> tuple[Notice, ...]:
+    """A warning where parameters are neither in float32 nor in what the model is asked about in."""
+    expected = {torch.float32, NARROW.get(precision, torch.float32)}
+    types = {p.dtype for p in module.parameters() if p.is_floating_point()} - expected
     return _types_notices(sorted(str(kind).removeprefix("torch.") for kind in types))
 
 

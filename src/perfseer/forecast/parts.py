@@ -21,6 +21,7 @@ CODES: tuple[str, ...] = (
     "target_chosen",
     "target_not_trained",
     "phase_not_trained",
+    "software_assumed",
     "unknown_operators",
     "unseen_operators",
     "launch_bound",
@@ -31,6 +32,7 @@ CODES: tuple[str, ...] = (
     "file_note",
     "partly_counted",
     "parameters_not_fp32",
+    "precision_estimated",
     "memory_not_measured",
     "memory_may_not_fit",
 )

@@ -8,6 +8,7 @@ from perfseer.data.devices import DeviceSpec, device_spec, device_specs
 from perfseer.data.platforms import PRECISIONS, Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.parts import Notice
+from perfseer.forecast.software import newest, parse_software, steps_between, version_of
 from perfseer.targets import Phase
 
 _WORDS: Mapping[Phase, str] = {"infer": "inference", "train": "training"}
@@ -26,17 +27,24 @@ class Wanted:
         precision: fp32, tf32, amp-fp16, …
         memory_format: ``nchw`` or ``nhwc``.
         mode: ``eager`` or ``compiled``.
+        software: a version of torch in any spelling (`parse_software`); patch and build only name it.
     """
 
     precision: str | None = None
     memory_format: Literal["nchw", "nhwc"] | None = None
     mode: Literal["eager", "compiled"] | None = None
+    software: str | None = None
 
     def __post_init__(self) -> None:
         allowed = {"precision": PRECISIONS, "memory_format": ("nchw", "nhwc"), "mode": ("eager", "compiled")}
-        for name, value in self.given.items():
-            values = allowed[name]
-            require(value in values, f"{name.replace('_', ' ')} {value!r} is none of {', '.join(values)}")
+        for name, values in allowed.items():
+            value = getattr(self, name)
+            require(
+                value is None or value in values,
+                f"{name.replace('_', ' ')} {value!r} is none of {', '.join(values)}",
+            )
+        if self.software is not None:
+            object.__setattr__(self, "software", parse_software(self.software))
 
     @property
     def given(self) -> dict[str, Any]:
@@ -44,8 +52,15 @@ class Wanted:
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def fits(self, platform: Platform) -> bool:
-        """Whether the platform is as wanted."""
-        return all(getattr(platform, name) == value for name, value in self.given.items())
+        """Whether the platform is as wanted; versions of software are alike if major and minor are."""
+        return self.fits_but_software(platform) and (
+            self.software is None or version_of(self.software) == platform.torch_version
+        )
+
+    def fits_but_software(self, platform: Platform) -> bool:
+        """Whether the platform is as wanted, whatever it runs."""
+        given = {name: value for name, value in self.given.items() if name != "software"}
+        return all(getattr(platform, name) == value for name, value in given.items())
 
     def __str__(self) -> str:
         return " ".join(self.given.values()) or "anything"
@@ -57,13 +72,16 @@ class Chosen:
 
     Attributes:
         platform: None where the predictor does not say what it was trained on.
-        trained_on: whether the predictor learnt from measurements of it, in whichever phase.
+        trained_on: whether the predictor learnt from measurements of it, in the phase asked about.
         notices: what to know about the choice.
+        stand_in: platform whose estimate is given for ``platform``, which was not trained on: the same under
+            the nearest version of its software.
     """
 
     platform: Platform | None
     trained_on: bool
     notices: tuple[Notice, ...] = ()
+    stand_in: Platform | None = None
 
 
 @dataclass(frozen=True)
@@ -100,16 +118,24 @@ class Platforms:
             return self._default(phase, wanted)
         exact = [platform for platform in self.trained if platform.key == target]
         if exact:
+            require(
+                wanted.fits(exact[0]),
+                f"target {target} names a platform, and {wanted} was asked for too: leave one of both away, "
+                f"or name the device alone ({exact[0].device})",
+            )
             return self._taken(exact, phase, told=True)
         of_device = [platform for platform in self.trained if _same_device(platform, target)]
-        fitting = [platform for platform in of_device if wanted.fits(platform)]
-        if fitting:
-            return self._taken(fitting, phase, told=False)
-        return self._untrained(target, of_device, phase, wanted)
+        return self._of_device(of_device, phase, wanted) or self._untrained(target, of_device, phase, wanted)
 
     def _default(self, phase: Phase, wanted: Wanted) -> Chosen:
         named = [platform for platform in self.trained if platform.key == self.default]
         pool = [*named, *self.trained]
+        if wanted.software is not None and not any(map(wanted.fits, pool)):
+            device = min(named or pool, key=_preference).device
+            alike = [platform for platform in self.trained if platform.device == device]
+            near = self._of_device(alike, phase, wanted) or self._untrained(device, alike, phase, wanted)
+            text = f"no target was named: the answer is for {device}"
+            return replace(near, notices=(Notice("note", "target_chosen", text), *near.notices))
         fitting = [platform for platform in pool if wanted.fits(platform) and self._knows(platform, phase)]
         require(
             bool(fitting),
@@ -119,6 +145,24 @@ class Platforms:
         chosen = fitting[0] if named else min(fitting, key=_preference)
         note = Notice("note", "target_chosen", f"no target was named: the answer is for {chosen.key}")
         return Chosen(chosen, True, (note,) if len(self.trained) > 1 else ())
+
+    def _of_device(self, of_device: list[Platform], phase: Phase, wanted: Wanted) -> Chosen | None:
+        """The trained platform of a device that is as wanted, or the one nearest in software; else None."""
+        fitting = [platform for platform in of_device if wanted.fits(platform)]
+        if fitting:
+            return self._taken(fitting, phase, told=False)
+        others = [platform for platform in of_device if wanted.fits_but_software(platform)]
+        knowing = [platform for platform in others if self._knows(platform, phase)]
+        if wanted.software is None or not knowing or not self.shared:
+            return None
+        asked = version_of(wanted.software)
+        nearest = min(knowing, key=lambda one: (steps_between(asked, one.torch_version), _preference(one)))
+        platform = replace(nearest, software=wanted.software)
+        text = (
+            f"the predictor saw no measurement of {nearest.device} under {wanted.software}: the answer is "
+            f"that of {nearest.key}, the nearest version, with the interval of a platform it never saw"
+        )
+        return Chosen(platform, False, (Notice("warning", "target_not_trained", text),), nearest)
 
     def _taken(self, platforms: list[Platform], phase: Phase, *, told: bool) -> Chosen:
         """The most usual one of some trained platforms."""
@@ -151,18 +195,40 @@ class Platforms:
             f"the predictor saw no measurement of {chosen.key}: it answers from the device's public figures "
             "and what it learnt on other platforms"
         )
-        return Chosen(chosen, False, (Notice("warning", "target_not_trained", text),))
+        notices = [Notice("warning", "target_not_trained", text)]
+        if wanted.software is None:
+            notices.append(self._assumed(chosen, phase))
+        return Chosen(chosen, False, tuple(notices))
+
+    def _assumed(self, platform: Platform, phase: Phase) -> Notice:
+        """Says under which software an answer is whose question named none, and which ones taught it."""
+        pool = self._of_kind(platform.device_kind)
+        known = sorted({one.torch_version for one in pool if self._knows(one, phase)} - {(0, 0)})
+        learnt = ", ".join(f"{major}.{minor}" for major, minor in known) or "software that is not on record"
+        text = (
+            f"no software was named: {platform.software} was assumed, the newest that the predictor knows of "
+            f"such devices; its {_WORDS[phase]} was learnt under torch {learnt}"
+        )
+        return Notice("note", "software_assumed", text)
+
+    def _of_kind(self, kind: str) -> list[Platform]:
+        return [platform for platform in self.trained if platform.device_kind == kind] or list(self.trained)
 
     def _modelled_on(
         self, spec: DeviceSpec | None, near: list[Platform], phase: Phase, wanted: Wanted
     ) -> Platform:
-        """The platform of a device as wanted; what was not said is as on the most usual trained platform."""
+        """The platform of a device as wanted; what was not said is as on the most usual trained platform.
+
+        Its software is the newest the predictor knows in any phase: what a phase happened to be measured
+        under years ago is not what a new device runs.
+        """
         device, kind = (spec.name, spec.kind) if spec else (near[0].device, near[0].device_kind)
-        alike = [platform for platform in self.trained if platform.device_kind == kind] or list(self.trained)
-        alike = [platform for platform in alike if self._knows(platform, phase)] or alike
-        pattern = min(near or alike, key=lambda platform: (not wanted.fits(platform), _preference(platform)))
+        of_kind = self._of_kind(kind)
+        alike = [platform for platform in of_kind if self._knows(platform, phase)] or of_kind
+        pattern = min(near or alike, key=lambda one: (not wanted.fits_but_software(one), _preference(one)))
+        said = {"software": newest(near or of_kind), **wanted.given}
         units = pattern.units if near else None
-        return replace(pattern, device=device, device_kind=kind, units=units, **wanted.given)
+        return replace(pattern, device=device, device_kind=kind, units=units, **said)
 
     def _knows(self, platform: Platform, phase: Phase) -> bool:
         return phase in self.phases.get(platform.key, ("infer", "train"))

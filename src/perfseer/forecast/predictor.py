@@ -98,6 +98,7 @@ class Predictor:
         precision: str | None = None,
         memory_format: Literal["nchw", "nhwc"] | None = None,
         mode: Literal["eager", "compiled"] | None = None,
+        software: str | None = None,
         feed: Feed | None = None,
         limits: Limits | None = None,
     ) -> Prediction:
@@ -116,6 +117,8 @@ class Predictor:
             precision: fp32, tf32, amp-fp16, …; None takes what is usual on the device.
             memory_format: likewise.
             mode: likewise.
+            software: a version of torch, such as ``2.6`` or ``torch 2.6.0 cu124``; None takes the newest that
+                was measured on the device in that phase, or the newest of all where nobody measured it.
             feed: shapes, types and free dimensions of the inputs, and which dimension is the batch, where the
                 example or the model does not say.
             limits: of opening a model that is named, and of capturing it once.
@@ -131,7 +134,7 @@ class Predictor:
             (batch_size,),
             (phase,),
             (target,),
-            Wanted(precision, memory_format, mode),
+            Wanted(precision, memory_format, mode, software),
             feed=feed or Feed(),
             confidence=confidence,
             explain=explain,

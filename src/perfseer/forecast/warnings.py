@@ -1,12 +1,10 @@
 """What about a model makes an answer doubtful, in sentences with shares and ranges."""
 
-from collections.abc import Hashable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 
-from perfseer.data.platforms import Platform
-from perfseer.forecast.parts import Coverage, Estimate, Notice, Outside
+from perfseer.forecast.parts import Coverage, Notice, Outside
 from perfseer.forecast.ranges import range_notices
 from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.uncounted import with_unknown_flops
@@ -57,50 +55,6 @@ def coverage_notices(coverage: Coverage) -> list[Notice]:
         text = f"operators that no model of the training had: {_counts(coverage.unseen_operators)}"
         notices.append(Notice("warning", "unseen_operators", text))
     return [*notices, *range_notices(coverage.outside)]
-
-
-# Host time to start one kernel of an eager model: what few machines beat, and what few exceed. From common
-# experience with PyTorch, not measured here.
-LAUNCH_US, SLOW_LAUNCH_US = 5.0, 50.0
-
-
-def launch_notices(graph: PerfGraph, platform: Platform | None, time_ms: float | None) -> list[Notice]:
-    """A warning where a GPU would wait for its host: predictors learn from batches that keep it busy.
-
-    Args:
-        graph: the model at its batch size.
-        platform: asked about.
-        time_ms: predicted for inference, or for a training step; None where nobody predicted it.
-    """
-    eager = platform is not None and platform.device_kind == "cuda" and platform.mode == "eager"
-    least_ms = graph.n_nodes * LAUNCH_US / 1e3
-    if not eager or time_ms is None or time_ms >= least_ms:
-        return []
-    text = (
-        f"starting its {graph.n_nodes} kernels one by one takes a host {least_ms:.2g} ms at {LAUNCH_US:g} us "
-        "each, longer than they run: the answer is a lower bound, and its interval reaches up to "
-        f"{SLOW_LAUNCH_US:g} us each"
-    )
-    return [Notice("warning", "launch_bound", text)]
-
-
-def launched(
-    values: Mapping[Hashable, float], graph: PerfGraph, platform: Platform | None
-) -> dict[Hashable, float]:
-    """Values of inference by label, its time's interval reaching up to slow launches where they matter."""
-    time_ms, high_ms = values.get("infer_time_ms"), values.get("infer_time_ms_high")
-    if high_ms is None or not launch_notices(graph, platform, time_ms):
-        return dict(values)
-    return {**values, "infer_time_ms_high": max(high_ms, graph.n_nodes * SLOW_LAUNCH_US / 1e3)}
-
-
-def with_launches(estimate: Estimate, graph: PerfGraph) -> Estimate:
-    """A time that its kernels' launches may exceed: the interval reaches up to slow ones."""
-    most_ms = graph.n_nodes * SLOW_LAUNCH_US / 1e3
-    interval = estimate.interval
-    if interval is None or interval.high >= most_ms:
-        return estimate
-    return replace(estimate, interval=replace(interval, high=most_ms))
 
 
 def _counts(operators: Mapping[str, int]) -> str:

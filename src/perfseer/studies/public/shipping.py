@@ -16,6 +16,7 @@ from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.records import RECORD_FILE
 from perfseer.evaluation.trials import Log
 from perfseer.forecast.card import Card, HeldOut, write_card
+from perfseer.forecast.host_clock import host_bounds
 from perfseer.studies.public import source
 from perfseer.studies.public.fitting import Case, draw_folds
 from perfseer.studies.public.records import inside
@@ -55,6 +56,7 @@ def ship(settings: PublicSettings, study: Path, out: Path, log: Log) -> None:
         sources=settings.files,
         default_target=parse_name(settings.headline[0])[0].key,
         held_out=held_out,
+        hosts=host_bounds(data),
     )
     write_card(out, card)
     log(f"{fitted.model.n_parameters_:,} numbers, fitted in {fitted.fit_s:.0f} s, saved to {out}")
@@ -71,6 +73,7 @@ def _held_out(file: str, grouping: Grouping, rows: pd.DataFrame) -> HeldOut:
         mape_pct=round(100 * float(errors.mean()), 3),
         rows=int(rows["configuration"].nunique()),
         interval_coverage_pct=None if covered is None else round(100 * float(covered.mean()), 2),
+        batch_sizes=(int(rows["batch_size"].min()), int(rows["batch_size"].max())),
     )
 
 
