@@ -106,6 +106,16 @@ def test_a_version_nobody_measured_is_answered_for_by_the_nearest_on_the_device(
     assert codes(by_default) == [("note", "target_chosen"), ("warning", "target_not_trained")]
 
 
+def test_a_version_known_in_the_other_phase_alone_is_answered_for_by_the_nearest_too():
+    for target in ("rtx3090", None):
+        chosen = KNOWN.choose(target, "infer", Wanted(software="1.12"))
+        assert (chosen.stand_in, chosen.trained_on) == (R3090, False)
+        assert chosen.platform == replace(R3090, software="torch 1.12")
+    only_old = replace(KNOWN, trained=(R3090_OLD, R4090, CPU))
+    chosen = only_old.choose("rtx3090", "infer", Wanted(software="1.12"))
+    assert (chosen.platform, codes(chosen)) == (R3090_OLD, [("warning", "phase_not_trained")])
+
+
 def test_of_two_versions_the_nearer_one_that_knows_the_phase_answers():
     old = replace(R3090, software="torch 2.1.0 cu121")
     known = replace(KNOWN, trained=(*TRAINED, old))

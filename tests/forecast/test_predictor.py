@@ -23,6 +23,7 @@ from perfseer.forecast.models import ModuleModel
 from perfseer.forecast.prediction import Failure, Prediction
 from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import checkpoint_digest, find, saved_in, shipped
+from perfseer.forecast.software import DRIFT
 from perfseer.graphs.capture import capture
 from tests.helpers.forecasts import (
     CPU,
@@ -528,6 +529,20 @@ def test_errors_on_held_out_models_are_told_where_they_are_of_the_like(predictor
         predictor.predict(Convolution(), IMAGE, target=R3090.key),  # operators nobody measured
     ]
     assert [answer.time.held_out_mape_pct for answer in others] == [None] * len(others)
+
+
+def test_another_version_is_told_by_the_nearest_and_less_surely(predictor):
+    known = make_dataset(12, seed=0).graph(0)
+    sure = predictor.predict(known, target=R3090.key)
+    told = predictor.predict(known, target="rtx3090", software="2.6")
+    assert told.target.software == "torch 2.6"
+    assert told.target.key.endswith("torch2.6")
+    assert not told.target.trained_on
+    assert told.time.value == sure.time.value
+    drift = DRIFT * 1.6449
+    for own, wider in ((sure.time.low, told.time.low), (sure.time.high, told.time.high)):
+        reach = abs(np.log(own / sure.time.value))
+        assert abs(np.log(wider / sure.time.value)) == pytest.approx(np.hypot(reach, drift), rel=1e-3)
 
 
 def test_a_figure_of_other_batch_sizes_does_not_count():

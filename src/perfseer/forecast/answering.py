@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from statistics import NormalDist
 
 import pandas as pd
 
@@ -29,6 +30,7 @@ from perfseer.forecast.parts import (
 )
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
+from perfseer.forecast.software import DRIFT
 from perfseer.forecast.warnings import coverage_notices, covered
 from perfseer.predictors import base
 from perfseer.targets import PHASES, TARGETS, Phase, Quantity
@@ -74,21 +76,12 @@ class Answerer:
         answers: dict[Platform | None, Callable[[Chosen], Prediction]] = {}
         for platform, stand_in in zip(platforms, stand_ins, strict=True):
             places = shown.index(platform), shown.index(stand_in)
-            host = self._host(stand_in, phase)
-            timed = two_clocks(
-                _as_told_by(values, *places), captured.graph, phase, platform, host, ask.confidence
-            )
-            if phase == "train":
-                infer = two_clocks(
-                    _as_told_by(forward, *places),
-                    seen.forward,
-                    "infer",
-                    platform,
-                    self._host(stand_in, "infer"),
-                    ask.confidence,
-                )
-                timed = replace(timed, values=no_less_than_inference(timed.values, infer.values))
-            new = covered(captured.graph, self.model.coverage(captured.graph, platform), phase)
+            told_of: dict[Phase, Mapping[Hashable, float]] = {
+                "infer": _as_told_by(forward, *places, ask.confidence),
+                "train": _as_told_by(values, *places, ask.confidence),
+            }
+            timed = self._timed(seen, phase, platform, self._hosts(stand_in), told_of, ask.confidence)
+            new = covered(captured.graph, self.model.coverage(captured.graph, stand_in), phase)
             answers[platform] = partial(self._prediction, seen, phase, timed=timed, coverage=new, ask=ask)
         told = [answers[chosen.platform](chosen) for chosen in asked]
         if ask.explain:
@@ -99,14 +92,43 @@ class Answerer:
             ]
         return told
 
-    def _host(self, platform: Platform | None, phase: Phase) -> Host | None:
+    def _timed(
+        self,
+        seen: Seen,
+        phase: Phase,
+        platform: Platform | None,
+        hosts: Mapping[Phase, Host | None],
+        values: Mapping[Phase, Mapping[Hashable, float]],
+        confidence: float,
+    ) -> Timed:
+        """Values once the host has had its say, training no less than inference.
+
+        Args:
+            seen: the model.
+            phase: asked about.
+            platform: likewise.
+            hosts: of it, by phase.
+            values: predicted from what inference sees, and from what training sees.
+            confidence: of intervals.
+        """
+        infer = two_clocks(values["infer"], seen.forward, "infer", platform, hosts["infer"], confidence)
+        if phase == "infer":
+            return infer
+        graph = seen.captured.graph
+        train = two_clocks(values["train"], graph, "train", platform, hosts["train"], confidence)
+        return replace(train, values=no_less_than_inference(train.values, infer.values))
+
+    def _hosts(self, platform: Platform | None) -> dict[Phase, Host | None]:
+        """What is known of the host of a platform, by phase."""
+        found: dict[Phase, Host | None] = dict.fromkeys(PHASES)
         if platform is None:
-            return None
-        trained = platform in self.model.platforms and phase in self.model.platform_phases.get(
-            platform.key, PHASES
-        )
-        least_us = self.card.least_us(platform.key, phase) if trained else None
-        return host_of(platform, phase, trained=trained, least_us=least_us)
+            return found
+        for phase in PHASES:
+            phases = self.model.platform_phases.get(platform.key, PHASES)
+            trained = platform in self.model.platforms and phase in phases
+            least_us = self.card.least_us(platform.key, phase) if trained else None
+            found[phase] = host_of(platform, phase, trained=trained, least_us=least_us)
+        return found
 
     def _values(self, dataset: Dataset, ask: Ask) -> list[dict[Hashable, float]]:
         """Of each row, values of labels and of the ends of their intervals."""
@@ -172,20 +194,22 @@ def _stand_in(asked: Sequence[Chosen], platform: Platform | None) -> Platform | 
 
 
 def _as_told_by(
-    rows: Sequence[Mapping[Hashable, float]], asked: int, stand_in: int
+    rows: Sequence[Mapping[Hashable, float]], asked: int, stand_in: int, confidence: float
 ) -> Mapping[Hashable, float]:
     """Values of labels for a platform nobody measured, told by one that is like it.
 
-    They are the other's. Their intervals reach as far to either side, as factors, as the wider of both.
+    They are the other's. Their intervals reach as far to either side, as factors, as the wider of both, and
+    times by as much more as versions of software differ.
     """
     if asked == stand_in:
         return rows[asked]
     own, told = rows[asked], dict(rows[stand_in])
     for name in [target.name for target in TARGETS if f"{target.name}_low" in told]:
         value = told[name]
-        for end, wider in (("low", min), ("high", max)):
-            factors = [row[f"{name}_{end}"] / row[name] for row in (own, rows[stand_in])]
-            told[f"{name}_{end}"] = value * wider(factors)
+        for end, side in (("low", -1), ("high", 1)):
+            reach = max(abs(math.log(row[f"{name}_{end}"] / row[name])) for row in (own, rows[stand_in]))
+            drift = DRIFT * NormalDist().inv_cdf((1 + confidence) / 2) if "time" in name else 0.0
+            told[f"{name}_{end}"] = value * math.exp(side * math.hypot(reach, drift))
     return told
 
 

@@ -130,7 +130,9 @@ class Platforms:
     def _default(self, phase: Phase, wanted: Wanted) -> Chosen:
         named = [platform for platform in self.trained if platform.key == self.default]
         pool = [*named, *self.trained]
-        if wanted.software is not None and not any(map(wanted.fits, pool)):
+        if wanted.software is not None and not any(
+            wanted.fits(platform) and self._knows(platform, phase) for platform in pool
+        ):
             device = min(named or pool, key=_preference).device
             alike = [platform for platform in self.trained if platform.device == device]
             near = self._of_device(alike, phase, wanted) or self._untrained(device, alike, phase, wanted)
@@ -149,18 +151,17 @@ class Platforms:
     def _of_device(self, of_device: list[Platform], phase: Phase, wanted: Wanted) -> Chosen | None:
         """The trained platform of a device that is as wanted, or the one nearest in software; else None."""
         fitting = [platform for platform in of_device if wanted.fits(platform)]
-        if fitting:
-            return self._taken(fitting, phase, told=False)
         others = [platform for platform in of_device if wanted.fits_but_software(platform)]
         knowing = [platform for platform in others if self._knows(platform, phase)]
-        if wanted.software is None or not knowing or not self.shared:
-            return None
+        known = any(self._knows(platform, phase) for platform in fitting)
+        if wanted.software is None or known or not knowing or not self.shared:
+            return self._taken(fitting, phase, told=False) if fitting else None
         asked = version_of(wanted.software)
         nearest = min(knowing, key=lambda one: (steps_between(asked, one.torch_version), _preference(one)))
         platform = replace(nearest, software=wanted.software)
         text = (
-            f"the predictor saw no measurement of {nearest.device} under {wanted.software}: the answer is "
-            f"that of {nearest.key}, the nearest version, with the interval of a platform it never saw"
+            f"the predictor saw no {_WORDS[phase]} on {nearest.device} under {wanted.software}: the answer "
+            f"is that of {nearest.key}, the nearest version, with the interval of a platform it never saw"
         )
         return Chosen(platform, False, (Notice("warning", "target_not_trained", text),), nearest)
 

@@ -52,6 +52,11 @@ def test_it_carries_what_the_study_found(monkeypatch, many, tmp_path):
     assert cpu.mape_pct == pytest.approx(expected, abs=1e-3)
     assert cpu.rows == int((many.rows["source"] == CPU).sum())
     assert 0 <= (cpu.interval_coverage_pct or -1) <= 100
+    of_cpu = many.rows[many.rows["source"] == CPU]["batch_size"]
+    assert cpu.batch_sizes == (of_cpu.min(), of_cpu.max())
+    gpus = [entry for entry in card.held_out if entry.target and not entry.target.startswith("i9")]
+    assert {bound.target for bound in card.hosts} == {entry.target for entry in gpus}
+    assert all(bound.us_per_launch > 0 for bound in card.hosts)
     shipped = Predictor.load(out)
     assert card.default_target in {platform.key for platform in shipped.platforms}
 
