@@ -40,6 +40,8 @@ class Source(ABC):
         sample: only rows of so many architectures are in `table`, drawn by ``seed``; None for all. A smaller
             sample lies in a greater one of the same seed.
         seed: of the draw.
+        as_measured: graphs in each row's precision, with the casts of mixed precision, from a source that
+            would else give all in single precision.
     """
 
     name: ClassVar[str]
@@ -52,6 +54,7 @@ class Source(ABC):
     progress: Progress | None = None
     sample: int | None = field(default=None, kw_only=True)
     seed: int = field(default=0, kw_only=True)
+    as_measured: bool = field(default=False, kw_only=True)
 
     @abstractmethod
     def read(self) -> pd.DataFrame:

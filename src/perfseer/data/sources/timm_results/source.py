@@ -56,8 +56,6 @@ class TimmResults(Source):
 
     Attributes:
         given: what the files' names do not say.
-        as_measured: graphs in each row's precision, with the casts of mixed precision; else all in single
-            precision.
     """
 
     name = "timm_results"
@@ -65,12 +63,15 @@ class TimmResults(Source):
     files = tuple(file.remote for file in FILES)
     labels = tuple(target.name for target in TIMES)
     given: Given | None = None
-    as_measured: bool = False
 
     @cached_property
     def opened(self) -> list[Imported]:
-        """The chosen files, with what was refused of them."""
-        return open_all(self.places, self.given)
+        """The chosen files, with what was refused of them; of a sample, its architectures."""
+        files = open_all(self.places, self.given)
+        if self.sample is None:
+            return files
+        rows = self.sampled(pd.concat([file.table for file in files]), self.sample)
+        return [file.of_architectures(set(rows["architecture"])) for file in files]
 
     @cached_property
     def captures(self) -> Captures:

@@ -1,8 +1,8 @@
 """Reading timm's result files as measurement tables; what their columns mean is in `timm_results` itself."""
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,15 @@ class Imported:
             "refused": len(self.refused),
             "disagreeing": self.n_disagreeing,
         }
+
+    def of_architectures(self, names: Collection[str]) -> "Imported":
+        """The file with the rows of some architectures alone."""
+        kept = self.table["architecture"].isin(names).to_numpy()
+        return replace(
+            self,
+            table=self.table[kept].reset_index(drop=True),
+            published=self.published[kept].reset_index(drop=True),
+        )
 
 
 def open_results(name: str | Path, given: Given | None = None) -> Imported:
