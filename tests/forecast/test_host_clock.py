@@ -18,7 +18,7 @@ from perfseer.forecast.platform_choice import Wanted
 from perfseer.forecast.predictor import Predictor
 from perfseer.graphs.batch_family import LARGE, SMALL
 from perfseer.graphs.capture import capture
-from perfseer.predictors.parts.platforms.host import HostClock, host_prior
+from perfseer.predictors.parts.platforms.host import HostClock, host_prior, launches
 from perfseer.targets import Phase
 from perfseer.zoo.builder import build
 from perfseer.zoo.sampler import stream
@@ -31,13 +31,14 @@ ANY = Host(HostClock(math.log(30.0), 0.3))
 STEP = capture(
     nn.Sequential(*(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(50))), (torch.empty(2, 4),)
 )
+STARTED = launches(STEP, "infer", R3090)
 HOST_MS = 100 * 30e-3
 
 
 def met(device_ms, host=ANY, low=0.5, high=2.0):
     values = {LABEL: device_ms, f"{LABEL}_low": low * device_ms, f"{LABEL}_high": high * device_ms}
-    timed = two_clocks(values, STEP, "infer", R3090, host, 0.9)
-    ends = [timed.values[name] for name in (LABEL, f"{LABEL}_low", f"{LABEL}_high")]
+    timed = two_clocks(values, STARTED, "infer", host, 0.9)
+    ends = [timed.labels[name] for name in (LABEL, f"{LABEL}_low", f"{LABEL}_high")]
     return (*ends, [notice.code for notice in timed.notices])
 
 
@@ -101,11 +102,11 @@ def test_which_host_it_is_depends_on_what_is_known():
 
 
 def test_without_an_interval_the_point_moves_alone():
-    timed = two_clocks({LABEL: 1e-3}, STEP, "infer", R3090, ANY, 0.9)
-    assert set(timed.values) == {LABEL}
-    assert timed.values[LABEL] == pytest.approx(HOST_MS, rel=0.01)
-    nothing = two_clocks({"train_time_ms": 1e-3}, STEP, "infer", R3090, ANY, 0.9)
-    assert nothing.values == {"train_time_ms": 1e-3}
+    timed = two_clocks({LABEL: 1e-3}, STARTED, "infer", ANY, 0.9)
+    assert set(timed.labels) == {LABEL}
+    assert timed.labels[LABEL] == pytest.approx(HOST_MS, rel=0.01)
+    nothing = two_clocks({"train_time_ms": 1e-3}, STARTED, "infer", ANY, 0.9)
+    assert nothing.labels == {"train_time_ms": 1e-3}
 
 
 def test_a_card_knows_hosts_by_platform_and_phase():

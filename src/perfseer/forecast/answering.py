@@ -1,7 +1,7 @@
 """From captured graphs to answers: one pass through a predictor for all that is asked about a model."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from statistics import NormalDist
@@ -31,8 +31,11 @@ from perfseer.forecast.parts import (
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
 from perfseer.forecast.software import DRIFT
+from perfseer.forecast.transfer import Regime, Transfer, strangeness
 from perfseer.forecast.warnings import coverage_notices, covered
+from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors import base
+from perfseer.predictors.parts.platforms.host import launches
 from perfseer.targets import PHASES, TARGETS, Phase, Quantity
 
 _METRICS: dict[Quantity, Metric] = {"time": "time", "mem": "memory", "util": "utilisation"}
@@ -46,12 +49,14 @@ class Answerer:
     Attributes:
         model: the predictor.
         card: its record.
+        transfer: what is known of it on devices it never saw.
         provenance: what every answer carries.
     """
 
     model: base.Predictor
     card: Card
     provenance: Provenance
+    transfer: Transfer
 
     def answer(self, seen: Seen, phase: Phase, asked: Sequence[Chosen], ask: Ask) -> list[Prediction]:
         """Answers in the order of the platforms.
@@ -69,18 +74,19 @@ class Answerer:
         platforms = list(dict.fromkeys(chosen.platform for chosen in asked))
         stand_ins = [_stand_in(asked, platform) for platform in platforms]
         shown = list(dict.fromkeys([*platforms, *stand_ins]))
-        dataset = unlabelled(captured.graph, shown)
+        dataset = learnt = unlabelled(captured.graph, shown)
         values = forward = self._values(dataset, ask)
         if phase == "train" and seen.forward is not captured.graph:
-            forward = self._values(unlabelled(seen.forward, shown), ask)
+            learnt = unlabelled(seen.forward, shown)
+            forward = self._values(learnt, ask)
         answers: dict[Platform | None, Callable[[Chosen], Prediction]] = {}
         for platform, stand_in in zip(platforms, stand_ins, strict=True):
             places = shown.index(platform), shown.index(stand_in)
-            told_of: dict[Phase, Mapping[Hashable, float]] = {
-                "infer": _as_told_by(forward, *places, ask.confidence),
-                "train": _as_told_by(values, *places, ask.confidence),
-            }
-            timed = self._timed(seen, phase, platform, self._hosts(stand_in), told_of, ask.confidence)
+            who = platform, stand_in
+            timed = self._timed(forward, learnt, places, "infer", who, ask)
+            if phase == "train":
+                infer, timed = timed, self._timed(values, dataset, places, "train", who, ask)
+                timed = replace(timed, labels=no_less_than_inference(timed.labels, infer.labels))
             new = covered(captured.graph, self.model.coverage(captured.graph, stand_in), phase)
             answers[platform] = partial(self._prediction, seen, phase, timed=timed, coverage=new, ask=ask)
         told = [answers[chosen.platform](chosen) for chosen in asked]
@@ -94,41 +100,48 @@ class Answerer:
 
     def _timed(
         self,
-        seen: Seen,
+        rows: Sequence[Mapping[Hashable, float]],
+        dataset: Dataset,
+        places: tuple[int, int],
         phase: Phase,
-        platform: Platform | None,
-        hosts: Mapping[Phase, Host | None],
-        values: Mapping[Phase, Mapping[Hashable, float]],
-        confidence: float,
+        who: tuple[Platform | None, Platform | None],
+        ask: Ask,
     ) -> Timed:
-        """Values once the host has had its say, training no less than inference.
+        """Values of labels on a platform: moved to a device nobody measured, and no sooner than its host is.
 
         Args:
-            seen: the model.
-            phase: asked about.
-            platform: likewise.
-            hosts: of it, by phase.
-            values: predicted from what inference sees, and from what training sees.
-            confidence: of intervals.
+            rows: values of labels of each row of ``dataset``.
+            dataset: one graph on several platforms.
+            places: rows of the platform asked about and of its stand-in.
+            phase: whose time.
+            who: those two platforms.
+            ask: confidence of the intervals.
         """
-        infer = two_clocks(values["infer"], seen.forward, "infer", platform, hosts["infer"], confidence)
-        if phase == "infer":
-            return infer
-        graph = seen.captured.graph
-        train = two_clocks(values["train"], graph, "train", platform, hosts["train"], confidence)
-        return replace(train, values=no_less_than_inference(train.values, infer.values))
-
-    def _hosts(self, platform: Platform | None) -> dict[Phase, Host | None]:
-        """What is known of the host of a platform, by phase."""
-        found: dict[Phase, Host | None] = dict.fromkeys(PHASES)
+        platform, stand_in = who
+        values = _as_told_by(rows, *places, ask.confidence)
+        regime = None if platform is None or platform != stand_in else self._regime(platform, phase)
+        if platform is not None and regime is not None:
+            strange = strangeness(dataset.subset([places[0]]), phase, platform)[0]
+            values = _moved(values, f"{phase}_time_ms", regime, strange, ask.confidence)
         if platform is None:
-            return found
-        for phase in PHASES:
-            phases = self.model.platform_phases.get(platform.key, PHASES)
-            trained = platform in self.model.platforms and phase in phases
-            least_us = self.card.least_us(platform.key, phase) if trained else None
-            found[phase] = host_of(platform, phase, trained=trained, least_us=least_us)
-        return found
+            return Timed(values)
+        started = launches(dataset.graph(places[0]), phase, platform)
+        return two_clocks(values, started, phase, self._host(stand_in, phase), ask.confidence)
+
+    def _trained(self, platform: Platform, phase: Phase) -> bool:
+        phases = self.model.platform_phases.get(platform.key, PHASES)
+        return platform in self.model.platforms and phase in phases
+
+    def _regime(self, platform: Platform, phase: Phase) -> Regime | None:
+        """What is known of devices like this one; None where the predictor learnt from it, or nothing is."""
+        return None if self._trained(platform, phase) else self.transfer.of(platform, phase)
+
+    def _host(self, platform: Platform | None, phase: Phase) -> Host | None:
+        if platform is None:
+            return None
+        trained = self._trained(platform, phase)
+        least_us = self.card.least_us(platform.key, phase) if trained else None
+        return host_of(platform, phase, trained=trained, least_us=least_us)
 
     def _values(self, dataset: Dataset, ask: Ask) -> list[dict[Hashable, float]]:
         """Of each row, values of labels and of the ends of their intervals."""
@@ -146,11 +159,11 @@ class Answerer:
             memory = memory_of(captured.graph, phase, platform, ask.confidence, ask.device_memory_bytes)
         about = (*captured.notices, *(captured.training_notices if phase == "train" else ()))
         notices = [*chosen.notices, *about, *coverage_notices(coverage), *timed.notices]
-        as_held_out = chosen.trained_on and not any(notice.level == "warning" for notice in notices)
-        size = captured.graph.batch_size if as_held_out else None
+        doubts = {notice.code for notice in notices if notice.level == "warning"}
+        errors = self._held_out(chosen, phase, doubts, captured.graph.batch_size)
         estimates = tuple(
             within(estimate, captured.graph, phase, platform)
-            for estimate in self._estimates(phase, chosen, timed.values, ask.confidence, size)
+            for estimate in _estimates(phase, timed.labels, ask.confidence, errors)
         )
         return Prediction(
             input=_input(seen),
@@ -163,29 +176,41 @@ class Answerer:
             provenance=self.provenance,
         )
 
-    def _estimates(
-        self,
-        phase: Phase,
-        chosen: Chosen,
-        values: Mapping[Hashable, float],
-        confidence: float,
-        held_out_at: int | None,
-    ) -> tuple[Estimate, ...]:
-        """Estimates, with the error on held-out models at a batch size; None: no figure is of the like."""
-        key = None if chosen.platform is None else chosen.platform.key
-        return tuple(
-            Estimate(
-                metric=_METRICS[target.quantity],
-                value=values[target.name],
-                unit=_UNITS[target.quantity],
-                interval=_interval(values, target.name, confidence),
-                held_out_mape_pct=(
-                    None if held_out_at is None else self.card.mape_pct(key, target.name, held_out_at)
-                ),
-            )
-            for target in TARGETS
-            if target.phase == phase and target.name in values
+    def _held_out(
+        self, chosen: Chosen, phase: Phase, doubts: Set[str], batch_size: int
+    ) -> dict[str, float | None]:
+        """Error [%] by label on what was held out and is like the question; None where no figure is.
+
+        Args:
+            chosen: the platform.
+            phase: asked about.
+            doubts: codes of warnings.
+            batch_size: asked about.
+        """
+        labels = [target.name for target in TARGETS if target.phase == phase]
+        if chosen.trained_on and not doubts:
+            key = None if chosen.platform is None else chosen.platform.key
+            return {label: self.card.mape_pct(key, label, batch_size) for label in labels}
+        alone = chosen.platform is not None and chosen.stand_in is None and doubts <= {"target_not_trained"}
+        regime = self._regime(chosen.platform, phase) if alone and chosen.platform is not None else None
+        return {} if regime is None else {f"{phase}_time_ms": regime.mape_pct}
+
+
+def _estimates(
+    phase: Phase, values: Mapping[Hashable, float], confidence: float, errors: Mapping[str, float | None]
+) -> tuple[Estimate, ...]:
+    """Estimates of a phase, with the error [%] of each label on what was held out."""
+    return tuple(
+        Estimate(
+            metric=_METRICS[target.quantity],
+            value=values[target.name],
+            unit=_UNITS[target.quantity],
+            interval=_interval(values, target.name, confidence),
+            held_out_mape_pct=errors.get(target.name),
         )
+        for target in TARGETS
+        if target.phase == phase and target.name in values
+    )
 
 
 def _stand_in(asked: Sequence[Chosen], platform: Platform | None) -> Platform | None:
@@ -211,6 +236,20 @@ def _as_told_by(
             drift = DRIFT * NormalDist().inv_cdf((1 + confidence) / 2) if "time" in name else 0.0
             told[f"{name}_{end}"] = value * math.exp(side * math.hypot(reach, drift))
     return told
+
+
+def _moved(
+    values: Mapping[Hashable, float],
+    label: str,
+    regime: Regime,
+    strange: FloatArray,
+    confidence: float,
+) -> Mapping[Hashable, float]:
+    """Values of labels with a time, and its interval, as errors on unseen devices have it."""
+    if label not in values:
+        return values
+    ends = regime.moved(values[label], strange, confidence)
+    return {**values, **dict(zip((label, f"{label}_low", f"{label}_high"), ends, strict=True))}
 
 
 def _with_memory(estimates: tuple[Estimate, ...], memory: Memory | None) -> tuple[Estimate, ...]:

@@ -15,6 +15,8 @@ from perfseer.targets import TARGET_BY_NAME, TARGET_NAMES, Phase
 from perfseer.validation import Strict
 
 CARD_FILE, RECORD_FILE = "card.json", "record.json"
+# Beside them: what is known of a predictor on devices it never saw (`forecast.transfer`).
+TRANSFER_FILE = "transfer.json"
 
 Percent = Annotated[float, Field(ge=0)]
 

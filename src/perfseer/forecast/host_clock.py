@@ -19,8 +19,7 @@ from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
 from perfseer.forecast.card import HostBound
 from perfseer.forecast.parts import Notice
-from perfseer.graphs.perfgraph import PerfGraph
-from perfseer.predictors.parts.platforms.host import HostClock, host_prior, launches, least_us_per_launch
+from perfseer.predictors.parts.platforms.host import HostClock, host_prior, least_us_per_launch
 from perfseer.targets import Phase
 
 # Microseconds for a launch that no host is known to stay below: a bare launch by the driver takes as long.
@@ -45,11 +44,11 @@ class Timed:
     """Values of labels once the host has had its say.
 
     Attributes:
-        values: label, or label and end of its interval, to value.
+        labels: label, or label and end of its interval, to value.
         notices: a warning where the host decides.
     """
 
-    values: Mapping[Hashable, float]
+    labels: Mapping[Hashable, float]
     notices: tuple[Notice, ...] = ()
 
 
@@ -71,28 +70,21 @@ def host_of(platform: Platform | None, phase: Phase, *, trained: bool, least_us:
 
 
 def two_clocks(
-    values: Mapping[Hashable, float],
-    graph: PerfGraph,
-    phase: Phase,
-    platform: Platform | None,
-    host: Host | None,
-    confidence: float,
+    values: Mapping[Hashable, float], started: int, phase: Phase, host: Host | None, confidence: float
 ) -> Timed:
     """Values of labels in which the time of a phase is the later of device and host.
 
     Args:
         values: as predicted for the device.
-        graph: the model at its batch size; with its backward pass for training.
+        started: kernels of a step (`predictors.parts.platforms.host.launches`).
         phase: whose time.
-        platform: asked about; not None where there is a host.
-        host: of the platform.
+        host: of the platform; None where no host starts kernels for a device.
         confidence: of intervals, in (0, 1).
     """
     label = f"{phase}_time_ms"
     device_ms = values.get(label)
-    if host is None or platform is None or device_ms is None or not device_ms > 0:
+    if host is None or device_ms is None or not device_ms > 0:
         return Timed(values)
-    started = launches(graph, phase, platform)
     low_ms, middle_ms, high_ms = (
         host.clock.ms(started, quantile) for quantile in ((1 - confidence) / 2, 0.5, (1 + confidence) / 2)
     )

@@ -20,6 +20,7 @@ from perfseer.forecast.parts import Provenance
 from perfseer.forecast.platform_choice import Chosen, Platforms, Wanted
 from perfseer.forecast.prediction import Answer, Failure, Prediction
 from perfseer.forecast.shelf import DEFAULT, checkpoint_digest, find
+from perfseer.forecast.transfer import Transfer, read_transfer
 from perfseer.measure.limits import Limits
 from perfseer.predictors import base, registry
 from perfseer.targets import PHASES, TARGET_BY_NAME, Phase
@@ -40,6 +41,7 @@ class Predictor:
     Attributes:
         model: the predictor itself.
         card: what is on record about it.
+        transfer: what is known of it on devices it never saw.
         provenance: what every answer carries.
     """
 
@@ -50,9 +52,11 @@ class Predictor:
         source: str = "memory",
         card: Card | None = None,
         checkpoint: str = "not saved",
+        transfer: Transfer | None = None,
     ) -> None:
         self.model = model
         self.card = card or Card()
+        self.transfer = transfer or Transfer(checkpoint, {})
         self.provenance = Provenance(
             predictor=model.name,
             source=source,
@@ -72,7 +76,13 @@ class Predictor:
         folder = find(name_or_path)
         model = registry.load(folder)
         digest = checkpoint_digest(folder)
-        return cls(model, source=str(name_or_path), card=read_card(folder), checkpoint=digest)
+        return cls(
+            model,
+            source=str(name_or_path),
+            card=read_card(folder),
+            checkpoint=digest,
+            transfer=read_transfer(folder, digest),
+        )
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
@@ -201,7 +211,7 @@ class Predictor:
         return [(p, known.choose(target, p, ask.wanted)) for p in ask.phases for target in ask.targets]
 
     def _answers(self, opened: OpenModel, ask: Ask, choices: list[Asked]) -> Iterator[Answer]:
-        answerer = Answerer(self.model, self.card, self.provenance)
+        answerer = Answerer(self.model, self.card, self.provenance, self.transfer)
         by_precision: dict[str, list[Asked]] = {}
         for question in choices:
             by_precision.setdefault(self._precision(question[1]), []).append(question)

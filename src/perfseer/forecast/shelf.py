@@ -6,7 +6,7 @@ from pathlib import Path
 
 from perfseer.digests import digest
 from perfseer.errors import PerfseerError, require
-from perfseer.forecast.card import CARD_FILE
+from perfseer.forecast.card import CARD_FILE, TRANSFER_FILE
 
 DEFAULT = "default"
 _MODEL_FILE = "predictor.json"
@@ -60,8 +60,9 @@ def find(name_or_path: str | Path) -> Path:
 
 
 def checkpoint_digest(folder: Path) -> str:
-    """Digest of the files a predictor consists of; its card is not part of it."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CARD_FILE)
+    """Digest of the files a predictor consists of; what is on record about it is not part of it."""
+    about = (CARD_FILE, TRANSFER_FILE)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in about)
     contents = [
         [path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in paths
     ]

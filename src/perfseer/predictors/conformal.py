@@ -127,7 +127,7 @@ class Conformal:
         Raises:
             PerfseerError: the confidence is out of range, lengths differ, or a value is not positive.
         """
-        level = _level(confidence)
+        level = level_of(confidence)
         factor = np.ones(len(predicted)) if widening is None else np.asarray(widening, dtype=np.float64)
         for name, values in {"predicted": predicted, "difficulty": difficulty, "widening": factor}.items():
             _require_positive(name, values, len(groups))
@@ -180,8 +180,12 @@ def _require_positive(name: str, values: FloatArray, n: int) -> None:
     require(good, f"{name} has values that are not finite and positive")
 
 
-def _level(confidence: float) -> int:
-    """Number of the first of `LEVELS` that is at least ``confidence``."""
+def level_of(confidence: float) -> int:
+    """Number of the first of `LEVELS` that is at least ``confidence``.
+
+    Raises:
+        PerfseerError: it is not in (0, 0.995].
+    """
     highest = LEVELS[-1]
     if not 0 < confidence <= highest:
         raise PerfseerError(f"confidence {confidence} is not in (0, {highest}]: give a share such as 0.9")

@@ -1,0 +1,267 @@
+r"""What a predictor is worth on devices it never saw, from its errors on devices that others measured.
+
+A predictor's own intervals come from the platforms it was trained on and say nothing about others. Whoever
+measured a device it never saw has shown how far off it is there (`perfseer devices`):
+
+.. math::
+    \ln measured - \ln predicted = a + b \cdot kind\ of\ work + e_{device} + e_{model}
+
+The first two terms move the next device's answer; they are pulled to 0 unless they help on devices left out
+(`predictors.parts.correction`). The interval reaches as far as the wanted share of the errors that were left
+when each device took no part in the correction. **Devices** are counted, not rows, since all rows of one are
+off by a common factor: each has weight 1, shared among its rows. What split conformal prediction adds for a
+finite sample is left out, because with ten devices it would reach as far as the worst row of the worst of
+them; instead the coverage on devices that were left out of everything is measured and kept. Confidences that
+so few devices cannot show, above n / (n + 1), have the tail of Student's t.
+
+Where the host decides (`host_clock`) an error is the host's, so such rows take no part.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t as student_t
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.features import NODE_COLUMNS
+from perfseer.data.files import read_json, write_json
+from perfseer.data.platforms import Platform
+from perfseer.data.ragged import segment_sum
+from perfseer.errors import PerfseerError, require
+from perfseer.forecast.card import TRANSFER_FILE
+from perfseer.graphs.perfgraph import FloatArray
+from perfseer.predictors.conformal import LEVELS, level_of
+from perfseer.predictors.parts.correction import Correction, honest_residuals
+from perfseer.predictors.parts.roofline import Work, row_features
+from perfseer.predictors.parts.work_profile import nominal_rates
+from perfseer.targets import Phase
+
+# Errors on fewer devices say nothing about the next one.
+FEWEST_DEVICES = 3
+# Kinds of work by which unseen devices differ from the trained ones for a reason that is known: libraries
+# multiply less than is counted in 3 x 3 convolutions in single precision (Winograd), and a model that is in
+# half precision throughout casts nothing and keeps no copies.
+STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half")
+_HALF = ("fp16", "bf16")
+
+
+def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArray:
+    """What is strange about each row to a predictor of mixed precision: columns `STRANGE_COLUMNS`, 0 to 1.
+
+    Args:
+        dataset: n rows.
+        phase: ``train`` counts the backward pass.
+        platform: of all of them.
+    """
+    half = np.full(len(dataset), float(platform.precision in _HALF))
+    if platform.precision != "fp32" or platform.device_kind != "cuda":
+        return np.column_stack([np.zeros(len(dataset)), half])
+    features, rates = row_features(dataset), nominal_rates(platform)
+    work = Work.of(features, phase)
+    seconds = rates.node_seconds(work)
+    column = {
+        name: features.nodes[:, NODE_COLUMNS.index(name)]
+        for name in ("conv_kernel", "conv_stride", "conv_groups")
+    }
+    winograd = (column["conv_kernel"] == 3) & (column["conv_stride"] == 1) & (column["conv_groups"] == 1)
+    share = segment_sum(seconds * winograd, work.node_ptr) / segment_sum(seconds, work.node_ptr)
+    return np.column_stack([share, half])
+
+
+@dataclass(frozen=True, eq=False)
+class Regime:
+    """A kind of device in a phase, as far as devices that a predictor never saw tell of it.
+
+    Attributes:
+        correction: factor on predictions.
+        reach: for each confidence of `conformal.LEVELS` how far ln of a time reaches to either side.
+        devices: keys of the devices, at least `FEWEST_DEVICES`.
+        rows: measured.
+        mape_pct: median over the devices of the mean absolute error [%], each left out of the correction.
+        worst_mape_pct: of the worst of them.
+        coverage_pct: share of rows inside the interval of 90 %, mean over the devices, each left out of
+            correction and interval; None with too few devices to leave one out, or where nobody asked.
+    """
+
+    correction: Correction
+    reach: tuple[float, ...]
+    devices: tuple[str, ...]
+    rows: int
+    mape_pct: float
+    worst_mape_pct: float
+    coverage_pct: float | None
+
+    @classmethod
+    def of(
+        cls, errors: FloatArray, strange: FloatArray, devices: npt.ArrayLike, *, judged: bool = True
+    ) -> "Regime":
+        """Learn from the errors of a predictor on devices it never saw.
+
+        Args:
+            errors: [n] ln measured - ln predicted.
+            strange: [n, F] columns `STRANGE_COLUMNS`.
+            devices: [n] key of each row's device.
+            judged: whether to measure the coverage, which takes a fit for each device.
+
+        Raises:
+            PerfseerError: there are fewer than `FEWEST_DEVICES` devices, or a value is not finite.
+        """
+        owners = np.asarray(devices, dtype=str)
+        names = np.unique(owners)
+        require(
+            len(names) >= FEWEST_DEVICES,
+            f"errors on {len(names)} devices, expected {FEWEST_DEVICES} at least to say anything of another",
+        )
+        correction, left, reach = _learnt(errors, strange, owners)
+        percents = [100 * float(np.mean(np.abs(np.expm1(-left[owners == name])))) for name in names]
+        return cls(
+            correction,
+            tuple(reach.tolist()),
+            tuple(names.tolist()),
+            len(errors),
+            float(np.median(percents)),
+            max(percents),
+            _coverage_pct(errors, strange, owners) if judged and len(names) > FEWEST_DEVICES else None,
+        )
+
+    def moved(self, value: float, strange: FloatArray, confidence: float) -> tuple[float, float, float]:
+        """A predicted time as corrected, and the ends of its interval.
+
+        Args:
+            value: predicted, positive.
+            strange: [F] of the row.
+            confidence: of the interval.
+
+        Raises:
+            PerfseerError: the confidence is not one.
+        """
+        corrected = value * float(np.exp(self.correction.values(strange[None])[0]))
+        factor = float(np.exp(self.reach[level_of(confidence)]))
+        return corrected, corrected / factor, corrected * factor
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value that `from_json` turns into an equal regime."""
+        return vars(self) | {"correction": self.correction.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Regime":
+        """Read what `to_json` gave."""
+        reach = tuple(float(number) for number in value["reach"])
+        require(len(reach) == len(LEVELS), f"{len(reach)} levels of confidence, expected {len(LEVELS)}")
+        coverage = value["coverage_pct"]
+        return cls(
+            Correction.from_json(value["correction"]),
+            reach,
+            tuple(value["devices"]),
+            int(value["rows"]),
+            float(value["mape_pct"]),
+            float(value["worst_mape_pct"]),
+            None if coverage is None else float(coverage),
+        )
+
+
+def _learnt(
+    errors: FloatArray, strange: FloatArray, owners: npt.NDArray[Any]
+) -> tuple[Correction, FloatArray, FloatArray]:
+    """The correction; [n] what is left of each error when its device took no part; and the reach by level."""
+    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS)
+    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS)
+    return correction, left, _reach(np.abs(left), owners)
+
+
+def _reach(scores: FloatArray, owners: npt.NDArray[Any]) -> FloatArray:
+    """[len(LEVELS)] below which so large a share of the scores lies, each device weighing 1."""
+    _, members, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    order = np.argsort(scores, kind="stable")
+    shares = np.cumsum((1.0 / counts[members])[order]) / len(counts)
+    levels = np.asarray(LEVELS)
+    reach = scores[order][np.minimum(np.searchsorted(shares, levels - 1e-9), len(scores) - 1)]
+    devices = len(counts)
+    spread = np.sqrt(np.mean(np.bincount(members, weights=scores**2) / counts)) * np.sqrt(1 + 1 / devices)
+    tail = spread * student_t.ppf((1 + levels) / 2, devices)
+    return np.asarray(np.where(levels > devices / (devices + 1), np.maximum(reach, tail), reach))
+
+
+def _coverage_pct(errors: FloatArray, strange: FloatArray, owners: npt.NDArray[Any]) -> float:
+    """Share of rows inside the interval of 90 % [%], mean over devices that are left out of everything."""
+    shares = []
+    for name in np.unique(owners):
+        out = owners == name
+        correction, _, reach = _learnt(errors[~out], strange[~out], owners[~out])
+        inside = np.abs(errors[out] - correction.values(strange[out])) <= reach[level_of(0.9)]
+        shares.append(float(inside.mean()))
+    return 100 * float(np.mean(shares))
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """All regimes that are known of a predictor.
+
+    Attributes:
+        checkpoint: digest of the predictor that made the errors (`forecast.shelf.checkpoint_digest`).
+        regimes: name (`regime_name`) to what is known.
+    """
+
+    checkpoint: str
+    regimes: Mapping[str, Regime]
+
+    def of(self, platform: Platform, phase: Phase) -> Regime | None:
+        """The regime of a platform nobody measured; None where nothing is known of its kind."""
+        return self.regimes.get(regime_name(platform.device_kind, phase))
+
+
+def regime_name(device_kind: str, phase: Phase) -> str:
+    """Such as ``cuda-infer``."""
+    return f"{device_kind}-{phase}"
+
+
+def balanced(groups: Sequence[str], most: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Positions of at most so many rows of each group, drawn by a seed: a large table must not drown others.
+
+    Args:
+        groups: [n] of the rows.
+        most: rows of a group.
+        seed: of the draw.
+    """
+    names = np.asarray(groups, dtype=str)
+    drawing = np.random.default_rng(seed)
+    chosen = [drawing.permutation(np.flatnonzero(names == name))[:most] for name in np.unique(names).tolist()]
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
+
+
+def write_transfer(folder: Path, transfer: Transfer) -> Path:
+    """Write ``transfer.json`` beside a saved predictor, atomically; return its path."""
+    path = folder / TRANSFER_FILE
+    regimes = {name: regime.to_json() for name, regime in transfer.regimes.items()}
+    write_json(path, {"checkpoint": transfer.checkpoint, "regimes": regimes})
+    return path
+
+
+def read_transfer(folder: Path, checkpoint: str) -> Transfer:
+    """What is known of the predictor in a folder; nothing where it has no such file.
+
+    Args:
+        folder: of the predictor.
+        checkpoint: its digest.
+
+    Raises:
+        PerfseerError: the file is damaged, or tells of another predictor.
+    """
+    path = folder / TRANSFER_FILE
+    if not path.is_file():
+        return Transfer(checkpoint, {})
+    again = "run `perfseer devices ship` again, or delete it"
+    try:
+        found = read_json(path, "perfseer devices ship")
+        regimes = {name: Regime.from_json(value) for name, value in found["regimes"].items()}
+        told_of = str(found["checkpoint"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PerfseerError(f"{path} is damaged ({error}): {again}") from error
+    require(
+        told_of == checkpoint, f"{path} tells of errors of {told_of}, {checkpoint} lies beside it: {again}"
+    )
+    return Transfer(checkpoint, regimes)

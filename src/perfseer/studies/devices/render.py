@@ -1,0 +1,76 @@
+"""Rendering the report on unseen devices: Markdown, HTML, figures and the table behind them."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perfseer.reporting.document import Published, fill, publish
+from perfseer.reporting.units import number
+from perfseer.studies.devices import figures, tables
+from perfseer.studies.devices.about import DOCUMENT
+from perfseer.studies.devices.study import Study, error_pct, inside, load_study
+
+PAGE = Path(__file__).with_name("page.md.j2")
+
+
+def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published:
+    """Write the document below ``out``; equal tables give equal bytes.
+
+    Args:
+        parameters: raw mapping of params.yaml.
+        results: folder the verbs wrote to.
+        out: folder for the document.
+
+    Raises:
+        PerfseerError: the section is at fault, there is no table, or a folder cannot be written.
+    """
+    study = load_study(parameters, results / "devices")
+    return publish(
+        DOCUMENT,
+        markdown(study),
+        out,
+        figures={
+            "devices_predicted": partial(figures.predicted, study),
+            "devices_batch": partial(figures.by_time_per_kernel, study),
+            "devices_coverage": partial(figures.coverage, study),
+        },
+        tables={"devices_errors": tables.errors_table(study)},
+    )
+
+
+def markdown(study: Study) -> str:
+    """The report as Markdown."""
+    training = study.rows[study.rows["phase"] == "train"]
+    return fill(
+        PAGE,
+        study=study,
+        rows=study.rows,
+        tables=tables,
+        n_devices=study.rows["device"].nunique(),
+        n_training=training["device"].nunique(),
+        headlines=headlines(study),
+    )
+
+
+def headlines(study: Study) -> list[str]:
+    """The errors and intervals in a sentence for each phase and what decides there."""
+    words = {"infer": "inference", "train": "training"}
+    return [
+        _headline(words[str(phase)], str(who), part)
+        for (phase, who), part in study.rows.groupby(["phase", "decides"])
+    ]
+
+
+def _headline(phase: str, who: str, rows: pd.DataFrame) -> str:
+    errors = [error_pct(part, "answer_ms") for _, part in rows.groupby("device")]
+    covered = 100 * float(inside(rows).mean())
+    width = float((rows["answer_high_ms"] / rows["answer_low_ms"]).median())
+    return (
+        f"{phase}, bound by the {who}: {number(float(np.median(errors)))} % on the median of "
+        f"{len(errors)} devices, {number(max(errors))} % on the worst; "
+        f"{number(covered)} % of {len(rows)} times inside the interval, high / low {number(width)}"
+    )

@@ -1,0 +1,126 @@
+"""Tables of the report on unseen devices."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from perfseer.forecast.transfer import STRANGE_COLUMNS, Regime
+from perfseer.predictors.conformal import level_of
+from perfseer.reporting.tables import Column, table
+from perfseer.reporting.units import count, number
+from perfseer.studies.devices.study import ENTRANTS, Study, error_pct, inside
+
+_Group = tuple[tuple[str, ...], pd.DataFrame]
+_PHASES = {"infer": "inference", "train": "training"}
+_DECIDES = {"device": "the device", "host": "the host"}
+
+
+def by_regime(study: Study) -> str:
+    """Errors, coverage and width, before and after, by phase and by who decides how long a step takes."""
+    return _compared(
+        _groups(study.rows, ("phase", "decides")),
+        (("phase", lambda key: _PHASES[key[0]]), ("bound by", lambda key: _DECIDES[key[1]])),
+    )
+
+
+def by_precision(study: Study) -> str:
+    """The same by precision and mode."""
+    return _compared(
+        _groups(study.rows, ("phase", "precision", "mode")),
+        (
+            ("phase", lambda key: _PHASES[key[0]]),
+            ("precision", lambda key: key[1]),
+            ("mode", lambda key: key[2]),
+        ),
+    )
+
+
+def by_device(study: Study) -> str:
+    """The same by device, source and phase."""
+    return _compared(
+        _groups(study.rows, ("device", "source", "phase")),
+        (
+            ("device", lambda key: key[0]),
+            ("published by", lambda key: f"`{key[1]}`"),
+            ("phase", lambda key: _PHASES[key[2]]),
+        ),
+    )
+
+
+def _groups(rows: pd.DataFrame, by: Sequence[str]) -> list[_Group]:
+    return [(tuple(map(str, key)), part) for key, part in rows.groupby(list(by), sort=True)]
+
+
+def _compared(groups: Iterable[_Group], named: Sequence[tuple[str, Callable[[tuple[str, ...]], str]]]) -> str:
+    def of_key(cell: Callable[[tuple[str, ...]], str]) -> Callable[[_Group], str]:
+        return lambda group: cell(group[0])
+
+    def of_rows(cell: Callable[[pd.DataFrame], str]) -> Callable[[_Group], str]:
+        return lambda group: cell(group[1])
+
+    columns: list[Column[_Group]] = [(title, of_key(cell)) for title, cell in named]
+    columns += [
+        ("rows", of_rows(lambda rows: count(len(rows)))),
+        ("devices", of_rows(lambda rows: str(rows["device"].nunique()))),
+    ]
+    columns += [(f"{title} [%]", of_rows(_error(column))) for column, title in ENTRANTS.items()]
+    columns += [
+        ("covered before [%]", of_rows(lambda rows: _covered(rows, "low_ms", "high_ms"))),
+        ("covered [%]", of_rows(lambda rows: _covered(rows, "answer_low_ms", "answer_high_ms"))),
+        ("high / low before", of_rows(lambda rows: _width(rows, "low_ms", "high_ms"))),
+        ("high / low", of_rows(lambda rows: _width(rows, "answer_low_ms", "answer_high_ms"))),
+    ]
+    return table(groups, columns, "l" * len(named))
+
+
+def _error(column: str) -> Callable[[pd.DataFrame], str]:
+    def cell(rows: pd.DataFrame) -> str:
+        value = error_pct(rows, column)
+        return "n/a" if np.isnan(value) else number(value)
+
+    return cell
+
+
+def _covered(rows: pd.DataFrame, low: str, high: str) -> str:
+    return number(100 * float(inside(rows, low, high).mean()))
+
+
+def _width(rows: pd.DataFrame, low: str, high: str) -> str:
+    return number(float((rows[high] / rows[low]).median()))
+
+
+def regimes(study: Study) -> str:
+    """What the shipped answers are moved by and how far their intervals reach."""
+    rows = list(study.transfer.regimes.items())
+
+    def of(cell: Callable[[Regime], str]) -> Callable[[tuple[str, Regime]], str]:
+        return lambda row: cell(row[1])
+
+    columns: list[Column[tuple[str, Regime]]] = [
+        ("regime", lambda row: f"`{row[0]}`"),
+        ("devices", of(lambda regime: str(len(regime.devices)))),
+        ("rows", of(lambda regime: count(regime.rows))),
+        ("factor at the mean", of(lambda regime: number(float(np.exp(regime.correction.offset))))),
+        *((f"exponent of `{name}`", of(_exponent(name))) for name in STRANGE_COLUMNS),
+        ("median device [%]", of(lambda regime: number(regime.mape_pct))),
+        ("worst device [%]", of(lambda regime: number(regime.worst_mape_pct))),
+        ("covered at 90 % [%]", of(lambda regime: _or_na(regime.coverage_pct))),
+        ("high / low at 90 %", of(lambda regime: number(float(np.exp(2 * regime.reach[level_of(0.9)]))))),
+    ]
+    return table(rows, columns)
+
+
+def _exponent(name: str) -> Callable[[Regime], str]:
+    place = STRANGE_COLUMNS.index(name)
+    return lambda regime: number(float(regime.correction.exponents[place]))
+
+
+def _or_na(value: float | None) -> str:
+    return "n/a" if value is None else number(value)
+
+
+def errors_table(study: Study) -> pd.DataFrame:
+    """Every row: what was measured and what is answered, for ``dvc plots`` and for whoever wants to look."""
+    kept = ["source", "platform", "phase", "architecture", "batch_size", "decides", "measured_ms"]
+    return study.rows[[*kept, *ENTRANTS, "answer_low_ms", "answer_high_ms"]].round(6)

@@ -1,0 +1,172 @@
+"""What errors on unseen devices make of the next answer: by hand, and as it is kept."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from perfseer.errors import PerfseerError
+from perfseer.forecast.asking import unlabelled
+from perfseer.forecast.card import TRANSFER_FILE
+from perfseer.forecast.predictor import Predictor
+from perfseer.forecast.transfer import (
+    Regime,
+    Transfer,
+    balanced,
+    read_transfer,
+    regime_name,
+    strangeness,
+    write_transfer,
+)
+from perfseer.graphs.capture import capture
+from tests.helpers.forecasts import CPU, R3090
+
+T4 = replace(R3090, device="Tesla T4")
+FP32, FP16 = replace(T4, precision="fp32"), replace(T4, precision="fp16")
+
+
+def regime_of(by_device, rows=20):
+    """Devices that are off by a constant each, nothing strange about any row."""
+    errors = np.repeat(list(by_device.values()), rows)
+    owners = np.repeat(list(by_device), rows)
+    return Regime.of(errors, np.zeros((len(errors), 2)), owners)
+
+
+def test_a_common_factor_moves_the_answer():
+    regime = regime_of(dict.fromkeys("abcd", np.log(1.5)))
+    value, low, high = regime.moved(10.0, np.zeros(2), 0.9)
+    assert value == pytest.approx(15.0)
+    assert low == pytest.approx(15.0)
+    assert high == pytest.approx(15.0)
+    assert regime.mape_pct == pytest.approx(0.0, abs=1e-9)
+    assert regime.coverage_pct == pytest.approx(100.0)
+
+
+def test_the_interval_reaches_as_far_as_the_devices_differ():
+    """Eleven devices, off by -0.5 to 0.5: 90 % of them lie within 0.45 of the middle, or nearly."""
+    regime = regime_of({f"d{number}": 0.1 * (number - 5) for number in range(11)})
+    value, low, high = regime.moved(1.0, np.zeros(2), 0.9)
+    assert np.log(value) == pytest.approx(0.0, abs=0.02)
+    assert np.log(high / value) == pytest.approx(np.log(value / low))
+    assert 0.4 <= np.log(high / value) <= 0.6
+    half = regime.moved(1.0, np.zeros(2), 0.5)
+    assert half[2] < high
+
+
+def test_devices_count_not_rows():
+    """A thousand rows of one card that is right do not hide that two others are off by 30 %."""
+    errors = np.concatenate([np.zeros(1000), np.full(5, 0.3), np.full(5, -0.3)])
+    owners = np.repeat(["many", "few", "fewer"], [1000, 5, 5])
+    regime = Regime.of(errors, np.zeros((1010, 2)), owners)
+    value, low, high = regime.moved(1.0, np.zeros(2), 0.9)
+    assert high / value > np.exp(0.29)
+    assert value / low > np.exp(0.29)
+    assert regime.worst_mape_pct > 25
+
+
+def test_intervals_hold_for_a_device_to_come():
+    """Devices drawn from one distribution: nine in ten times of the next one lie inside, on average."""
+    drawing = np.random.default_rng(0)
+    shares = []
+    for _ in range(30):
+        levels = drawing.normal(0, 0.2, 11)
+        errors = np.concatenate([level + drawing.normal(0, 0.1, 10) for level in levels])
+        owners = np.repeat(np.arange(11).astype(str), 10)
+        seen = owners != "10"
+        regime = Regime.of(errors[seen], np.zeros((seen.sum(), 2)), owners[seen], judged=False)
+        _, low, high = regime.moved(1.0, np.zeros(2), 0.9)
+        left = errors[~seen]
+        shares.append(np.mean((left >= np.log(low)) & (left <= np.log(high))))
+    assert 0.8 <= np.mean(shares) <= 0.97
+
+
+def test_too_few_devices_say_nothing():
+    with pytest.raises(PerfseerError, match="2 devices"):
+        regime_of({"a": 0.1, "b": 0.2})
+
+
+def test_strange_work_is_told_by_precision_and_kind_of_device():
+    layers = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1, bias=False), nn.Conv2d(256, 256, 1, bias=False))
+    rows = unlabelled(capture(layers, (torch.empty(8, 256, 56, 56),)), [FP32])
+    # Both are bound by arithmetic on this card, of which the first does nine times as much (and launches).
+    assert strangeness(rows, "infer", FP32)[0].tolist() == pytest.approx([0.9, 0.0], rel=1e-3)
+    assert strangeness(rows, "infer", FP16)[0].tolist() == [0.0, 1.0]
+    assert strangeness(rows, "infer", R3090)[0].tolist() == [0.0, 0.0]
+    assert strangeness(rows, "infer", CPU)[0].tolist() == [0.0, 0.0]
+
+
+def test_large_tables_do_not_drown_others():
+    groups = ["a"] * 100 + ["b"] * 3
+    chosen = balanced(groups, 10)
+    assert len(chosen) == 13
+    assert set(chosen[-3:]) == {100, 101, 102}
+    assert balanced(groups, 10).tolist() == chosen.tolist()
+    assert balanced(groups, 10, seed=1).tolist() != chosen.tolist()
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    regime = regime_of({f"d{number}": 0.05 * number for number in range(5)})
+    write_transfer(tmp_path, Transfer("abc", {regime_name("cuda", "infer"): regime}))
+    again = read_transfer(tmp_path, "abc").of(T4, "infer")
+    assert again is not None
+    assert again.moved(3.0, np.array([0.2, 0.0]), 0.8) == regime.moved(3.0, np.array([0.2, 0.0]), 0.8)
+    assert again.devices == regime.devices
+    assert read_transfer(tmp_path, "abc").of(CPU, "infer") is None
+
+
+def test_a_file_of_another_predictor_or_a_damaged_one_is_refused(tmp_path):
+    regime = regime_of({f"d{number}": 0.05 * number for number in range(5)})
+    path = write_transfer(tmp_path, Transfer("abc", {"cuda-infer": regime}))
+    with pytest.raises(PerfseerError, match="abc"):
+        read_transfer(tmp_path, "other")
+    whole = json.loads(path.read_text())
+    for damaged in ({}, {"checkpoint": "abc"}, {"checkpoint": "abc", "regimes": {"cuda-infer": {}}}):
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(PerfseerError, match=TRANSFER_FILE):
+            read_transfer(tmp_path, "abc")
+    whole["regimes"]["cuda-infer"]["reach"] = [1.0]
+    path.write_text(json.dumps(whole))
+    with pytest.raises(PerfseerError, match="levels"):
+        read_transfer(tmp_path, "abc")
+
+
+def test_nothing_is_known_of_a_predictor_without_the_file(tmp_path):
+    assert read_transfer(tmp_path, "abc").regimes == {}
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor.load()
+
+
+class TestTheShippedPredictor:
+    """What comes with the package."""
+
+    def test_it_knows_devices_it_never_saw(self, predictor):
+        regime = predictor.transfer.of(T4, "infer")
+        assert regime is not None
+        assert len(regime.devices) >= 8
+        assert 80 <= regime.coverage_pct <= 96
+        assert not {platform.spec.key for platform in predictor.platforms} & set(regime.devices)
+
+    def test_its_answers_for_them_carry_that(self, predictor):
+        """At batch 64 the device decides: the interval is the regime's, and so is the error."""
+        regime = predictor.transfer.of(FP32, "infer")
+        answer = predictor.predict(
+            "torchvision:resnet50", batch_size=64, target="t4", precision="fp32", software="torch2.4"
+        )
+        time = next(one for one in answer.estimates if one.metric == "time")
+        assert time.held_out_mape_pct == pytest.approx(regime.mape_pct)
+        factor = np.exp(regime.reach[89])
+        assert time.interval.high / time.value == pytest.approx(factor, rel=0.02)
+        assert time.value / time.interval.low == pytest.approx(factor, rel=0.02)
+
+    def test_devices_it_was_trained_on_are_left_alone(self, predictor):
+        alone = Predictor(predictor.model, card=predictor.card)
+        for phase in ("infer", "train"):
+            asked = {"batch_size": 256, "target": "rtx3090", "phase": phase}
+            both = [one.predict("torchvision:resnet50", **asked) for one in (predictor, alone)]
+            assert both[0].estimates == both[1].estimates

@@ -1,0 +1,129 @@
+"""The study on unseen devices: what it learns from whom, by hand; its report and verbs on a small table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from perfseer.cli.main import app
+from perfseer.errors import PerfseerError
+from perfseer.forecast.shelf import checkpoint_digest, shipped
+from perfseer.studies.devices.errors import COLUMNS, write_errors
+from perfseer.studies.devices.render import render
+from perfseer.studies.devices.settings import DevicesSettings
+from perfseer.studies.devices.study import answers, error_pct, inside, lessons, transfer_of, with_one_factor
+from perfseer.validation import section
+from tests.helpers.places import PARAMS
+
+KEYS = ("v100-pcie-32gb", "t4", "p4", "a100-pcie-40gb", "h100-sxm")
+
+
+def table(factors, *, rows=12, host_ms=0.0, checkpoint="abc"):
+    """Devices that take so many times what is predicted, 10 to 21 ms."""
+    parts = []
+    for device, factor in factors.items():
+        predicted = 10.0 + np.arange(rows)
+        parts.append(
+            pd.DataFrame(
+                {
+                    **{"source": "made_up", "device": device, "platform": f"{device}-fp32"},
+                    **{"device_kind": "cuda", "precision": "fp32", "mode": "eager", "phase": "infer"},
+                    "architecture": [f"net{number}" for number in range(rows)],
+                    **{"batch_size": 8, "measured_ms": factor * predicted, "predicted_ms": predicted},
+                    **{"low_ms": 0.9 * predicted, "high_ms": 1.1 * predicted},
+                    **{"roofline_ms": 2 * predicted, "launches": 1, "host_ms": host_ms},
+                    **{"winograd_share": 0.0, "half": 0.0},
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)].assign(checkpoint=checkpoint)
+
+
+def answered(errors):
+    return answers(errors, lessons(errors), 0.9)
+
+
+def test_a_device_is_answered_from_the_others_alone():
+    """Four devices take 2 x, one 8 x: it is answered with 2 x."""
+    factors = dict.fromkeys(KEYS, 2.0) | {KEYS[0]: 8.0}
+    rows = answered(table(factors))
+    assert list(rows.index) == list(range(len(rows)))
+    odd = rows[rows["device"] == KEYS[0]]
+    assert (odd["answer_ms"] / odd["predicted_ms"]).to_numpy() == pytest.approx(2.0, rel=0.01)
+    assert not inside(odd).any()
+    assert error_pct(odd, "answer_ms") == pytest.approx(75.0, abs=0.5)
+
+
+def test_rows_that_wait_for_their_host_teach_nothing():
+    slow = table({**dict.fromkeys(KEYS, 2.0)}, host_ms=1e3)
+    assert transfer_of(slow).regimes == {}
+    rows = answered(slow)
+    assert (rows["decides"] == "host").all()
+    assert rows["answer_ms"].to_numpy() == pytest.approx(rows["predicted_ms"].to_numpy(), rel=0.01)
+
+
+def test_few_devices_keep_the_predictors_own_interval():
+    rows = answered(table(dict.fromkeys(KEYS[:3], 2.0)))
+    assert rows["answer_low_ms"].to_numpy() == pytest.approx(rows["low_ms"].to_numpy(), rel=0.01)
+
+
+def test_one_factor_is_of_the_other_architectures():
+    rows = table({KEYS[0]: 3.0}, rows=4)
+    rows.loc[0, "measured_ms"] = 1e6
+    moved = with_one_factor(rows, "predicted_ms")
+    assert moved[0] == pytest.approx(3.0 * rows["predicted_ms"][0])
+    assert np.isnan(with_one_factor(table({KEYS[0]: 3.0}, rows=1), "predicted_ms")).all()
+
+
+def test_the_report_holds_every_device_and_is_the_same_twice(tmp_path):
+    factors = {key: 1.0 + 0.1 * number for number, key in enumerate(KEYS)}
+    write_errors(tmp_path / "devices/errors.parquet", table(factors))
+    texts = []
+    for name in ("one", "two"):
+        render(PARAMS, tmp_path, tmp_path / name)
+        texts.append((tmp_path / name / "devices.md").read_text(encoding="utf-8"))
+        assert len(list((tmp_path / name / "figures").glob("devices_*.svg"))) == 3
+    assert texts[0] == texts[1]
+    assert all(f"| {key} |" in texts[0] for key in KEYS)
+    listed = pd.read_csv(tmp_path / "one/plots/devices_errors.csv")
+    assert len(listed) == 12 * len(KEYS)
+
+
+def test_what_was_measured_of_another_predictor_is_not_shipped(tmp_path):
+    errors = tmp_path / "errors.parquet"
+    write_errors(errors, table(dict.fromkeys(KEYS, 2.0)))
+    result = CliRunner().invoke(app, ["devices", "ship", "--errors", str(errors)])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, PerfseerError | SystemExit)
+
+
+def test_it_is_shipped_beside_a_predictor(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "predictor.json").write_text(json.dumps({"name": "seernet_x"}), encoding="utf-8")
+    errors = tmp_path / "errors.parquet"
+    write_errors(errors, table(dict.fromkeys(KEYS, 2.0), checkpoint=checkpoint_digest(folder)))
+    arguments = ["devices", "ship", "--errors", str(errors), "--predictor", str(folder)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    before = checkpoint_digest(folder)
+    kept = json.loads((folder / "transfer.json").read_text(encoding="utf-8"))
+    assert kept["checkpoint"] == before
+    assert kept["regimes"]["cuda-infer"]["correction"]["offset"] == pytest.approx(np.log(2.0), abs=0.01)
+
+
+def test_the_section_names_sources_that_there_are():
+    assert set(section(DevicesSettings, PARAMS, "devices").sources) == {
+        *("timm_results", "pytorch_gpu_benchmark", "once_for_all", "neusight_models")
+    }
+    unknown = {**PARAMS["devices"], "sources": {"nobody": {}}}
+    with pytest.raises(PerfseerError, match="nobody"):
+        section(DevicesSettings, {"devices": unknown}, "devices")
+
+
+def test_the_shipped_transfer_is_of_the_shipped_predictor():
+    folder = shipped()["default"]
+    kept = json.loads((folder / "transfer.json").read_text(encoding="utf-8"))
+    assert kept["checkpoint"] == checkpoint_digest(folder)
