@@ -299,7 +299,13 @@ def write_transfer(folder: Path, transfer: Transfer) -> Path:
     path = folder / TRANSFER_FILE
     regimes = {name: regime.to_json() for name, regime in transfer.regimes.items()}
     content = {"checkpoint": transfer.checkpoint, "regimes": regimes}
-    validated(_Kept, content)
+    try:
+        validated(_Kept, content)
+    except PerfseerError as error:
+        raise PerfseerError(
+            f"what the errors tell cannot be ({_first_fault(error)}), so {path} was not written: look at the "
+            "measured times, which should be milliseconds"
+        ) from error
     write_json(path, content)
     return path
 
@@ -324,10 +330,14 @@ def read_transfer(folder: Path, checkpoint: str) -> Transfer:
     try:
         kept = validated(_Kept, found)
     except PerfseerError as error:
-        first = next(iter(str(error).splitlines()[1:]), str(error)).strip()
-        raise PerfseerError(f"{path} is damaged ({first}): {again}") from error
+        raise PerfseerError(f"{path} is damaged ({_first_fault(error)}): {again}") from error
     require(
         kept.checkpoint == checkpoint,
         f"{path} tells of errors of {kept.checkpoint}, {checkpoint} lies beside it: {again}",
     )
     return Transfer(checkpoint, {name: Regime.from_json(found["regimes"][name]) for name in kept.regimes})
+
+
+def _first_fault(error: PerfseerError) -> str:
+    """Of the faults that `validated` lists."""
+    return next(iter(str(error).splitlines()[1:]), str(error)).strip()
