@@ -546,6 +546,26 @@ def test_another_version_is_told_by_the_nearest_and_less_surely(predictor):
         assert abs(np.log(wider / sure.time.value)) == pytest.approx(np.hypot(reach, drift), rel=1e-3)
 
 
+class Uneven(LawPredictor):
+    """Reaches less far at 99.5 % than at 99, as one whose platform has too few rows for the former does."""
+
+    def intervals(self, dataset, confidence):
+        return super().intervals(dataset, confidence if confidence <= 0.99 else 0.5)
+
+
+def test_a_greater_confidence_reaches_no_less_far(predictor):
+    uneven = Uneven(predictor.model.settings)
+    uneven.normaliser_, uneven.range_ = predictor.model.normaliser_, predictor.model.range_
+    ends = []
+    for confidence in (0.5, 0.99, 0.995):
+        time = (
+            Predictor(uneven, card=predictor.card).predict(Convolution(), IMAGE, confidence=confidence).time
+        )
+        ends.append((time.low, time.high))
+    assert ends[0][0] > ends[1][0] >= ends[2][0]
+    assert ends[0][1] < ends[1][1] <= ends[2][1]
+
+
 class Strange(LawPredictor):
     """Finds models strange: sure within a factor of 30 on devices it knows, of 2 on others."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from statistics import NormalDist
 
+import numpy as np
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
@@ -39,6 +40,8 @@ from perfseer.predictors.parts.platforms.host import launches
 from perfseer.targets import PHASES, TARGETS, Phase, Quantity
 
 _METRICS: dict[Quantity, Metric] = {"time": "time", "mem": "memory", "util": "utilisation"}
+# The greatest confidence that every predictor keeps from rows of its own platforms.
+_ORDINARY = 0.99
 _UNITS: dict[Quantity, Unit] = {"time": "ms", "mem": "MiB", "util": "%"}
 
 
@@ -180,10 +183,29 @@ class Answerer:
     def _values(self, dataset: Dataset, ask: Ask) -> list[dict[Hashable, float]]:
         """Of each row, values of labels and of the ends of their intervals."""
         predicted = self.model.predict(dataset)
-        intervals = self.model.intervals(dataset, ask.confidence)
+        intervals = self._intervals(dataset, ask.confidence)
         values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
         rows: list[dict[Hashable, float]] = values.to_dict("records")
         return rows
+
+    def _intervals(self, dataset: Dataset, confidence: float) -> pd.DataFrame | None:
+        """Ends of intervals, none narrower than those of 99 % where more is asked.
+
+        Beyond that few predictors have the rows, and what speaks for them then may reach less far.
+        """
+        ends = self.model.intervals(dataset, confidence)
+        if ends is None or confidence <= _ORDINARY:
+            return ends
+        ordinary = self.model.intervals(dataset, _ORDINARY)
+        if ordinary is None:
+            return ends
+        both = {
+            name: (np.fmin if str(name).endswith("_low") else np.fmax)(
+                ends[name].to_numpy(), ordinary[name].to_numpy()
+            )
+            for name in ends.columns
+        }
+        return pd.DataFrame(both, index=ends.index)
 
     def _prediction(
         self, seen: Seen, phase: Phase, chosen: Chosen, *, timed: Timed, coverage: Coverage, ask: Ask
