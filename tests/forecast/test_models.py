@@ -37,6 +37,21 @@ def test_a_list_on_standard_input_takes_the_place_of_a_dash():
     assert list(listed(["a", "-", "b"], lines)) == ["a", "timm:resnet18", "model.onnx", "b"]
 
 
+def test_an_operator_is_fed_what_its_name_says():
+    model = open_any("operator:bmm(3x5x7,3x7x11)", Feed())
+    assert codes(model) == []
+    own = model.captured(None, backward=False)
+    assert own.shapes == ((3, 5, 7), (3, 7, 11))
+    assert own.graph.batch_size == 3
+    assert own.graph.total_flops == 2 * 3 * 5 * 7 * 11
+    assert model.captured(6, backward=False).graph.total_flops == 2 * own.graph.total_flops
+    tokens = open_any("operator:embedding(58->140,rows=1000)@fp16", Feed()).captured(None, backward=False)
+    assert (tokens.shapes, tokens.types) == (((58,),), ("int64",))
+    assert open_any("operator:linear(4x8->2)", Feed(shapes=((8,),))).captured(1, backward=False).shapes == (
+        (1, 8),
+    )
+
+
 def test_folders_and_patterns_are_the_models_in_them(tmp_path, monkeypatch):
     for name in ("b.onnx", "a.pt2", "deep/c.json", "README.md", "weights.bin"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -24,6 +24,7 @@ from perfseer.forecast.prediction import Failure, Prediction
 from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import checkpoint_digest, find, saved_in, shipped
 from perfseer.forecast.software import DRIFT
+from perfseer.forecast.transfer import Regime, Transfer
 from perfseer.graphs.capture import capture
 from tests.helpers.forecasts import (
     CPU,
@@ -543,6 +544,57 @@ def test_another_version_is_told_by_the_nearest_and_less_surely(predictor):
     for own, wider in ((sure.time.low, told.time.low), (sure.time.high, told.time.high)):
         reach = abs(np.log(own / sure.time.value))
         assert abs(np.log(wider / sure.time.value)) == pytest.approx(np.hypot(reach, drift), rel=1e-3)
+
+
+class Uneven(LawPredictor):
+    """Reaches less far at 99.5 % than at 99, as one whose platform has too few rows for the former does."""
+
+    def intervals(self, dataset, confidence):
+        return super().intervals(dataset, confidence if confidence <= 0.99 else 0.5)
+
+
+def test_a_greater_confidence_reaches_no_less_far(predictor):
+    uneven = Uneven(predictor.model.settings)
+    uneven.normaliser_, uneven.range_ = predictor.model.normaliser_, predictor.model.range_
+    ends = []
+    for confidence in (0.5, 0.99, 0.995):
+        time = (
+            Predictor(uneven, card=predictor.card).predict(Convolution(), IMAGE, confidence=confidence).time
+        )
+        ends.append((time.low, time.high))
+    assert ends[0][0] > ends[1][0] >= ends[2][0]
+    assert ends[0][1] < ends[1][1] <= ends[2][1]
+
+
+class Strange(LawPredictor):
+    """Finds models strange: sure within a factor of 30 on devices it knows, of 2 on others."""
+
+    def intervals(self, dataset, confidence):
+        predicted = self.predict(dataset)
+        reach = np.where(dataset.rows["device"].isin([R3090.device, R4090.device, CPU.device]), 30.0, 2.0)
+        ends = {"low": 1 / reach, "high": reach}
+        return pd.DataFrame(
+            {f"{name}_{end}": predicted[name] * by for name in self.targets for end, by in ends.items()}
+        )
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_no_answer_for_an_unseen_device_is_surer_than_for_a_trained_one(predictor, told):
+    """A model unlike the training's is as strange there, whether or not anything is known of such devices."""
+    model = Strange(predictor.model.settings)
+    model.normaliser_, model.range_ = predictor.model.normaliser_, predictor.model.range_
+    errors = np.repeat([-0.1, 0.0, 0.1], 5)
+    regime = Regime.of(errors, np.zeros((15, 2)), np.repeat(["a", "b", "c"], 5))
+    transfer = Transfer("x", {"cuda-infer": regime, "cuda-train": regime} if told else {})
+    strange = Predictor(model, card=predictor.card, transfer=transfer)
+    for phase in ("infer", "train"):
+        for target in ("rtx3080", "Core i9-12900K"):
+            answer = strange.predict(Convolution(), IMAGE, target=target, phase=phase)
+            assert "unseen_operators" in codes(answer)
+            trained = phase == "infer" or target == "rtx3080"
+            least = 30.0 if trained else 2.0
+            assert answer.time.high / answer.time.value >= least * (1 - 1e-9)
+            assert answer.time.value / answer.time.low >= least * (1 - 1e-9)
 
 
 def test_a_figure_of_other_batch_sizes_does_not_count():

@@ -122,15 +122,73 @@ def test_a_file_of_another_predictor_or_a_damaged_one_is_refused(tmp_path):
     path = write_transfer(tmp_path, Transfer("abc", {"cuda-infer": regime}))
     with pytest.raises(PerfseerError, match="abc"):
         read_transfer(tmp_path, "other")
-    whole = json.loads(path.read_text())
     for damaged in ({}, {"checkpoint": "abc"}, {"checkpoint": "abc", "regimes": {"cuda-infer": {}}}):
         path.write_text(json.dumps(damaged))
         with pytest.raises(PerfseerError, match=TRANSFER_FILE):
             read_transfer(tmp_path, "abc")
-    whole["regimes"]["cuda-infer"]["reach"] = [1.0]
+
+
+# Where a field of a regime lies, and what no regime can have there.
+WRONG = (
+    (("reach", 89), "nan"),
+    (("reach", 0), -0.1),
+    (("reach", 0), 9.0),  # more than for any greater confidence
+    (("reach",), [1.0]),
+    (("reach",), [1e6] * 100),
+    (("devices",), [1, 2, 3]),
+    (("devices",), "abc"),
+    (("devices",), ["t4", "t4", "p4"]),
+    (("devices",), []),
+    (("rows",), -1),
+    (("rows",), "12"),
+    (("mape_pct",), -1),
+    (("mape_pct",), "inf"),
+    (("worst_mape_pct",), 0.0),
+    (("coverage_pct",), 300),
+    (("correction", "offset"), 1e5),
+    (("correction", "exponents"), [1.0]),
+    (("correction", "exponents"), [None, 0.0]),
+    (("correction", "highest"), [-1.0, -1.0]),
+    (("correction", "strength"), -1),
+    (("more",), 1),
+)
+
+
+@pytest.mark.parametrize(("where", "value"), WRONG)
+def test_what_no_regime_can_say_is_refused_by_the_name_of_its_place(tmp_path, where, value):
+    regime = regime_of({f"d{number}": 0.05 * number for number in range(5)})
+    path = write_transfer(tmp_path, Transfer("abc", {"cuda-infer": regime}))
+    whole = json.loads(path.read_text())
+    place = whole["regimes"]["cuda-infer"]
+    for name in where[:-1]:
+        place = place[name]
+    place[where[-1]] = value
     path.write_text(json.dumps(whole))
-    with pytest.raises(PerfseerError, match="levels"):
+    with pytest.raises(PerfseerError, match=r"regimes\.cuda-infer.*perfseer devices ship"):
         read_transfer(tmp_path, "abc")
+
+
+def test_regimes_of_no_kind_a_folder_and_an_endless_file_are_refused(tmp_path):
+    path = tmp_path / TRANSFER_FILE
+    path.write_text(json.dumps({"checkpoint": "abc", "regimes": {"tpu-dance": {}}}))
+    with pytest.raises(PerfseerError, match="tpu-dance"):
+        read_transfer(tmp_path, "abc")
+    path.write_text(" " * (1 << 21))
+    with pytest.raises(PerfseerError, match="2,097,152 bytes"):
+        read_transfer(tmp_path, "abc")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(PerfseerError, match=TRANSFER_FILE):
+        read_transfer(tmp_path, "abc")
+
+
+def test_nothing_is_written_that_nobody_could_read_again(tmp_path):
+    """Times in another unit: twenty e-folds off."""
+    wrong = regime_of(dict.fromkeys("abc", 20.0))
+    with pytest.raises(PerfseerError, match="offset"):
+        write_transfer(tmp_path, Transfer("abc", {"cuda-infer": wrong}))
+    assert not (tmp_path / TRANSFER_FILE).exists()
+    assert max(regime_of({"a": 0.0, "b": 0.0, "c": 40.0}).reach) == pytest.approx(np.log(1e6))
 
 
 def test_nothing_is_known_of_a_predictor_without_the_file(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from statistics import NormalDist
 
+import numpy as np
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
@@ -30,15 +31,17 @@ from perfseer.forecast.parts import (
 )
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
-from perfseer.forecast.software import DRIFT
+from perfseer.forecast.software import DRIFT, steps_between
 from perfseer.forecast.transfer import Regime, Transfer, strangeness
 from perfseer.forecast.warnings import coverage_notices, covered
-from perfseer.graphs.perfgraph import FloatArray
+from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.predictors import base
 from perfseer.predictors.parts.platforms.host import launches
 from perfseer.targets import PHASES, TARGETS, Phase, Quantity
 
 _METRICS: dict[Quantity, Metric] = {"time": "time", "mem": "memory", "util": "utilisation"}
+# The greatest confidence that every predictor keeps from rows of its own platforms.
+_ORDINARY = 0.99
 _UNITS: dict[Quantity, Unit] = {"time": "ms", "mem": "MiB", "util": "%"}
 
 
@@ -73,21 +76,25 @@ class Answerer:
         captured = seen.captured
         platforms = list(dict.fromkeys(chosen.platform for chosen in asked))
         stand_ins = [_stand_in(asked, platform) for platform in platforms]
-        shown = list(dict.fromkeys([*platforms, *stand_ins]))
+        news = [self._new(captured.graph, stand_in, phase) for stand_in in stand_ins]
+        likes = [
+            self._likes(seen, phase, platform, new) for platform, new in zip(platforms, news, strict=True)
+        ]
+        models = [like for found in likes for like in found.values()]
+        shown = list(dict.fromkeys([*platforms, *stand_ins, *models]))
         dataset = learnt = unlabelled(captured.graph, shown)
         values = forward = self._values(dataset, ask)
         if phase == "train" and seen.forward is not captured.graph:
             learnt = unlabelled(seen.forward, shown)
             forward = self._values(learnt, ask)
         answers: dict[Platform | None, Callable[[Chosen], Prediction]] = {}
-        for platform, stand_in in zip(platforms, stand_ins, strict=True):
-            places = shown.index(platform), shown.index(stand_in)
-            who = platform, stand_in
-            timed = self._timed(forward, learnt, places, "infer", who, ask)
+        for platform, stand_in, like, new in zip(platforms, stand_ins, likes, news, strict=True):
+            who = platform, stand_in, like.get("infer")
+            timed = self._timed(forward, learnt, shown, "infer", who, ask)
             if phase == "train":
-                infer, timed = timed, self._timed(values, dataset, places, "train", who, ask)
+                who = platform, stand_in, like.get("train")
+                infer, timed = timed, self._timed(values, dataset, shown, "train", who, ask)
                 timed = replace(timed, labels=no_less_than_inference(timed.labels, infer.labels))
-            new = covered(captured.graph, self.model.coverage(captured.graph, stand_in), phase)
             answers[platform] = partial(self._prediction, seen, phase, timed=timed, coverage=new, ask=ask)
         told = [answers[chosen.platform](chosen) for chosen in asked]
         if ask.explain:
@@ -102,9 +109,9 @@ class Answerer:
         self,
         rows: Sequence[Mapping[Hashable, float]],
         dataset: Dataset,
-        places: tuple[int, int],
+        shown: Sequence[Platform | None],
         phase: Phase,
-        who: tuple[Platform | None, Platform | None],
+        who: tuple[Platform | None, Platform | None, Platform | None],
         ask: Ask,
     ) -> Timed:
         """Values of labels on a platform: moved to a device nobody measured, and no sooner than its host is.
@@ -112,17 +119,20 @@ class Answerer:
         Args:
             rows: values of labels of each row of ``dataset``.
             dataset: one graph on several platforms.
-            places: rows of the platform asked about and of its stand-in.
+            shown: those platforms.
             phase: whose time.
-            who: those two platforms.
+            who: the platform asked about, its stand-in, and the trained one it may not be surer than.
             ask: confidence of the intervals.
         """
-        platform, stand_in = who
+        platform, stand_in, like = who
+        places = shown.index(platform), shown.index(stand_in)
         values = _as_told_by(rows, *places, ask.confidence)
         regime = None if platform is None or platform != stand_in else self._regime(platform, phase)
         if platform is not None and regime is not None:
             strange = strangeness(dataset.subset([places[0]]), phase, platform)[0]
             values = _moved(values, f"{phase}_time_ms", regime, strange, ask.confidence)
+        if like is not None:
+            values = _no_surer(values, rows[shown.index(like)], f"{phase}_time_ms")
         if platform is None:
             return Timed(values)
         started = launches(dataset.graph(places[0]), phase, platform)
@@ -131,6 +141,33 @@ class Answerer:
     def _trained(self, platform: Platform, phase: Phase) -> bool:
         phases = self.model.platform_phases.get(platform.key, PHASES)
         return platform in self.model.platforms and phase in phases
+
+    def _new(self, graph: PerfGraph, platform: Platform | None, phase: Phase) -> Coverage:
+        return covered(graph, self.model.coverage(graph, platform), phase)
+
+    def _likes(
+        self, seen: Seen, phase: Phase, platform: Platform | None, new: Coverage
+    ) -> dict[Phase, Platform]:
+        """The trained platforms that an answer may not be surer than, by the phases that it takes.
+
+        Errors on unseen devices speak for models like those they were made on. Where they are unlike, or
+        where there are no such errors, a model is no less strange than on a device that was trained on.
+        """
+        found: dict[Phase, Platform] = {}
+        if platform is None:
+            return found
+        for one in PHASES if phase == "train" else (phase,):
+            of_kind = [
+                other
+                for other in self.model.platforms
+                if other.device_kind == platform.device_kind and self._trained(other, one)
+            ]
+            if self._trained(platform, one) or not of_kind:
+                continue
+            doubts = coverage_notices(new if one == phase else self._new(seen.forward, platform, one))
+            if doubts or self._regime(platform, one) is None:
+                found[one] = min(of_kind, key=lambda other: _unlike(other, platform))
+        return found
 
     def _regime(self, platform: Platform, phase: Phase) -> Regime | None:
         """What is known of devices like this one; None where the predictor learnt from it, or nothing is."""
@@ -146,10 +183,29 @@ class Answerer:
     def _values(self, dataset: Dataset, ask: Ask) -> list[dict[Hashable, float]]:
         """Of each row, values of labels and of the ends of their intervals."""
         predicted = self.model.predict(dataset)
-        intervals = self.model.intervals(dataset, ask.confidence)
+        intervals = self._intervals(dataset, ask.confidence)
         values = predicted if intervals is None else pd.concat([predicted, intervals], axis=1)
         rows: list[dict[Hashable, float]] = values.to_dict("records")
         return rows
+
+    def _intervals(self, dataset: Dataset, confidence: float) -> pd.DataFrame | None:
+        """Ends of intervals, none narrower than those of 99 % where more is asked.
+
+        Beyond that few predictors have the rows, and what speaks for them then may reach less far.
+        """
+        ends = self.model.intervals(dataset, confidence)
+        if ends is None or confidence <= _ORDINARY:
+            return ends
+        ordinary = self.model.intervals(dataset, _ORDINARY)
+        if ordinary is None:
+            return ends
+        both = {
+            name: (np.fmin if str(name).endswith("_low") else np.fmax)(
+                ends[name].to_numpy(), ordinary[name].to_numpy()
+            )
+            for name in ends.columns
+        }
+        return pd.DataFrame(both, index=ends.index)
 
     def _prediction(
         self, seen: Seen, phase: Phase, chosen: Chosen, *, timed: Timed, coverage: Coverage, ask: Ask
@@ -250,6 +306,39 @@ def _moved(
         return values
     ends = regime.moved(values[label], strange, confidence)
     return {**values, **dict(zip((label, f"{label}_low", f"{label}_high"), ends, strict=True))}
+
+
+def _no_surer(
+    values: Mapping[Hashable, float], like: Mapping[Hashable, float], label: str
+) -> Mapping[Hashable, float]:
+    """Values of labels whose interval of a time is no narrower than on a platform that was trained on.
+
+    What makes a model strange to a predictor makes it no less strange on a device that is strange too.
+
+    Args:
+        values: of the platform asked about.
+        like: of the trained one, for the same model.
+        label: of the time.
+    """
+    names = low, high = f"{label}_low", f"{label}_high"
+    if not all(name in row and math.isfinite(row[name]) for row in (values, like) for name in names):
+        return values
+    value, known = values[label], like[label]
+    ends: dict[Hashable, float] = {
+        low: min(values[low], value * like[low] / known),
+        high: max(values[high], value * like[high] / known),
+    }
+    return {**values, **ends}
+
+
+def _unlike(one: Platform, other: Platform) -> tuple[bool, bool, bool, tuple[int, int]]:
+    """How far a platform is from another, least first: mode, precision, layout, version of software."""
+    return (
+        one.mode != other.mode,
+        one.precision != other.precision,
+        one.memory_format != other.memory_format,
+        steps_between(one.torch_version, other.torch_version),
+    )
 
 
 def _with_memory(estimates: tuple[Estimate, ...], memory: Memory | None) -> tuple[Estimate, ...]:

@@ -34,6 +34,7 @@ from perfseer.graphs.perfgraph import PerfGraph
 from perfseer.graphs.sequences import follow_batch, takes_sequence_first
 from perfseer.graphs.vocabulary import OPERATOR_INDEX
 from perfseer.predictors.memory.setup import MemorySetup
+from perfseer.zoo import operators
 from perfseer.zoo.detection import fixed_if_detector
 from perfseer.zoo.model_files import ModelFile
 from perfseer.zoo.references import build, parse
@@ -303,6 +304,8 @@ def open_model(name: str, feed: Feed) -> OpenModel:
     reference = parse(name)
     shape = next(iter(feed.shapes or (named[1:] for named in feed.named_shapes.values())), None)
     module = build(name, space=feed.space, input_shape=shape)
+    if reference.kind == "operator" and feed.shapes is None and not feed.named_shapes:
+        return with_example(name, module, operators.parse(reference.target).inputs(), feed)
     return fed(name, module, feed, default=default_shape(reference.kind, reference.target, module))
 
 

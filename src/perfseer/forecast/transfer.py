@@ -17,13 +17,16 @@ so few devices cannot show, above n / (n + 1), have the tail of Student's t.
 Where the host decides (`host_clock`) an error is the host's, so such rows take no part.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 from scipy.stats import t as student_t
 
 from perfseer.data.dataset import Dataset
@@ -39,6 +42,7 @@ from perfseer.predictors.parts.correction import Correction, honest_residuals
 from perfseer.predictors.parts.roofline import Work, row_features
 from perfseer.predictors.parts.work_profile import nominal_rates
 from perfseer.targets import Phase
+from perfseer.validation import Strict, validated
 
 # Errors on fewer devices say nothing about the next one.
 FEWEST_DEVICES = 3
@@ -47,6 +51,62 @@ FEWEST_DEVICES = 3
 # half precision throughout casts nothing and keeps no copies.
 STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half")
 _HALF = ("fp16", "bf16")
+# ln of the widest interval to either side: beyond a factor of a million nothing is said anyway.
+_WIDEST = math.log(1e6)
+# The shipped file has six thousand.
+_MOST_BYTES = 1 << 20
+
+_Log = Annotated[float, Field(ge=-_WIDEST, le=_WIDEST)]
+_Reach = Annotated[float, Field(ge=0, le=_WIDEST)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Percent = Annotated[float, Field(ge=0)]
+_A_COLUMN = Field(min_length=len(STRANGE_COLUMNS), max_length=len(STRANGE_COLUMNS))
+
+
+class _KeptCorrection(Strict):
+    """A `Correction` in a file, a number for each of `STRANGE_COLUMNS`."""
+
+    offset: _Log
+    exponents: Annotated[tuple[_Log, ...], _A_COLUMN]
+    centre: Annotated[tuple[_Share, ...], _A_COLUMN]
+    lowest: Annotated[tuple[_Share, ...], _A_COLUMN]
+    highest: Annotated[tuple[_Share, ...], _A_COLUMN]
+    strength: Annotated[float, Field(gt=0)] | None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if any(low > high for low, high in zip(self.lowest, self.highest, strict=True)):
+            raise ValueError("the lowest kind of work is above the highest")
+        return self
+
+
+class _KeptRegime(Strict):
+    """A `Regime` in a file."""
+
+    correction: _KeptCorrection
+    reach: Annotated[tuple[_Reach, ...], Field(min_length=len(LEVELS), max_length=len(LEVELS))]
+    devices: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=FEWEST_DEVICES)]
+    rows: Annotated[int, Field(ge=FEWEST_DEVICES)]
+    mape_pct: _Percent
+    worst_mape_pct: _Percent
+    coverage_pct: Annotated[float, Field(ge=0, le=100)] | None
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if any(later < reach for reach, later in pairwise(self.reach)):
+            raise ValueError("a greater confidence reaches less far than a smaller one")
+        if len(set(self.devices)) < len(self.devices) or self.rows < len(self.devices):
+            raise ValueError("its devices stand twice in it, or are more than its rows")
+        if self.worst_mape_pct < self.mape_pct:
+            raise ValueError("the error on the worst device is below the median")
+        return self
+
+
+class _Kept(Strict):
+    """What ``transfer.json`` holds."""
+
+    checkpoint: Annotated[str, Field(min_length=1)]
+    regimes: dict[Literal["cuda-infer", "cuda-train", "cpu-infer", "cpu-train"], _KeptRegime]
 
 
 def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArray:
@@ -149,19 +209,14 @@ class Regime:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Regime":
-        """Read what `to_json` gave."""
-        reach = tuple(float(number) for number in value["reach"])
-        require(len(reach) == len(LEVELS), f"{len(reach)} levels of confidence, expected {len(LEVELS)}")
-        coverage = value["coverage_pct"]
-        return cls(
-            Correction.from_json(value["correction"]),
-            reach,
-            tuple(value["devices"]),
-            int(value["rows"]),
-            float(value["mape_pct"]),
-            float(value["worst_mape_pct"]),
-            None if coverage is None else float(coverage),
-        )
+        """Read what `to_json` gave.
+
+        Raises:
+            PerfseerError: lists what is wrong with it.
+        """
+        kept = validated(_KeptRegime, value)
+        parts = {name: getattr(kept, name) for name in _KeptRegime.model_fields}
+        return cls(**parts | {"correction": Correction.from_json(kept.correction.model_dump())})
 
 
 def _learnt(
@@ -183,7 +238,8 @@ def _reach(scores: FloatArray, owners: npt.NDArray[Any]) -> FloatArray:
     devices = len(counts)
     spread = np.sqrt(np.mean(np.bincount(members, weights=scores**2) / counts)) * np.sqrt(1 + 1 / devices)
     tail = spread * student_t.ppf((1 + levels) / 2, devices)
-    return np.asarray(np.where(levels > devices / (devices + 1), np.maximum(reach, tail), reach))
+    reach = np.where(levels > devices / (devices + 1), np.maximum(reach, tail), reach)
+    return np.asarray(np.minimum(reach, _WIDEST))
 
 
 def _coverage_pct(errors: FloatArray, strange: FloatArray, owners: npt.NDArray[Any]) -> float:
@@ -234,10 +290,23 @@ def balanced(groups: Sequence[str], most: int, seed: int = 0) -> npt.NDArray[np.
 
 
 def write_transfer(folder: Path, transfer: Transfer) -> Path:
-    """Write ``transfer.json`` beside a saved predictor, atomically; return its path."""
+    """Write ``transfer.json`` beside a saved predictor, atomically; return its path.
+
+    Raises:
+        PerfseerError: it says what cannot be, so that nobody could read it again; or the folder takes no
+            file.
+    """
     path = folder / TRANSFER_FILE
     regimes = {name: regime.to_json() for name, regime in transfer.regimes.items()}
-    write_json(path, {"checkpoint": transfer.checkpoint, "regimes": regimes})
+    content = {"checkpoint": transfer.checkpoint, "regimes": regimes}
+    try:
+        validated(_Kept, content)
+    except PerfseerError as error:
+        raise PerfseerError(
+            f"what the errors tell cannot be ({_first_fault(error)}), so {path} was not written: look at the "
+            "measured times, which should be milliseconds"
+        ) from error
+    write_json(path, content)
     return path
 
 
@@ -252,16 +321,23 @@ def read_transfer(folder: Path, checkpoint: str) -> Transfer:
         PerfseerError: the file is damaged, or tells of another predictor.
     """
     path = folder / TRANSFER_FILE
-    if not path.is_file():
+    if not path.exists():
         return Transfer(checkpoint, {})
     again = "run `perfseer devices ship` again, or delete it"
+    size = path.stat().st_size
+    require(size <= _MOST_BYTES, f"{path} is damaged (it has {size:,d} bytes): {again}")
+    found = read_json(path, "perfseer devices ship")
     try:
-        found = read_json(path, "perfseer devices ship")
-        regimes = {name: Regime.from_json(value) for name, value in found["regimes"].items()}
-        told_of = str(found["checkpoint"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PerfseerError(f"{path} is damaged ({error}): {again}") from error
+        kept = validated(_Kept, found)
+    except PerfseerError as error:
+        raise PerfseerError(f"{path} is damaged ({_first_fault(error)}): {again}") from error
     require(
-        told_of == checkpoint, f"{path} tells of errors of {told_of}, {checkpoint} lies beside it: {again}"
+        kept.checkpoint == checkpoint,
+        f"{path} tells of errors of {kept.checkpoint}, {checkpoint} lies beside it: {again}",
     )
-    return Transfer(checkpoint, regimes)
+    return Transfer(checkpoint, {name: Regime.from_json(found["regimes"][name]) for name in kept.regimes})
+
+
+def _first_fault(error: PerfseerError) -> str:
+    """Of the faults that `validated` lists."""
+    return next(iter(str(error).splitlines()[1:]), str(error)).strip()

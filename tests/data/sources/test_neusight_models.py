@@ -81,7 +81,13 @@ def test_rows_that_cannot_be_used_have_failed_with_a_reason(tmp_path, name, labe
     assert np.isnan(found["train_time_ms"])
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"e2e_latency": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[1]", '{"e2e_latency": 1}', "\x00", "[" * 100_000),
+        '{"num_layer": 24, "e2e_latency": 1' + "0" * 400 + ', "fw_latency": 1, "bwall_latency": 0}',
+    ],
+)
 def test_what_is_no_label_is_refused(tmp_path, text):
     path = write(tmp_path, "bert_large-inf-512-8")
     path.write_text(text)

@@ -124,6 +124,14 @@ def test_what_is_no_table_of_operators_is_refused(tmp_path, spoil, told):
         NeuSightOperators([tmp_path / "own.csv"]).read()
 
 
+@pytest.mark.parametrize("name", ["Device", "Torch Version", "CUDA Version", "CUDNN Version"])
+def test_a_time_of_no_device_or_software_is_refused_by_its_line(tmp_path, name):
+    """Neither left out in silence nor taken for one of a device of that name."""
+    path = write(tmp_path, row("relu"), row("gelu") | {name: None})
+    with pytest.raises(PerfseerError, match="line 3"):
+        _ = NeuSightOperators([path]).table
+
+
 def test_bytes_that_are_no_table_are_refused(tmp_path):
     (tmp_path / "own.csv").write_bytes(b"\x00\xff\xfe")
     with pytest.raises(PerfseerError, match=r"own\.csv"):

@@ -49,6 +49,11 @@ def test_a_row_is_the_operators_of_a_block_on_one_of_two_gpus(tmp_path):
     ]
 
 
+def test_whole_numbers_may_be_written_with_a_point(tmp_path):
+    with_points = {name: float(size) for name, size in SIZES.items() if name != "use_gated_mlp"}
+    assert calls(write(tmp_path, row(**with_points))) == calls(write(tmp_path / "other", row()))
+
+
 def test_phi_is_another_block(tmp_path):
     parts = [part for part in PARTS if part != "post_attention_layernorm"]
     sizes = {"n_kv_head": 32, "n_embd": 2560, "n_expanded_embd": 10240, "vocab_size": 51200}

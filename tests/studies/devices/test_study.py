@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.forecast.shelf import checkpoint_digest, shipped
-from perfseer.studies.devices.errors import COLUMNS, write_errors
+from perfseer.studies.devices.errors import COLUMNS, read_errors, write_errors
 from perfseer.studies.devices.render import render
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.studies.devices.study import answers, error_pct, inside, lessons, transfer_of, with_one_factor
@@ -112,6 +112,35 @@ def test_it_is_shipped_beside_a_predictor(tmp_path):
     kept = json.loads((folder / "transfer.json").read_text(encoding="utf-8"))
     assert kept["checkpoint"] == before
     assert kept["regimes"]["cuda-infer"]["correction"]["offset"] == pytest.approx(np.log(2.0), abs=0.01)
+
+
+WRONG = (
+    *(("measured_ms", wrong) for wrong in (float("nan"), float("inf"), -1.0, 0.0)),
+    *(("predicted_ms", -1.0), ("low_ms", float("nan")), ("low_ms", 1e9), ("high_ms", 0.0)),
+    *(("launches", float("nan")), ("host_ms", -1.0), ("winograd_share", 2.0), ("half", float("nan"))),
+    *(("phase", "dance"), ("device_kind", "tpu"), ("mode", "dance"), ("device", None), ("checkpoint", "x")),
+)
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_table_that_was_never_written_so_is_refused_by_its_row(tmp_path, name, value):
+    path = tmp_path / "errors.parquet"
+    errors = table(dict.fromkeys(KEYS, 2.0))
+    errors[name] = errors[name].astype(object)
+    errors.loc[3, name] = value
+    write_errors(path, errors.infer_objects())
+    with pytest.raises(PerfseerError, match=rf"{name} = .* in row 3\b"):
+        read_errors(path)
+
+
+def test_times_without_intervals_are_read_and_a_table_without_rows_is_not(tmp_path):
+    path = tmp_path / "errors.parquet"
+    errors = table(dict.fromkeys(KEYS, 2.0))
+    write_errors(path, errors.assign(low_ms=np.nan, high_ms=np.nan))
+    assert len(read_errors(path)) == len(errors)
+    write_errors(path, errors.head(0))
+    with pytest.raises(PerfseerError, match="empty"):
+        read_errors(path)
 
 
 def test_the_section_names_sources_that_there_are():

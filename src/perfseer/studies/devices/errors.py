@@ -1,6 +1,6 @@
 """What a predictor says of measured rows on devices it never saw, a row each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from perfseer.data.building import Progress
 from perfseer.data.dataset import Dataset
 from perfseer.data.files import read_parquet, write_parquet
 from perfseer.data.platforms import Platform
+from perfseer.errors import PerfseerError, require
 from perfseer.forecast.host_clock import host_of
 from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.transfer import STRANGE_COLUMNS, strangeness
@@ -30,6 +31,14 @@ COLUMNS: tuple[str, ...] = (
     *("architecture", "batch_size", "measured_ms", "predicted_ms", "low_ms", "high_ms"),
     *("roofline_ms", "launches", "host_ms", *STRANGE_COLUMNS),
 )
+
+_POSITIVE = ("batch_size", "measured_ms", "predicted_ms", "roofline_ms", "launches")
+_ENDS = ("low_ms", "high_ms")
+_WORDS: Mapping[str, Sequence[str]] = {
+    "phase": PHASES,
+    "device_kind": ("cpu", "cuda"),
+    "mode": ("eager", "compiled"),
+}
 
 
 def measure_errors(
@@ -127,6 +136,35 @@ def read_errors(path: Path) -> pd.DataFrame:
     """Read it.
 
     Raises:
-        PerfseerError: there is no such file, or it lacks a column.
+        PerfseerError: there is no such file, it lacks a column, or holds what was never written there.
     """
-    return read_parquet(path, (*COLUMNS, "checkpoint"), WRITTEN_BY)
+    numbers = (*_POSITIVE, *_ENDS, "host_ms", *STRANGE_COLUMNS)
+    errors = read_parquet(path, (*COLUMNS, "checkpoint"), WRITTEN_BY, numbers)
+    require(len(errors) > 0, f"{path} is empty: run `{WRITTEN_BY}`")
+    for name, sound in _sound(errors).items():
+        faults = np.flatnonzero(~sound.to_numpy(dtype=bool))
+        if len(faults):
+            value = errors[name].iloc[faults[0]]
+            raise PerfseerError(
+                f"{path} has {name} = {value} in row {faults[0]}, which was never written there: run "
+                f"`{WRITTEN_BY}` again"
+            )
+    return errors
+
+
+def _sound(errors: pd.DataFrame) -> "dict[str, pd.Series[bool]]":
+    """Of every column, which of its values can be."""
+    zero_to = {"host_ms": np.inf, **dict.fromkeys(STRANGE_COLUMNS, 1.0)}
+    finite = {name: np.isfinite(errors[name].astype(float)) for name in (*_POSITIVE, *_ENDS, *zero_to)}
+    without = errors["low_ms"].isna() & errors["high_ms"].isna()  # a predictor without intervals
+    low, value, high = (errors[name] for name in ("low_ms", "predicted_ms", "high_ms"))
+    known = errors.columns.difference([*finite, *_WORDS, "checkpoint"])
+    return {
+        **{name: errors[name].notna() for name in known},
+        **{name: errors[name].isin(list(words)) for name, words in _WORDS.items()},
+        **{name: finite[name] & (errors[name] > 0) for name in _POSITIVE},
+        **{name: finite[name] & errors[name].between(0, most) for name, most in zero_to.items()},
+        "low_ms": without | (finite["low_ms"] & (low > 0) & (low <= value)),
+        "high_ms": without | (finite["high_ms"] & (high >= value)),
+        "checkpoint": errors["checkpoint"].notna() & (errors["checkpoint"] == errors["checkpoint"].iloc[0]),
+    }

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perfseer.errors import require
 from perfseer.evaluation.metrics import mape_pct
 from perfseer.forecast.host_clock import Host, two_clocks
 from perfseer.forecast.transfer import (
@@ -202,9 +201,7 @@ def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
         folder: written by `perfseer devices measure`.
 
     Raises:
-        PerfseerError: the section is at fault, or there is no table.
+        PerfseerError: the section is at fault, or there is no sound table.
     """
     settings = section(DevicesSettings, parameters, "devices")
-    errors = read_errors(folder / ERRORS_FILE)
-    require(len(errors) > 0, f"{folder / ERRORS_FILE} is empty: run `perfseer devices measure`")
-    return Study(settings, errors)
+    return Study(settings, read_errors(folder / ERRORS_FILE))

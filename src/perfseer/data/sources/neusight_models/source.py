@@ -14,7 +14,6 @@ Switch is refused: which expert a token goes to depends on its values, so its gr
 """
 
 import csv
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from perfseer.data.packed import PackedGraphs
 from perfseer.data.published import published_table
 from perfseer.data.source import Source
 from perfseer.errors import PerfseerError, require
+from perfseer.plain_data import parse_json
 
 COMMIT = "6945927d9afcca2b9daf021f8395e53edc5b4eef"
 PROTOCOL_VERSION = 1103
@@ -182,7 +182,7 @@ def _row(path: Path) -> dict[str, Any]:
 
 def _label(path: Path) -> dict[str, Any]:
     try:
-        label = json.loads(path.read_text(encoding="utf-8"))
+        label = parse_json(path.read_bytes(), finite=False)  # what is not finite fails its row
     except (OSError, ValueError) as error:
         raise PerfseerError(f"cannot read {path} as the times of a model: {error}") from error
     sound = isinstance(label, dict) and all(name in label for name in _KEYS)

@@ -149,6 +149,11 @@ def _read(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise PerfseerError(f"cannot read {path} as a table of operators: {error}") from error
     _require_columns(raw, ("OPName", "Latency", *_SOFTWARE), path)
+    blank = np.flatnonzero(raw[_SOFTWARE].isna().any(axis=1))
+    require(
+        not len(blank),
+        f"{path}, line {next(iter(blank), 0) + 2}: no {', '.join(_SOFTWARE)}; a time of nothing is none",
+    )
     parts = [_rows(part, str(name), path) for name, part in raw.groupby("OPName", sort=False, dropna=False)]
     require(bool(parts), f"{path} has no rows")
     return pd.concat(parts, ignore_index=True)

@@ -135,6 +135,7 @@ def _read(path: Path) -> pd.DataFrame:
     missing = [name for name in _COLUMNS if name not in raw.columns]
     require(not missing, f"{path} lacks the columns {', '.join(missing)}: it is no table of Vidur's")
     _require_sizes(raw, path)
+    raw = raw.astype(dict.fromkeys(_SIZES, "int64"))  # whole numbers may be written with a point
     parts = [_rows(raw[f"time_stats.{part}.median"], calls) for part, calls in _calls(raw, path.parent.name)]
     require(bool(parts), f"{path} has no times: expected columns such as time_stats.add.median")
     rows = pd.concat(parts, ignore_index=True)
