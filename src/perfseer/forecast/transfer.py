@@ -183,8 +183,8 @@ class Regime:
             tuple(reach.tolist()),
             tuple(names.tolist()),
             len(errors),
-            float(np.median(percents)),
-            max(percents),
+            _shown(float(np.median(percents))),
+            _shown(max(percents)),
             _coverage_pct(errors, strange, owners) if judged and len(names) > FEWEST_DEVICES else None,
         )
 
@@ -250,7 +250,12 @@ def _coverage_pct(errors: FloatArray, strange: FloatArray, owners: npt.NDArray[A
         correction, _, reach = _learnt(errors[~out], strange[~out], owners[~out])
         inside = np.abs(errors[out] - correction.values(strange[out])) <= reach[level_of(0.9)]
         shares.append(float(inside.mean()))
-    return 100 * float(np.mean(shares))
+    return _shown(100 * float(np.mean(shares)))
+
+
+def _shown(percent: float) -> float:
+    """With the four digits that a card's figures have."""
+    return float(f"{percent:.4g}")
 
 
 @dataclass(frozen=True, eq=False)
