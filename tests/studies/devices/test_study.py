@@ -1,6 +1,7 @@
 """The study on unseen devices: what it learns from whom, by hand; its report and verbs on a small table."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from perfseer.studies.devices.render import render
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.studies.devices.study import answers, error_pct, inside, lessons, transfer_of, with_one_factor
 from perfseer.validation import section
-from tests.helpers.places import PARAMS
+from tests.helpers.places import PARAMS, ROOT
 
 KEYS = ("v100-pcie-32gb", "t4", "p4", "a100-pcie-40gb", "h100-sxm")
 
@@ -95,8 +96,8 @@ def test_what_was_measured_of_another_predictor_is_not_shipped(tmp_path):
     errors = tmp_path / "errors.parquet"
     write_errors(errors, table(dict.fromkeys(KEYS, 2.0)))
     result = CliRunner().invoke(app, ["devices", "ship", "--errors", str(errors)])
-    assert result.exit_code != 0
-    assert isinstance(result.exception, PerfseerError | SystemExit)
+    assert isinstance(result.exception, PerfseerError)
+    assert "abc" in str(result.exception)  # whose errors they are
 
 
 def test_it_is_shipped_beside_a_predictor(tmp_path):
@@ -156,3 +157,20 @@ def test_the_shipped_transfer_is_of_the_shipped_predictor():
     folder = shipped()["default"]
     kept = json.loads((folder / "transfer.json").read_text(encoding="utf-8"))
     assert kept["checkpoint"] == checkpoint_digest(folder)
+
+
+def test_readme_says_of_unseen_cards_what_the_report_says():
+    """Median card, worst card, coverage and width of inference, as the committed report has them."""
+    report = (ROOT / "reports/devices.md").read_text(encoding="utf-8")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    said = {}
+    for who in ("device", "host"):
+        line = next(line for line in report.splitlines() if f"inference, bound by the {who}:" in line)
+        said[who] = [float(text) for text in re.findall(r"([\d.]+) %", line)] + [float(line.split()[-1])]
+    (median, worst, held, width), (slower, slowest, held_too, wider) = said["device"], said["host"]
+    assert f"{median:.0f} % on the median card and {worst:.0f} % on the worst" in readme
+    assert f"{slower:.0f} and {slowest:.0f} % where the host does" in readme
+    assert (
+        f"a factor {width:.1f} and {wider:.1f} from end to end, held {held:.0f} and {held_too:.0f} %"
+        in readme
+    )

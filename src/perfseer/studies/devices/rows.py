@@ -89,16 +89,14 @@ def device_of(platform: Platform) -> DeviceSpec:
     return platform.spec
 
 
-def require_rows(found: Sequence[Dataset | None], settings: DevicesSettings) -> list[Dataset]:
-    """Those that have rows.
+def require_rows(found: Sequence[Dataset | None], settings: DevicesSettings) -> None:
+    """Raise unless a source has rows.
 
     Raises:
         PerfseerError: none has.
     """
-    kept = [data for data in found if data is not None]
     require(
-        bool(kept),
+        any(data is not None for data in found),
         f"no row of {', '.join(settings.sources)} is of a device that {settings.predictor} was not trained "
         f"on in a phase of {', '.join(PHASES)}: name other sources in devices.sources",
     )
-    return kept

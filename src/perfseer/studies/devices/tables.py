@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from perfseer.data.platforms import Platform
 from perfseer.forecast.transfer import STRANGE_COLUMNS, Regime
 from perfseer.predictors.conformal import level_of
+from perfseer.predictors.parts.work_profile import nominal_rates
 from perfseer.reporting.tables import Column, table
-from perfseer.reporting.units import count, number
+from perfseer.reporting.units import count, number, share
+from perfseer.studies.devices.rows import device_of
 from perfseer.studies.devices.study import ENTRANTS, Study, error_pct, inside
 
 _Group = tuple[tuple[str, ...], pd.DataFrame]
@@ -114,6 +117,15 @@ def regimes(study: Study) -> str:
 def _exponent(name: str) -> Callable[[Regime], str]:
     place = STRANGE_COLUMNS.index(name)
     return lambda regime: number(float(regime.correction.exponents[place]))
+
+
+def reached() -> str:
+    """What the roofline takes of published peaks, in words."""
+    platform = Platform("Tesla T4", "cuda", "fp32", "nchw", "eager", "torch")
+    rates, peaks = nominal_rates(platform), device_of(platform)
+    compute = rates.flops_per_s / peaks.peak_flops(platform.precision)
+    memory = rates.bytes_per_s / peaks.bandwidth_bytes_per_s
+    return f"{share(compute)} of the compute, {share(memory)} of the bandwidth"
 
 
 def _or_na(value: float | None) -> str:
