@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from perfseer.predictors.parts.platforms.host import (
     least_us_per_launch,
 )
 from tests.helpers.forecasts import CPU, R3090, R3090_OLD
+from tests.helpers.places import ROOT
 from tests.helpers.synthetic_graphs import make_dataset
 
 COMPILED = replace(R3090, mode="compiled")
@@ -148,3 +150,14 @@ def host_columns(n):
 
     rows = [platform_row(R3090)] * (n - 1) + [platform_row(CPU)]
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_the_documented_priors_are_those_of_the_table():
+    """Quantiles of docs/predicting.md, microseconds a launch, to two digits."""
+    text = (ROOT / "docs/predicting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (eager|compiled|CUDA graphs) \| (\w+) \| ([\d., ]+) \|", text, re.MULTILINE)
+    assert len(rows) == 4
+    for mode, phase, numbers in rows:
+        clock = host_prior(mode.lower().replace(" ", "-"), "train" if phase == "training" else "infer")
+        said = [float(number) for number in numbers.split(",")]
+        assert said == [float(f"{1e3 * clock.ms(1, quantile):.2g}") for quantile in (0.05, 0.5, 0.95)]

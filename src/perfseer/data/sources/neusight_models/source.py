@@ -71,7 +71,7 @@ MODELS = {
 
 
 def _files() -> tuple[RemoteFile, ...]:
-    with (Path(__file__).parent / "files.csv").open(encoding="utf-8", newline="") as stream:
+    with Path(__file__).with_name("files.csv").open(encoding="utf-8", newline="") as stream:
         return tuple(
             RemoteFile(
                 folder="neusight",

@@ -85,7 +85,7 @@ _SOFTWARE = ["Device", "Torch Version", "CUDA Version", "CUDNN Version"]
 
 
 def _files() -> tuple[RemoteFile, ...]:
-    with (Path(__file__).parent / "files.csv").open(encoding="utf-8", newline="") as stream:
+    with Path(__file__).with_name("files.csv").open(encoding="utf-8", newline="") as stream:
         return tuple(
             RemoteFile(
                 folder="neusight",
@@ -104,7 +104,7 @@ class NeuSightOperators(Source):
     """Operators of the chosen files; a place may also be an operator, as NeuSight calls it: ``linear``."""
 
     name = "neusight_operators"
-    title = "256,509 single operators in fp32 on P4, P100, V100, T4 and A100 (NeuSight)"
+    title = "single operators in fp32 on P4, P100, V100, T4 and A100 (NeuSight)"
     files = _files()
     labels = (LABEL,)
     graphs_by = "rebuilding"
