@@ -1,6 +1,8 @@
 """The catalogue's tables: what ships, and what a damaged one is told."""
 
 import math
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,12 @@ from perfseer.data.catalogue.table import (
     read_catalogue,
 )
 from perfseer.errors import PerfseerError
+from tests.helpers.places import ROOT
 
+# Who makes accelerators and publishes of its own, by the first word of its name.
+VENDORS = frozenset(
+    ["NVIDIA", "AMD", "AWS", "Amazon", "Google", "Intel", "Qualcomm", "FuriosaAI", "Rebellions"]
+)
 TABLES = {"accelerators": ACCELERATORS, "figures": FIGURES, "documents": DOCUMENTS}
 ACCELERATOR = "toy,A Toy 1,toy one;t1,cuda,A,,,,,2,2,,,\n"
 FIGURE = "toy,fp16_flops,tensor,0,fp32,2e12,sheet,\n"
@@ -193,3 +200,23 @@ def test_another_header_encoding_or_a_missing_file_is_refused(tmp_path):
     figures.unlink()
     with pytest.raises(PerfseerError, match=r"figures\.csv cannot be read"):
         read_catalogue(accelerators, figures, documents)
+
+
+def test_the_documentation_counts_what_figures_rest_on():
+    """docs/hardware.md: all figures of accelerators, then by vendor, report, arithmetic and database."""
+    book = catalogue()
+    accelerators = {card.key for card in book.accelerators if card.kind != "cpu"}
+    documents = [
+        book.document(figure.document) for figure in book.figures if figure.accelerator in accelerators
+    ]
+    counts = Counter(
+        document.kind
+        if document.kind in ("derivation", "database")
+        else ("vendor" if document.publisher.split()[0] in VENDORS else "report")
+        for document in documents
+    )
+    text = " ".join((ROOT / "docs/hardware.md").read_text(encoding="utf-8").split())
+    passage = text.partition("each with the document it rests on. ")[2].partition("record of the card")[0]
+    said = [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\d", passage)]
+    kinds = ("vendor", "report", "derivation", "database")
+    assert said == [len(documents), *(counts[kind] for kind in kinds)]
