@@ -12,9 +12,18 @@ from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.forecast.shelf import checkpoint_digest, shipped
 from perfseer.studies.devices.errors import COLUMNS, read_errors, write_errors
+from perfseer.studies.devices.goals import GOALS, goals_table
 from perfseer.studies.devices.render import render
 from perfseer.studies.devices.settings import DevicesSettings
-from perfseer.studies.devices.study import answers, error_pct, inside, lessons, transfer_of, with_one_factor
+from perfseer.studies.devices.study import (
+    Study,
+    answers,
+    error_pct,
+    inside,
+    lessons,
+    transfer_of,
+    with_one_factor,
+)
 from perfseer.validation import section
 from tests.helpers.places import PARAMS, ROOT
 
@@ -157,6 +166,22 @@ def test_the_shipped_transfer_is_of_the_shipped_predictor():
     folder = shipped()["default"]
     kept = json.loads((folder / "transfer.json").read_text(encoding="utf-8"))
     assert kept["checkpoint"] == checkpoint_digest(folder)
+
+
+def test_goals_are_judged_by_device():
+    """Five cards, four as predicted and one in half the time: answered from the four, it is off by 100 %."""
+    factors = dict.fromkeys(KEYS, 1.0) | {KEYS[0]: 0.5}
+    study = Study(section(DevicesSettings, PARAMS, "devices"), table(factors))
+    reached = {goal.title: goal.value(study) for goal in GOALS}
+    small = next(goal for goal in GOALS if goal.title.startswith("images"))
+    off = (study.rows["answer_ms"] / study.rows["measured_ms"] - 1).abs().groupby(study.rows["device"]).mean()
+    assert small.value(study) == pytest.approx(100 * sorted(off)[2])
+    assert small.value(study) < 20
+    assert np.isnan(reached["… worst device [%]"])  # nothing was measured at batch 32
+    large = Study(study.settings, table(factors).assign(batch_size=64))
+    worst = next(goal for goal in GOALS if goal.title == "… worst device [%]")
+    assert worst.value(large) == pytest.approx(100.0, rel=0.02)
+    assert "missed by 82" in goals_table(large)
 
 
 def test_readme_says_of_unseen_cards_what_the_report_says():

@@ -10,7 +10,7 @@ import pandas as pd
 
 from perfseer.reporting.document import Published, fill, publish
 from perfseer.reporting.units import number
-from perfseer.studies.devices import figures, tables
+from perfseer.studies.devices import figures, goals, published, tables
 from perfseer.studies.devices.about import DOCUMENT
 from perfseer.studies.devices.study import Study, error_pct, inside, load_study
 
@@ -50,6 +50,8 @@ def markdown(study: Study) -> str:
         study=study,
         rows=study.rows,
         tables=tables,
+        published=published,
+        goals=goals,
         n_devices=study.rows["device"].nunique(),
         n_training=training["device"].nunique(),
         headlines=headlines(study),
