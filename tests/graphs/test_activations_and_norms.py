@@ -59,13 +59,9 @@ COMPOSED = {
     nn.Softmin: (nn.Softmin(dim=1), 2, 2 + 2, 3 + 2, 2),
 }
 # What a GPU moves less of than is captured. To mend it would make all captures anew, and no model of timm's
-# uses either.
-KEEPS_NOTHING = "the buffer for the gradient, which the CPU's kernel fills, is empty on a GPU"
+# uses it.
 NO_NOISE = "in evaluation the kernel is a leaky ReLU, which leaves the noise it is handed alone"
 OPEN = {
-    (nn.LogSigmoid, "forward"): KEEPS_NOTHING,
-    (nn.LogSigmoid, "backward"): KEEPS_NOTHING,
-    (nn.LogSigmoid, "evaluation"): KEEPS_NOTHING,
     (nn.RReLU, "evaluation"): NO_NOISE,
 }
 # Attention has tests of its own; the two others are compositions of a dozen kernels, of networks long gone.

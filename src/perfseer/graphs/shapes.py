@@ -115,6 +115,11 @@ def _mish_backward(args: Sequence[Any]) -> Any:
     return _aten.silu_backward.default(*args) if out is NotImplemented else out
 
 
+def _log_sigmoid(args: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    """What the CPU's kernel saves for the gradient is empty on a GPU."""
+    return torch.empty_like(args[0]), args[0].new_empty(0)
+
+
 SHAPE_RULES: dict[Any, ShapeRule] = {
     _aten.native_batch_norm.default: _batch_norm,
     _aten.native_batch_norm_backward.default: _batch_norm_backward,
@@ -127,6 +132,7 @@ SHAPE_RULES: dict[Any, ShapeRule] = {
     _aten.native_dropout.default: _native_dropout,
     _aten.native_dropout_backward.default: _like_first,
     _aten.mish_backward.default: _mish_backward,
+    _aten.log_sigmoid_forward.default: _log_sigmoid,
     **{
         getattr(_aten, name).default: _like_first
         for name in ("relu", "gelu", "silu", "sigmoid", "hardswish", "tanh", "hardtanh", "threshold_backward")
