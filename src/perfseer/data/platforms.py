@@ -137,7 +137,7 @@ def _software(facts: dict[str, object]) -> str:
     return " ".join(filter(None, ["torch", version, build]))
 
 
-_RATES = ("peak_flops", "fp32_flops", "bandwidth", "memory", "multiprocessors", "clock", "l2")
+_RATES = ("peak_flops", "fp32_flops", "bandwidth", "memory", "multiprocessors", "clock", "l2", "tdp")
 _FLAGS: dict[str, Callable[[Platform], bool]] = {
     "is_cuda": lambda platform: platform.device_kind == "cuda",
     "is_16_bit": lambda platform: platform.precision.endswith("16"),
@@ -161,7 +161,8 @@ def platform_features(platforms: Sequence[Platform]) -> FloatArray:
     """What a learner is told about platforms.
 
     Rates are natural logarithms of published figures in SI units: the dense peak at the platform's precision,
-    the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, and peak over bandwidth. The
+    the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, power limit, and peak over
+    bandwidth. The
     version of torch is major + minor / 100. A device that the catalogue does not have gets the median of
     those that resemble it, and a flag.
 
@@ -185,7 +186,7 @@ _NEIGHBOURS = 5
 
 
 def _log_rates(platform: Platform) -> FloatArray:
-    """[7] logarithms of `_RATES`; an unknown device's are its neighbours' median."""
+    """[8] logarithms of `_RATES`; an unknown device's are its neighbours' median."""
     known = [spec for spec in device_specs() if spec.kind == platform.device_kind]
     table = np.log([_rates(spec, platform.precision) for spec in known])
     counts = table[:, _RATES.index("multiprocessors")]
@@ -216,6 +217,7 @@ def _rates(spec: DeviceSpec, precision: str) -> list[float]:
         spec.multiprocessors,
         spec.clock_hz,
         spec.l2_bytes,
+        spec.tdp_w,
     ]
 
 

@@ -30,6 +30,7 @@ from pydantic import Field, model_validator
 from scipy.stats import t as student_t
 
 from perfseer.data.dataset import Dataset
+from perfseer.data.devices import ln_power
 from perfseer.data.features import NODE_COLUMNS
 from perfseer.data.files import read_json, write_json
 from perfseer.data.platforms import Platform
@@ -39,18 +40,18 @@ from perfseer.forecast.card import TRANSFER_FILE
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.conformal import LEVELS, level_of
 from perfseer.predictors.parts.correction import Correction, honest_residuals
-from perfseer.predictors.parts.roofline import Work, row_features
-from perfseer.predictors.parts.work_profile import nominal_rates
+from perfseer.predictors.parts.roofline import TimeRoofline, Work, row_features
+from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.targets import Phase
 from perfseer.validation import Strict, validated
 
 # Errors on fewer devices say nothing about the next one.
 FEWEST_DEVICES = 3
-# Kinds of work by which unseen devices differ from the trained ones for a reason that is known: libraries
-# multiply less than is counted in 3 x 3 convolutions in single precision (Winograd), and a model that is in
-# half precision throughout casts nothing and keeps no copies.
-STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half")
+# By what unseen devices differ from the trained ones for a reason that is known (`strangeness`).
+STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "power", "feeding", "memory_share")
 _HALF = ("fp16", "bf16")
+# FLOPs in a cycle of a multiprocessor's matrix units on the GPUs most is known of, GeForce since Turing.
+_USUAL_PER_CYCLE = 512.0
 # ln of the widest interval to either side: beyond a factor of a million nothing is said anyway.
 _WIDEST = math.log(1e6)
 # The shipped file has six thousand.
@@ -58,7 +59,6 @@ _MOST_BYTES = 1 << 20
 
 _Log = Annotated[float, Field(ge=-_WIDEST, le=_WIDEST)]
 _Reach = Annotated[float, Field(ge=0, le=_WIDEST)]
-_Share = Annotated[float, Field(ge=0, le=1)]
 _Percent = Annotated[float, Field(ge=0)]
 _A_COLUMN = Field(min_length=len(STRANGE_COLUMNS), max_length=len(STRANGE_COLUMNS))
 
@@ -68,9 +68,9 @@ class _KeptCorrection(Strict):
 
     offset: _Log
     exponents: Annotated[tuple[_Log, ...], _A_COLUMN]
-    centre: Annotated[tuple[_Share, ...], _A_COLUMN]
-    lowest: Annotated[tuple[_Share, ...], _A_COLUMN]
-    highest: Annotated[tuple[_Share, ...], _A_COLUMN]
+    centre: Annotated[tuple[_Log, ...], _A_COLUMN]
+    lowest: Annotated[tuple[_Log, ...], _A_COLUMN]
+    highest: Annotated[tuple[_Log, ...], _A_COLUMN]
     strength: Annotated[float, Field(gt=0)] | None
 
     @model_validator(mode="after")
@@ -110,17 +110,48 @@ class _Kept(Strict):
 
 
 def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArray:
-    """What is strange about each row to a predictor of mixed precision: columns `STRANGE_COLUMNS`, 0 to 1.
+    """What is strange about each row to a predictor that has learnt most from GeForce cards: `STRANGE_COLUMNS`.
+
+    - ``winograd_share``: time that 3 x 3 convolutions take where ordinary units multiply: libraries do less
+      there than is counted (Winograd);
+    - ``half``: 1 where all is in half precision, so that nothing is cast and no copies are kept;
+    - ``power``: how much less than its siblings a device may take (`data.devices.ln_power`);
+    - ``feeding``: time of products on matrix units, times ln of what those of a multiprocessor do in a cycle,
+      beside the usual: the more they do, the harder they are to keep fed;
+    - ``memory_share``: time of what moves memory alone, since devices come nearer to one peak than to the other.
 
     Args:
         dataset: n rows.
         phase: ``train`` counts the backward pass.
         platform: of all of them.
+
+    Returns:
+        [n, F]; all but the second and the last are 0 on a CPU and on a device of which nothing is published.
     """
-    half = np.full(len(dataset), float(platform.precision in _HALF))
-    if platform.precision != "fp32" or platform.device_kind != "cuda":
-        return np.column_stack([np.zeros(len(dataset)), half])
-    features, rates = row_features(dataset), nominal_rates(platform)
+    n, spec = len(dataset), platform.spec
+    rates = nominal_rates(platform)
+    shares = dict(zip(PROFILE_COLUMNS, work_profile(dataset, phase, rates).T, strict=True))
+    column = {name: np.zeros(n) for name in STRANGE_COLUMNS}
+    column["half"] = np.full(n, float(platform.precision in _HALF))
+    column["memory_share"] = shares["memory_share"]
+    if spec is not None and platform.device_kind == "cuda":
+        column["power"] = np.full(n, ln_power(spec))
+        peak = spec.peak_flops(platform.precision)
+        if peak <= spec.fp32_flops:
+            column["winograd_share"] = _winograd_share(dataset, phase, rates)
+        else:
+            per_cycle = peak / (spec.multiprocessors * spec.clock_hz)
+            products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
+            column["feeding"] = products * np.log(per_cycle / _USUAL_PER_CYCLE)
+    return np.column_stack([column[name] for name in STRANGE_COLUMNS])
+
+
+_NO_PRODUCTS = ("grouped_share", "memory_share", "launch_share")
+
+
+def _winograd_share(dataset: Dataset, phase: Phase, rates: TimeRoofline) -> FloatArray:
+    """[n] share of the roofline time that 3 x 3 convolutions take, neither strided nor grouped."""
+    features = row_features(dataset)
     work = Work.of(features, phase)
     seconds = rates.node_seconds(work)
     column = {
@@ -128,8 +159,7 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
         for name in ("conv_kernel", "conv_stride", "conv_groups")
     }
     winograd = (column["conv_kernel"] == 3) & (column["conv_stride"] == 1) & (column["conv_groups"] == 1)
-    share = segment_sum(seconds * winograd, work.node_ptr) / segment_sum(seconds, work.node_ptr)
-    return np.column_stack([share, half])
+    return np.asarray(segment_sum(seconds * winograd, work.node_ptr) / segment_sum(seconds, work.node_ptr))
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +253,10 @@ def _learnt(
     errors: FloatArray, strange: FloatArray, owners: npt.NDArray[Any]
 ) -> tuple[Correction, FloatArray, FloatArray]:
     """The correction; [n] what is left of each error when its device took no part; and the reach by level."""
-    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS)
-    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS)
+    _, members, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    weights = 1.0 / counts[members]
+    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS, weights)
+    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS, weights)
     return correction, left, _reach(np.abs(left), owners)
 
 

@@ -79,13 +79,19 @@ class SeerNetXPredictor(Predictor):
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
         self._answers.clear()
-        examples, aside = (self.examples(rows, labelled=True) for rows in (train, valid))
-        self.platforms_, self.graphs_as_run = examples.platforms, examples.in_16_bits()
+        elsewhere = self.inputs_.elsewhere
+        every = self.examples(
+            train if elsewhere is None else Dataset.joined([train, elsewhere]), labelled=True
+        )
+        aside = self.examples(valid, labelled=True)
+        examples = every.of_rows(np.arange(every.row.max() + 1) < len(train))
+        self.platforms_, self.graphs_as_run = examples.measured, examples.in_16_bits()
+        numbers = np.unique(examples.platform).tolist()
         self.ranges_by_platform_ = {
             platform.key: TrainingRange.of(train.subset(np.unique(examples.row[examples.platform == number])))
-            for number, platform in enumerate(examples.platforms)
+            for number, platform in zip(numbers, self.platforms_, strict=True)
         }
-        self.blend_ = Blend.fit(self.settings, examples, aside, seed=seed, log=log)
+        self.blend_ = Blend.fit(self.settings, examples, aside, every, seed=seed, log=log)
         self.timed_ = frozenset(self.blend_.ranges.learners)
         self.n_parameters_ = self.blend_.n_parameters
         if self.blend_.network:
@@ -184,4 +190,4 @@ class SeerNetXPredictor(Predictor):
         self.ranges_by_platform_ = {
             key: TrainingRange.from_json(seen) for key, seen in state["ranges_by_platform"].items()
         }
-        self.blend_ = Blend.load(folder, state, self.settings, self.platforms_)
+        self.blend_ = Blend.load(folder, state, self.settings)

@@ -63,6 +63,7 @@ class Correction:
         profile: FloatArray,
         clusters: npt.ArrayLike,
         columns: Sequence[str],
+        weights: FloatArray | None = None,
     ) -> "Correction":
         """Fit, the strength chosen by leaving clusters out in turn; earlier ones where errors are alike.
 
@@ -71,6 +72,7 @@ class Correction:
             profile: [n, F] kind of work.
             clusters: [n] architecture of each row.
             columns: names of the F columns.
+            weights: [n] positive, of the rows; None: all weigh the same.
 
         Raises:
             PerfseerError: there are no rows, or a value is not finite.
@@ -79,26 +81,25 @@ class Correction:
         good = bool(np.isfinite(errors).all() and np.isfinite(profile).all())
         require(good, "measurements to correct predictions with are not all finite")
         scales = np.array([_PRIOR.get(name, 1.0) for name in columns])
+        shares = np.ones(len(errors)) if weights is None else weights
 
         def at(strength: float, kept: Rows) -> "Correction":
-            return cls._at(errors[kept], profile[kept], scales, strength)
+            return cls._at(errors[kept], profile[kept], scales, strength, shares[kept])
 
-        losses = [
-            float(np.abs(_left_out(errors, profile, clusters, partial(at, strength))).mean())
-            for strength in STRENGTHS
-        ]
+        left = [_left_out(errors, profile, clusters, partial(at, strength)) for strength in STRENGTHS]
+        losses = [float(np.average(np.abs(residuals), weights=shares)) for residuals in left]
         best = int(np.argmin(losses))
         chosen = best if losses[best] < (1 - _GAIN) * losses[0] else 0
         return at(STRENGTHS[chosen], slice(None))
 
     @classmethod
     def _at(
-        cls, errors: FloatArray, profile: FloatArray, scales: FloatArray, strength: float
+        cls, errors: FloatArray, profile: FloatArray, scales: FloatArray, strength: float, shares: FloatArray
     ) -> "Correction":
         """Huber's estimate at one strength, by reweighting."""
         weights = np.ones(len(errors))
         for _ in range(_ROUNDS):
-            fitted = cls._weighted(errors, profile, scales, strength, weights)
+            fitted = cls._weighted(errors, profile, scales, strength, shares * weights)
             residuals = np.abs(errors - fitted.values(profile))
             spread = max(1.4826 * float(np.median(residuals)), _LEAST_SPREAD)
             weights = np.minimum(1.0, _HUBER * spread / np.maximum(residuals, 1e-12))
@@ -143,7 +144,11 @@ class Correction:
 
 
 def honest_residuals(
-    errors: FloatArray, profile: FloatArray, clusters: npt.ArrayLike, columns: Sequence[str]
+    errors: FloatArray,
+    profile: FloatArray,
+    clusters: npt.ArrayLike,
+    columns: Sequence[str],
+    weights: FloatArray | None = None,
 ) -> FloatArray:
     """[n] what is left of each error when its architecture takes no part in fitting or choosing anything.
 
@@ -152,7 +157,8 @@ def honest_residuals(
     owners = np.asarray(clusters)
 
     def fit(kept: Rows) -> Correction:
-        return Correction.fit(errors[kept], profile[kept], owners[kept], columns)
+        shares = None if weights is None else weights[kept]
+        return Correction.fit(errors[kept], profile[kept], owners[kept], columns, shares)
 
     return _left_out(errors, profile, owners, fit)
 

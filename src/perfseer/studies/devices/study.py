@@ -1,7 +1,8 @@
 """What answers for unseen devices are worth, each device judged by what was learnt from the others."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,11 @@ from perfseer.forecast.transfer import (
     FEWEST_DEVICES,
     STRANGE_COLUMNS,
     Regime,
-    Transfer,
     regime_name,
 )
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.parts.platforms.host import host_prior
-from perfseer.studies.devices.errors import ERRORS_FILE, read_errors
+from perfseer.studies.devices.errors import read_errors
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.targets import PHASES, Phase
 from perfseer.validation import section
@@ -36,18 +36,18 @@ ENTRANTS: Mapping[str, str] = {
 }
 
 
-def transfer_of(errors: pd.DataFrame) -> Transfer:
+def regimes_of(errors: pd.DataFrame) -> Mapping[str, Regime]:
     """What all rows tell of the next device; regimes with too few devices are left out.
 
     Args:
-        errors: as `errors.measure_errors` gives them.
+        errors: as `errors.read_errors` gives them.
     """
-    regimes = {}
+    regimes: dict[str, Regime] = {}
     for (kind, phase), rows in errors.groupby(["device_kind", "phase"]):
         telling = rows[_device_decides(rows)]
         if telling["device"].nunique() >= FEWEST_DEVICES:
             regimes[regime_name(str(kind), _phase(phase))] = _regime(telling, judged=True)
-    return Transfer(str(errors["checkpoint"].iloc[0]), regimes)
+    return regimes
 
 
 # Kind of device, phase and the device left out to what the others teach; None where they are too few.
@@ -58,7 +58,7 @@ def lessons(errors: pd.DataFrame) -> Lessons:
     """What is learnt for each device from the others of its kind in a phase.
 
     Args:
-        errors: as `errors.measure_errors` gives them.
+        errors: as `errors.read_errors` gives them.
     """
     found: dict[tuple[str, str, str], Regime | None] = {}
     for (kind, phase), rows in errors.groupby(["device_kind", "phase"], sort=False):
@@ -74,7 +74,7 @@ def answers(errors: pd.DataFrame, taught: Lessons, confidence: float) -> pd.Data
     """The same rows with what would be answered by someone who has not seen their device.
 
     Args:
-        errors: as `errors.measure_errors` gives them.
+        errors: as `errors.read_errors` gives them.
         taught: `lessons` of them.
         confidence: of the intervals.
 
@@ -96,7 +96,7 @@ def _answer(row: Mapping[Any, Any], regime: Regime | None, confidence: float) ->
     """Time and ends of its interval, in ms."""
     phase = _phase(row["phase"])
     label = f"{phase}_time_ms"
-    ends = (row["predicted_ms"], row["low_ms"], row["high_ms"])
+    ends = (row["predicted_ms"], math.nan, math.nan)
     if regime is not None:
         strange = np.array([row[name] for name in STRANGE_COLUMNS])
         ends = regime.moved(row["predicted_ms"], strange, confidence)
@@ -149,11 +149,13 @@ class Study:
 
     Attributes:
         settings: section ``devices``.
-        errors: what `perfseer devices measure` wrote.
+        errors: what `perfseer devices fit` wrote.
+        variants: variant to what it wrote for it.
     """
 
     settings: DevicesSettings
     errors: pd.DataFrame
+    variants: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def lessons(self) -> Lessons:
@@ -170,9 +172,9 @@ class Study:
         )
 
     @cached_property
-    def transfer(self) -> Transfer:
+    def regimes(self) -> Mapping[str, Regime]:
         """What all rows tell of the next device."""
-        return transfer_of(self.errors)
+        return regimes_of(self.errors)
 
     @cached_property
     def coverage(self) -> Mapping[float, "pd.Series[bool]"]:
@@ -198,10 +200,11 @@ def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
 
     Args:
         parameters: raw mapping of params.yaml; section ``devices``.
-        folder: written by `perfseer devices measure`.
+        folder: written by `perfseer devices fit`.
 
     Raises:
         PerfseerError: the section is at fault, or there is no sound table.
     """
     settings = section(DevicesSettings, parameters, "devices")
-    return Study(settings, read_errors(folder / ERRORS_FILE))
+    variants = {name: read_errors(folder, settings, name) for name in settings.variants}
+    return Study(settings, read_errors(folder, settings), variants)

@@ -1,0 +1,136 @@
+"""What a predictor says of devices it never saw: a fit for each fold of devices, judged on what was left out.
+
+Devices are dealt to folds. The fit of a fold learns as the shipped predictor does, from the rows of all other
+devices, without the models that it is judged on: neither device nor architecture was seen. Published rows of
+other sources in which a host may have decided how long a step takes teach nothing, since hosts are told apart
+elsewhere (`predictors.parts.platforms.host`); judged they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from perfseer.data.dataset import Dataset
+from perfseer.data.folds import fit_normaliser
+from perfseer.data.settings import LabelSettings
+from perfseer.errors import require
+from perfseer.evaluation.group_folds import in_hashed_order
+from perfseer.evaluation.trials import Log
+from perfseer.forecast.transfer import balanced
+from perfseer.graphs.perfgraph import IntArray
+from perfseer.predictors.base import FitInputs, Predictor
+from perfseer.predictors.registry import create, settings_class
+from perfseer.studies.devices.rows import device_keys
+from perfseer.studies.devices.settings import DevicesSettings
+from perfseer.studies.published_times import bound_by_device
+from perfseer.validation import validated
+
+PREDICTOR = "seernet_x"
+# Labels are learnt as logarithms; what else a normaliser says plays no part.
+_LABELS = LabelSettings.model_validate(
+    {
+        "time": {"transform": "log", "standardise": True, "margin": 2.3},
+        "mem": {"transform": "log", "standardise": True, "margin": 2.3},
+        "util": {"transform": "logit", "standardise": True, "margin": 2.3, "ceiling": 101},
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaving:
+    """One draw of one seed: which devices are in which fold, and which rows judge.
+
+    Attributes:
+        settings: section ``devices``.
+        data: what `rows.gather` gave.
+        seed: of the draw.
+    """
+
+    settings: DevicesSettings
+    data: Dataset
+    seed: int
+
+    @cached_property
+    def devices(self) -> npt.NDArray[np.str_]:
+        """[n] key of each row's device."""
+        return device_keys(self.data.rows)
+
+    @cached_property
+    def judging(self) -> npt.NDArray[np.bool_]:
+        """[n] whether a row may judge: of a model, or of an operator where no model of its device was timed."""
+        is_operator = self.data.rows["is_operator"].to_numpy(dtype=bool)
+        with_models = np.unique(self.devices[~is_operator])
+        return np.asarray(~is_operator | ~np.isin(self.devices, with_models))
+
+    @cached_property
+    def fold_of(self) -> Mapping[str, int]:
+        """Device to fold; the only device of its kind is in none.
+
+        Of each kind the devices with most rows are dealt first, one to each fold, then the next: so no fold is
+        without all of them.
+        """
+        kinds = self.data.rows["device_kind"].to_numpy()
+        found: dict[str, int] = {}
+        for kind in np.unique(kinds).tolist():
+            names, counts = np.unique(self.devices[(kinds == kind) & self.judging], return_counts=True)
+            by_rows = names[np.lexsort((names, -counts))].tolist()
+            for start in range(0, len(by_rows) if len(by_rows) > 1 else 0, self.settings.folds):
+                dealt = in_hashed_order(by_rows[start : start + self.settings.folds], f"{self.seed}:{start}")
+                found |= {name: place for place, name in enumerate(dealt)}
+        return found
+
+    def judged(self, fold: int) -> IntArray:
+        """Rows that the fit of a fold is judged on: a few of each setting of its devices."""
+        rows = self.data.rows
+        mine = self.judging & np.array([self.fold_of.get(name, -1) == fold for name in self.devices])
+        places = np.flatnonzero(mine)
+        require(
+            len(places) > 0, f"fold {fold} of {self.settings.folds} has no device to judge by: take fewer"
+        )
+        names = [self.devices[places], *(rows[name].to_numpy()[places] for name in _SETTING)]
+        groups = ["-".join(map(str, parts)) for parts in zip(*names, strict=True)]
+        return np.asarray(places[balanced(groups, self.settings.rows, self.seed)])
+
+    def learnt(self, fold: int) -> tuple[Dataset, Dataset, Dataset | None]:
+        """Rows that all parts learn from, those kept aside to calibrate on, and those of other devices."""
+        rows = self.data.rows
+        others = np.array([self.fold_of.get(name, -1) != fold for name in self.devices])
+        judged = rows["architecture"].iloc[self.judged(fold)]
+        others &= ~rows["architecture"].isin(set(judged)).to_numpy()
+        is_home = (rows["published_by"] == self.settings.home).to_numpy()
+        home = self.data.subset(np.flatnonzero(others & is_home))
+        require(len(home) > 0, f"{self.settings.home} has no rows of other devices than {self.without(fold)}")
+        ordered = in_hashed_order(home.rows["architecture"], f"devices:{self.seed}:{fold}:valid")
+        aside = set(ordered[: max(1, round(self.settings.valid_share * len(ordered)))])
+        is_aside = home.rows["architecture"].isin(aside).to_numpy()
+        away = np.flatnonzero(others & ~is_home & ~rows["architecture"].isin(aside).to_numpy())
+        elsewhere = None
+        if self.settings.elsewhere and len(away):
+            elsewhere = bound_by_device(self.data.subset(away))
+        return home.subset(np.flatnonzero(~is_aside)), home.subset(np.flatnonzero(is_aside)), elsewhere
+
+    def fit(self, fold: int, log: Log) -> Predictor:
+        """The predictor without the devices of a fold.
+
+        Raises:
+            PerfseerError: nothing is left to learn from, or learning diverged.
+        """
+        train, valid, elsewhere = self.learnt(fold)
+        n = len(train) + (0 if elsewhere is None else len(elsewhere))
+        log(f"seed {self.seed}, fold {fold}: {n:,d} rows, without {', '.join(self.without(fold))}")
+        settings = validated(settings_class(PREDICTOR), self.settings.settings, "devices.settings")
+        model = create(PREDICTOR, settings, None)
+        normaliser = fit_normaliser(train, _LABELS)
+        inputs = FitInputs(elsewhere=elsewhere)
+        return model.fit(train, valid, normaliser, seed=self.seed, log=log, inputs=inputs)
+
+    def without(self, fold: int) -> list[str]:
+        """Devices of a fold."""
+        return sorted(name for name, number in self.fold_of.items() if number == fold)
+
+
+# What has as many rows judged as any other: who published them, precision and mode.
+_SETTING = ("published_by", "precision", "mode")
