@@ -79,7 +79,7 @@ class DeviceSpec:
 
 
 def ln_power(spec: DeviceSpec) -> float:
-    """Ln of the power a device may take for each FP32 FLOP/s of its peak, beside the median of its generation.
+    """Logarithm of the power a device may take for each FP32 FLOP/s, beside its generation's median.
 
     Chips of one generation take as much for one operation at one clock. Whoever may take less than its
     siblings holds a clock below the one its peak is published at, once all of it works: -0.7 of a T4.

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from functools import cached_property
+from typing import Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.plain_data import json_object
 
 PRECISIONS: tuple[str, ...] = ("fp32", "tf32", "amp-fp16", "bf16", "amp-bf16", "fp16")
+Mode = Literal["eager", "compiled", "cuda-graphs"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 # Columns of a measurement table that say on which platform a row was measured.
 ROW_COLUMNS: tuple[str, ...] = ("device", "device_kind", "precision", "memory_format", "mode", "environment")
 
@@ -27,7 +30,8 @@ class Platform:
         device_kind: ``cpu`` or ``cuda``.
         precision: one of `PRECISIONS`.
         memory_format: ``nchw`` or ``nhwc``.
-        mode: ``eager`` or ``compiled``.
+        mode: ``eager``, ``compiled``, or ``cuda-graphs``: an eager step recorded once and replayed, which
+            nobody here has measured.
         software: framework and its build, for example ``torch 2.4.0 cu124``.
         units: cores or multiprocessors in use, where those are not the whole of a known device; else None.
     """
@@ -36,7 +40,7 @@ class Platform:
     device_kind: Literal["cpu", "cuda"]
     precision: str
     memory_format: Literal["nchw", "nhwc"]
-    mode: Literal["eager", "compiled"]
+    mode: Mode
     software: str
     units: int | None = None
 
@@ -45,7 +49,7 @@ class Platform:
             "device_kind": ("cpu", "cuda"),
             "precision": PRECISIONS,
             "memory_format": ("nchw", "nhwc"),
-            "mode": ("eager", "compiled"),
+            "mode": MODES,
         }
         for name, values in allowed.items():
             found = getattr(self, name)
@@ -62,18 +66,18 @@ class Platform:
             if self.units == spec.multiprocessors:
                 object.__setattr__(self, "units", None)
 
-    @property
+    @cached_property
     def spec(self) -> DeviceSpec | None:
         """Published figures of its device; None where the catalogue has none."""
         return device_spec(self.device)
 
-    @property
+    @cached_property
     def torch_version(self) -> tuple[int, int]:
         """Major and minor version of torch; (0, 0) where the software does not say."""
         found = re.search(r"torch (\d+)\.(\d+)", self.software)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Short name for files, tables and groups, for example ``rtx3090-amp-fp16-nchw-eager-torch2.4``."""
         spec = self.spec
@@ -113,7 +117,7 @@ class Platform:
             "cpu" if device_kind == "cpu" else "cuda",
             precision,
             "nhwc" if layout == "nhwc" else "nchw",
-            "compiled" if mode == "compiled" else "eager",
+            next((known for known in MODES if known == mode), "eager"),
             _software(facts),
             units if isinstance(units, int) and units > 0 else None,
         )

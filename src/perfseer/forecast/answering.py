@@ -127,16 +127,17 @@ class Answerer:
         platform, stand_in, like = who
         places = shown.index(platform), shown.index(stand_in)
         values = _as_told_by(rows, *places, ask.confidence)
-        regime = None if platform is None or platform != stand_in else self._regime(platform, phase)
-        if platform is not None and regime is not None:
-            strange = strangeness(dataset.subset([places[0]]), phase, platform)[0]
+        regime = None if stand_in is None else self._regime(stand_in, phase)
+        if stand_in is not None and regime is not None:
+            strange = strangeness(dataset.subset([places[1]]), phase, stand_in)[0]
             values = _moved(values, f"{phase}_time_ms", regime, strange, ask.confidence)
         if like is not None:
             values = _no_surer(values, rows[shown.index(like)], f"{phase}_time_ms")
         if platform is None:
             return Timed(values)
         started = launches(dataset.graph(places[0]), phase, platform)
-        return two_clocks(values, started, phase, self._host(stand_in, phase), ask.confidence)
+        host = self._host(platform if platform.mode == "cuda-graphs" else stand_in, phase)
+        return two_clocks(values, started, phase, host, ask.confidence)
 
     def _trained(self, platform: Platform, phase: Phase) -> bool:
         phases = self.model.platform_phases.get(platform.key, PHASES)

@@ -129,9 +129,9 @@ def _later(
 ) -> tuple[float, float]:
     """Ends of the interval of the later of both, neither of which is known for sure.
 
-    What ends last has ended when both have: its distribution is the product of theirs. The device's logarithm
-    is normal to either side of its estimate, as wide there as its interval says; so where one is certainly done
-    in time the interval is the other's.
+    What ends last has ended when both have: its distribution is the product of theirs. The device's
+    logarithm is normal to either side of its estimate, as wide there as its interval says; so where one is
+    certainly done in time the interval is the other's.
 
     Args:
         device_ms: estimate for the device.

@@ -48,7 +48,7 @@ from perfseer.validation import Strict, validated
 # Errors on fewer devices say nothing about the next one.
 FEWEST_DEVICES = 3
 # By what unseen devices differ from the trained ones for a reason that is known (`strangeness`).
-STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "power", "feeding", "memory_share")
+STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "power", "feeding")
 _HALF = ("fp16", "bf16")
 # FLOPs in a cycle of a multiprocessor's matrix units on the GPUs most is known of, GeForce since Turing.
 _USUAL_PER_CYCLE = 512.0
@@ -110,15 +110,15 @@ class _Kept(Strict):
 
 
 def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArray:
-    """What is strange about each row to a predictor that has learnt most from GeForce cards: `STRANGE_COLUMNS`.
+    """What is strange about each row to a predictor that learnt most from GeForce cards: `STRANGE_COLUMNS`.
 
     - ``winograd_share``: time that 3 x 3 convolutions take where ordinary units multiply: libraries do less
       there than is counted (Winograd);
     - ``half``: 1 where all is in half precision, so that nothing is cast and no copies are kept;
-    - ``power``: how much less than its siblings a device may take (`data.devices.ln_power`);
+    - ``power``: time of products, times how much less than its siblings the device may take
+      (`data.devices.ln_power`);
     - ``feeding``: time of products on matrix units, times ln of what those of a multiprocessor do in a cycle,
-      beside the usual: the more they do, the harder they are to keep fed;
-    - ``memory_share``: time of what moves memory alone, since devices come nearer to one peak than to the other.
+      beside the usual: the more they do, the harder they are to keep fed.
 
     Args:
         dataset: n rows.
@@ -126,22 +126,21 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
         platform: of all of them.
 
     Returns:
-        [n, F]; all but the second and the last are 0 on a CPU and on a device of which nothing is published.
+        [n, F]; all but the second are 0 on a CPU and on a device of which nothing is published.
     """
     n, spec = len(dataset), platform.spec
     rates = nominal_rates(platform)
     shares = dict(zip(PROFILE_COLUMNS, work_profile(dataset, phase, rates).T, strict=True))
     column = {name: np.zeros(n) for name in STRANGE_COLUMNS}
     column["half"] = np.full(n, float(platform.precision in _HALF))
-    column["memory_share"] = shares["memory_share"]
     if spec is not None and platform.device_kind == "cuda":
-        column["power"] = np.full(n, ln_power(spec))
+        products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
+        column["power"] = products * ln_power(spec)
         peak = spec.peak_flops(platform.precision)
         if peak <= spec.fp32_flops:
             column["winograd_share"] = _winograd_share(dataset, phase, rates)
         else:
             per_cycle = peak / (spec.multiprocessors * spec.clock_hz)
-            products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
             column["feeding"] = products * np.log(per_cycle / _USUAL_PER_CYCLE)
     return np.column_stack([column[name] for name in STRANGE_COLUMNS])
 

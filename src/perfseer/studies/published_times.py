@@ -1,4 +1,4 @@
-"""Published step times of several sources as rows over graphs, for studies that learn from them or judge by them.
+"""Published step times of several sources as rows over graphs, to learn from or to judge by.
 
 Labels are made to mean the same: a training step ends with SGD's, and precision is that of the row.
 """

@@ -59,6 +59,7 @@ class SeerNetXPredictor(Predictor):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._answers: WeakKeyDictionary[Dataset, tuple[PlatformExamples, Answer]] = WeakKeyDictionary()
+        self._phases: dict[str, tuple[Phase, ...]] | None = None
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
@@ -70,15 +71,20 @@ class SeerNetXPredictor(Predictor):
     def platform_phases(self) -> dict[str, tuple[Phase, ...]]:
         """Key of each platform it was trained on to the phases that were timed there."""
         self._require_fitted()
-        timed = {
-            platform.key: tuple(phase for phase in PHASES if Group.of(platform, phase).name in self.timed_)
-            for platform in self.platforms_
-        }
-        return {key: phases for key, phases in timed.items() if phases}
+        if self._phases is None:  # asked for many times an answer
+            timed = {
+                platform.key: tuple(
+                    phase for phase in PHASES if Group.of(platform, phase).name in self.timed_
+                )
+                for platform in self.platforms_
+            }
+            self._phases = {key: phases for key, phases in timed.items() if phases}
+        return self._phases
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
         self._answers.clear()
+        self._phases = None
         elsewhere = self.inputs_.elsewhere
         every = self.examples(
             train if elsewhere is None else Dataset.joined([train, elsewhere]), labelled=True

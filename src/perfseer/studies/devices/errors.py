@@ -66,6 +66,7 @@ def fit_fold(settings: DevicesSettings, folder: Path, seed: int, fold: int, log:
         folder: that `perfseer devices gather` wrote to.
         seed: of the draw.
         fold: of the devices.
+        log: receives a line now and then.
 
     Returns:
         A row for each judged row and phase: `COLUMNS`, ``seed``, ``fold``, ``made_from``.
@@ -140,6 +141,8 @@ def _predicted(model: Predictor, data: Dataset) -> pd.DataFrame:
 def _described(rows: Dataset, phase: Phase, platform: Platform) -> pd.DataFrame:
     """What was measured, on what, and what physics says of it."""
     host, rates = host_of(platform, phase, trained=False, least_us=None), nominal_rates(platform)
+    # A kernel by itself is timed without its launch.
+    waits = host is not None and not bool(rows.rows["is_operator"].any())
     started = kernels_started(rows, phase)
     strange = strangeness(rows, phase, platform)
     profile = work_profile(rows, phase, rates)
@@ -157,7 +160,7 @@ def _described(rows: Dataset, phase: Phase, platform: Platform) -> pd.DataFrame:
             "measured_ms": rows.label(f"{phase}_time_ms"),
             "roofline_ms": rates.milliseconds(Work.of(row_features(rows), phase)),
             "launches": started,
-            "host_ms": 0.0 if host is None else [host.clock.ms(int(number)) for number in started],
+            "host_ms": [host.clock.ms(int(count)) if host and waits else 0.0 for count in started],
         }
     )
     columns = dict(zip((*STRANGE_COLUMNS, *PROFILE_COLUMNS), np.hstack([strange, profile]).T, strict=True))
@@ -178,16 +181,18 @@ def read_errors(folder: Path, settings: DevicesSettings, variant: str | None = N
         variant: None for the section as it is.
 
     Raises:
-        PerfseerError: there is no table, two were made from different things, one lacks a column, or holds what
-            was never written there.
+        PerfseerError: there is no table, two were made from different things, one lacks a column, or holds
+            what was never written there.
     """
     chosen = settings.variant(variant)
     seeds = chosen.seeds if variant is None else chosen.seeds[:1]
     places = [folder / place(variant, seed, fold) for seed in seeds for fold in range(chosen.folds)]
     whole = pd.concat([_read(path) for path in places], ignore_index=True)
+    made = set(whole["made_from"])
     require(
-        whole["made_from"].nunique() == 1,
-        f"the fits below {folder} were made from different settings or rows: run `{WRITTEN_BY}` for all folds",
+        len(made) == 1,
+        f"the fits below {folder} were made from {len(made)} kinds of settings and rows: run `{WRITTEN_BY}` "
+        "for all folds",
     )
     return whole
 

@@ -60,26 +60,47 @@ class Leaving:
 
     @cached_property
     def judging(self) -> npt.NDArray[np.bool_]:
-        """[n] whether a row may judge: of a model, or of an operator where no model of its device was timed."""
-        is_operator = self.data.rows["is_operator"].to_numpy(dtype=bool)
-        with_models = np.unique(self.devices[~is_operator])
-        return np.asarray(~is_operator | ~np.isin(self.devices, with_models))
+        """[n] whether a row may judge: of a model, or of a product if no model of its device was timed.
+
+        Of single operators dense products alone judge, those that no host could have held up: they are what a
+        device's peak is of.
+        """
+        rows = self.data.rows
+        is_operator = rows["is_operator"].to_numpy(dtype=bool)
+        without_models = ~np.isin(self.devices, np.unique(self.devices[~is_operator]))
+        telling = rows["family"].isin(_PRODUCTS).to_numpy() & (rows["infer_time_ms"] > _LONG_MS).to_numpy()
+        return np.asarray(~is_operator | (without_models & telling))
 
     @cached_property
     def fold_of(self) -> Mapping[str, int]:
         """Device to fold; the only device of its kind is in none.
 
-        Of each kind the devices with most rows are dealt first, one to each fold, then the next: so no fold is
-        without all of them.
+        Devices of the home source, which all parts of the predictor learn from, have a fold each. Of the
+        others those with most rows are dealt first, one to each fold that is left, then the next.
         """
-        kinds = self.data.rows["device_kind"].to_numpy()
+        rows = self.data.rows
+        kinds, is_home = (
+            rows["device_kind"].to_numpy(),
+            (rows["published_by"] == self.settings.home).to_numpy(),
+        )
         found: dict[str, int] = {}
         for kind in np.unique(kinds).tolist():
-            names, counts = np.unique(self.devices[(kinds == kind) & self.judging], return_counts=True)
-            by_rows = names[np.lexsort((names, -counts))].tolist()
-            for start in range(0, len(by_rows) if len(by_rows) > 1 else 0, self.settings.folds):
-                dealt = in_hashed_order(by_rows[start : start + self.settings.folds], f"{self.seed}:{start}")
-                found |= {name: place for place, name in enumerate(dealt)}
+            mine = (kinds == kind) & self.judging
+            names, counts = np.unique(self.devices[mine], return_counts=True)
+            if len(names) < _FEWEST_OF_A_KIND:
+                continue
+            at_home = np.unique(self.devices[mine & is_home]).tolist()
+            found |= {name: place for place, name in enumerate(in_hashed_order(at_home, f"{self.seed}:home"))}
+            free = range(len(at_home), self.settings.folds)
+            require(
+                len(free) > 0,
+                f"{self.settings.home} has {len(at_home)} devices of kind {kind}, each a fold of its own, so "
+                f"devices.folds must be more than the {self.settings.folds} it is",
+            )
+            guests = [name for name in names[np.lexsort((names, -counts))].tolist() if name not in at_home]
+            for start in range(0, len(guests), len(free)):
+                dealt = in_hashed_order(guests[start : start + len(free)], f"{self.seed}:{start}")
+                found |= {name: free[place] for place, name in enumerate(dealt)}
         return found
 
     def judged(self, fold: int) -> IntArray:
@@ -132,5 +153,9 @@ class Leaving:
         return sorted(name for name, number in self.fold_of.items() if number == fold)
 
 
+_PRODUCTS = ("linear", "bmm", "conv")
+_LONG_MS = 0.1
+# The only device of a kind cannot be left out: nothing would be left.
+_FEWEST_OF_A_KIND = 2
 # What has as many rows judged as any other: who published them, precision and mode.
 _SETTING = ("published_by", "precision", "mode")

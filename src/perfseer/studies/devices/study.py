@@ -21,6 +21,7 @@ from perfseer.forecast.transfer import (
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.parts.platforms.host import host_prior
 from perfseer.studies.devices.errors import read_errors
+from perfseer.studies.devices.measuring import after_measuring
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.targets import PHASES, Phase
 from perfseer.validation import section
@@ -100,7 +101,7 @@ def _answer(row: Mapping[Any, Any], regime: Regime | None, confidence: float) ->
     if regime is not None:
         strange = np.array([row[name] for name in STRANGE_COLUMNS])
         ends = regime.moved(row["predicted_ms"], strange, confidence)
-    host = Host(host_prior(row["mode"], phase)) if row["device_kind"] == "cuda" else None
+    host = Host(host_prior(row["mode"], phase)) if row["host_ms"] > 0 else None
     names = (label, f"{label}_low", f"{label}_high")
     timed = two_clocks(dict(zip(names, ends, strict=True)), int(row["launches"]), phase, host, confidence)
     return timed.labels[names[0]], timed.labels[names[1]], timed.labels[names[2]]
@@ -124,7 +125,7 @@ def with_one_factor(rows: pd.DataFrame, column: str) -> FloatArray:
     """[n] times of a column, times the factor by which the platform's other architectures are off.
 
     Args:
-        rows: columns ``platform``, ``phase``, ``architecture``, ``measured_ms`` and the column.
+        rows: columns ``seed``, ``platform``, ``phase``, ``architecture``, ``measured_ms`` and the column.
         column: of times, ms.
 
     Returns:
@@ -133,7 +134,7 @@ def with_one_factor(rows: pd.DataFrame, column: str) -> FloatArray:
     factors = np.full(len(rows), np.nan)
     ratios = (rows["measured_ms"] / rows[column]).to_numpy()
     owners = rows["architecture"].to_numpy()
-    places = rows.reset_index(drop=True).groupby(["platform", "phase"], sort=False).indices
+    places = rows.reset_index(drop=True).groupby(["seed", "platform", "phase"], sort=False).indices
     for members in places.values():
         for name in np.unique(owners[members]):
             own = members[owners[members] == name]
@@ -171,6 +172,24 @@ class Study:
             roofline_one_ms=with_one_factor(rows, "roofline_ms"),
         )
 
+    @property
+    def of_models(self) -> pd.DataFrame:
+        """The rows that are no single operators."""
+        return self.rows[~self.rows["source"].isin(list(self.settings.operators))]
+
+    @cached_property
+    def measured(self) -> pd.DataFrame:
+        """Errors after a few models were measured on a device."""
+        return after_measuring(self.errors, self.settings.known)
+
+    @cached_property
+    def of_variants(self) -> Mapping[str, pd.DataFrame]:
+        """Variant to its rows with answers, each learnt from its own errors."""
+        return {
+            name: answers(errors, lessons(errors), self.settings.confidence)
+            for name, errors in self.variants.items()
+        }
+
     @cached_property
     def regimes(self) -> Mapping[str, Regime]:
         """What all rows tell of the next device."""
@@ -193,6 +212,11 @@ def error_pct(rows: pd.DataFrame, column: str) -> float:
     if not len(kept):
         return float("nan")
     return float(mape_pct(kept["measured_ms"].to_numpy(), kept[column].to_numpy()))
+
+
+def median_device(rows: pd.DataFrame, column: str) -> float:
+    """Median over devices of the mean absolute percentage error of a column of times."""
+    return float(np.median([error_pct(part, column) for _, part in rows.groupby("device")]))
 
 
 def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
