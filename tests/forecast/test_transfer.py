@@ -1,6 +1,8 @@
 """What errors on unseen devices make of the next answer: by hand, and as it is kept."""
 
 import json
+import math
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from perfseer.data.devices import device_specs
 from perfseer.errors import PerfseerError
 from perfseer.forecast.asking import unlabelled
 from perfseer.forecast.card import TRANSFER_FILE
 from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.transfer import (
+    STRANGE_COLUMNS,
     Regime,
     Transfer,
     balanced,
@@ -26,18 +30,20 @@ from tests.helpers.forecasts import CPU, R3090
 
 T4 = replace(R3090, device="Tesla T4")
 FP32, FP16 = replace(T4, precision="fp32"), replace(T4, precision="fp16")
+N = len(STRANGE_COLUMNS)
+STRANGE = np.array([0.2, 0.0, -0.5, 0.0])
 
 
 def regime_of(by_device, rows=20):
     """Devices that are off by a constant each, nothing strange about any row."""
     errors = np.repeat(list(by_device.values()), rows)
     owners = np.repeat(list(by_device), rows)
-    return Regime.of(errors, np.zeros((len(errors), 2)), owners)
+    return Regime.of(errors, np.zeros((len(errors), N)), owners)
 
 
 def test_a_common_factor_moves_the_answer():
     regime = regime_of(dict.fromkeys("abcd", np.log(1.5)))
-    value, low, high = regime.moved(10.0, np.zeros(2), 0.9)
+    value, low, high = regime.moved(10.0, np.zeros(N), 0.9)
     assert value == pytest.approx(15.0)
     assert low == pytest.approx(15.0)
     assert high == pytest.approx(15.0)
@@ -48,11 +54,11 @@ def test_a_common_factor_moves_the_answer():
 def test_the_interval_reaches_as_far_as_the_devices_differ():
     """Eleven devices, off by -0.5 to 0.5: 90 % of them lie within 0.45 of the middle, or nearly."""
     regime = regime_of({f"d{number}": 0.1 * (number - 5) for number in range(11)})
-    value, low, high = regime.moved(1.0, np.zeros(2), 0.9)
+    value, low, high = regime.moved(1.0, np.zeros(N), 0.9)
     assert np.log(value) == pytest.approx(0.0, abs=0.02)
     assert np.log(high / value) == pytest.approx(np.log(value / low))
     assert 0.4 <= np.log(high / value) <= 0.6
-    half = regime.moved(1.0, np.zeros(2), 0.5)
+    half = regime.moved(1.0, np.zeros(N), 0.5)
     assert half[2] < high
 
 
@@ -60,8 +66,8 @@ def test_devices_count_not_rows():
     """A thousand rows of one card that is right do not hide that two others are off by 30 %."""
     errors = np.concatenate([np.zeros(1000), np.full(5, 0.3), np.full(5, -0.3)])
     owners = np.repeat(["many", "few", "fewer"], [1000, 5, 5])
-    regime = Regime.of(errors, np.zeros((1010, 2)), owners)
-    value, low, high = regime.moved(1.0, np.zeros(2), 0.9)
+    regime = Regime.of(errors, np.zeros((1010, N)), owners)
+    value, low, high = regime.moved(1.0, np.zeros(N), 0.9)
     assert high / value > np.exp(0.29)
     assert value / low > np.exp(0.29)
     assert regime.worst_mape_pct > 25
@@ -76,8 +82,8 @@ def test_intervals_hold_for_a_device_to_come():
         errors = np.concatenate([level + drawing.normal(0, 0.1, 10) for level in levels])
         owners = np.repeat(np.arange(11).astype(str), 10)
         seen = owners != "10"
-        regime = Regime.of(errors[seen], np.zeros((seen.sum(), 2)), owners[seen], judged=False)
-        _, low, high = regime.moved(1.0, np.zeros(2), 0.9)
+        regime = Regime.of(errors[seen], np.zeros((seen.sum(), N)), owners[seen], judged=False)
+        _, low, high = regime.moved(1.0, np.zeros(N), 0.9)
         left = errors[~seen]
         shares.append(np.mean((left >= np.log(low)) & (left <= np.log(high))))
     assert 0.8 <= np.mean(shares) <= 0.97
@@ -91,11 +97,35 @@ def test_too_few_devices_say_nothing():
 def test_strange_work_is_told_by_precision_and_kind_of_device():
     layers = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1, bias=False), nn.Conv2d(256, 256, 1, bias=False))
     rows = unlabelled(capture(layers, (torch.empty(8, 256, 56, 56),)), [FP32])
+
     # Both are bound by arithmetic on this card, of which the first does nine times as much (and launches).
-    assert strangeness(rows, "infer", FP32)[0].tolist() == pytest.approx([0.9, 0.0], rel=1e-3)
-    assert strangeness(rows, "infer", FP16)[0].tolist() == [0.0, 1.0]
-    assert strangeness(rows, "infer", R3090)[0].tolist() == [0.0, 0.0]
-    assert strangeness(rows, "infer", CPU)[0].tolist() == [0.0, 0.0]
+    def found(platform):
+        return dict(zip(STRANGE_COLUMNS, strangeness(rows, "infer", platform)[0].tolist(), strict=True))
+
+    power = math.log(70 / 8.1) - _turing()
+    assert found(FP32) == pytest.approx(
+        {"winograd_share": 0.9, "half": 0.0, "power": power, "feeding": 0.0}, abs=0.01
+    )
+    per_cycle = 65e12 / (40 * 1.59e9)
+    assert found(FP16) == pytest.approx(
+        {"winograd_share": 0.0, "half": 1.0, "power": power, "feeding": math.log(per_cycle / 512)}, abs=0.02
+    )
+    assert set(found(CPU).values()) == {0.0}
+    geforce = found(R3090)
+    assert (geforce["winograd_share"], geforce["half"]) == (0.0, 0.0)
+    assert geforce["feeding"] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_card_without_matrix_units_multiplies_less_in_half_precision_too():
+    layer = nn.Conv2d(256, 256, 3, padding=1, bias=False)
+    rows = unlabelled(capture(layer, (torch.empty(8, 256, 56, 56),)), [FP32])
+    pascal = replace(FP16, device="GeForce GTX 1080 Ti")
+    assert strangeness(rows, "infer", pascal)[0, 0] == pytest.approx(1.0, abs=0.01)
+
+
+def _turing():
+    alike = [spec for spec in device_specs() if spec.generation == "Turing"]
+    return statistics.median(math.log(1e12 * spec.tdp_w / spec.fp32_flops) for spec in alike)
 
 
 def test_large_tables_do_not_drown_others():
@@ -112,7 +142,7 @@ def test_what_is_written_is_read_again(tmp_path):
     write_transfer(tmp_path, Transfer("abc", {regime_name("cuda", "infer"): regime}))
     again = read_transfer(tmp_path, "abc").of(T4, "infer")
     assert again is not None
-    assert again.moved(3.0, np.array([0.2, 0.0]), 0.8) == regime.moved(3.0, np.array([0.2, 0.0]), 0.8)
+    assert again.moved(3.0, STRANGE, 0.8) == regime.moved(3.0, STRANGE, 0.8)
     assert again.devices == regime.devices
     assert read_transfer(tmp_path, "abc").of(CPU, "infer") is None
 

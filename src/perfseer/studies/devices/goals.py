@@ -10,7 +10,7 @@ from perfseer.reporting.tables import Column, table
 from perfseer.reporting.units import number
 from perfseer.studies.devices.study import Study, error_pct, inside, median_device
 
-_LARGE, _SMALL = 32, 16
+LARGE, _SMALL = 32, 16
 _COVERED = (85.0, 95.0)
 
 
@@ -65,7 +65,7 @@ def _inference(study: Study) -> pd.DataFrame:
 
 def _large(study: Study) -> pd.DataFrame:
     rows = _inference(study)
-    return rows[rows["batch_size"] >= _LARGE]
+    return rows[rows["batch_size"] >= LARGE]
 
 
 def _small(study: Study) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def _median_after(rows: pd.DataFrame) -> float:
 
 
 GOALS: tuple[Goal, ...] = (
-    Goal(f"inference at batch {_LARGE} and more, median device [%]", _large, _median_device, 10.0),
+    Goal(f"inference at batch {LARGE} and more, median device [%]", _large, _median_device, 10.0),
     Goal("… worst device [%]", _large, _worst_device, 18.0),
     Goal("… median device, 5 models measured [%]", _measured(5), _median_after, 5.0),
     Goal("… inside the interval [%]", _large, _covered, _COVERED[1], _COVERED[0]),

@@ -43,16 +43,21 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
 
 def markdown(study: Study) -> str:
     """The report as Markdown."""
-    training = study.rows[study.rows["phase"] == "train"]
+    models = study.of_models
+    training = models[models["phase"] == "train"]
+    large = models[(models["batch_size"] >= goals.LARGE) & (models["phase"] == "infer")]
+    products = study.rows[study.rows["source"].isin(list(study.settings.operators))]
     return fill(
         PAGE,
         study=study,
-        rows=study.rows,
+        rows=models,
         tables=tables,
         published=published,
         goals=goals,
-        n_devices=study.rows["device"].nunique(),
+        n_devices=models["device"].nunique(),
         n_training=training["device"].nunique(),
+        n_large=large["device"].nunique(),
+        products=f"{len(products)} products" if len(products) else "No products",
         headlines=headlines(study),
     )
 
