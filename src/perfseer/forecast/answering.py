@@ -131,6 +131,9 @@ class Answerer:
         if stand_in is not None and regime is not None:
             strange = strangeness(dataset.subset([places[1]]), phase, stand_in)[0]
             values = _moved(values, f"{phase}_time_ms", regime, strange, ask.confidence)
+        elif stand_in is not None and not self._trained(stand_in, phase):
+            least = self.transfer.least_factor(phase, ask.confidence)
+            values = _no_narrower(values, f"{phase}_time_ms", least)
         if like is not None:
             values = _no_surer(values, rows[shown.index(like)], f"{phase}_time_ms")
         if platform is None:
@@ -307,6 +310,19 @@ def _moved(
         return values
     ends = regime.moved(values[label], strange, confidence)
     return {**values, **dict(zip((label, f"{label}_low", f"{label}_high"), ends, strict=True))}
+
+
+def _no_narrower(values: Mapping[Hashable, float], label: str, factor: float) -> Mapping[Hashable, float]:
+    """Values of labels whose interval of a time reaches so far to either side at least, as a factor."""
+    low, high = f"{label}_low", f"{label}_high"
+    if not all(math.isfinite(values.get(name, math.nan)) for name in (label, low, high)):
+        return values
+    value = values[label]
+    ends: dict[Hashable, float] = {
+        low: min(values[low], value / factor),
+        high: max(values[high], value * factor),
+    }
+    return {**values, **ends}
 
 
 def _no_surer(

@@ -6,13 +6,14 @@ measured a device it never saw has shown how far off it is there (`perfseer devi
 .. math::
     \ln measured - \ln predicted = a + b \cdot kind\ of\ work + e_{device} + e_{model}
 
-The first two terms move the next device's answer; they are pulled to 0 unless they help on devices left out
-(`predictors.parts.correction`). The interval reaches as far as the wanted share of the errors that were left
-when each device took no part in the correction. **Devices** are counted, not rows, since all rows of one are
-off by a common factor: each has weight 1, shared among its rows. What split conformal prediction adds for a
-finite sample is left out, because with ten devices it would reach as far as the worst row of the worst of
-them; instead the coverage on devices that were left out of everything is measured and kept. Confidences that
-so few devices cannot show, above n / (n + 1), have the tail of Student's t.
+The first two terms move the next device's answer; the second is pulled to 0 as far as devices differ without
+a reason that is known (`predictors.parts.correction`). The interval reaches as far as the wanted share of the
+errors that were left when each device took no part in the correction. **Devices** are counted, not rows,
+since all rows of one are off by a common factor: each has weight 1, shared among its rows. What split
+conformal prediction adds for a finite sample is left out, because with a dozen devices it would reach as far
+as the worst row of the worst of them; instead the coverage on devices that were left out of everything is
+measured and kept. Confidences that so few devices cannot show, above n / (n + 1), have the tail of Student's
+t.
 
 Where the host decides (`host_clock`) an error is the host's, so such rows take no part.
 """
@@ -49,6 +50,9 @@ from perfseer.validation import Strict, validated
 FEWEST_DEVICES = 3
 # By what unseen devices differ from the trained ones for a reason that is known (`strangeness`).
 STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "power", "feeding")
+# Of the ridge: a device is off by a fifth or so for no reason that is known, an exponent is of the size of 1.
+# With a dozen devices there is nothing to choose a strength on.
+_STRENGTHS = (0.2**2,)
 _HALF = ("fp16", "bf16")
 # FLOPs in a cycle of a multiprocessor's matrix units on the GPUs most is known of, GeForce since Turing.
 _USUAL_PER_CYCLE = 512.0
@@ -254,8 +258,8 @@ def _learnt(
     """The correction; [n] what is left of each error when its device took no part; and the reach by level."""
     _, members, counts = np.unique(owners, return_inverse=True, return_counts=True)
     weights = 1.0 / counts[members]
-    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS, weights)
-    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS, weights)
+    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS, weights, _STRENGTHS)
+    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS, weights, _STRENGTHS)
     return correction, left, _reach(np.abs(left), owners)
 
 
@@ -304,6 +308,19 @@ class Transfer:
     def of(self, platform: Platform, phase: Phase) -> Regime | None:
         """The regime of a platform nobody measured; None where nothing is known of its kind."""
         return self.regimes.get(regime_name(platform.device_kind, phase))
+
+    def least_factor(self, phase: Phase, confidence: float) -> float:
+        """Factor that a time is unsure by at least, to either side, on a kind of device that nobody left out.
+
+        Devices of the other kind tell: nobody has shown that those of this one are easier.
+
+        Args:
+            phase: inference or training.
+            confidence: of the interval.
+        """
+        level = level_of(confidence)
+        reach = [regime.reach[level] for name, regime in self.regimes.items() if name.endswith(f"-{phase}")]
+        return float(np.exp(max(reach, default=0.0)))
 
 
 def regime_name(device_kind: str, phase: Phase) -> str:

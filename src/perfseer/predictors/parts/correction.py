@@ -64,6 +64,7 @@ class Correction:
         clusters: npt.ArrayLike,
         columns: Sequence[str],
         weights: FloatArray | None = None,
+        strengths: Sequence[float] = STRENGTHS,
     ) -> "Correction":
         """Fit, the strength chosen by leaving clusters out in turn; earlier ones where errors are alike.
 
@@ -73,6 +74,7 @@ class Correction:
             clusters: [n] architecture of each row.
             columns: names of the F columns.
             weights: [n] positive, of the rows; None: all weigh the same.
+            strengths: to choose from, strongest first.
 
         Raises:
             PerfseerError: there are no rows, or a value is not finite.
@@ -86,11 +88,13 @@ class Correction:
         def at(strength: float, kept: Rows) -> "Correction":
             return cls._at(errors[kept], profile[kept], scales, strength, shares[kept])
 
-        left = [_left_out(errors, profile, clusters, partial(at, strength)) for strength in STRENGTHS]
+        if len(strengths) == 1:
+            return at(strengths[0], slice(None))
+        left = [_left_out(errors, profile, clusters, partial(at, strength)) for strength in strengths]
         losses = [float(np.average(np.abs(residuals), weights=shares)) for residuals in left]
         best = int(np.argmin(losses))
         chosen = best if losses[best] < (1 - _GAIN) * losses[0] else 0
-        return at(STRENGTHS[chosen], slice(None))
+        return at(strengths[chosen], slice(None))
 
     @classmethod
     def _at(
@@ -149,6 +153,7 @@ def honest_residuals(
     clusters: npt.ArrayLike,
     columns: Sequence[str],
     weights: FloatArray | None = None,
+    strengths: Sequence[float] = STRENGTHS,
 ) -> FloatArray:
     """[n] what is left of each error when its architecture takes no part in fitting or choosing anything.
 
@@ -158,7 +163,7 @@ def honest_residuals(
 
     def fit(kept: Rows) -> Correction:
         shares = None if weights is None else weights[kept]
-        return Correction.fit(errors[kept], profile[kept], owners[kept], columns, shares)
+        return Correction.fit(errors[kept], profile[kept], owners[kept], columns, shares, strengths)
 
     return _left_out(errors, profile, owners, fit)
 

@@ -60,9 +60,9 @@ class Leaving:
 
     @cached_property
     def judging(self) -> npt.NDArray[np.bool_]:
-        """[n] whether a row may judge: of a model, or of a product if no model of its device was timed.
+        """[n] whether a row may judge: of a model, or of a layer if no model of its device was timed.
 
-        Of single operators dense products alone judge, those that no host could have held up: they are what a
+        Of single operators linear layers alone judge, those that no host could have held up: they are what a
         device's peak is of.
         """
         rows = self.data.rows
@@ -153,7 +153,7 @@ class Leaving:
         return sorted(name for name, number in self.fold_of.items() if number == fold)
 
 
-_PRODUCTS = ("linear", "bmm", "conv")
+_PRODUCTS = ("linear",)
 _LONG_MS = 0.1
 # The only device of a kind cannot be left out: nothing would be left.
 _FEWEST_OF_A_KIND = 2
