@@ -4,9 +4,10 @@ A predictor's own intervals come from the platforms it was trained on and say no
 measured a device it never saw has shown how far off it is there (`perfseer devices`):
 
 .. math::
-    \ln measured - \ln predicted = a + b \cdot kind\ of\ work + e_{device} + e_{model}
+    \ln measured - \ln predicted = b \cdot strangeness + e_{device} + e_{model}
 
-The first two terms move the next device's answer; the second is pulled to 0 as far as devices differ without
+The first term moves the next device's answer (`strangeness`: what is known to be other there than on what the
+predictor learnt from; where nothing is, nothing is moved); it is pulled to 0 as far as devices differ without
 a reason that is known (`predictors.parts.correction`). The interval reaches as far as the wanted share of the
 errors that were left when each device took no part in the correction. **Devices** are counted, not rows,
 since all rows of one are off by a common factor: each has weight 1, shared among its rows. What split
@@ -49,7 +50,7 @@ from perfseer.validation import Strict, validated
 # Errors on fewer devices say nothing about the next one.
 FEWEST_DEVICES = 3
 # By what unseen devices differ from the trained ones for a reason that is known (`strangeness`).
-STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "power", "feeding")
+STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "single", "power", "feeding")
 # Of the ridge: a device is off by a fifth or so for no reason that is known, an exponent is of the size of 1.
 # With a dozen devices there is nothing to choose a strength on.
 _STRENGTHS = (0.2**2,)
@@ -119,6 +120,7 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
     - ``winograd_share``: time that 3 x 3 convolutions take where ordinary units multiply: libraries do less
       there than is counted (Winograd);
     - ``half``: 1 where all is in half precision, so that nothing is cast and no copies are kept;
+    - ``single``: 1 where all is in single precision on a GPU, of which little was learnt;
     - ``power``: time of products, times how much less than its siblings the device may take
       (`data.devices.ln_power`);
     - ``feeding``: time of products on matrix units, times ln of what those of a multiprocessor do in a cycle,
@@ -140,6 +142,7 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
     if spec is not None and platform.device_kind == "cuda":
         products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
         column["power"] = products * ln_power(spec)
+        column["single"] = np.full(n, float(platform.precision == "fp32"))
         peak = spec.peak_flops(platform.precision)
         if peak <= spec.fp32_flops:
             column["winograd_share"] = _winograd_share(dataset, phase, rates)
@@ -258,8 +261,9 @@ def _learnt(
     """The correction; [n] what is left of each error when its device took no part; and the reach by level."""
     _, members, counts = np.unique(owners, return_inverse=True, return_counts=True)
     weights = 1.0 / counts[members]
-    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS, weights, _STRENGTHS)
-    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS, weights, _STRENGTHS)
+    given = (errors, strange, owners, STRANGE_COLUMNS, weights, _STRENGTHS)
+    correction = Correction.fit(*given, anchored=True)
+    left = honest_residuals(*given, anchored=True)
     return correction, left, _reach(np.abs(left), owners)
 
 

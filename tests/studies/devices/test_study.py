@@ -48,6 +48,7 @@ def table(factors, *, rows=12, host_ms=0.0, seed=0, fold=0, made_from="abc"):
                     **{"batch_size": 8, "measured_ms": factor * predicted, "predicted_ms": predicted},
                     **{"roofline_ms": 2 * predicted, "launches": 1, "host_ms": host_ms},
                     **dict.fromkeys((*STRANGE_COLUMNS, *PROFILE_COLUMNS), 0.0),
+                    "single": 1.0,
                 }
             )
         )
@@ -61,14 +62,14 @@ def answered(errors):
 
 
 def test_a_device_is_answered_from_the_others_alone():
-    """Four devices take 2 x, one 8 x: it is answered with 2 x."""
+    """Four devices take 2 x, one 8 x: it is answered with 2 x, or a little less, since four may be chance."""
     factors = dict.fromkeys(KEYS, 2.0) | {KEYS[0]: 8.0}
     rows = answered(table(factors))
     assert list(rows.index) == list(range(len(rows)))
     odd = rows[rows["device"] == KEYS[0]]
-    assert (odd["answer_ms"] / odd["predicted_ms"]).to_numpy() == pytest.approx(2.0, rel=0.01)
+    assert (odd["answer_ms"] / odd["predicted_ms"]).to_numpy() == pytest.approx(2.0, rel=0.08)
     assert not inside(odd).any()
-    assert error_pct(odd, "answer_ms") == pytest.approx(75.0, abs=0.5)
+    assert error_pct(odd, "answer_ms") == pytest.approx(75.0, abs=2.5)
 
 
 def test_rows_that_wait_for_their_host_teach_nothing():
@@ -137,7 +138,8 @@ def test_what_is_learnt_is_shipped_beside_a_predictor_of_the_same_kind(study, tm
     assert result.exit_code == 0, result.output
     kept = json.loads((mine / "transfer.json").read_text(encoding="utf-8"))
     assert kept["checkpoint"] == checkpoint_digest(mine)
-    assert kept["regimes"]["cuda-infer"]["correction"]["offset"] == pytest.approx(np.log(1.2), abs=0.03)
+    exponents = kept["regimes"]["cuda-infer"]["correction"]["exponents"]
+    assert exponents[STRANGE_COLUMNS.index("single")] == pytest.approx(np.log(1.2), abs=0.03)
     (mine / "predictor.json").write_text(json.dumps({"name": "boosting"}), encoding="utf-8")
     result = CliRunner().invoke(app, arguments)
     assert isinstance(result.exception, PerfseerError)
