@@ -142,7 +142,6 @@ def regimes(study: Study) -> str:
         ("regime", lambda row: f"`{row[0]}`"),
         ("devices", of(lambda regime: str(len(regime.devices)))),
         ("rows", of(lambda regime: count(regime.rows))),
-        ("factor at the mean", of(lambda regime: number(float(np.exp(regime.correction.offset))))),
         *((f"exponent of `{name}`", of(_exponent(name))) for name in STRANGE_COLUMNS),
         ("median device [%]", of(lambda regime: number(regime.mape_pct))),
         ("worst device [%]", of(lambda regime: number(regime.worst_mape_pct))),
