@@ -9,11 +9,6 @@ DEVICES_FITS = [("whole", seed) for seed in DEVICES.seeds]
 DEVICES_FITS += [(variant, DEVICES.seeds[0]) for variant in DEVICES.variants]
 
 
-def devices_variant(wildcards):
-    """How the verb is told of a variant."""
-    return "" if wildcards.fitted == "whole" else f"--variant {wildcards.fitted}"
-
-
 rule gather_devices:
     output:
         rows=ensure(f"{DEVICES_STUDY}/rows.parquet", non_empty=True),
@@ -40,7 +35,10 @@ rule fit_devices:
     input:
         rules.gather_devices.output,
     output:
-        errors=ensure(f"{DEVICES_STUDY}/{{fitted}}/{{seed}}/{{fold}}/errors.parquet", non_empty=True),
+        errors=ensure(
+            f"{DEVICES_STUDY}/{{fitted}}/{{seed}}/{{fold}}/errors.parquet",
+            non_empty=True,
+        ),
     log:
         "logs/fit_devices/{fitted}/{seed}/{fold}.log",
     wildcard_constraints:
@@ -55,8 +53,12 @@ rule fit_devices:
     params:
         config=DEVICES_CONFIG,
         folder=subpath(output.errors, ancestor=4),
-        variant=devices_variant,
-        code=code_digest("perfseer.studies.devices.errors", "perfseer.predictors.library.seernet_x"),
+        variant=lambda wildcards: (
+            "" if wildcards.fitted == "whole" else f"--variant {wildcards.fitted}"
+        ),
+        code=code_digest(
+            "perfseer.studies.devices.errors", "perfseer.predictors.library.seernet_x"
+        ),
     message:
         "Fitting without the devices of fold {wildcards.fold}, seed {wildcards.seed} ({wildcards.fitted})"
     shell:
