@@ -277,8 +277,6 @@ class TestTheShippedPredictor:
         time = predictor.predict("torchvision:resnet50", batch_size=8, target="Core i9-12900K").time
         assert time.high / time.value >= factor * (1 - 1e-9)
         assert time.value / time.low >= factor * (1 - 1e-9)
-        known = predictor.predict("torchvision:resnet50", batch_size=8, target="Core i9-10940X").time
-        assert known.high / known.value < factor
 
     def test_devices_it_was_trained_on_are_left_alone(self, predictor):
         alone = Predictor(predictor.model, card=predictor.card)

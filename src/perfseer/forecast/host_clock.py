@@ -3,8 +3,8 @@
 Predictors learn what a device needs, from steps that keep it busy. Where kernels are short the host decides.
 `perfseer.predictors.parts.platforms.host` says what is known of hosts; here it meets a prediction:
 
-- On a platform nobody measured the host is any host: the estimate is the later of both clocks, and so is
-  its interval, neither being known for sure.
+- On a platform nobody measured the host is any host: the estimate is the later of both clocks, and its
+  interval goes over from the device's to the host's as the host gets likelier to be the later.
 - Where the least time per launch that was measured on a platform is on record, its host is one that fast.
 - Where labels of a platform are all there is, the host is in them: nothing is below `FASTEST_US` a launch.
 
@@ -12,9 +12,8 @@ All three depend on the batch size through the device's time alone, so that more
 """
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
@@ -25,11 +24,6 @@ from perfseer.targets import Phase
 
 # Microseconds for a launch that no host is known to stay below: a bare launch by the driver takes as long.
 FASTEST_US = 5.0
-# The least spread (ln) of a device's time, whatever its interval says.
-_LEAST_SPREAD = 1e-6
-# Of an interval some units wide: exact to a billionth.
-_HALVINGS = 48
-_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,9 @@ def two_clocks(
     device_ms = values.get(label)
     if host is None or device_ms is None or not device_ms > 0:
         return Timed(values)
-    middle_ms, high_ms = (host.clock.ms(started, quantile) for quantile in (0.5, (1 + confidence) / 2))
+    low_ms, middle_ms, high_ms = (
+        host.clock.ms(started, quantile) for quantile in ((1 - confidence) / 2, 0.5, (1 + confidence) / 2)
+    )
     ends = (values.get(f"{label}_low", math.nan), values.get(f"{label}_high", math.nan))
     if host.learnt:
         least_ms = started * FASTEST_US / 1e3
@@ -99,9 +95,11 @@ def two_clocks(
             return Timed(values)
         found, middle_ms = (least_ms, *_reaching(ends, least_ms, high_ms)), least_ms
     else:
-        later = host.clock.later_ms(device_ms, started)
-        known = not math.isnan(ends[0])
-        found = (later, *(_later(device_ms, ends, host.clock, started, confidence) if known else ends))
+        behind = host.clock.slower_than(device_ms, started)
+        found = (
+            host.clock.later_ms(device_ms, started),
+            *_between(ends, (low_ms, high_ms), behind),
+        )
     value, low, high = found
     updated = {**values, label: value}
     if not math.isnan(low):
@@ -124,46 +122,17 @@ def _reaching(ends: tuple[float, float], low_ms: float, high_ms: float) -> tuple
     return (ends[0], ends[1]) if math.isnan(ends[0]) else (max(ends[0], low_ms), max(ends[1], high_ms))
 
 
-def _later(
-    device_ms: float, ends: tuple[float, float], clock: HostClock, started: int, confidence: float
-) -> tuple[float, float]:
-    """Ends of the interval of the later of both, neither of which is known for sure.
+def _between(device: tuple[float, float], host: tuple[float, float], behind: float) -> tuple[float, float]:
+    """Ends of the interval of the later of both.
 
-    What ends last has ended when both have: its distribution is the product of theirs. The device's
-    logarithm is normal to either side of its estimate, as wide there as its interval says; so where one is
-    certainly done in time the interval is the other's.
-
-    Args:
-        device_ms: estimate for the device.
-        ends: of its interval.
-        clock: of the host.
-        started: kernels of a step.
-        confidence: of the interval wanted, and of the device's.
+    The lower end is no less than either's: what ends last ends after both. The upper end goes from the
+    device's to the host's on the logarithmic scale with the probability that the host is behind: a device
+    that is certainly done in time makes nothing uncertain, however little is known of it.
     """
-    z = _NORMAL.inv_cdf((1 + confidence) / 2)
-    below, above = (max(abs(math.log(end / device_ms)) / z, _LEAST_SPREAD) for end in ends)
-
-    def done(ln_ms: float) -> float:
-        """Probability that both are done by then."""
-        off = ln_ms - math.log(device_ms)
-        device = _NORMAL.cdf(off / (below if off < 0 else above))
-        return device * (1.0 - clock.slower_than(math.exp(ln_ms), started))
-
-    reach = 1.0 + 8.0 * max(below, above, clock.spread)
-    middles = math.log(device_ms), math.log(clock.ms(started))
-    low, high = (
-        _reached(done, quantile, min(middles) - reach, max(middles) + reach)
-        for quantile in ((1 - confidence) / 2, (1 + confidence) / 2)
-    )
-    return math.exp(low), math.exp(high)
-
-
-def _reached(rising: Callable[[float], float], value: float, low: float, high: float) -> float:
-    """Where a rising function reaches a value, between two places, by halving."""
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if rising(middle) < value else (low, middle)
-    return high
+    if math.isnan(device[0]):
+        return device
+    high = math.exp((1 - behind) * math.log(device[1]) + behind * math.log(host[1]))
+    return max(device[0], host[0]), max(high, host[1])
 
 
 def _notice(started: int, phase: Phase, device_ms: float, host_ms: float, high_ms: float) -> Notice:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from perfseer.reporting.document import Published, fill, publish
-from perfseer.reporting.units import number
+from perfseer.reporting.units import count, number
 from perfseer.studies.devices import figures, goals, published, tables
 from perfseer.studies.devices.about import DOCUMENT
 from perfseer.studies.devices.study import Study, error_pct, inside, load_study, median_device
@@ -57,7 +57,7 @@ def markdown(study: Study) -> str:
         n_devices=models["device"].nunique(),
         n_training=training["device"].nunique(),
         n_large=large["device"].nunique(),
-        products=f"{len(products)} products" if len(products) else "No products",
+        products=f"{count(len(products))} layers" if len(products) else "No layers",
         headlines=headlines(study),
     )
 

@@ -179,8 +179,8 @@ class Study:
 
     @cached_property
     def measured(self) -> pd.DataFrame:
-        """Errors after a few models were measured on a device."""
-        return after_measuring(self.errors, self.settings.known)
+        """Errors after a few models were measured on a device, of rows that the device decides."""
+        return after_measuring(self.errors[_device_decides(self.errors)], self.settings.known)
 
     @cached_property
     def of_variants(self) -> Mapping[str, pd.DataFrame]:

@@ -23,7 +23,7 @@ _DECIDES = {"device": "the device", "host": "the host"}
 def by_regime(study: Study) -> str:
     """Errors, coverage and width, by phase and by who decides how long a step takes."""
     return _compared(
-        _groups(study.rows, ("phase", "decides")),
+        _groups(study.of_models, ("phase", "decides")),
         (("phase", lambda key: _PHASES[key[0]]), ("bound by", lambda key: _DECIDES[key[1]])),
     )
 
@@ -31,7 +31,7 @@ def by_regime(study: Study) -> str:
 def by_precision(study: Study) -> str:
     """The same by precision and mode."""
     return _compared(
-        _groups(study.rows, ("phase", "precision", "mode")),
+        _groups(study.of_models, ("phase", "precision", "mode")),
         (
             ("phase", lambda key: _PHASES[key[0]]),
             ("precision", lambda key: key[1]),
