@@ -141,10 +141,11 @@ def _predicted(model: Predictor, data: Dataset) -> pd.DataFrame:
 def _described(rows: Dataset, phase: Phase, platform: Platform) -> pd.DataFrame:
     """What was measured, on what, and what physics says of it."""
     host, rates = host_of(platform, phase, trained=False, least_us=None), nominal_rates(platform)
-    # A kernel by itself is timed without its launch.
-    waits = host is not None and not bool(rows.rows["is_operator"].any())
+    is_operator = rows.rows["is_operator"].to_numpy(dtype=bool)
     started = kernels_started(rows, phase)
     strange = strangeness(rows, phase, platform)
+    # what `half` is about are casts and copies between the operators of a model
+    strange[is_operator, STRANGE_COLUMNS.index("half")] = 0.0
     profile = work_profile(rows, phase, rates)
     table = pd.DataFrame(
         {
@@ -160,7 +161,11 @@ def _described(rows: Dataset, phase: Phase, platform: Platform) -> pd.DataFrame:
             "measured_ms": rows.label(f"{phase}_time_ms"),
             "roofline_ms": rates.milliseconds(Work.of(row_features(rows), phase)),
             "launches": started,
-            "host_ms": [host.clock.ms(int(count)) if host and waits else 0.0 for count in started],
+            # a kernel by itself is timed without its launch
+            "host_ms": [
+                host.clock.ms(int(count)) if host and not alone else 0.0
+                for count, alone in zip(started, is_operator, strict=True)
+            ],
         }
     )
     columns = dict(zip((*STRANGE_COLUMNS, *PROFILE_COLUMNS), np.hstack([strange, profile]).T, strict=True))
