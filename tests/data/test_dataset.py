@@ -275,3 +275,15 @@ def test_a_pool_of_processes_gives_the_same():
 def test_nothing_could_be_captured():
     with pytest.raises(PerfseerError, match="jammed"):
         build_graphs(measured((REFERENCES + "broken", "3x8x8", 1)))
+
+
+def test_joined_rows_keep_their_own_graphs(table):
+    packed, index = make_store(table)
+    whole = Dataset.from_rows(assemble(table, packed, index, SETTINGS).data.rows, packed)
+    first, second = whole.subset([3, 1, 3]), whole.subset([7, 0])
+    joined = Dataset.joined([first, second])
+    assert joined.rows["configuration"].tolist() == whole.rows["configuration"].iloc[[3, 1, 3, 7, 0]].tolist()
+    np.testing.assert_array_equal(joined.labels, whole.labels[[3, 1, 3, 7, 0]])
+    assert len(joined.graphs) == len({*whole.graph_rows[[3, 1]]}) + len({*whole.graph_rows[[7, 0]]})
+    for place, row in enumerate([3, 1, 3, 7, 0]):
+        np.testing.assert_array_equal(joined.graph(place).flops, whole.graph(row).flops)

@@ -1,5 +1,7 @@
 """Devices as a view of the catalogue: a share of the card, dense, accumulating in 32 bits, and unchanged."""
 
+import math
+import statistics
 import time
 
 import pytest
@@ -12,7 +14,7 @@ from perfseer.data.catalogue.table import (
     catalogue,
     read_catalogue,
 )
-from perfseer.data.devices import device_spec, device_specs
+from perfseer.data.devices import device_spec, device_specs, ln_power
 from perfseer.errors import PerfseerError
 
 
@@ -216,3 +218,13 @@ def test_the_view_is_read_in_a_moment():
         return time.process_time() - start
 
     assert min(seconds() for _ in range(5)) < 0.1
+
+
+def test_power_is_told_beside_that_of_a_generation():
+    """A T4 may take 8.6 W for each TFLOP/s, the median card of its generation about twice that."""
+    by_key = {spec.key: spec for spec in device_specs()}
+    assert ln_power(by_key["t4"]) == pytest.approx(math.log(0.48), abs=0.05)
+    turing = [ln_power(spec) for spec in device_specs() if spec.generation == "Turing"]
+    assert statistics.median(turing) == pytest.approx(0.0)
+    assert ln_power(by_key["rtx-pro-6000-maxq"]) < ln_power(by_key["rtx-pro-6000"]) < 0
+    assert all(math.isfinite(ln_power(spec)) for spec in device_specs())

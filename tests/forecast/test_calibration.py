@@ -239,3 +239,13 @@ def test_the_curve_falls_and_judges_the_same_rows(data, base):
         calibration_curve(base, device, grouping="family")
     with pytest.raises(PerfseerError, match="no label"):
         calibration_curve(base, device, target="speed")
+
+
+def test_rows_weigh_what_they_are_given():
+    """Nine rows of a card that is right, one of a card that takes e times as long: each card weighs 1."""
+    errors, owners = np.array([0.0] * 9 + [1.0]), ["many"] * 9 + ["one"]
+    weights = np.array([1 / 9] * 9 + [1.0])
+    fitted = Correction._weighted(errors, np.zeros((10, 1)), np.ones(1), np.inf, weights, anchored=False)
+    assert fitted.offset == pytest.approx(0.5)
+    counted = Correction.fit(errors, np.zeros((10, 1)), owners, ["x"], weights)
+    assert counted.offset > Correction.fit(errors, np.zeros((10, 1)), owners, ["x"]).offset

@@ -19,7 +19,7 @@ def codes(chosen):
     return [(notice.level, notice.code) for notice in chosen.notices]
 
 
-@pytest.mark.parametrize("platform", [*TRAINED, replace(CPU, units=8)])
+@pytest.mark.parametrize("platform", [*TRAINED, replace(CPU, units=8), replace(R3090, mode="cuda-graphs")])
 def test_the_row_of_a_platform_names_that_platform(platform):
     assert Platform.of_rows(pd.DataFrame([platform_row(platform)])) == [platform]
 
@@ -177,3 +177,15 @@ def test_what_is_wanted_is_checked():
         Wanted(precision="fp12")
     with pytest.raises(PerfseerError, match=r"bf16 .*inference"):
         KNOWN.choose(None, "infer", Wanted(precision="bf16"))
+
+
+def test_replayed_steps_are_those_of_the_eager_platform():
+    chosen = KNOWN.choose("rtx3090", "infer", Wanted(mode="cuda-graphs"))
+    assert (chosen.platform, chosen.stand_in) == (replace(R3090, mode="cuda-graphs"), R3090)
+    assert ("warning", "cuda_graphs_assumed") in codes(chosen)
+    assert not chosen.trained_on
+    unseen = KNOWN.choose("h100", "infer", Wanted(mode="cuda-graphs"))
+    assert unseen.platform == replace(unseen.stand_in, mode="cuda-graphs")
+    assert unseen.stand_in == KNOWN.choose("h100", "infer", Wanted(mode="eager")).platform
+    with pytest.raises(PerfseerError, match="expected a GPU"):
+        KNOWN.choose("Core i9-12900K", "infer", Wanted(mode="cuda-graphs"))

@@ -24,7 +24,7 @@ from perfseer.forecast.prediction import Failure, Prediction
 from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import checkpoint_digest, find, saved_in, shipped
 from perfseer.forecast.software import DRIFT
-from perfseer.forecast.transfer import Regime, Transfer
+from perfseer.forecast.transfer import STRANGE_COLUMNS, Regime, Transfer
 from perfseer.graphs.capture import capture
 from tests.helpers.forecasts import (
     CPU,
@@ -584,7 +584,7 @@ def test_no_answer_for_an_unseen_device_is_surer_than_for_a_trained_one(predicto
     model = Strange(predictor.model.settings)
     model.normaliser_, model.range_ = predictor.model.normaliser_, predictor.model.range_
     errors = np.repeat([-0.1, 0.0, 0.1], 5)
-    regime = Regime.of(errors, np.zeros((15, 2)), np.repeat(["a", "b", "c"], 5))
+    regime = Regime.of(errors, np.zeros((15, len(STRANGE_COLUMNS))), np.repeat(["a", "b", "c"], 5))
     transfer = Transfer("x", {"cuda-infer": regime, "cuda-train": regime} if told else {})
     strange = Predictor(model, card=predictor.card, transfer=transfer)
     for phase in ("infer", "train"):

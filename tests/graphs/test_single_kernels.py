@@ -154,6 +154,13 @@ def on_the_meta_device(function, shapes):
     return [node.name for node in tracer.trace.nodes], sum(moved for _, moved, _ in tracer.trace.backward)
 
 
+# What a CPU's kernel saves for its gradient and a GPU's does not: one tensor.
+SAVED_ON_A_CPU = ("logsigmoid",)
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_a_capture_runs_what_a_device_runs(name):
-    assert on_the_meta_device(*OPERATORS[name]) == on_the_cpu(*OPERATORS[name])
+    function, shapes = OPERATORS[name]
+    names, moved = on_the_cpu(function, shapes)
+    saved = operands(shapes, "meta")[0].nbytes if name in SAVED_ON_A_CPU else 0
+    assert on_the_meta_device(function, shapes) == (names, moved - saved)

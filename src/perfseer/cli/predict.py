@@ -60,7 +60,7 @@ def predict(
     ] = None,
     precision: Annotated[_Text, typer.Option(help="fp32, tf32, amp-fp16, bf16, …")] = None,
     memory_format: Annotated[_Text, typer.Option(help="nchw or nhwc.")] = None,
-    mode: Annotated[_Text, typer.Option(help="eager or compiled.")] = None,
+    mode: Annotated[_Text, typer.Option(help="eager, compiled or cuda-graphs.")] = None,
     software: Annotated[
         _Text, typer.Option(help="Version of torch, such as torch2.6 (default: the newest known there).")
     ] = None,

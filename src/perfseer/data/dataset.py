@@ -1,5 +1,6 @@
 """The dataset: clean rows and their graphs, finite by construction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,18 @@ class Dataset:
         rows = rows.reset_index(drop=True)
         labels = np.ascontiguousarray(rows[list(TARGET_NAMES)].to_numpy(dtype=np.float64))
         return cls(rows, labels, graphs, rows["graph"].to_numpy(dtype=np.int64))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Dataset"]) -> "Dataset":
+        """The rows of all parts in order, at least one, over the graphs they use."""
+        used = [np.unique(part.graph_rows, return_inverse=True) for part in parts]
+        shifts = np.cumsum([0, *(len(numbers) for numbers, _ in used)]).tolist()
+        rows = [
+            part.rows.assign(graph=own + shift)
+            for part, (_, own), shift in zip(parts, used, shifts, strict=False)
+        ]
+        graphs = [part.graphs.take(numbers) for part, (numbers, _) in zip(parts, used, strict=True)]
+        return cls.from_rows(pd.concat(rows, ignore_index=True), PackedGraphs.concatenate(graphs))
 
     def __len__(self) -> int:
         """Number of configurations."""

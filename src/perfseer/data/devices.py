@@ -7,7 +7,9 @@ rate. A CPU's peak is cores x clock x FLOPs per core and cycle (two fused multip
 lanes), its bandwidth channels x transfers x 8 bytes: bounds that no program reaches, like all of these.
 """
 
+import math
 import re
+import statistics
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, cast
@@ -42,6 +44,7 @@ class DeviceSpec:
         l2_bytes: last cache shared by all multiprocessors, bytes.
         tdp_w: power limit, W.
         year: of launch.
+        generation: of designs whose units work alike, such as ``Ampere``; may be empty.
         source: the documents that the numbers stand in.
     """
 
@@ -60,6 +63,7 @@ class DeviceSpec:
     l2_bytes: float
     tdp_w: float
     year: int
+    generation: str
     source: str
 
     def peak_flops(self, precision: str) -> float:
@@ -72,6 +76,26 @@ class DeviceSpec:
             "amp-bf16": self.bf16_flops,
         }
         return max(own.get(precision) or 0.0, self.fp32_flops)
+
+
+def ln_power(spec: DeviceSpec) -> float:
+    """Logarithm of the power a device may take for each FP32 FLOP/s, beside its generation's median.
+
+    Chips of one generation take as much for one operation at one clock. Whoever may take less than its
+    siblings holds a clock below the one its peak is published at, once all of it works: -0.7 of a T4.
+    """
+    return _ln_watts_per_flops(spec) - _of_generation(spec.kind, spec.generation)
+
+
+def _ln_watts_per_flops(spec: DeviceSpec) -> float:
+    return math.log(spec.tdp_w / spec.fp32_flops)
+
+
+@cache
+def _of_generation(kind: str, generation: str) -> float:
+    """Median over its devices."""
+    alike = [spec for spec in device_specs() if (spec.kind, spec.generation) == (kind, generation)]
+    return statistics.median(_ln_watts_per_flops(spec) for spec in alike)
 
 
 def plain_name(name: str) -> str:
@@ -144,6 +168,7 @@ def _spec(book: Catalogue, card: Accelerator) -> DeviceSpec | None:
         l2_bytes=values["l2_bytes"],
         tdp_w=values["tdp_w"],
         year=int(values["year"]),
+        generation=card.generation.partition(" ")[0],
         source=_source(book, used),
     )
 

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from functools import cached_property
+from typing import Literal, Self, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from perfseer.graphs.perfgraph import FloatArray
 from perfseer.plain_data import json_object
 
 PRECISIONS: tuple[str, ...] = ("fp32", "tf32", "amp-fp16", "bf16", "amp-bf16", "fp16")
+Mode = Literal["eager", "compiled", "cuda-graphs"]
+MODES: tuple[Mode, ...] = get_args(Mode)
 # Columns of a measurement table that say on which platform a row was measured.
 ROW_COLUMNS: tuple[str, ...] = ("device", "device_kind", "precision", "memory_format", "mode", "environment")
 
@@ -27,7 +30,8 @@ class Platform:
         device_kind: ``cpu`` or ``cuda``.
         precision: one of `PRECISIONS`.
         memory_format: ``nchw`` or ``nhwc``.
-        mode: ``eager`` or ``compiled``.
+        mode: ``eager``, ``compiled``, or ``cuda-graphs``: an eager step recorded once and replayed, which
+            nobody here has measured.
         software: framework and its build, for example ``torch 2.4.0 cu124``.
         units: cores or multiprocessors in use, where those are not the whole of a known device; else None.
     """
@@ -36,7 +40,7 @@ class Platform:
     device_kind: Literal["cpu", "cuda"]
     precision: str
     memory_format: Literal["nchw", "nhwc"]
-    mode: Literal["eager", "compiled"]
+    mode: Mode
     software: str
     units: int | None = None
 
@@ -45,7 +49,7 @@ class Platform:
             "device_kind": ("cpu", "cuda"),
             "precision": PRECISIONS,
             "memory_format": ("nchw", "nhwc"),
-            "mode": ("eager", "compiled"),
+            "mode": MODES,
         }
         for name, values in allowed.items():
             found = getattr(self, name)
@@ -62,18 +66,18 @@ class Platform:
             if self.units == spec.multiprocessors:
                 object.__setattr__(self, "units", None)
 
-    @property
+    @cached_property
     def spec(self) -> DeviceSpec | None:
         """Published figures of its device; None where the catalogue has none."""
         return device_spec(self.device)
 
-    @property
+    @cached_property
     def torch_version(self) -> tuple[int, int]:
         """Major and minor version of torch; (0, 0) where the software does not say."""
         found = re.search(r"torch (\d+)\.(\d+)", self.software)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Short name for files, tables and groups, for example ``rtx3090-amp-fp16-nchw-eager-torch2.4``."""
         spec = self.spec
@@ -113,7 +117,7 @@ class Platform:
             "cpu" if device_kind == "cpu" else "cuda",
             precision,
             "nhwc" if layout == "nhwc" else "nchw",
-            "compiled" if mode == "compiled" else "eager",
+            next((known for known in MODES if known == mode), "eager"),
             _software(facts),
             units if isinstance(units, int) and units > 0 else None,
         )
@@ -137,7 +141,7 @@ def _software(facts: dict[str, object]) -> str:
     return " ".join(filter(None, ["torch", version, build]))
 
 
-_RATES = ("peak_flops", "fp32_flops", "bandwidth", "memory", "multiprocessors", "clock", "l2")
+_RATES = ("peak_flops", "fp32_flops", "bandwidth", "memory", "multiprocessors", "clock", "l2", "tdp")
 _FLAGS: dict[str, Callable[[Platform], bool]] = {
     "is_cuda": lambda platform: platform.device_kind == "cuda",
     "is_16_bit": lambda platform: platform.precision.endswith("16"),
@@ -161,7 +165,8 @@ def platform_features(platforms: Sequence[Platform]) -> FloatArray:
     """What a learner is told about platforms.
 
     Rates are natural logarithms of published figures in SI units: the dense peak at the platform's precision,
-    the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, and peak over bandwidth. The
+    the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, power limit, and peak over
+    bandwidth. The
     version of torch is major + minor / 100. A device that the catalogue does not have gets the median of
     those that resemble it, and a flag.
 
@@ -185,7 +190,7 @@ _NEIGHBOURS = 5
 
 
 def _log_rates(platform: Platform) -> FloatArray:
-    """[7] logarithms of `_RATES`; an unknown device's are its neighbours' median."""
+    """[8] logarithms of `_RATES`; an unknown device's are its neighbours' median."""
     known = [spec for spec in device_specs() if spec.kind == platform.device_kind]
     table = np.log([_rates(spec, platform.precision) for spec in known])
     counts = table[:, _RATES.index("multiprocessors")]
@@ -216,6 +221,7 @@ def _rates(spec: DeviceSpec, precision: str) -> list[float]:
         spec.multiprocessors,
         spec.clock_hz,
         spec.l2_bytes,
+        spec.tdp_w,
     ]
 
 

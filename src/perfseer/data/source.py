@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 import pandas as pd
 
-from perfseer.data.building import Progress, build_graphs
+from perfseer.data.building import KEY, NO_GRAPH, Progress, build_graphs
 from perfseer.data.download import RemoteFile, fetch
 from perfseer.data.packed import PackedGraphs
 from perfseer.data.sources import module_name, source_names
@@ -88,6 +88,15 @@ class Source(ABC):
         require(self.graphs_by == "capture", f"source {self.name} has no graphs, only a table")
         return build_graphs(self.table, self.workers, self.progress)
 
+    def rows(self) -> tuple[pd.DataFrame, PackedGraphs]:
+        """Measured rows that have a graph, with its number in ``graph``; and those graphs.
+
+        Raises:
+            PerfseerError: as `graphs`.
+        """
+        packed, index = self.graphs()
+        return over_graphs(self.table, index), packed
+
     def paths(self) -> list[Path]:
         """The chosen files; published ones are fetched and checked.
 
@@ -106,6 +115,18 @@ class Source(ABC):
             names = ", ".join(file.name for file in self.files)
             raise PerfseerError(f"no file {place}, nor does {self.name} publish one; there are {names}")
         return fetch(named[str(place)])
+
+
+def over_graphs(table: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """Measured rows of a table that have a graph, with its number.
+
+    Args:
+        table: a measurement table.
+        index: `data.building.INDEX_COLUMNS`, maybe by precision.
+    """
+    key = [*KEY, "precision"] if "precision" in index.columns else list(KEY)
+    kept = index.loc[index["graph"] != NO_GRAPH, [*key, "graph"]]
+    return table[table["status"] == "ok"].merge(kept, on=key, how="inner", validate="many_to_one")
 
 
 def source_class(name: str) -> type[Source]:

@@ -68,7 +68,7 @@ class Draw:
         return np.flatnonzero(groups.isin(chosen).to_numpy())
 
     def _validation_groups(self, groups: Iterable[str], fold: int) -> list[str]:
-        ordered = _ordered(groups, f"public:{self.grouping}:{self.seed}:{fold}:valid")
+        ordered = in_hashed_order(groups, f"public:{self.grouping}:{self.seed}:{fold}:valid")
         return ordered[: max(1, round(self.valid_share * len(ordered)))]
 
 
@@ -92,12 +92,12 @@ def draw(rows: pd.DataFrame, grouping: Grouping, seed: int, folds: int, valid_sh
     )
     totals = np.zeros(folds)
     fold_of: dict[str, int] = {}
-    for group in _ordered(sizes.index, f"public:{grouping}:{seed}"):
+    for group in in_hashed_order(sizes.index, f"public:{grouping}:{seed}"):
         fold_of[group] = int(totals.argmin())
         totals[fold_of[group]] += sizes[group]
     return Draw(grouping, seed, fold_of, valid_share)
 
 
-def _ordered(groups: Iterable[str], salt: str) -> list[str]:
+def in_hashed_order(groups: Iterable[str], salt: str) -> list[str]:
     """Distinct groups in an order that depends on the salt and the names alone."""
     return sorted(set(groups), key=lambda group: hashlib.sha256(f"{salt}:{group}".encode()).digest())

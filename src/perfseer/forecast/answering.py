@@ -127,16 +127,20 @@ class Answerer:
         platform, stand_in, like = who
         places = shown.index(platform), shown.index(stand_in)
         values = _as_told_by(rows, *places, ask.confidence)
-        regime = None if platform is None or platform != stand_in else self._regime(platform, phase)
-        if platform is not None and regime is not None:
-            strange = strangeness(dataset.subset([places[0]]), phase, platform)[0]
+        regime = None if stand_in is None else self._regime(stand_in, phase)
+        if stand_in is not None and regime is not None:
+            strange = strangeness(dataset.subset([places[1]]), phase, stand_in)[0]
             values = _moved(values, f"{phase}_time_ms", regime, strange, ask.confidence)
+        elif stand_in is not None and not self._trained(stand_in, phase):
+            least = self.transfer.least_factor(phase, ask.confidence)
+            values = _no_narrower(values, f"{phase}_time_ms", least)
         if like is not None:
             values = _no_surer(values, rows[shown.index(like)], f"{phase}_time_ms")
         if platform is None:
             return Timed(values)
         started = launches(dataset.graph(places[0]), phase, platform)
-        return two_clocks(values, started, phase, self._host(stand_in, phase), ask.confidence)
+        host = self._host(platform if platform.mode == "cuda-graphs" else stand_in, phase)
+        return two_clocks(values, started, phase, host, ask.confidence)
 
     def _trained(self, platform: Platform, phase: Phase) -> bool:
         phases = self.model.platform_phases.get(platform.key, PHASES)
@@ -306,6 +310,19 @@ def _moved(
         return values
     ends = regime.moved(values[label], strange, confidence)
     return {**values, **dict(zip((label, f"{label}_low", f"{label}_high"), ends, strict=True))}
+
+
+def _no_narrower(values: Mapping[Hashable, float], label: str, factor: float) -> Mapping[Hashable, float]:
+    """Values of labels whose interval of a time reaches so far to either side at least, as a factor."""
+    low, high = f"{label}_low", f"{label}_high"
+    if not all(math.isfinite(values.get(name, math.nan)) for name in (label, low, high)):
+        return values
+    value = values[label]
+    ends: dict[Hashable, float] = {
+        low: min(values[low], value / factor),
+        high: max(values[high], value * factor),
+    }
+    return {**values, **ends}
 
 
 def _no_surer(

@@ -22,6 +22,7 @@ CODES: tuple[str, ...] = (
     "target_not_trained",
     "phase_not_trained",
     "software_assumed",
+    "cuda_graphs_assumed",
     "unknown_operators",
     "unseen_operators",
     "launch_bound",
@@ -145,7 +146,7 @@ class Target(Part):
         device_kind: ``cpu`` or ``cuda``.
         precision: fp32, tf32, amp-fp16, …
         memory_format: ``nchw`` or ``nhwc``.
-        mode: ``eager`` or ``compiled``.
+        mode: ``eager``, ``compiled`` or ``cuda-graphs``.
         software: framework and its build.
         trained_on: whether the predictor learnt from measurements of it.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from perfseer.data.devices import DeviceSpec, device_spec, device_specs
-from perfseer.data.platforms import PRECISIONS, Platform
+from perfseer.data.platforms import MODES, PRECISIONS, Mode, Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.parts import Notice
 from perfseer.forecast.software import newest, parse_software, steps_between, version_of
@@ -26,17 +26,17 @@ class Wanted:
     Attributes:
         precision: fp32, tf32, amp-fp16, …
         memory_format: ``nchw`` or ``nhwc``.
-        mode: ``eager`` or ``compiled``.
+        mode: ``eager``, ``compiled`` or ``cuda-graphs``.
         software: a version of torch in any spelling (`parse_software`); patch and build only name it.
     """
 
     precision: str | None = None
     memory_format: Literal["nchw", "nhwc"] | None = None
-    mode: Literal["eager", "compiled"] | None = None
+    mode: Mode | None = None
     software: str | None = None
 
     def __post_init__(self) -> None:
-        allowed = {"precision": PRECISIONS, "memory_format": ("nchw", "nhwc"), "mode": ("eager", "compiled")}
+        allowed = {"precision": PRECISIONS, "memory_format": ("nchw", "nhwc"), "mode": MODES}
         for name, values in allowed.items():
             value = getattr(self, name)
             require(
@@ -75,7 +75,7 @@ class Chosen:
         trained_on: whether the predictor learnt from measurements of it, in the phase asked about.
         notices: what to know about the choice.
         stand_in: platform whose estimate is given for ``platform``, which was not trained on: the same under
-            the nearest version of its software.
+            the nearest version of its software, or eager where CUDA graphs are asked for.
     """
 
     platform: Platform | None
@@ -114,6 +114,8 @@ class Platforms:
                 f"{target or wanted}; leave the target away, or name another predictor",
             )
             return Chosen(None, True)
+        if wanted.mode == "cuda-graphs":
+            return _replayed(self.choose(target, phase, replace(wanted, mode="eager")))
         if target is None:
             return self._default(phase, wanted)
         exact = [platform for platform in self.trained if platform.key == target]
@@ -236,6 +238,26 @@ class Platforms:
 
     def _listing(self) -> str:
         return ", ".join(platform.key for platform in self.trained)
+
+
+def _replayed(eager: Chosen) -> Chosen:
+    """A platform on which eager steps are recorded and replayed: an eager one with another host.
+
+    Raises:
+        PerfseerError: its device is a CPU.
+    """
+    like = eager.stand_in or eager.platform
+    if eager.platform is None or like is None or like.device_kind != "cuda":
+        raise PerfseerError(
+            f"CUDA graphs were asked for on {'nothing' if like is None else like.device}, expected a GPU: "
+            "leave --mode away"
+        )
+    text = (
+        f"nobody here has measured CUDA graphs: the device's time is that of {like.key}, and a host is "
+        "assumed that starts a kernel in about a microsecond"
+    )
+    notices = (*eager.notices, Notice("warning", "cuda_graphs_assumed", text))
+    return Chosen(replace(eager.platform, mode="cuda-graphs"), False, notices, like)
 
 
 def _same_device(platform: Platform, target: str) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from perfseer.blame import described
-from perfseer.data.platforms import Platform
+from perfseer.data.platforms import Mode, Platform
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.answering import Answerer
 from perfseer.forecast.ask import Ask
@@ -107,7 +107,7 @@ class Predictor:
         explain: bool = False,
         precision: str | None = None,
         memory_format: Literal["nchw", "nhwc"] | None = None,
-        mode: Literal["eager", "compiled"] | None = None,
+        mode: Mode | None = None,
         software: str | None = None,
         feed: Feed | None = None,
         limits: Limits | None = None,

@@ -4,15 +4,17 @@ A predictor's own intervals come from the platforms it was trained on and say no
 measured a device it never saw has shown how far off it is there (`perfseer devices`):
 
 .. math::
-    \ln measured - \ln predicted = a + b \cdot kind\ of\ work + e_{device} + e_{model}
+    \ln measured - \ln predicted = b \cdot strangeness + e_{device} + e_{model}
 
-The first two terms move the next device's answer; they are pulled to 0 unless they help on devices left out
-(`predictors.parts.correction`). The interval reaches as far as the wanted share of the errors that were left
-when each device took no part in the correction. **Devices** are counted, not rows, since all rows of one are
-off by a common factor: each has weight 1, shared among its rows. What split conformal prediction adds for a
-finite sample is left out, because with ten devices it would reach as far as the worst row of the worst of
-them; instead the coverage on devices that were left out of everything is measured and kept. Confidences that
-so few devices cannot show, above n / (n + 1), have the tail of Student's t.
+The first term moves the next device's answer (`strangeness`: what is known to be other there than on what the
+predictor learnt from; where nothing is, nothing is moved); it is pulled to 0 as far as devices differ without
+a reason that is known (`predictors.parts.correction`). The interval reaches as far as the wanted share of the
+errors that were left when each device took no part in the correction. **Devices** are counted, not rows,
+since all rows of one are off by a common factor: each has weight 1, shared among its rows. What split
+conformal prediction adds for a finite sample is left out, because with a dozen devices it would reach as far
+as the worst row of the worst of them; instead the coverage on devices that were left out of everything is
+measured and kept. Confidences that so few devices cannot show, above n / (n + 1), have the tail of Student's
+t.
 
 Where the host decides (`host_clock`) an error is the host's, so such rows take no part.
 """
@@ -30,6 +32,7 @@ from pydantic import Field, model_validator
 from scipy.stats import t as student_t
 
 from perfseer.data.dataset import Dataset
+from perfseer.data.devices import ln_power
 from perfseer.data.features import NODE_COLUMNS
 from perfseer.data.files import read_json, write_json
 from perfseer.data.platforms import Platform
@@ -39,18 +42,21 @@ from perfseer.forecast.card import TRANSFER_FILE
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.conformal import LEVELS, level_of
 from perfseer.predictors.parts.correction import Correction, honest_residuals
-from perfseer.predictors.parts.roofline import Work, row_features
-from perfseer.predictors.parts.work_profile import nominal_rates
+from perfseer.predictors.parts.roofline import TimeRoofline, Work, row_features
+from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.targets import Phase
 from perfseer.validation import Strict, validated
 
 # Errors on fewer devices say nothing about the next one.
 FEWEST_DEVICES = 3
-# Kinds of work by which unseen devices differ from the trained ones for a reason that is known: libraries
-# multiply less than is counted in 3 x 3 convolutions in single precision (Winograd), and a model that is in
-# half precision throughout casts nothing and keeps no copies.
-STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half")
+# By what unseen devices differ from the trained ones for a reason that is known (`strangeness`).
+STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "single", "power", "feeding")
+# Of the ridge: a device is off by a fifth or so for no reason that is known, an exponent is of the size of 1.
+# With a dozen devices there is nothing to choose a strength on.
+_STRENGTHS = (0.2**2,)
 _HALF = ("fp16", "bf16")
+# FLOPs in a cycle of a multiprocessor's matrix units on the GPUs most is known of, GeForce since Turing.
+_USUAL_PER_CYCLE = 512.0
 # ln of the widest interval to either side: beyond a factor of a million nothing is said anyway.
 _WIDEST = math.log(1e6)
 # The shipped file has six thousand.
@@ -58,7 +64,6 @@ _MOST_BYTES = 1 << 20
 
 _Log = Annotated[float, Field(ge=-_WIDEST, le=_WIDEST)]
 _Reach = Annotated[float, Field(ge=0, le=_WIDEST)]
-_Share = Annotated[float, Field(ge=0, le=1)]
 _Percent = Annotated[float, Field(ge=0)]
 _A_COLUMN = Field(min_length=len(STRANGE_COLUMNS), max_length=len(STRANGE_COLUMNS))
 
@@ -68,9 +73,9 @@ class _KeptCorrection(Strict):
 
     offset: _Log
     exponents: Annotated[tuple[_Log, ...], _A_COLUMN]
-    centre: Annotated[tuple[_Share, ...], _A_COLUMN]
-    lowest: Annotated[tuple[_Share, ...], _A_COLUMN]
-    highest: Annotated[tuple[_Share, ...], _A_COLUMN]
+    centre: Annotated[tuple[_Log, ...], _A_COLUMN]
+    lowest: Annotated[tuple[_Log, ...], _A_COLUMN]
+    highest: Annotated[tuple[_Log, ...], _A_COLUMN]
     strength: Annotated[float, Field(gt=0)] | None
 
     @model_validator(mode="after")
@@ -110,17 +115,49 @@ class _Kept(Strict):
 
 
 def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArray:
-    """What is strange about each row to a predictor of mixed precision: columns `STRANGE_COLUMNS`, 0 to 1.
+    """What is strange about each row to a predictor that learnt most from GeForce cards: `STRANGE_COLUMNS`.
+
+    - ``winograd_share``: time that 3 x 3 convolutions take where ordinary units multiply: libraries do less
+      there than is counted (Winograd);
+    - ``half``: 1 where all is in half precision, so that nothing is cast and no copies are kept;
+    - ``single``: 1 where all is in single precision on a GPU, of which little was learnt;
+    - ``power``: time of products, times how much less than its siblings the device may take
+      (`data.devices.ln_power`);
+    - ``feeding``: time of products on matrix units, times ln of what those of a multiprocessor do in a cycle,
+      beside the usual: the more they do, the harder they are to keep fed.
 
     Args:
         dataset: n rows.
         phase: ``train`` counts the backward pass.
         platform: of all of them.
+
+    Returns:
+        [n, F]; all but the second are 0 on a CPU and on a device of which nothing is published.
     """
-    half = np.full(len(dataset), float(platform.precision in _HALF))
-    if platform.precision != "fp32" or platform.device_kind != "cuda":
-        return np.column_stack([np.zeros(len(dataset)), half])
-    features, rates = row_features(dataset), nominal_rates(platform)
+    n, spec = len(dataset), platform.spec
+    rates = nominal_rates(platform)
+    shares = dict(zip(PROFILE_COLUMNS, work_profile(dataset, phase, rates).T, strict=True))
+    column = {name: np.zeros(n) for name in STRANGE_COLUMNS}
+    column["half"] = np.full(n, float(platform.precision in _HALF))
+    if spec is not None and platform.device_kind == "cuda":
+        products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
+        column["power"] = products * ln_power(spec)
+        column["single"] = np.full(n, float(platform.precision == "fp32"))
+        peak = spec.peak_flops(platform.precision)
+        if peak <= spec.fp32_flops:
+            column["winograd_share"] = _winograd_share(dataset, phase, rates)
+        else:
+            per_cycle = peak / (spec.multiprocessors * spec.clock_hz)
+            column["feeding"] = products * np.log(per_cycle / _USUAL_PER_CYCLE)
+    return np.column_stack([column[name] for name in STRANGE_COLUMNS])
+
+
+_NO_PRODUCTS = ("grouped_share", "memory_share", "launch_share")
+
+
+def _winograd_share(dataset: Dataset, phase: Phase, rates: TimeRoofline) -> FloatArray:
+    """[n] share of the roofline time that 3 x 3 convolutions take, neither strided nor grouped."""
+    features = row_features(dataset)
     work = Work.of(features, phase)
     seconds = rates.node_seconds(work)
     column = {
@@ -128,8 +165,7 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
         for name in ("conv_kernel", "conv_stride", "conv_groups")
     }
     winograd = (column["conv_kernel"] == 3) & (column["conv_stride"] == 1) & (column["conv_groups"] == 1)
-    share = segment_sum(seconds * winograd, work.node_ptr) / segment_sum(seconds, work.node_ptr)
-    return np.column_stack([share, half])
+    return np.asarray(segment_sum(seconds * winograd, work.node_ptr) / segment_sum(seconds, work.node_ptr))
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +259,11 @@ def _learnt(
     errors: FloatArray, strange: FloatArray, owners: npt.NDArray[Any]
 ) -> tuple[Correction, FloatArray, FloatArray]:
     """The correction; [n] what is left of each error when its device took no part; and the reach by level."""
-    correction = Correction.fit(errors, strange, owners, STRANGE_COLUMNS)
-    left = honest_residuals(errors, strange, owners, STRANGE_COLUMNS)
+    _, members, counts = np.unique(owners, return_inverse=True, return_counts=True)
+    weights = 1.0 / counts[members]
+    given = (errors, strange, owners, STRANGE_COLUMNS, weights, _STRENGTHS)
+    correction = Correction.fit(*given, anchored=True)
+    left = honest_residuals(*given, anchored=True)
     return correction, left, _reach(np.abs(left), owners)
 
 
@@ -273,6 +312,19 @@ class Transfer:
     def of(self, platform: Platform, phase: Phase) -> Regime | None:
         """The regime of a platform nobody measured; None where nothing is known of its kind."""
         return self.regimes.get(regime_name(platform.device_kind, phase))
+
+    def least_factor(self, phase: Phase, confidence: float) -> float:
+        """Factor that a time is unsure by at least, to either side, on a kind of device that nobody left out.
+
+        Devices of the other kind tell: nobody has shown that those of this one are easier.
+
+        Args:
+            phase: inference or training.
+            confidence: of the interval.
+        """
+        level = level_of(confidence)
+        reach = [regime.reach[level] for name, regime in self.regimes.items() if name.endswith(f"-{phase}")]
+        return float(np.exp(max(reach, default=0.0)))
 
 
 def regime_name(device_kind: str, phase: Phase) -> str:

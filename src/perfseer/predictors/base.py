@@ -41,10 +41,14 @@ class FitInputs:
     Attributes:
         kernels: table of kernels measured one by one (`perfseer kernels`), the fusion rules beside it.
         members: predictors fitted on the same rows, by name.
+        elsewhere: labelled rows of other devices and of single operators. What carries over between devices
+            may be learnt from them; nothing is predicted for their sake, and predictors without such a part
+            leave them alone.
     """
 
     kernels: Path | None = None
     members: Mapping[str, "Predictor"] = field(default_factory=dict)
+    elsewhere: Dataset | None = None
 
 
 class Predictor(ABC):

@@ -14,6 +14,7 @@ from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError
 from perfseer.forecast.asking import platform_row
 from perfseer.graphs.capture import capture
+from perfseer.predictors.base import FitInputs
 from perfseer.predictors.library.seernet_x import SeerNetXPredictor, SeerNetXSettings
 from perfseer.predictors.parts.platforms.examples import PlatformExamples
 from perfseer.targets import TARGET_NAMES
@@ -179,3 +180,30 @@ def test_what_is_outside_depends_on_the_platform():
         found["infer_time_ms_high"].item() / found["infer_time_ms_low"].item() for found in (beyond, inside)
     ]
     assert ratios[0] > ratios[1]
+
+
+CODED = Platform("Tesla T4", "cuda", "fp32", "nchw", "eager", "torch 2.4.0")
+
+
+def test_the_network_alone_learns_from_other_devices(fitted, tmp_path):
+    """A card three times as slow as its peaks say has a code; trees and process are as without it."""
+    train, valid = dataset(60, (FAST, SLOW), seed=1), dataset(40, (FAST, SLOW), seed=2)
+    slow = dataset(60, (CODED,), seed=5)
+    slow = Dataset.from_rows(slow.rows.assign(infer_time_ms=3 * slow.rows["infer_time_ms"]), slow.graphs)
+    model = SeerNetXPredictor(SMALL, TIMES)
+    with one_thread():
+        inputs = FitInputs(elsewhere=slow)
+        model.fit(train, valid, fit_normaliser(train, LABELS), seed=0, log=lambda line: None, inputs=inputs)
+    assert model.platforms == fitted.platforms
+    test = dataset(20, (FAST, SLOW), seed=6)
+    for part in ("trees", "process"):
+        parts = [each.blend_.answer(each.examples(test)).by_part[part] for each in (model, fitted)]
+        np.testing.assert_array_equal(*parts)
+    test = dataset(20, (CODED,), seed=7)
+    said = [
+        np.exp(each.blend_.answer(each.examples(test)).by_part["network"])[1::2] for each in (model, fitted)
+    ]
+    assert 2 < np.median(said[0] / said[1]) < 4.5
+    model.save(tmp_path)
+    again = SeerNetXPredictor.load(tmp_path)
+    pd.testing.assert_frame_equal(again.predict(test), model.predict(test))

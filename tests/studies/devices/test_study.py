@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.forecast.shelf import checkpoint_digest, shipped
-from perfseer.studies.devices.errors import COLUMNS, read_errors, write_errors
+from perfseer.forecast.transfer import STRANGE_COLUMNS
+from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS
+from perfseer.studies.devices.errors import COLUMNS, place, read_errors, write_errors
 from perfseer.studies.devices.goals import GOALS, goals_table
 from perfseer.studies.devices.render import render
 from perfseer.studies.devices.settings import DevicesSettings
@@ -21,16 +23,18 @@ from perfseer.studies.devices.study import (
     error_pct,
     inside,
     lessons,
-    transfer_of,
+    regimes_of,
     with_one_factor,
 )
 from perfseer.validation import section
 from tests.helpers.places import PARAMS, ROOT
 
+# Two seeds and two folds are enough to see that all are read.
+SETTINGS = {"devices": {**PARAMS["devices"], "seeds": [0, 1], "folds": 2, "known": [5]}}
 KEYS = ("v100-pcie-32gb", "t4", "p4", "a100-pcie-40gb", "h100-sxm")
 
 
-def table(factors, *, rows=12, host_ms=0.0, checkpoint="abc"):
+def table(factors, *, rows=12, host_ms=0.0, seed=0, fold=0, made_from="abc"):
     """Devices that take so many times what is predicted, 10 to 21 ms."""
     parts = []
     for device, factor in factors.items():
@@ -42,13 +46,15 @@ def table(factors, *, rows=12, host_ms=0.0, checkpoint="abc"):
                     **{"device_kind": "cuda", "precision": "fp32", "mode": "eager", "phase": "infer"},
                     "architecture": [f"net{number}" for number in range(rows)],
                     **{"batch_size": 8, "measured_ms": factor * predicted, "predicted_ms": predicted},
-                    **{"low_ms": 0.9 * predicted, "high_ms": 1.1 * predicted},
                     **{"roofline_ms": 2 * predicted, "launches": 1, "host_ms": host_ms},
-                    **{"winograd_share": 0.0, "half": 0.0},
+                    **dict.fromkeys((*STRANGE_COLUMNS, *PROFILE_COLUMNS), 0.0),
+                    "single": 1.0,
                 }
             )
         )
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)].assign(checkpoint=checkpoint)
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)].assign(
+        seed=seed, fold=fold, made_from=made_from
+    )
 
 
 def answered(errors):
@@ -56,27 +62,28 @@ def answered(errors):
 
 
 def test_a_device_is_answered_from_the_others_alone():
-    """Four devices take 2 x, one 8 x: it is answered with 2 x."""
+    """Four devices take 2 x, one 8 x: it is answered with 2 x, or a little less, since four may be chance."""
     factors = dict.fromkeys(KEYS, 2.0) | {KEYS[0]: 8.0}
     rows = answered(table(factors))
     assert list(rows.index) == list(range(len(rows)))
     odd = rows[rows["device"] == KEYS[0]]
-    assert (odd["answer_ms"] / odd["predicted_ms"]).to_numpy() == pytest.approx(2.0, rel=0.01)
+    assert (odd["answer_ms"] / odd["predicted_ms"]).to_numpy() == pytest.approx(2.0, rel=0.08)
     assert not inside(odd).any()
-    assert error_pct(odd, "answer_ms") == pytest.approx(75.0, abs=0.5)
+    assert error_pct(odd, "answer_ms") == pytest.approx(75.0, abs=2.5)
 
 
 def test_rows_that_wait_for_their_host_teach_nothing():
     slow = table({**dict.fromkeys(KEYS, 2.0)}, host_ms=1e3)
-    assert transfer_of(slow).regimes == {}
+    assert regimes_of(slow) == {}
     rows = answered(slow)
     assert (rows["decides"] == "host").all()
     assert rows["answer_ms"].to_numpy() == pytest.approx(rows["predicted_ms"].to_numpy(), rel=0.01)
 
 
-def test_few_devices_keep_the_predictors_own_interval():
+def test_too_few_devices_teach_nothing():
     rows = answered(table(dict.fromkeys(KEYS[:3], 2.0)))
-    assert rows["answer_low_ms"].to_numpy() == pytest.approx(rows["low_ms"].to_numpy(), rel=0.01)
+    assert rows["answer_ms"].tolist() == rows["predicted_ms"].tolist()
+    assert rows["answer_low_ms"].isna().all()
 
 
 def test_one_factor_is_of_the_other_architectures():
@@ -87,75 +94,100 @@ def test_one_factor_is_of_the_other_architectures():
     assert np.isnan(with_one_factor(table({KEYS[0]: 3.0}, rows=1), "predicted_ms")).all()
 
 
-def test_the_report_holds_every_device_and_is_the_same_twice(tmp_path):
-    factors = {key: 1.0 + 0.1 * number for number, key in enumerate(KEYS)}
-    write_errors(tmp_path / "devices/errors.parquet", table(factors))
+@pytest.fixture
+def study(tmp_path):
+    """A folder of fits: five cards a fold and seed, and one variant."""
+    settings = section(DevicesSettings, SETTINGS, "devices")
+
+    def write(made_from="abc"):
+        for variant, seeds in (
+            (None, settings.seeds),
+            *((name, settings.seeds[:1]) for name in settings.variants),
+        ):
+            for seed in seeds:
+                for fold in range(settings.folds):
+                    factors = {key: 1.0 + 0.1 * number for number, key in enumerate(KEYS)}
+                    errors = table(factors, seed=seed, fold=fold, made_from=made_from)
+                    write_errors(tmp_path / "devices" / place(variant, seed, fold), errors)
+        return tmp_path
+
+    return write
+
+
+def test_the_report_holds_every_device_and_is_the_same_twice(study, tmp_path):
+    folder = study()
     texts = []
     for name in ("one", "two"):
-        render(PARAMS, tmp_path, tmp_path / name)
+        render(SETTINGS, folder, tmp_path / name)
         texts.append((tmp_path / name / "devices.md").read_text(encoding="utf-8"))
         assert len(list((tmp_path / name / "figures").glob("devices_*.svg"))) == 3
     assert texts[0] == texts[1]
     assert all(f"| {key} |" in texts[0] for key in KEYS)
     listed = pd.read_csv(tmp_path / "one/plots/devices_errors.csv")
-    assert len(listed) == 12 * len(KEYS)
+    assert len(listed) == 12 * len(KEYS) * 2 * 2
 
 
-def test_what_was_measured_of_another_predictor_is_not_shipped(tmp_path):
-    errors = tmp_path / "errors.parquet"
-    write_errors(errors, table(dict.fromkeys(KEYS, 2.0)))
-    result = CliRunner().invoke(app, ["devices", "ship", "--errors", str(errors)])
-    assert isinstance(result.exception, PerfseerError)
-    assert "abc" in str(result.exception)  # whose errors they are
-
-
-def test_it_is_shipped_beside_a_predictor(tmp_path):
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "predictor.json").write_text(json.dumps({"name": "seernet_x"}), encoding="utf-8")
-    errors = tmp_path / "errors.parquet"
-    write_errors(errors, table(dict.fromkeys(KEYS, 2.0), checkpoint=checkpoint_digest(folder)))
-    arguments = ["devices", "ship", "--errors", str(errors), "--predictor", str(folder)]
+def test_what_is_learnt_is_shipped_beside_a_predictor_of_the_same_kind(study, tmp_path):
+    folder = study()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "predictor.json").write_text(json.dumps({"name": "seernet_x"}), encoding="utf-8")
+    changed = {"devices": {**SETTINGS["devices"], "predictor": str(mine)}}
+    arguments = ["devices", "ship", "--params", json.dumps(changed), "--study", str(folder / "devices")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    before = checkpoint_digest(folder)
-    kept = json.loads((folder / "transfer.json").read_text(encoding="utf-8"))
-    assert kept["checkpoint"] == before
-    assert kept["regimes"]["cuda-infer"]["correction"]["offset"] == pytest.approx(np.log(2.0), abs=0.01)
+    kept = json.loads((mine / "transfer.json").read_text(encoding="utf-8"))
+    assert kept["checkpoint"] == checkpoint_digest(mine)
+    exponents = kept["regimes"]["cuda-infer"]["correction"]["exponents"]
+    assert exponents[STRANGE_COLUMNS.index("single")] == pytest.approx(np.log(1.2), abs=0.03)
+    (mine / "predictor.json").write_text(json.dumps({"name": "boosting"}), encoding="utf-8")
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, PerfseerError)
+    assert "boosting" in str(result.exception)
+
+
+def test_fits_of_different_settings_are_not_mixed(study):
+    folder = study()
+    settings = section(DevicesSettings, SETTINGS, "devices")
+    other = table({KEYS[0]: 1.0}, seed=settings.seeds[0], fold=1, made_from="other")
+    write_errors(folder / "devices" / place(None, settings.seeds[0], 1), other)
+    with pytest.raises(PerfseerError, match="2 kinds"):
+        read_errors(folder / "devices", settings)
 
 
 WRONG = (
     *(("measured_ms", wrong) for wrong in (float("nan"), float("inf"), -1.0, 0.0)),
-    *(("predicted_ms", -1.0), ("low_ms", float("nan")), ("low_ms", 1e9), ("high_ms", 0.0)),
+    *(("predicted_ms", -1.0), ("roofline_ms", 0.0), ("seed", -1.0)),
     *(("launches", float("nan")), ("host_ms", -1.0), ("winograd_share", 2.0), ("half", float("nan"))),
-    *(("phase", "dance"), ("device_kind", "tpu"), ("mode", "dance"), ("device", None), ("checkpoint", "x")),
+    *(("phase", "dance"), ("device_kind", "tpu"), ("mode", "dance"), ("device", None), ("made_from", "x")),
 )
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_table_that_was_never_written_so_is_refused_by_its_row(tmp_path, name, value):
-    path = tmp_path / "errors.parquet"
+def test_a_table_that_was_never_written_so_is_refused_by_its_row(study, name, value):
+    settings = section(DevicesSettings, SETTINGS, "devices")
+    folder = study() / "devices"
     errors = table(dict.fromkeys(KEYS, 2.0))
     errors[name] = errors[name].astype(object)
     errors.loc[3, name] = value
-    write_errors(path, errors.infer_objects())
+    write_errors(folder / place(None, settings.seeds[0], 0), errors.infer_objects())
     with pytest.raises(PerfseerError, match=rf"{name} = .* in row 3\b"):
-        read_errors(path)
+        read_errors(folder, settings)
 
 
-def test_times_without_intervals_are_read_and_a_table_without_rows_is_not(tmp_path):
-    path = tmp_path / "errors.parquet"
-    errors = table(dict.fromkeys(KEYS, 2.0))
-    write_errors(path, errors.assign(low_ms=np.nan, high_ms=np.nan))
-    assert len(read_errors(path)) == len(errors)
-    write_errors(path, errors.head(0))
+def test_a_table_without_rows_is_not_read(study):
+    settings = section(DevicesSettings, SETTINGS, "devices")
+    folder = study() / "devices"
+    write_errors(folder / place(None, settings.seeds[0], 0), table(dict.fromkeys(KEYS, 2.0)).head(0))
     with pytest.raises(PerfseerError, match="empty"):
-        read_errors(path)
+        read_errors(folder, settings)
 
 
 def test_the_section_names_sources_that_there_are():
-    assert set(section(DevicesSettings, PARAMS, "devices").sources) == {
-        *("timm_results", "pytorch_gpu_benchmark", "once_for_all", "neusight_models")
+    settings = section(DevicesSettings, PARAMS, "devices")
+    assert {*settings.sources, *settings.operators} == {
+        *("timm_results", "pytorch_gpu_benchmark", "once_for_all", "neusight_models"),
+        *("neusight_operators", "vidur_operators"),
     }
     unknown = {**PARAMS["devices"], "sources": {"nobody": {}}}
     with pytest.raises(PerfseerError, match="nobody"):
@@ -169,7 +201,7 @@ def test_the_shipped_transfer_is_of_the_shipped_predictor():
 
 
 def test_goals_are_judged_by_device():
-    """Five cards, four as predicted and one in half the time: answered from the four, it is off by 100 %."""
+    """Five cards, four as predicted, one in half the time: answered from the four, it is off by 100 %."""
     factors = dict.fromkeys(KEYS, 1.0) | {KEYS[0]: 0.5}
     study = Study(section(DevicesSettings, PARAMS, "devices"), table(factors))
     reached = {goal.title: goal.value(study) for goal in GOALS}

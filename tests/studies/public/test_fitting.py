@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.ledger import Ledger
+from perfseer.evaluation.trials import fit as FIT
+from perfseer.studies.public import fitting, source
 from perfseer.studies.public.agreement import agreements, common
 from perfseer.studies.public.facts import row_facts
 from perfseer.studies.public.fitting import Case, run
@@ -52,6 +54,41 @@ def test_every_row_is_predicted_once_by_one_that_never_saw_its_group(study, data
     assert [part.files for part in record.parts] == [(GPU_NEW,), (TRAIN,), (CPU,)]
     assert all(part.n.train + part.n.valid + part.n.test == 72 for part in record.parts)
     assert json.loads((paths[0].parents[1] / "summary.json").read_text())["entrant"] == "roofline"
+
+
+def test_a_joint_fit_learns_from_other_devices_but_for_what_it_is_tested_on(study, data, monkeypatch):
+    """The others ran the very networks of the study: those of a fold's tests may not be learnt there."""
+    given = []
+
+    def fitted(model, fold, *, log, inputs):
+        given.append((fold, inputs.elsewhere))
+        return FIT(model, fold, log=log)
+
+    monkeypatch.setattr(source, "published_rows", lambda name, wanted, seed: data)
+    monkeypatch.setattr(source, "bound_by_device", lambda rows: rows)
+    monkeypatch.setattr(fitting, "fit", fitted)
+    source._elsewhere.cache_clear()
+    pooled = {"predictor": "roofline", "fit": "joint", "files": (GPU_NEW,)}
+    entrants = {"pooled": pooled, "alone": {"predictor": "roofline"}}
+    changed = {"entrants": entrants, **ALONE, "subject": "pooled", "elsewhere": {"once_for_all": {}}}
+    for grouping in ("architecture", "family"):
+        given.clear()
+        pooled = case("pooled", grouping, **changed)
+        run(pooled, study, 1, silent)
+        assert len(given) == 3
+        for fold, (seen, elsewhere) in enumerate(given):
+            record = FoldRecord.read(study / pooled.folder / str(fold) / "record.json")
+            tested = record.read_table(study / pooled.folder / str(fold) / "record.json")[grouping]
+            learnt = set(elsewhere.rows[grouping])
+            assert learnt == set(seen.train.rows[grouping])
+            assert learnt.isdisjoint(tested)
+    given.clear()
+    run(case("alone", **changed), study, 1, silent)
+    assert all(elsewhere is None for _, elsewhere in given)
+    assert (
+        case("pooled", **changed).digests().params
+        != case("pooled", **changed | {"elsewhere": {}}).digests().params
+    )
 
 
 def test_a_joint_fit_learns_from_all_files_at_once():

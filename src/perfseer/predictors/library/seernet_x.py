@@ -59,6 +59,7 @@ class SeerNetXPredictor(Predictor):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._answers: WeakKeyDictionary[Dataset, tuple[PlatformExamples, Answer]] = WeakKeyDictionary()
+        self._phases: dict[str, tuple[Phase, ...]] | None = None
 
     @property
     def platforms(self) -> tuple[Platform, ...]:
@@ -70,22 +71,33 @@ class SeerNetXPredictor(Predictor):
     def platform_phases(self) -> dict[str, tuple[Phase, ...]]:
         """Key of each platform it was trained on to the phases that were timed there."""
         self._require_fitted()
-        timed = {
-            platform.key: tuple(phase for phase in PHASES if Group.of(platform, phase).name in self.timed_)
-            for platform in self.platforms_
-        }
-        return {key: phases for key, phases in timed.items() if phases}
+        if self._phases is None:  # asked for many times an answer
+            timed = {
+                platform.key: tuple(
+                    phase for phase in PHASES if Group.of(platform, phase).name in self.timed_
+                )
+                for platform in self.platforms_
+            }
+            self._phases = {key: phases for key, phases in timed.items() if phases}
+        return self._phases
 
     def _fit(self, train: Dataset, valid: Dataset, *, seed: int, log: Callable[[str], None]) -> None:
         require(len(valid) > 0, "seernet_x was given no validation rows, which it calibrates intervals on")
         self._answers.clear()
-        examples, aside = (self.examples(rows, labelled=True) for rows in (train, valid))
-        self.platforms_, self.graphs_as_run = examples.platforms, examples.in_16_bits()
+        self._phases = None
+        elsewhere = self.inputs_.elsewhere
+        every = self.examples(
+            train if elsewhere is None else Dataset.joined([train, elsewhere]), labelled=True
+        )
+        aside = self.examples(valid, labelled=True)
+        examples = every.of_rows(np.arange(every.row.max() + 1) < len(train))
+        self.platforms_, self.graphs_as_run = examples.measured, examples.in_16_bits()
+        numbers = np.unique(examples.platform).tolist()
         self.ranges_by_platform_ = {
             platform.key: TrainingRange.of(train.subset(np.unique(examples.row[examples.platform == number])))
-            for number, platform in enumerate(examples.platforms)
+            for number, platform in zip(numbers, self.platforms_, strict=True)
         }
-        self.blend_ = Blend.fit(self.settings, examples, aside, seed=seed, log=log)
+        self.blend_ = Blend.fit(self.settings, examples, aside, every, seed=seed, log=log)
         self.timed_ = frozenset(self.blend_.ranges.learners)
         self.n_parameters_ = self.blend_.n_parameters
         if self.blend_.network:
@@ -184,4 +196,4 @@ class SeerNetXPredictor(Predictor):
         self.ranges_by_platform_ = {
             key: TrainingRange.from_json(seen) for key, seen in state["ranges_by_platform"].items()
         }
-        self.blend_ = Blend.load(folder, state, self.settings, self.platforms_)
+        self.blend_ = Blend.load(folder, state, self.settings)

@@ -22,8 +22,9 @@ from perfseer.graphs.perfgraph import FloatArray
 
 # Strengths tried, strongest first: noise variance over the prior variance of an exponent.
 STRENGTHS: tuple[float, ...] = (np.inf, 1.0, 0.3, 0.1, 0.03)
-# Prior scale of an exponent: a factor e per whole share is 1; size counts in e-folds, so less of it.
-_PRIOR = {"ln_roofline_s": 0.1}
+# Prior scale of an exponent: a factor e per whole share is 1; size counts in e-folds, so less of it, and a
+# precision (`forecast.transfer`) is no kind of work but stands for whatever goes with it.
+_PRIOR = {"ln_roofline_s": 0.1, "single": 0.3}
 # A weaker ridge has to be better by this share of the strongest one's error to be taken.
 _GAIN = 0.05
 _HUBER = 1.5
@@ -63,6 +64,10 @@ class Correction:
         profile: FloatArray,
         clusters: npt.ArrayLike,
         columns: Sequence[str],
+        weights: FloatArray | None = None,
+        strengths: Sequence[float] = STRENGTHS,
+        *,
+        anchored: bool = False,
     ) -> "Correction":
         """Fit, the strength chosen by leaving clusters out in turn; earlier ones where errors are alike.
 
@@ -71,6 +76,9 @@ class Correction:
             profile: [n, F] kind of work.
             clusters: [n] architecture of each row.
             columns: names of the F columns.
+            weights: [n] positive, of the rows; None: all weigh the same.
+            strengths: to choose from, strongest first.
+            anchored: whether rows whose profile is 0 need no correction, so that there is no common factor.
 
         Raises:
             PerfseerError: there are no rows, or a value is not finite.
@@ -79,26 +87,34 @@ class Correction:
         good = bool(np.isfinite(errors).all() and np.isfinite(profile).all())
         require(good, "measurements to correct predictions with are not all finite")
         scales = np.array([_PRIOR.get(name, 1.0) for name in columns])
+        shares = np.ones(len(errors)) if weights is None else weights
 
         def at(strength: float, kept: Rows) -> "Correction":
-            return cls._at(errors[kept], profile[kept], scales, strength)
+            return cls._at(errors[kept], profile[kept], scales, strength, shares[kept], anchored=anchored)
 
-        losses = [
-            float(np.abs(_left_out(errors, profile, clusters, partial(at, strength))).mean())
-            for strength in STRENGTHS
-        ]
+        if len(strengths) == 1:
+            return at(strengths[0], slice(None))
+        left = [_left_out(errors, profile, clusters, partial(at, strength)) for strength in strengths]
+        losses = [float(np.average(np.abs(residuals), weights=shares)) for residuals in left]
         best = int(np.argmin(losses))
         chosen = best if losses[best] < (1 - _GAIN) * losses[0] else 0
-        return at(STRENGTHS[chosen], slice(None))
+        return at(strengths[chosen], slice(None))
 
     @classmethod
     def _at(
-        cls, errors: FloatArray, profile: FloatArray, scales: FloatArray, strength: float
+        cls,
+        errors: FloatArray,
+        profile: FloatArray,
+        scales: FloatArray,
+        strength: float,
+        shares: FloatArray,
+        *,
+        anchored: bool,
     ) -> "Correction":
         """Huber's estimate at one strength, by reweighting."""
         weights = np.ones(len(errors))
         for _ in range(_ROUNDS):
-            fitted = cls._weighted(errors, profile, scales, strength, weights)
+            fitted = cls._weighted(errors, profile, scales, strength, shares * weights, anchored=anchored)
             residuals = np.abs(errors - fitted.values(profile))
             spread = max(1.4826 * float(np.median(residuals)), _LEAST_SPREAD)
             weights = np.minimum(1.0, _HUBER * spread / np.maximum(residuals, 1e-12))
@@ -106,11 +122,21 @@ class Correction:
 
     @classmethod
     def _weighted(
-        cls, errors: FloatArray, profile: FloatArray, scales: FloatArray, strength: float, weights: FloatArray
+        cls,
+        errors: FloatArray,
+        profile: FloatArray,
+        scales: FloatArray,
+        strength: float,
+        weights: FloatArray,
+        *,
+        anchored: bool,
     ) -> "Correction":
         centre = np.average(profile, axis=0, weights=weights)
         offset = float(np.average(errors, weights=weights))
         edges = profile.min(axis=0), profile.max(axis=0)
+        if anchored:
+            centre, offset = np.zeros(len(scales)), 0.0
+            edges = np.minimum(edges[0], 0.0), np.maximum(edges[1], 0.0)
         if not np.isfinite(strength):
             return cls(offset, np.zeros(len(scales)), centre, *edges, strength)
         scaled = (profile - centre) * scales
@@ -143,7 +169,14 @@ class Correction:
 
 
 def honest_residuals(
-    errors: FloatArray, profile: FloatArray, clusters: npt.ArrayLike, columns: Sequence[str]
+    errors: FloatArray,
+    profile: FloatArray,
+    clusters: npt.ArrayLike,
+    columns: Sequence[str],
+    weights: FloatArray | None = None,
+    strengths: Sequence[float] = STRENGTHS,
+    *,
+    anchored: bool = False,
 ) -> FloatArray:
     """[n] what is left of each error when its architecture takes no part in fitting or choosing anything.
 
@@ -152,7 +185,10 @@ def honest_residuals(
     owners = np.asarray(clusters)
 
     def fit(kept: Rows) -> Correction:
-        return Correction.fit(errors[kept], profile[kept], owners[kept], columns)
+        shares = None if weights is None else weights[kept]
+        return Correction.fit(
+            errors[kept], profile[kept], owners[kept], columns, shares, strengths, anchored=anchored
+        )
 
     return _left_out(errors, profile, owners, fit)
 

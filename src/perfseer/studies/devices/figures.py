@@ -51,10 +51,11 @@ def predicted(study: Study) -> Figure:
 
 def by_time_per_kernel(study: Study) -> Figure:
     """Error against the time a step takes per kernel, before and after: small batches are on the left."""
-    phases = [phase for phase in PHASES if (study.rows["phase"] == phase).any()]
+    models = study.of_models
+    phases = [phase for phase in PHASES if (models["phase"] == phase).any()]
     figure, axes = panels(1, len(phases), width=9.0, height=3.4)
     for axis, phase in zip(axes, phases, strict=True):
-        rows = study.rows[study.rows["phase"] == phase]
+        rows = models[models["phase"] == phase]
         us = 1e3 * (rows["measured_ms"] / rows["launches"]).to_numpy()
         edges = np.unique(np.quantile(us, np.linspace(0, 1, _BINS + 1)))
         places = np.clip(np.searchsorted(edges, us, side="right") - 1, 0, len(edges) - 2)
@@ -87,9 +88,9 @@ def coverage(study: Study) -> Figure:
 def _coverage_panel(axis: Axes, study: Study, who: str) -> None:
     nominal = [100 * level for level in CONFIDENCES]
     axis.plot(nominal, nominal, color=GREY, linewidth=0.8, label="as said")
-    chosen = study.rows["decides"] == who
+    models = study.of_models
     for phase, colour in zip(PHASES, (ORANGE, BLUE), strict=True):
-        rows = study.rows.index[chosen & (study.rows["phase"] == phase)]
+        rows = models.index[(models["decides"] == who) & (models["phase"] == phase)]
         if len(rows):
             shares = [100 * float(study.coverage[level].loc[rows].mean()) for level in CONFIDENCES]
             axis.plot(nominal, shares, marker="o", markersize=4, color=colour, label=_WORDS[phase])

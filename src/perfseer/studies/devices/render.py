@@ -5,14 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from perfseer.reporting.document import Published, fill, publish
-from perfseer.reporting.units import number
+from perfseer.reporting.units import count, number
 from perfseer.studies.devices import figures, goals, published, tables
 from perfseer.studies.devices.about import DOCUMENT
-from perfseer.studies.devices.study import Study, error_pct, inside, load_study
+from perfseer.studies.devices.study import Study, error_pct, inside, load_study, median_device
 
 PAGE = Path(__file__).with_name("page.md.j2")
 
@@ -44,16 +43,21 @@ def render(parameters: Mapping[str, Any], results: Path, out: Path) -> Published
 
 def markdown(study: Study) -> str:
     """The report as Markdown."""
-    training = study.rows[study.rows["phase"] == "train"]
+    models = study.of_models
+    training = models[models["phase"] == "train"]
+    large = models[(models["batch_size"] >= goals.LARGE) & (models["phase"] == "infer")]
+    products = study.rows[study.rows["source"].isin(list(study.settings.operators))]
     return fill(
         PAGE,
         study=study,
-        rows=study.rows,
+        rows=models,
         tables=tables,
         published=published,
         goals=goals,
-        n_devices=study.rows["device"].nunique(),
+        n_devices=models["device"].nunique(),
         n_training=training["device"].nunique(),
+        n_large=large["device"].nunique(),
+        products=f"{count(len(products))} layers" if len(products) else "No layers",
         headlines=headlines(study),
     )
 
@@ -63,16 +67,16 @@ def headlines(study: Study) -> list[str]:
     words = {"infer": "inference", "train": "training"}
     return [
         _headline(words[str(phase)], str(who), part)
-        for (phase, who), part in study.rows.groupby(["phase", "decides"])
+        for (phase, who), part in study.of_models.groupby(["phase", "decides"])
     ]
 
 
 def _headline(phase: str, who: str, rows: pd.DataFrame) -> str:
-    errors = [error_pct(part, "answer_ms") for _, part in rows.groupby("device")]
+    worst = max(error_pct(part, "answer_ms") for _, part in rows.groupby("device"))
     covered = 100 * float(inside(rows).mean())
     width = float((rows["answer_high_ms"] / rows["answer_low_ms"]).median())
     return (
-        f"{phase}, bound by the {who}: {number(float(np.median(errors)))} % on the median of "
-        f"{len(errors)} devices, {number(max(errors))} % on the worst; "
+        f"{phase}, bound by the {who}: {number(median_device(rows, 'answer_ms'))} % on the median of "
+        f"{rows['device'].nunique()} devices, {number(worst)} % on the worst; "
         f"{number(covered)} % of {len(rows)} times inside the interval, high / low {number(width)}"
     )

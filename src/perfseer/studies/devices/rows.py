@@ -1,81 +1,71 @@
-"""Published times on devices that a predictor never saw, each over its graph."""
+"""Everything the study is about as one table over one store of graphs: gathered once, read by every fit."""
 
-from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from perfseer.data.building import KEY, NO_GRAPH, Progress
-from perfseer.data.dataset import Dataset
+from perfseer.data.building import Progress
+from perfseer.data.dataset import ROW_COLUMNS, Dataset
 from perfseer.data.devices import DeviceSpec
-from perfseer.data.platforms import ROW_COLUMNS, Platform
-from perfseer.data.source import source_class
-from perfseer.errors import PerfseerError, require
-from perfseer.forecast.transfer import balanced
-from perfseer.studies.devices.settings import DevicesSettings, PublishedTimes
-from perfseer.targets import PHASES, TARGET_NAMES
+from perfseer.data.files import read_parquet, write_parquet
+from perfseer.data.packed import PackedGraphs
+from perfseer.data.platforms import Platform
+from perfseer.errors import PerfseerError
+from perfseer.evaluation.trials import Log
+from perfseer.studies.devices.settings import DevicesSettings
+from perfseer.studies.published_times import published_rows
+
+ROWS_FILE, GRAPHS_FILE = "rows.parquet", "graphs.safetensors"
+WRITTEN_BY = "perfseer devices gather"
+# Besides those of a dataset: who published a row, and whether it is a single operator.
+OWN_COLUMNS: tuple[str, ...] = ("published_by", "is_operator")
 
 
-def unseen_rows(
-    settings: DevicesSettings,
-    name: str,
-    trained: Sequence[Platform],
-    workers: int = 1,
-    progress: Progress | None = None,
-) -> Dataset | None:
-    """The rows of a source that are of devices nobody trained on, over graphs in their precision.
+def gather(settings: DevicesSettings, workers: int, progress: Progress | None, log: Log) -> Dataset:
+    """Read every source of the section and capture its models.
 
     Args:
         settings: section ``devices``.
-        name: of the source.
-        trained: platforms of the predictor.
         workers: processes that capture.
         progress: called with graphs done and graphs there are.
-
-    Returns:
-        Rows with the times of the wanted phases alone, at most `DevicesSettings.rows` of a device, precision
-        and mode; None where all are of devices it was trained on.
+        log: receives a line for each source.
 
     Raises:
-        PerfseerError: a file cannot be had or read, or no model could be captured.
+        PerfseerError: a file cannot be had or read, or no model of a source could be captured.
     """
-    wanted = settings.sources[name]
-    source = source_class(name)(
-        list(wanted.files), workers, progress, sample=wanted.sample, seed=settings.seed, as_measured=True
-    )
-    packed, index = source.graphs()
-    rows = _over_graphs(source.table, index)
-    rows = _timed(rows, wanted)
-    rows = rows[_of_new_devices(rows, trained)]
-    if not len(rows):
-        return None
-    groups = rows["device"] + rows["precision"] + rows["mode"]
-    chosen = balanced(groups.tolist(), settings.rows, settings.seed)
-    return Dataset.from_rows(rows.iloc[chosen], packed)
+    parts: list[Dataset] = []
+    for name, wanted in {**settings.sources, **settings.operators}.items():
+        data = published_rows(name, wanted, settings.seeds[0], workers, progress)
+        parts.append(_told_apart(data, is_operator=name in settings.operators))
+        log(f"{name}: {len(data):,d} rows of {_n_devices(data)} devices")
+    return Dataset.joined(parts)
 
 
-def _over_graphs(table: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
-    """Measured rows that have a graph, with its number."""
-    key = [*KEY, "precision"] if "precision" in index.columns else list(KEY)
-    kept = index.loc[index["graph"] != NO_GRAPH, [*key, "graph"]]
-    rows = table[table["status"] == "ok"].merge(kept, on=key, how="inner", validate="many_to_one")
-    rows["configuration"] = [f"{number}" for number in range(len(rows))]
-    return rows
+def _told_apart(data: Dataset, *, is_operator: bool) -> Dataset:
+    return Dataset.from_rows(data.rows.assign(is_operator=is_operator), data.graphs)
 
 
-def _timed(rows: pd.DataFrame, wanted: PublishedTimes) -> pd.DataFrame:
-    """Rows with a time of a wanted phase; other labels are left out."""
-    kept = [f"{phase}_time_ms" for phase in wanted.phases]
-    dropped = {name: np.nan for name in TARGET_NAMES if name not in kept}
-    rows = rows.assign(**dropped)
-    return rows[rows[kept].notna().any(axis=1)]
+def _n_devices(data: Dataset) -> int:
+    return int(data.rows["device"].nunique())
 
 
-def _of_new_devices(rows: pd.DataFrame, trained: Sequence[Platform]) -> np.ndarray:
-    """[n] whether a row is of a device in the catalogue that no trained platform has."""
-    known = {platform.spec for platform in trained}
-    devices = [platform.spec for platform in Platform.of_rows(rows[list(ROW_COLUMNS)])]
-    return np.array([spec is not None and spec not in known for spec in devices], dtype=bool)
+def write_rows(folder: Path, data: Dataset) -> list[Path]:
+    """Write what `gather` gave, the rows last."""
+    rows, graphs = folder / ROWS_FILE, folder / GRAPHS_FILE
+    data.graphs.save(graphs)
+    write_parquet(rows, data.rows)
+    return [rows, graphs]
+
+
+def read_rows(folder: Path) -> Dataset:
+    """Read it.
+
+    Raises:
+        PerfseerError: a file is missing or damaged.
+    """
+    rows = read_parquet(folder / ROWS_FILE, (*ROW_COLUMNS, *OWN_COLUMNS), WRITTEN_BY)
+    return Dataset.from_rows(rows, PackedGraphs.load(folder / GRAPHS_FILE))
 
 
 def device_of(platform: Platform) -> DeviceSpec:
@@ -89,14 +79,6 @@ def device_of(platform: Platform) -> DeviceSpec:
     return platform.spec
 
 
-def require_rows(found: Sequence[Dataset | None], settings: DevicesSettings) -> None:
-    """Raise unless a source has rows.
-
-    Raises:
-        PerfseerError: none has.
-    """
-    require(
-        any(data is not None for data in found),
-        f"no row of {', '.join(settings.sources)} is of a device that {settings.predictor} was not trained "
-        f"on in a phase of {', '.join(PHASES)}: name other sources in devices.sources",
-    )
+def device_keys(rows: pd.DataFrame) -> np.ndarray:
+    """[n] key of the device of each row, which is in the catalogue."""
+    return np.array([device_of(platform).key for platform in Platform.of_rows(rows)])

@@ -1,7 +1,8 @@
 """What answers for unseen devices are worth, each device judged by what was learnt from the others."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from perfseer.forecast.transfer import (
     FEWEST_DEVICES,
     STRANGE_COLUMNS,
     Regime,
-    Transfer,
     regime_name,
 )
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.parts.platforms.host import host_prior
-from perfseer.studies.devices.errors import ERRORS_FILE, read_errors
+from perfseer.studies.devices.errors import read_errors
+from perfseer.studies.devices.measuring import after_measuring
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.targets import PHASES, Phase
 from perfseer.validation import section
@@ -36,18 +37,18 @@ ENTRANTS: Mapping[str, str] = {
 }
 
 
-def transfer_of(errors: pd.DataFrame) -> Transfer:
+def regimes_of(errors: pd.DataFrame) -> Mapping[str, Regime]:
     """What all rows tell of the next device; regimes with too few devices are left out.
 
     Args:
-        errors: as `errors.measure_errors` gives them.
+        errors: as `errors.read_errors` gives them.
     """
-    regimes = {}
+    regimes: dict[str, Regime] = {}
     for (kind, phase), rows in errors.groupby(["device_kind", "phase"]):
         telling = rows[_device_decides(rows)]
         if telling["device"].nunique() >= FEWEST_DEVICES:
             regimes[regime_name(str(kind), _phase(phase))] = _regime(telling, judged=True)
-    return Transfer(str(errors["checkpoint"].iloc[0]), regimes)
+    return regimes
 
 
 # Kind of device, phase and the device left out to what the others teach; None where they are too few.
@@ -58,7 +59,7 @@ def lessons(errors: pd.DataFrame) -> Lessons:
     """What is learnt for each device from the others of its kind in a phase.
 
     Args:
-        errors: as `errors.measure_errors` gives them.
+        errors: as `errors.read_errors` gives them.
     """
     found: dict[tuple[str, str, str], Regime | None] = {}
     for (kind, phase), rows in errors.groupby(["device_kind", "phase"], sort=False):
@@ -74,7 +75,7 @@ def answers(errors: pd.DataFrame, taught: Lessons, confidence: float) -> pd.Data
     """The same rows with what would be answered by someone who has not seen their device.
 
     Args:
-        errors: as `errors.measure_errors` gives them.
+        errors: as `errors.read_errors` gives them.
         taught: `lessons` of them.
         confidence: of the intervals.
 
@@ -96,11 +97,11 @@ def _answer(row: Mapping[Any, Any], regime: Regime | None, confidence: float) ->
     """Time and ends of its interval, in ms."""
     phase = _phase(row["phase"])
     label = f"{phase}_time_ms"
-    ends = (row["predicted_ms"], row["low_ms"], row["high_ms"])
+    ends = (row["predicted_ms"], math.nan, math.nan)
     if regime is not None:
         strange = np.array([row[name] for name in STRANGE_COLUMNS])
         ends = regime.moved(row["predicted_ms"], strange, confidence)
-    host = Host(host_prior(row["mode"], phase)) if row["device_kind"] == "cuda" else None
+    host = Host(host_prior(row["mode"], phase)) if row["host_ms"] > 0 else None
     names = (label, f"{label}_low", f"{label}_high")
     timed = two_clocks(dict(zip(names, ends, strict=True)), int(row["launches"]), phase, host, confidence)
     return timed.labels[names[0]], timed.labels[names[1]], timed.labels[names[2]]
@@ -124,7 +125,7 @@ def with_one_factor(rows: pd.DataFrame, column: str) -> FloatArray:
     """[n] times of a column, times the factor by which the platform's other architectures are off.
 
     Args:
-        rows: columns ``platform``, ``phase``, ``architecture``, ``measured_ms`` and the column.
+        rows: columns ``seed``, ``platform``, ``phase``, ``architecture``, ``measured_ms`` and the column.
         column: of times, ms.
 
     Returns:
@@ -133,7 +134,7 @@ def with_one_factor(rows: pd.DataFrame, column: str) -> FloatArray:
     factors = np.full(len(rows), np.nan)
     ratios = (rows["measured_ms"] / rows[column]).to_numpy()
     owners = rows["architecture"].to_numpy()
-    places = rows.reset_index(drop=True).groupby(["platform", "phase"], sort=False).indices
+    places = rows.reset_index(drop=True).groupby(["seed", "platform", "phase"], sort=False).indices
     for members in places.values():
         for name in np.unique(owners[members]):
             own = members[owners[members] == name]
@@ -149,11 +150,13 @@ class Study:
 
     Attributes:
         settings: section ``devices``.
-        errors: what `perfseer devices measure` wrote.
+        errors: what `perfseer devices fit` wrote.
+        variants: variant to what it wrote for it.
     """
 
     settings: DevicesSettings
     errors: pd.DataFrame
+    variants: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def lessons(self) -> Lessons:
@@ -169,10 +172,28 @@ class Study:
             roofline_one_ms=with_one_factor(rows, "roofline_ms"),
         )
 
+    @property
+    def of_models(self) -> pd.DataFrame:
+        """The rows that are no single operators."""
+        return self.rows[~self.rows["source"].isin(list(self.settings.operators))]
+
     @cached_property
-    def transfer(self) -> Transfer:
+    def measured(self) -> pd.DataFrame:
+        """Errors after a few models were measured on a device, of rows that the device decides."""
+        return after_measuring(self.errors[_device_decides(self.errors)], self.settings.known)
+
+    @cached_property
+    def of_variants(self) -> Mapping[str, pd.DataFrame]:
+        """Variant to its rows with answers, each learnt from its own errors."""
+        return {
+            name: answers(errors, lessons(errors), self.settings.confidence)
+            for name, errors in self.variants.items()
+        }
+
+    @cached_property
+    def regimes(self) -> Mapping[str, Regime]:
         """What all rows tell of the next device."""
-        return transfer_of(self.errors)
+        return regimes_of(self.errors)
 
     @cached_property
     def coverage(self) -> Mapping[float, "pd.Series[bool]"]:
@@ -193,15 +214,21 @@ def error_pct(rows: pd.DataFrame, column: str) -> float:
     return float(mape_pct(kept["measured_ms"].to_numpy(), kept[column].to_numpy()))
 
 
+def median_device(rows: pd.DataFrame, column: str) -> float:
+    """Median over devices of the mean absolute percentage error of a column of times."""
+    return float(np.median([error_pct(part, column) for _, part in rows.groupby("device")]))
+
+
 def load_study(parameters: Mapping[str, Any], folder: Path) -> Study:
     """Read what was measured.
 
     Args:
         parameters: raw mapping of params.yaml; section ``devices``.
-        folder: written by `perfseer devices measure`.
+        folder: written by `perfseer devices fit`.
 
     Raises:
         PerfseerError: the section is at fault, or there is no sound table.
     """
     settings = section(DevicesSettings, parameters, "devices")
-    return Study(settings, read_errors(folder / ERRORS_FILE))
+    variants = {name: read_errors(folder, settings, name) for name in settings.variants}
+    return Study(settings, read_errors(folder, settings), variants)

@@ -21,6 +21,7 @@ from perfseer.evaluation.group_folds import Draw, Grouping, draw
 from perfseer.evaluation.predictions import table_digest
 from perfseer.evaluation.records import RECORD_FILE, Counts, Digests, as_floats, write_record
 from perfseer.evaluation.trials import Fitted, Log, fit, fitting_code, kept, peak_memory_mib
+from perfseer.predictors.base import FitInputs
 from perfseer.predictors.registry import create, settings_class
 from perfseer.predictors.settings import PredictorSettings
 from perfseer.studies.public import source
@@ -30,7 +31,7 @@ from perfseer.validation import validated
 
 SUMMARY_FILE = "summary.json"
 # What all fits of the study depend on, besides the entrant's own section.
-_SHARED = ("files", "as_measured", "folds", "valid_share", "confidence", "labels", "training")
+_SHARED = ("files", "as_measured", "folds", "valid_share", "confidence", "labels", "training", "elsewhere")
 _SCOPE = frozenset({"groupings", "seeds", "folds"})
 
 
@@ -78,16 +79,26 @@ class Case:
         where = f"public.entrants.{self.name}.settings"
         return validated(settings_class(self.entrant.predictor), self.entrant.settings, where)
 
-    def fit(self, train: Dataset, valid: Dataset, log: Log) -> Fitted:
+    def fit(self, train: Dataset, valid: Dataset, log: Log, tested: Dataset | None = None) -> Fitted:
         """Fit the predictor; what it is tested on is the caller's.
+
+        Args:
+            train: rows to learn from.
+            valid: rows to stop and calibrate on.
+            log: receives a line now and then.
+            tested: rows whose groups may not be learnt from on other devices either.
 
         Raises:
             PerfseerError: learning diverged.
         """
+        unseen = pd.concat([part.rows[self.grouping] for part in (valid, tested) if part is not None])
+        joint = self.entrant.fit == "joint"
+        elsewhere = source.elsewhere(self.settings, self.grouping, set(unseen)) if joint else None
         recipe = self.settings.training.changed(self.entrant.recipe)
         model = create(self.entrant.predictor, self.predictor_settings(), recipe)
         normaliser = fit_normaliser(train, self.settings.labels)
-        return fit(model, Fold(self.grouping, self.seed, train, valid, valid, normaliser), log=log)
+        fold = Fold(self.grouping, self.seed, train, valid, valid, normaliser)
+        return fit(model, fold, log=log, inputs=FitInputs(elsewhere=elsewhere))
 
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The result files of each fit."""
@@ -181,7 +192,7 @@ def _fit_part(
     """One fit, on some of the files: its costs, and its predictions of the test rows."""
     mine = data.subset(np.flatnonzero(data.rows["source"].isin(files)))
     train, valid, test = (mine.subset(part) for part in drawn.parts(mine.rows, fold))
-    fitted = case.fit(train, valid, log)
+    fitted = case.fit(train, valid, log, test)
     predicted, predict_ms = fitted.timed(test)
     part = Part(
         files=files,

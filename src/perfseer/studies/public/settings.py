@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, JsonValue, PositiveInt, model_validator
 
 from perfseer.data.settings import LabelSettings, Seed
+from perfseer.data.sources import source_names
 from perfseer.data.sources.timm_results.names import FILES
 from perfseer.evaluation.group_folds import Grouping
 from perfseer.evaluation.overrides import override
 from perfseer.evaluation.settings import Percentage
 from perfseer.predictors.registry import PREDICTOR_NAMES
+from perfseer.studies.wanted_times import PublishedTimes
 from perfseer.training.settings import Recipe, TrainingSettings
 from perfseer.validation import Strict
 
@@ -107,6 +109,8 @@ class PublicSettings(Strict):
         worst: predictions that are listed with a reason.
         labels: how each quantity is mapped for learning.
         training: recipe of the networks that declare none of their own.
+        elsewhere: published times of other devices and of single operators, which joint fits learn from where
+            a predictor has a part for it. Groups that a fold is tested or calibrated on are left out of them.
         entrants: who takes part.
         means: name → entrants whose predictions are averaged on the logarithmic scale; nothing is fitted.
         variants: entrants that differ from another in a few settings.
@@ -129,6 +133,7 @@ class PublicSettings(Strict):
     worst: PositiveInt
     labels: LabelSettings
     training: TrainingSettings
+    elsewhere: dict[str, PublishedTimes] = Field(default={})
     entrants: Annotated[dict[Name, Entrant], Field(min_length=1)]
     means: dict[Name, Annotated[tuple[str, ...], Field(min_length=2)]] = Field(default={})
     variants: dict[Name, Variant] = Field(default={})
@@ -139,6 +144,7 @@ class PublicSettings(Strict):
         if self.folder is None:
             _require_known("files", self.files, [file.name for file in FILES])
         _require_known("headline", self.headline, self.files)
+        _require_known("elsewhere", self.elsewhere, source_names())
         for name, entrant in self.entrants.items():
             self._check_scope(f"entrants.{name}", entrant)
             _require_known(f"entrants.{name}.predictor", (entrant.predictor,), PREDICTOR_NAMES)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from perfseer.data.dataset import Dataset
 from perfseer.data.sources.timm_results.names import parse_name
 from perfseer.errors import PerfseerError
 from perfseer.evaluation.group_folds import Grouping
@@ -45,21 +46,33 @@ def ship(settings: PublicSettings, study: Path, out: Path, log: Log) -> None:
     aside = draw_folds(settings, case.grouping, case.seed).kept_aside(data.rows)
     learned = np.setdiff1d(np.arange(len(data)), aside)
     fitted = case.fit(data.subset(learned), data.subset(aside), log)
+    elsewhere = source.elsewhere(settings, case.grouping, data.rows[case.grouping].iloc[aside])
     fitted.model.save(out)
     card = Card(
-        description=(
-            f"{settings.subject}: times, from {len(data):,} results of "
-            f"{data.rows['architecture'].nunique():,} architectures in {len(settings.files)} files of timm"
-        ),
+        description=_description(settings, data, elsewhere),
         commit=_commit(),
         dataset_digest=source.data_digest(settings),
-        sources=settings.files,
+        sources=(*settings.files, *settings.elsewhere),
         default_target=parse_name(settings.headline[0])[0].key,
         held_out=held_out,
         hosts=host_bounds(data),
     )
     write_card(out, card)
     log(f"{fitted.model.n_parameters_:,} numbers, fitted in {fitted.fit_s:.0f} s, saved to {out}")
+
+
+def _description(settings: PublicSettings, data: Dataset, elsewhere: Dataset | None) -> str:
+    """What it learnt from, in a line."""
+    text = (
+        f"{settings.subject}: times, from {len(data):,} results of {data.rows['architecture'].nunique():,} "
+        f"architectures in {len(settings.files)} files of timm"
+    )
+    if elsewhere is None:
+        return text
+    devices = elsewhere.rows["device"].nunique()
+    return (
+        f"{text}; its network also from {len(elsewhere):,} times of models and operators on {devices} others"
+    )
 
 
 def _held_out(file: str, grouping: Grouping, rows: pd.DataFrame) -> HeldOut:

@@ -1,8 +1,10 @@
 """The study's data: its result files, their rows and their graphs."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from perfseer.data.dataset import Dataset
@@ -11,7 +13,10 @@ from perfseer.data.sources.timm_results.names import find_file
 from perfseer.data.sources.timm_results.tables import open_results
 from perfseer.digests import digest, file_digest
 from perfseer.errors import PerfseerError
+from perfseer.evaluation.group_folds import Grouping
 from perfseer.studies.public.settings import PublicSettings
+from perfseer.studies.published_times import bound_by_device, published_rows
+from perfseer.studies.wanted_times import PublishedTimes
 
 
 def place_of(settings: PublicSettings, name: str) -> str | Path:
@@ -59,3 +64,32 @@ def dataset(settings: PublicSettings, names: tuple[str, ...]) -> Dataset:
     """Rows of some of the files over graphs at each row's own batch size."""
     places = [place_of(settings, name) for name in names]
     return timm_results.dataset(places, as_measured=settings.as_measured)
+
+
+@cache
+def _elsewhere(wanted: tuple[tuple[str, str], ...], seed: int) -> Dataset:
+    parts = [
+        bound_by_device(published_rows(name, PublishedTimes.model_validate_json(text), seed))
+        for name, text in wanted
+    ]
+    return Dataset.joined(parts)
+
+
+def elsewhere(settings: PublicSettings, grouping: Grouping, without: Collection[str]) -> Dataset | None:
+    """What joint fits learn of other devices; None where the section names no sources.
+
+    Rows in which a host may have decided how long a step takes are left out: they tell nothing of a device.
+
+    Args:
+        settings: section ``public``.
+        grouping: what folds keep together.
+        without: groups that a fold is tested or calibrated on.
+
+    Raises:
+        PerfseerError: a source cannot be had, or nothing is left of them.
+    """
+    if not settings.elsewhere:
+        return None
+    wanted = tuple((name, times.model_dump_json()) for name, times in settings.elsewhere.items())
+    data = _elsewhere(wanted, settings.seeds[0])
+    return data.subset(np.flatnonzero(~data.rows[grouping].isin(set(without)).to_numpy()))

@@ -33,7 +33,7 @@ def test_saved_trees_are_equal_bit_for_bit_and_small():
     again = BoostedTrees.of_arrays(trees.arrays())
     assert (again.predict(inputs) == trees.predict(inputs)).all()
     n_nodes = len(trees.forest.feature)
-    assert sum(values.nbytes for values in trees.arrays().values()) == 8 * n_nodes + 4 * SETTINGS.trees
+    assert sum(values.nbytes for values in trees.arrays().values()) == 7 * n_nodes + 4 * SETTINGS.trees
     assert again.n_parameters == trees.n_parameters
 
 

@@ -92,6 +92,11 @@ class TimmResults(Source):
         """Rows in the files' order."""
         return pd.concat([file.table for file in self.opened], ignore_index=True)
 
+    def rows(self) -> tuple[pd.DataFrame, PackedGraphs]:
+        """See `Source.rows`; files that timed two networks under one name have a graph for each."""
+        data = join(self.opened, self.captures, as_measured=self.as_measured).data
+        return data.rows, data.graphs
+
     def graphs(self) -> tuple[PackedGraphs, pd.DataFrame]:
         """Of the networks that were measured, as far as their parameters tell.
 

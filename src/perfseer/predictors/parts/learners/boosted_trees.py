@@ -89,12 +89,12 @@ class BoostedTrees:
         their parents.
         """
         forest, leaf = self.forest, self.forest.feature == _LEAF
-        ahead = forest.right - np.arange(len(leaf))
+        ahead = np.where(leaf, 0, forest.right - np.arange(len(leaf)))
         return {
             "roots": forest.roots,
             "feature": forest.feature,
             "number": np.where(leaf, forest.value, forest.threshold).astype(np.float32),
-            "ahead": np.where(leaf, 0, ahead).astype(np.int16),
+            "ahead": ahead.astype(np.uint8 if ahead.max(initial=0) <= np.iinfo(np.uint8).max else np.int16),
         }
 
     @classmethod

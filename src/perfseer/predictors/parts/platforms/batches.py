@@ -11,8 +11,9 @@ from perfseer.data.platforms import Platform
 from perfseer.nn.node_times import UNKNOWN, Examples, Work
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
 
-# Bytes of inputs, weights and outputs, and the two times of the roofline.
-N_TIMES = 5
+# Bytes of inputs, weights and outputs, the two times of the roofline, elements for each multiprocessor, and
+# bytes in terms of the last cache.
+N_SIZES = 7
 
 
 class Shown:
@@ -54,7 +55,11 @@ class Shown:
         moved = examples.work.ln_moved[compiled, kind]
         # Work of nothing takes e^-14 ms, a nanosecond: no infinity reaches the network.
         times = np.column_stack([np.maximum(part, -14.0) for part in (computing, moving)])
-        sizes = torch.from_numpy(np.column_stack([(moved - 8.0) / 5.0, (times + 4.0) / 5.0])).float()
+        rates, asked = examples.rates, platform[pairs.example]
+        shared = examples.work.ln_elements[kind] - rates.ln_units[asked]
+        cached = np.log1p(np.expm1(moved).sum(axis=1)) - rates.ln_cache[asked]
+        parts = [(moved - 8.0) / 5.0, (times + 4.0) / 5.0, (shared - 8.0) / 4.0, (cached + 2.0) / 4.0]
+        sizes = torch.from_numpy(np.column_stack(parts)).float()
         codes = self._codes[torch.from_numpy(platform)]
         work = Work(
             features=torch.cat([self._described[torch.from_numpy(kind)], sizes], dim=1),

@@ -1,7 +1,7 @@
 """Network, trees and a Gaussian process on examples of any platform, averaged on the logarithmic scale."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.tables import PlatformTable, platform_table
 from perfseer.predictors.parts.platforms.widening import FeatureRange
 from perfseer.predictors.parts.weights import count_weights, save_weights
+from perfseer.settings import load_settings
 
 # Of the parts on the logarithmic scale. The process alone is the best of them on unseen architectures, the
 # network and the trees bring what it lacks on unseen families (docs/seernet-x.md has the figures).
@@ -76,16 +77,25 @@ class Blend:
         settings: SeerNetXSettings,
         examples: PlatformExamples,
         valid: PlatformExamples,
+        every: PlatformExamples,
         *,
         seed: int,
         log: Callable[[str], None],
     ) -> Self:
-        """Fit every part in use; ``valid`` is for the learning curve.
+        """Fit every part in use.
+
+        Args:
+            settings: what is in use, and sizes.
+            examples: that all parts learn from.
+            valid: for the learning curve.
+            every: ``examples`` and those of other devices, which the network alone learns from.
+            seed: of what is drawn.
+            log: receives a line now and then.
 
         Raises:
             PerfseerError: no platform and phase has rows enough, or the training of the network diverged.
         """
-        table, scales, groups = platform_table(examples), Scales.of(examples), examples.groups
+        table, scales, groups = platform_table(examples), Scales.of(every), examples.groups
         ranges = PlatformLearners.fit(
             table.of_graphs, table.base, groups, lambda columns, _: FeatureRange.of(columns)
         )
@@ -96,8 +106,8 @@ class Blend:
         }
         network = None
         if "network" in settings.used:
-            network = PlatformNetwork.new(settings, scales, examples.platforms, seed)
-            network.train(settings, examples, valid, seed=seed, log=log)
+            network = PlatformNetwork.new(settings, scales, every.platforms, seed)
+            network.train(settings, every, valid, seed=seed, log=log)
         return cls(learners, ranges, scales, network)
 
     @property
@@ -130,6 +140,9 @@ class Blend:
             "kin": {part: learners.save(folder / _FILES[part]) for part, learners in self.learners.items()},
             "kin_of_ranges": self.ranges.save(folder / _RANGES_FILE),
             "scales": self.scales.to_json(),
+            "coded": []
+            if self.network is None
+            else [asdict(platform) for platform in self.network.platforms],
         }
 
     @classmethod
@@ -138,7 +151,6 @@ class Blend:
         folder: Path,
         state: Mapping[str, Any],
         settings: SeerNetXSettings,
-        platforms: tuple[Platform, ...],
     ) -> Self:
         """Read what `save` wrote.
 
@@ -146,7 +158,6 @@ class Blend:
             folder: where to.
             state: what it returned.
             settings: of what was saved.
-            platforms: it was fitted on.
 
         Raises:
             PerfseerError: a file is missing or damaged.
@@ -163,7 +174,8 @@ class Blend:
         ranges = PlatformLearners.load(folder / _RANGES_FILE, state["kin_of_ranges"], FeatureRange.of_arrays)
         scales, network = Scales.from_json(state["scales"]), None
         if "network" in settings.used:
-            network = PlatformNetwork.load(folder / _FILES["network"], settings, scales, platforms)
+            coded = [load_settings(Platform, platform, "coded") for platform in state["coded"]]
+            network = PlatformNetwork.load(folder / _FILES["network"], settings, scales, coded)
         return cls(learners, ranges, scales, network)
 
 

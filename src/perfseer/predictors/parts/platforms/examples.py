@@ -1,11 +1,12 @@
 """Rows of any platform as examples: one for each row and phase, made of kinds of nodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.platforms import Platform
@@ -108,6 +109,18 @@ class PlatformExamples:
     def __len__(self) -> int:
         """Number of examples."""
         return len(self.row)
+
+    def of_rows(self, rows: npt.NDArray[np.bool_]) -> Self:
+        """The examples of some rows of the dataset [n], over the same kinds and platforms."""
+        chosen = rows[self.row]
+        own = {name: getattr(self, name)[chosen] for name in ("row", "phase", "graph", "platform", "ln_ms")}
+        totals = {name: values[chosen] for name, values in self.totals.items()}
+        return replace(self, **own, totals=totals)
+
+    @property
+    def measured(self) -> tuple[Platform, ...]:
+        """The platforms that an example is of."""
+        return tuple(self.platforms[number] for number in np.unique(self.platform).tolist())
 
     @property
     def in_training(self) -> IntArray:

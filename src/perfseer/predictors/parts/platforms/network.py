@@ -14,7 +14,7 @@ from perfseer.data.platforms import Platform
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.graphs.vocabulary import OPERATORS
 from perfseer.nn.node_times import NodeTimeNetwork
-from perfseer.predictors.parts.platforms.batches import N_TIMES, Shown
+from perfseer.predictors.parts.platforms.batches import N_SIZES, Shown
 from perfseer.predictors.parts.platforms.examples import PlatformExamples, Scales
 from perfseer.predictors.parts.platforms.settings import SeerNetXSettings
 from perfseer.predictors.parts.platforms.work import TOLD
@@ -51,7 +51,7 @@ class PlatformNetwork:
         """One with random weights."""
         with seeded(seed):
             network = NodeTimeNetwork(
-                features=len(scales.mean[0]) + N_TIMES,
+                features=len(scales.mean[0]) + N_SIZES,
                 platform_features=len(TOLD),
                 platforms=len(platforms) + 1,
                 operator_types=len(OPERATOR_TYPES),

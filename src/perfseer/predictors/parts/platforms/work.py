@@ -20,6 +20,7 @@ PRODUCTS: tuple[str, ...] = (*names_with("narrow"), "conv_grouped")
 TOLD: tuple[str, ...] = (
     *("ln_flops_per_byte", "torch_version", "is_cuda", "is_16_bit", "is_nhwc", "is_compiled"),
     "is_unknown_device",
+    "ln_watts_per_flops",  # a card of little power does not hold the clock that its peak is published at
 )
 # Units of a matrix product on tensor cores: channels that are no multiple waste some.
 _TILES: tuple[tuple[str, int], ...] = (
@@ -36,12 +37,16 @@ class Rates:
     Attributes:
         ln_flops: [P, 2] FLOP/s of ordinary units and of matrix units at the platform's precision.
         ln_bytes: [P] byte/s of memory.
+        ln_units: [P] multiprocessors or cores.
+        ln_cache: [P] bytes of the last cache that all of them share.
         compiled: [P] whether operators are joined.
         told: [P, len(TOLD)] what a learner is told.
     """
 
     ln_flops: FloatArray
     ln_bytes: FloatArray
+    ln_units: FloatArray
+    ln_cache: FloatArray
     compiled: IntArray
     told: FloatArray
 
@@ -56,11 +61,15 @@ class Rates:
         table = platform_features(platforms)
 
         def column(name: str) -> FloatArray:
-            return table[:, PLATFORM_COLUMNS.index(name)]
+            if name == "ln_watts_per_flops":
+                return np.asarray(column("ln_tdp") - column("ln_peak_flops"))
+            return np.asarray(table[:, PLATFORM_COLUMNS.index(name)])
 
         return cls(
             ln_flops=np.column_stack([column("ln_fp32_flops"), column("ln_peak_flops")]),
             ln_bytes=column("ln_bandwidth"),
+            ln_units=column("ln_multiprocessors"),
+            ln_cache=column("ln_l2"),
             compiled=(column("is_compiled") * fusion).astype(np.int64),
             told=np.column_stack([column(name) for name in TOLD]),
         )
@@ -80,6 +89,7 @@ class KindWork:
         launches: [2, K] kernels started, operator by operator and compiled.
         channels: [K] of the output, at least 1: what kernels of a backward pass share out work by.
         pixels: [K] of the output, height times width, at least 1.
+        ln_elements: [K] of the output, at least 0: what kernels share out among multiprocessors.
         walked: [K] numbers that one channel's share of the work passes through: images, pixels and window.
         codes: [K, 3] operator type, producer, consumer.
     """
@@ -93,6 +103,7 @@ class KindWork:
     launches: FloatArray
     channels: FloatArray
     pixels: FloatArray
+    ln_elements: FloatArray
     walked: FloatArray
     codes: IntArray
 
@@ -120,6 +131,7 @@ class KindWork:
             launches=np.stack([np.ones(len(types)), 1.0 - kinds.column("silent")]),
             channels=np.maximum(sizes["c"], 1.0),
             pixels=pixels,
+            ln_elements=np.log(np.maximum(elements, 1.0)),
             walked=np.maximum(sizes["n"], 1.0) * pixels * window,
             codes=np.column_stack([kinds.codes(name) for name in ("operator_type", "producer", "consumer")]),
         )
