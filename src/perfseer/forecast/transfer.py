@@ -42,7 +42,7 @@ from perfseer.forecast.card import TRANSFER_FILE
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.conformal import LEVELS, level_of
 from perfseer.predictors.parts.correction import Correction, honest_residuals
-from perfseer.predictors.parts.roofline import TimeRoofline, Work, row_features
+from perfseer.predictors.parts.roofline import TimeRoofline, Work, graph_column, row_features
 from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.targets import Phase
 from perfseer.validation import Strict, validated
@@ -119,7 +119,7 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
 
     - ``winograd_share``: time that 3 x 3 convolutions take where ordinary units multiply: libraries do less
       there than is counted (Winograd);
-    - ``half``: 1 where all is in half precision, so that nothing is cast and no copies are kept;
+    - ``half``: 1 where all of a model is in half precision, so that nothing is cast and no copies are kept;
     - ``single``: 1 where all is in single precision on a GPU, of which little was learnt;
     - ``power``: time of products, times how much less than its siblings the device may take
       (`data.devices.ln_power`);
@@ -138,7 +138,9 @@ def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArra
     rates = nominal_rates(platform)
     shares = dict(zip(PROFILE_COLUMNS, work_profile(dataset, phase, rates).T, strict=True))
     column = {name: np.zeros(n) for name in STRANGE_COLUMNS}
-    column["half"] = np.full(n, float(platform.precision in _HALF))
+    # a layer by itself casts nothing, whatever its precision
+    composed = graph_column(row_features(dataset), "n_nodes") > 1
+    column["half"] = np.where(composed, float(platform.precision in _HALF), 0.0)
     if spec is not None and platform.device_kind == "cuda":
         products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
         column["power"] = products * ln_power(spec)

@@ -161,3 +161,18 @@ def test_the_documented_priors_are_those_of_the_table():
         clock = host_prior(mode.lower().replace(" ", "-"), "train" if phase == "training" else "infer")
         said = [float(number) for number in numbers.split(",")]
         assert said == [float(f"{1e3 * clock.ms(1, quantile):.2g}") for quantile in (0.05, 0.5, 0.95)]
+
+
+def test_a_step_of_an_unrolled_recurrence_does_not_bound_a_host(monkeypatch):
+    """Without the largest graph, whose launches are more than any step is known to have."""
+    data = make_dataset(6, seed=0)
+    columns = host_columns(len(data))
+    measured = type(data).from_rows(data.rows.assign(**columns), data.graphs)
+    on_gpu = [row for row in range(len(data)) if columns["device_kind"][row] == "cuda"]
+    nodes = {row: measured.graph(row).n_nodes for row in on_gpu}
+    largest = max(nodes.values())
+    kept = [row for row in on_gpu if nodes[row] < largest]
+    assert kept
+    monkeypatch.setattr(host, "MOST_LAUNCHES", largest - 1)
+    expected = min(1e3 * measured.rows["infer_time_ms"].iloc[row] / nodes[row] for row in kept)
+    assert least_us_per_launch(measured)[(R3090.key, "infer")] == pytest.approx(expected)

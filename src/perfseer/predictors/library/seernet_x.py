@@ -38,6 +38,11 @@ from perfseer.predictors.settings import PredictorSettings
 from perfseer.settings import load_settings
 from perfseer.targets import PHASES, TARGET_BY_NAME, TARGET_NAMES, Phase
 
+# The farthest that an interval reaches to either side, as a factor. Of 29,800 times of unseen architectures
+# none was off by as much, of as many of unseen families 26 were; beyond it an interval only says that
+# features are far outside of what was seen, which a warning says better.
+_WIDEST = 10.0
+
 
 class SeerNetXPredictor(Predictor):
     """Both times, on every platform it was trained on and on those of which peaks are published."""
@@ -131,9 +136,9 @@ class SeerNetXPredictor(Predictor):
         self._require_fitted()
         examples, answer = self._asked(dataset)
         names = [group.name for group in examples.groups]
-        ends = self.conformal_.interval(
-            np.exp(answer.mean), answer.difficulty, names, confidence, answer.widening
-        )
+        values = np.exp(answer.mean)
+        low, high = self.conformal_.interval(values, answer.difficulty, names, confidence, answer.widening)
+        ends = np.maximum(low, values / _WIDEST), np.minimum(high, values * _WIDEST)
         columns = {
             f"{target}_{side}": self._as_rows(examples, values, len(dataset))[:, number]
             for side, values in zip(("low", "high"), ends, strict=True)

@@ -144,8 +144,6 @@ def _described(rows: Dataset, phase: Phase, platform: Platform) -> pd.DataFrame:
     is_operator = rows.rows["is_operator"].to_numpy(dtype=bool)
     started = kernels_started(rows, phase)
     strange = strangeness(rows, phase, platform)
-    # what `half` is about are casts and copies between the operators of a model
-    strange[is_operator, STRANGE_COLUMNS.index("half")] = 0.0
     profile = work_profile(rows, phase, rates)
     table = pd.DataFrame(
         {

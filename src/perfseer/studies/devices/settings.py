@@ -8,7 +8,7 @@ from perfseer.data.settings import Seed
 from perfseer.data.sources import source_names
 from perfseer.evaluation.overrides import override
 from perfseer.studies.wanted_times import PublishedTimes
-from perfseer.validation import Strict
+from perfseer.validation import Strict, validated
 
 
 class Variant(Strict):
@@ -80,7 +80,7 @@ class DevicesSettings(Strict):
         if name is None:
             return self
         plain = self.model_dump(mode="json")
-        return type(self).model_validate(override(plain, self.variants[name].changes))
+        return validated(type(self), override(plain, self.variants[name].changes), f"devices.variants.{name}")
 
 
 # What stands in params.yaml.
