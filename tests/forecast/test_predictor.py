@@ -24,7 +24,8 @@ from perfseer.forecast.prediction import Failure, Prediction
 from perfseer.forecast.predictor import Predictor
 from perfseer.forecast.shelf import checkpoint_digest, find, saved_in, shipped
 from perfseer.forecast.software import DRIFT
-from perfseer.forecast.transfer import STRANGE_COLUMNS, Regime, Transfer
+from perfseer.forecast.strangeness import STRANGE_COLUMNS
+from perfseer.forecast.transfer import Regime, Transfer
 from perfseer.graphs.capture import capture
 from tests.helpers.forecasts import (
     CPU,

@@ -1,31 +1,22 @@
 """What errors on unseen devices make of the next answer: by hand, and as it is kept."""
 
 import json
-import math
-import statistics
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
-from perfseer.data.devices import device_specs
 from perfseer.errors import PerfseerError
-from perfseer.forecast.asking import unlabelled
 from perfseer.forecast.card import TRANSFER_FILE
 from perfseer.forecast.predictor import Predictor
+from perfseer.forecast.strangeness import STRANGE_COLUMNS
 from perfseer.forecast.transfer import (
-    STRANGE_COLUMNS,
     Regime,
     Transfer,
-    balanced,
     read_transfer,
     regime_name,
-    strangeness,
     write_transfer,
 )
-from perfseer.graphs.capture import capture
 from tests.helpers.forecasts import CPU, R3090
 
 T4 = replace(R3090, device="Tesla T4")
@@ -109,49 +100,6 @@ def test_intervals_hold_for_a_device_to_come():
 def test_too_few_devices_say_nothing():
     with pytest.raises(PerfseerError, match="2 devices"):
         regime_of({"a": 0.1, "b": 0.2})
-
-
-def test_strange_work_is_told_by_precision_and_kind_of_device():
-    layers = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1, bias=False), nn.Conv2d(256, 256, 1, bias=False))
-    rows = unlabelled(capture(layers, (torch.empty(8, 256, 56, 56),)), [FP32])
-
-    # Both are bound by arithmetic on this card, of which the first does nine times as much (and launches).
-    def found(platform):
-        return dict(zip(STRANGE_COLUMNS, strangeness(rows, "infer", platform)[0].tolist(), strict=True))
-
-    power = math.log(70 / 8.1) - _turing()
-    assert found(FP32) == pytest.approx(
-        {"winograd_share": 0.9, "half": 0.0, "single": 1.0, "power": power, "feeding": 0.0}, abs=0.01
-    )
-    fed = math.log(65e12 / (40 * 1.59e9) / 512)
-    assert found(FP16) == pytest.approx(
-        {"winograd_share": 0.0, "half": 1.0, "single": 0.0, "power": power, "feeding": fed}, abs=0.02
-    )
-    assert set(found(CPU).values()) == {0.0}
-    geforce = found(R3090)
-    assert [geforce[name] for name in ("winograd_share", "half", "single")] == [0.0] * 3
-    assert geforce["feeding"] == pytest.approx(0.0, abs=0.01)
-
-
-def test_a_card_without_matrix_units_multiplies_less_in_half_precision_too():
-    layer = nn.Conv2d(256, 256, 3, padding=1, bias=False)
-    rows = unlabelled(capture(layer, (torch.empty(8, 256, 56, 56),)), [FP32])
-    pascal = replace(FP16, device="GeForce GTX 1080 Ti")
-    assert strangeness(rows, "infer", pascal)[0, 0] == pytest.approx(1.0, abs=0.01)
-
-
-def _turing():
-    alike = [spec for spec in device_specs() if spec.generation == "Turing"]
-    return statistics.median(math.log(1e12 * spec.tdp_w / spec.fp32_flops) for spec in alike)
-
-
-def test_large_tables_do_not_drown_others():
-    groups = ["a"] * 100 + ["b"] * 3
-    chosen = balanced(groups, 10)
-    assert len(chosen) == 13
-    assert set(chosen[-3:]) == {100, 101, 102}
-    assert balanced(groups, 10).tolist() == chosen.tolist()
-    assert balanced(groups, 10, seed=1).tolist() != chosen.tolist()
 
 
 def test_what_is_written_is_read_again(tmp_path):

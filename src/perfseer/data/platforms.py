@@ -156,6 +156,7 @@ _FLAGS: dict[str, Callable[[Platform], bool]] = {
 PLATFORM_COLUMNS: tuple[str, ...] = (
     *(f"ln_{name}" for name in _RATES),
     "ln_flops_per_byte",
+    "ln_watts_per_flops",
     "torch_version",
     *_FLAGS,
 )
@@ -164,11 +165,10 @@ PLATFORM_COLUMNS: tuple[str, ...] = (
 def platform_features(platforms: Sequence[Platform]) -> FloatArray:
     """What a learner is told about platforms.
 
-    Rates are natural logarithms of published figures in SI units: the dense peak at the platform's precision,
-    the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, power limit, and peak over
-    bandwidth. The
-    version of torch is major + minor / 100. A device that the catalogue does not have gets the median of
-    those that resemble it, and a flag.
+    Rates are natural logarithms of published figures in SI units: the dense peak at the platform's
+    precision, the FP32 peak, bandwidth, memory, multiprocessors, clock, last-level cache, power limit,
+    peak over bandwidth, and power over peak. The version of torch is major + minor / 100. A device that
+    the catalogue does not have gets the median of those that resemble it, and a flag.
 
     Returns:
         [P, F] float64, columns `PLATFORM_COLUMNS`, finite.
@@ -181,7 +181,8 @@ def _feature_row(platform: Platform) -> list[float]:
     rates = _log_rates(platform)
     major, minor = platform.torch_version
     version = major + minor / 100 if major else _TYPICAL_TORCH
-    return [*rates, rates[0] - rates[2], version, *(float(flag(platform)) for flag in _FLAGS.values())]
+    ratios = rates[0] - rates[2], rates[_RATES.index("tdp")] - rates[0]
+    return [*rates, *ratios, version, *(float(flag(platform)) for flag in _FLAGS.values())]
 
 
 # Told of software that does not say its version, beside the flag.

@@ -32,7 +32,8 @@ from perfseer.forecast.parts import (
 from perfseer.forecast.platform_choice import Chosen
 from perfseer.forecast.prediction import Prediction
 from perfseer.forecast.software import DRIFT, steps_between
-from perfseer.forecast.transfer import Regime, Transfer, strangeness
+from perfseer.forecast.strangeness import strangeness
+from perfseer.forecast.transfer import Regime, Transfer
 from perfseer.forecast.warnings import coverage_notices, covered
 from perfseer.graphs.perfgraph import FloatArray, PerfGraph
 from perfseer.predictors import base

@@ -19,8 +19,9 @@ from perfseer.targets import TARGET_NAMES, Phase
 OVERHEAD_S = 4.0
 # ... and so many iterations of it.
 ITERATIONS = 30
-# Predictions of a calibrated predictor are bounded by its base, not by the few labels measured.
-_LABELS = LabelSettings.model_validate(
+# Labels as logarithms. Predictions of a calibrated predictor are bounded by its base, not by the few labels
+# measured.
+LOGARITHMS = LabelSettings.model_validate(
     {
         "time": {"transform": "log", "standardise": True, "margin": 20},
         "mem": {"transform": "log", "standardise": True, "margin": 20},
@@ -119,7 +120,7 @@ def calibrate(base: Predictor, measured: Dataset) -> CalibratedPredictor:
 def _label_scales(measured: Dataset) -> LabelNormaliser:
     columns = {name: measured.labels[:, TARGET_NAMES.index(name)] for name in measured.targets}
     return LabelNormaliser(
-        {name: fit_scale(values[~np.isnan(values)], name, _LABELS) for name, values in columns.items()}
+        {name: fit_scale(values[~np.isnan(values)], name, LOGARITHMS) for name, values in columns.items()}
     )
 
 

@@ -6,21 +6,21 @@ measured a device it never saw has shown how far off it is there (`perfseer devi
 .. math::
     \ln measured - \ln predicted = b \cdot strangeness + e_{device} + e_{model}
 
-The first term moves the next device's answer (`strangeness`: what is known to be other there than on what the
-predictor learnt from; where nothing is, nothing is moved); it is pulled to 0 as far as devices differ without
-a reason that is known (`predictors.parts.correction`). The interval reaches as far as the wanted share of the
-errors that were left when each device took no part in the correction. **Devices** are counted, not rows,
-since all rows of one are off by a common factor: each has weight 1, shared among its rows. What split
-conformal prediction adds for a finite sample is left out, because with a dozen devices it would reach as far
-as the worst row of the worst of them; instead the coverage on devices that were left out of everything is
-measured and kept. Confidences that so few devices cannot show, above n / (n + 1), have the tail of Student's
-t.
+The first term moves the next device's answer (`forecast.strangeness`: what is known to be other there than
+on what the predictor learnt from; where nothing is, nothing is moved); it is pulled to 0 as far as devices
+differ without a reason that is known (`predictors.parts.correction`). The interval reaches as far as the
+share of the errors that were left when each device took no part in the correction. **Devices** are counted,
+not rows, since all rows of one are off by a common factor: each has weight 1, shared among its rows. What
+split conformal prediction adds for a finite sample is left out, because with a dozen devices it would reach
+as far as the worst row of the worst of them; instead the coverage on devices that were left out of
+everything is measured and kept. Confidences that so few devices cannot show, above n / (n + 1), have the
+tail of Student's t.
 
 Where the host decides (`host_clock`) an error is the host's, so such rows take no part.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -31,32 +31,22 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 from scipy.stats import t as student_t
 
-from perfseer.data.dataset import Dataset
-from perfseer.data.devices import ln_power
-from perfseer.data.features import NODE_COLUMNS
 from perfseer.data.files import read_json, write_json
 from perfseer.data.platforms import Platform
-from perfseer.data.ragged import segment_sum
 from perfseer.errors import PerfseerError, require
 from perfseer.forecast.card import TRANSFER_FILE
+from perfseer.forecast.strangeness import STRANGE_COLUMNS
 from perfseer.graphs.perfgraph import FloatArray
 from perfseer.predictors.conformal import LEVELS, level_of
 from perfseer.predictors.parts.correction import Correction, honest_residuals
-from perfseer.predictors.parts.roofline import TimeRoofline, Work, graph_column, row_features
-from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
 from perfseer.targets import Phase
 from perfseer.validation import Strict, validated
 
 # Errors on fewer devices say nothing about the next one.
 FEWEST_DEVICES = 3
-# By what unseen devices differ from the trained ones for a reason that is known (`strangeness`).
-STRANGE_COLUMNS: tuple[str, ...] = ("winograd_share", "half", "single", "power", "feeding")
 # Of the ridge: a device is off by a fifth or so for no reason that is known, an exponent is of the size of 1.
 # With a dozen devices there is nothing to choose a strength on.
 _STRENGTHS = (0.2**2,)
-_HALF = ("fp16", "bf16")
-# FLOPs in a cycle of a multiprocessor's matrix units on the GPUs most is known of, GeForce since Turing.
-_USUAL_PER_CYCLE = 512.0
 # ln of the widest interval to either side: beyond a factor of a million nothing is said anyway.
 _WIDEST = math.log(1e6)
 # The shipped file has six thousand.
@@ -112,62 +102,6 @@ class _Kept(Strict):
 
     checkpoint: Annotated[str, Field(min_length=1)]
     regimes: dict[Literal["cuda-infer", "cuda-train", "cpu-infer", "cpu-train"], _KeptRegime]
-
-
-def strangeness(dataset: Dataset, phase: Phase, platform: Platform) -> FloatArray:
-    """What is strange about each row to a predictor that learnt most from GeForce cards: `STRANGE_COLUMNS`.
-
-    - ``winograd_share``: time that 3 x 3 convolutions take where ordinary units multiply: libraries do less
-      there than is counted (Winograd);
-    - ``half``: 1 where all of a model is in half precision, so that nothing is cast and no copies are kept;
-    - ``single``: 1 where all is in single precision on a GPU, of which little was learnt;
-    - ``power``: time of products, times how much less than its siblings the device may take
-      (`data.devices.ln_power`);
-    - ``feeding``: time of products on matrix units, times ln of what those of a multiprocessor do in a cycle,
-      beside the usual: the more they do, the harder they are to keep fed.
-
-    Args:
-        dataset: n rows.
-        phase: ``train`` counts the backward pass.
-        platform: of all of them.
-
-    Returns:
-        [n, F]; all but the second are 0 on a CPU and on a device of which nothing is published.
-    """
-    n, spec = len(dataset), platform.spec
-    rates = nominal_rates(platform)
-    shares = dict(zip(PROFILE_COLUMNS, work_profile(dataset, phase, rates).T, strict=True))
-    column = {name: np.zeros(n) for name in STRANGE_COLUMNS}
-    # a layer by itself casts nothing, whatever its precision
-    composed = graph_column(row_features(dataset), "n_nodes") > 1
-    column["half"] = np.where(composed, float(platform.precision in _HALF), 0.0)
-    if spec is not None and platform.device_kind == "cuda":
-        products = 1.0 - sum(shares[name] for name in _NO_PRODUCTS)
-        column["power"] = products * ln_power(spec)
-        column["single"] = np.full(n, float(platform.precision == "fp32"))
-        peak = spec.peak_flops(platform.precision)
-        if peak <= spec.fp32_flops:
-            column["winograd_share"] = _winograd_share(dataset, phase, rates)
-        else:
-            per_cycle = peak / (spec.multiprocessors * spec.clock_hz)
-            column["feeding"] = products * np.log(per_cycle / _USUAL_PER_CYCLE)
-    return np.column_stack([column[name] for name in STRANGE_COLUMNS])
-
-
-_NO_PRODUCTS = ("grouped_share", "memory_share", "launch_share")
-
-
-def _winograd_share(dataset: Dataset, phase: Phase, rates: TimeRoofline) -> FloatArray:
-    """[n] share of the roofline time that 3 x 3 convolutions take, neither strided nor grouped."""
-    features = row_features(dataset)
-    work = Work.of(features, phase)
-    seconds = rates.node_seconds(work)
-    column = {
-        name: features.nodes[:, NODE_COLUMNS.index(name)]
-        for name in ("conv_kernel", "conv_stride", "conv_groups")
-    }
-    winograd = (column["conv_kernel"] == 3) & (column["conv_stride"] == 1) & (column["conv_groups"] == 1)
-    return np.asarray(segment_sum(seconds * winograd, work.node_ptr) / segment_sum(seconds, work.node_ptr))
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,20 +266,6 @@ class Transfer:
 def regime_name(device_kind: str, phase: Phase) -> str:
     """Such as ``cuda-infer``."""
     return f"{device_kind}-{phase}"
-
-
-def balanced(groups: Sequence[str], most: int, seed: int = 0) -> npt.NDArray[np.int64]:
-    """Positions of at most so many rows of each group, drawn by a seed: a large table must not drown others.
-
-    Args:
-        groups: [n] of the rows.
-        most: rows of a group.
-        seed: of the draw.
-    """
-    names = np.asarray(groups, dtype=str)
-    drawing = np.random.default_rng(seed)
-    chosen = [drawing.permutation(np.flatnonzero(names == name))[:most] for name in np.unique(names).tolist()]
-    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
 
 
 def write_transfer(folder: Path, transfer: Transfer) -> Path:

@@ -10,7 +10,7 @@ from perfseer.data.platforms import Platform
 from perfseer.errors import PerfseerError
 from perfseer.forecast.asking import platform_row
 from perfseer.studies.devices.errors import COLUMNS, fit_to_folder, read_errors
-from perfseer.studies.devices.fitting import Leaving
+from perfseer.studies.devices.fitting import Leaving, balanced
 from perfseer.studies.devices.rows import read_rows, write_rows
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.targets import TARGET_NAMES
@@ -106,3 +106,12 @@ def test_a_fold_is_fitted_once_and_says_what_it_was_made_from(data, tmp_path):
         fit_to_folder(settings(), tmp_path, None, 0, 3, said.append)
     with pytest.raises(PerfseerError, match="no variant 'x'"):
         fit_to_folder(settings(), tmp_path, "x", 0, 0, said.append)
+
+
+def test_large_tables_do_not_drown_others():
+    groups = ["a"] * 100 + ["b"] * 3
+    chosen = balanced(groups, 10)
+    assert len(chosen) == 13
+    assert set(chosen[-3:]) == {100, 101, 102}
+    assert balanced(groups, 10).tolist() == chosen.tolist()
+    assert balanced(groups, 10, seed=1).tolist() != chosen.tolist()

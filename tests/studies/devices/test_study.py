@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -11,11 +12,12 @@ from typer.testing import CliRunner
 from perfseer.cli.main import app
 from perfseer.errors import PerfseerError
 from perfseer.forecast.shelf import checkpoint_digest, shipped
-from perfseer.forecast.transfer import STRANGE_COLUMNS
+from perfseer.forecast.strangeness import STRANGE_COLUMNS
 from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS
-from perfseer.studies.devices.errors import COLUMNS, place, read_errors, write_errors
+from perfseer.studies.devices.errors import COLUMNS, made_from, place, read_errors, write_errors
 from perfseer.studies.devices.goals import GOALS, goals_table
 from perfseer.studies.devices.render import render
+from perfseer.studies.devices.rows import GRAPHS_FILE, ROWS_FILE
 from perfseer.studies.devices.settings import DevicesSettings
 from perfseer.studies.devices.study import (
     Study,
@@ -99,16 +101,18 @@ def study(tmp_path):
     """A folder of fits: five cards a fold and seed, and one variant."""
     settings = section(DevicesSettings, SETTINGS, "devices")
 
-    def write(made_from="abc"):
-        for variant, seeds in (
-            (None, settings.seeds),
-            *((name, settings.seeds[:1]) for name in settings.variants),
-        ):
-            for seed in seeds:
-                for fold in range(settings.folds):
-                    factors = {key: 1.0 + 0.1 * number for number, key in enumerate(KEYS)}
-                    errors = table(factors, seed=seed, fold=fold, made_from=made_from)
-                    write_errors(tmp_path / "devices" / place(variant, seed, fold), errors)
+    def write():
+        folder = tmp_path / "devices"
+        folder.mkdir(exist_ok=True)
+        for name in (ROWS_FILE, GRAPHS_FILE):
+            (folder / name).write_text("gathered", encoding="utf-8")
+        fits = {None: settings.seeds, **dict.fromkeys(settings.variants, settings.seeds[:1])}
+        for variant, seeds in fits.items():
+            made = made_from(settings.variant(variant), folder)
+            for seed, fold in product(seeds, range(settings.folds)):
+                factors = {key: 1.0 + 0.1 * number for number, key in enumerate(KEYS)}
+                errors = table(factors, seed=seed, fold=fold, made_from=made)
+                write_errors(folder / place(variant, seed, fold), errors)
         return tmp_path
 
     return write
@@ -151,8 +155,15 @@ def test_fits_of_different_settings_are_not_mixed(study):
     settings = section(DevicesSettings, SETTINGS, "devices")
     other = table({KEYS[0]: 1.0}, seed=settings.seeds[0], fold=1, made_from="other")
     write_errors(folder / "devices" / place(None, settings.seeds[0], 1), other)
-    with pytest.raises(PerfseerError, match="2 kinds"):
+    with pytest.raises(PerfseerError, match="other, expected"):
         read_errors(folder / "devices", settings)
+
+
+def test_fits_of_earlier_settings_are_not_shipped(study):
+    folder = study()
+    changed = section(DevicesSettings, {"devices": {**SETTINGS["devices"], "rows": 11}}, "devices")
+    with pytest.raises(PerfseerError, match="other settings or rows"):
+        read_errors(folder / "devices", changed)
 
 
 WRONG = (

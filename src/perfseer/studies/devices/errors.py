@@ -14,7 +14,7 @@ from perfseer.errors import PerfseerError, require
 from perfseer.evaluation.records import as_floats
 from perfseer.evaluation.trials import Log
 from perfseer.forecast.host_clock import host_of
-from perfseer.forecast.transfer import STRANGE_COLUMNS, strangeness
+from perfseer.forecast.strangeness import STRANGE_COLUMNS, strangeness
 from perfseer.predictors.base import Predictor
 from perfseer.predictors.parts.roofline import Work, row_features
 from perfseer.predictors.parts.work_profile import PROFILE_COLUMNS, nominal_rates, work_profile
@@ -184,18 +184,19 @@ def read_errors(folder: Path, settings: DevicesSettings, variant: str | None = N
         variant: None for the section as it is.
 
     Raises:
-        PerfseerError: there is no table, two were made from different things, one lacks a column, or holds
-            what was never written there.
+        PerfseerError: there is no table, one was made from other settings or rows than those there are, lacks
+            a column, or holds what was never written there.
     """
     chosen = settings.variant(variant)
     seeds = chosen.seeds if variant is None else chosen.seeds[:1]
     places = [folder / place(variant, seed, fold) for seed in seeds for fold in range(chosen.folds)]
     whole = pd.concat([_read(path) for path in places], ignore_index=True)
-    made = set(whole["made_from"])
+    expected = made_from(chosen, folder)
+    others = sorted(set(whole["made_from"]) - {expected})
     require(
-        len(made) == 1,
-        f"the fits below {folder} were made from {len(made)} kinds of settings and rows: run `{WRITTEN_BY}` "
-        "for all folds",
+        not others,
+        f"fits below {folder} were made from other settings or rows than there are now ({', '.join(others)}, "
+        f"expected {expected}): run `{WRITTEN_BY}` for all folds",
     )
     return whole
 

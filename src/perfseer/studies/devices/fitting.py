@@ -6,7 +6,7 @@ other sources in which a host may have decided how long a step takes teach nothi
 elsewhere (`predictors.parts.platforms.host`); judged they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,11 +15,10 @@ import numpy.typing as npt
 
 from perfseer.data.dataset import Dataset
 from perfseer.data.folds import fit_normaliser
-from perfseer.data.settings import LabelSettings
 from perfseer.errors import require
 from perfseer.evaluation.group_folds import in_hashed_order
 from perfseer.evaluation.trials import Log
-from perfseer.forecast.transfer import balanced
+from perfseer.forecast.calibration import LOGARITHMS
 from perfseer.graphs.perfgraph import IntArray
 from perfseer.predictors.base import FitInputs, Predictor
 from perfseer.predictors.registry import create, settings_class
@@ -29,14 +28,6 @@ from perfseer.studies.published_times import bound_by_device
 from perfseer.validation import validated
 
 PREDICTOR = "seernet_x"
-# Labels are learnt as logarithms; what else a normaliser says plays no part.
-_LABELS = LabelSettings.model_validate(
-    {
-        "time": {"transform": "log", "standardise": True, "margin": 2.3},
-        "mem": {"transform": "log", "standardise": True, "margin": 2.3},
-        "util": {"transform": "logit", "standardise": True, "margin": 2.3, "ceiling": 101},
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +135,7 @@ class Leaving:
         log(f"seed {self.seed}, fold {fold}: {n:,d} rows, without {', '.join(self.without(fold))}")
         settings = validated(settings_class(PREDICTOR), self.settings.settings, "devices.settings")
         model = create(PREDICTOR, settings, None)
-        normaliser = fit_normaliser(train, _LABELS)
+        normaliser = fit_normaliser(train, LOGARITHMS)
         inputs = FitInputs(elsewhere=elsewhere)
         return model.fit(train, valid, normaliser, seed=self.seed, log=log, inputs=inputs)
 
@@ -157,5 +148,21 @@ _PRODUCTS = ("linear",)
 _LONG_MS = 0.1
 # The only device of a kind cannot be left out: nothing would be left.
 _FEWEST_OF_A_KIND = 2
+
+
+def balanced(groups: Sequence[str], most: int, seed: int = 0) -> npt.NDArray[np.int64]:
+    """Positions of at most so many rows of each group, drawn by a seed: a large table must not drown others.
+
+    Args:
+        groups: [n] of the rows.
+        most: rows of a group.
+        seed: of the draw.
+    """
+    names = np.asarray(groups, dtype=str)
+    drawing = np.random.default_rng(seed)
+    chosen = [drawing.permutation(np.flatnonzero(names == name))[:most] for name in np.unique(names).tolist()]
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
+
+
 # What has as many rows judged as any other: who published them, precision and mode.
 _SETTING = ("published_by", "precision", "mode")

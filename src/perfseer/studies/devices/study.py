@@ -12,9 +12,9 @@ import pandas as pd
 
 from perfseer.evaluation.metrics import mape_pct
 from perfseer.forecast.host_clock import Host, two_clocks
+from perfseer.forecast.strangeness import STRANGE_COLUMNS
 from perfseer.forecast.transfer import (
     FEWEST_DEVICES,
-    STRANGE_COLUMNS,
     Regime,
     regime_name,
 )

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from perfseer.data.platforms import Platform
-from perfseer.forecast.transfer import STRANGE_COLUMNS, Regime
+from perfseer.forecast.strangeness import STRANGE_COLUMNS
+from perfseer.forecast.transfer import Regime
 from perfseer.predictors.conformal import level_of
 from perfseer.predictors.parts.work_profile import nominal_rates
 from perfseer.reporting.tables import Column, table

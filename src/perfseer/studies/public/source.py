@@ -67,12 +67,8 @@ def dataset(settings: PublicSettings, names: tuple[str, ...]) -> Dataset:
 
 
 @cache
-def _elsewhere(wanted: tuple[tuple[str, str], ...], seed: int) -> Dataset:
-    parts = [
-        bound_by_device(published_rows(name, PublishedTimes.model_validate_json(text), seed))
-        for name, text in wanted
-    ]
-    return Dataset.joined(parts)
+def _elsewhere(wanted: tuple[tuple[str, PublishedTimes], ...], seed: int) -> Dataset:
+    return Dataset.joined([bound_by_device(published_rows(name, times, seed)) for name, times in wanted])
 
 
 def elsewhere(settings: PublicSettings, grouping: Grouping, without: Collection[str]) -> Dataset | None:
@@ -90,6 +86,5 @@ def elsewhere(settings: PublicSettings, grouping: Grouping, without: Collection[
     """
     if not settings.elsewhere:
         return None
-    wanted = tuple((name, times.model_dump_json()) for name, times in settings.elsewhere.items())
-    data = _elsewhere(wanted, settings.seeds[0])
+    data = _elsewhere(tuple(settings.elsewhere.items()), settings.seeds[0])
     return data.subset(np.flatnonzero(~data.rows[grouping].isin(set(without)).to_numpy()))

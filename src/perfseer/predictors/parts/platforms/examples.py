@@ -110,9 +110,8 @@ class PlatformExamples:
         """Number of examples."""
         return len(self.row)
 
-    def of_rows(self, rows: npt.NDArray[np.bool_]) -> Self:
-        """The examples of some rows of the dataset [n], over the same kinds and platforms."""
-        chosen = rows[self.row]
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Self:
+        """Some of the examples [N], over the same kinds and platforms."""
         own = {name: getattr(self, name)[chosen] for name in ("row", "phase", "graph", "platform", "ln_ms")}
         totals = {name: values[chosen] for name, values in self.totals.items()}
         return replace(self, **own, totals=totals)

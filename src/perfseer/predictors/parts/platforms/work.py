@@ -61,9 +61,7 @@ class Rates:
         table = platform_features(platforms)
 
         def column(name: str) -> FloatArray:
-            if name == "ln_watts_per_flops":
-                return np.asarray(column("ln_tdp") - column("ln_peak_flops"))
-            return np.asarray(table[:, PLATFORM_COLUMNS.index(name)])
+            return table[:, PLATFORM_COLUMNS.index(name)]
 
         return cls(
             ln_flops=np.column_stack([column("ln_fp32_flops"), column("ln_peak_flops")]),
