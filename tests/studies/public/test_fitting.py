@@ -339,3 +339,8 @@ def test_an_unknown_grouping_is_refused(tmp_path):
             *("fit", "--entrant", "roofline", "--grouping", "shape", "--seed", 0),
             *("--params", params(tmp_path), "--out", tmp_path),
         )
+
+
+def test_devices_that_are_left_out_are_not_learnt_from_elsewhere():
+    with pytest.raises(ValidationError, match="take one of both away"):
+        settings(unseen=UNSEEN, elsewhere={"once_for_all": {}})

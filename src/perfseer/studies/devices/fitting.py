@@ -28,6 +28,13 @@ from perfseer.studies.published_times import bound_by_device
 from perfseer.validation import validated
 
 PREDICTOR = "seernet_x"
+# Operators that judge, and from how long on [ms]: no launch or rounding counts.
+_PRODUCTS = ("linear",)
+_LONG_MS = 0.1
+# The only device of a kind cannot be left out: nothing would be left.
+_FEWEST_OF_A_KIND = 2
+# What has as many rows judged as any other: who published them, precision and mode.
+_SETTING = ("published_by", "precision", "mode")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +77,8 @@ class Leaving:
         others those with most rows are dealt first, one to each fold that is left, then the next.
         """
         rows = self.data.rows
-        kinds, is_home = (
-            rows["device_kind"].to_numpy(),
-            (rows["published_by"] == self.settings.home).to_numpy(),
-        )
+        kinds = rows["device_kind"].to_numpy()
+        is_home = (rows["published_by"] == self.settings.home).to_numpy()
         found: dict[str, int] = {}
         for kind in np.unique(kinds).tolist():
             mine = (kinds == kind) & self.judging
@@ -144,12 +149,6 @@ class Leaving:
         return sorted(name for name, number in self.fold_of.items() if number == fold)
 
 
-_PRODUCTS = ("linear",)
-_LONG_MS = 0.1
-# The only device of a kind cannot be left out: nothing would be left.
-_FEWEST_OF_A_KIND = 2
-
-
 def balanced(groups: Sequence[str], most: int, seed: int = 0) -> npt.NDArray[np.int64]:
     """Positions of at most so many rows of each group, drawn by a seed: a large table must not drown others.
 
@@ -162,7 +161,3 @@ def balanced(groups: Sequence[str], most: int, seed: int = 0) -> npt.NDArray[np.
     drawing = np.random.default_rng(seed)
     chosen = [drawing.permutation(np.flatnonzero(names == name))[:most] for name in np.unique(names).tolist()]
     return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, dtype=np.int64)
-
-
-# What has as many rows judged as any other: who published them, precision and mode.
-_SETTING = ("published_by", "precision", "mode")

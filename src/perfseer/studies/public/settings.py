@@ -155,6 +155,10 @@ class PublicSettings(Strict):
             self._check_scope(f"variants.{name}", resolved)
             _require_known(f"variants.{name}.predictor", (resolved.predictor,), PREDICTOR_NAMES)
         _require_known("subject", (self.subject,), (*self.entrants, *self.means))
+        if self.unseen is not None and self.elsewhere:
+            raise ValueError(
+                "unseen leaves devices out of `files`, and `elsewhere` may hold them: take one of both away"
+            )
         if self.unseen is not None:
             _require_known("unseen.entrant", (self.unseen.entrant,), self.fitted)
             for name, files in self.unseen.devices.items():
